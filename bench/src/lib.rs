@@ -1,0 +1,1 @@
+//! Load from outside: packet generator, phones, reports.

@@ -1,0 +1,1 @@
+//! The distributor without I/O: call typing, agents, queues, selection.

@@ -1,0 +1,1 @@
+//! The distributor: SIP signalling, registrar, API, store.

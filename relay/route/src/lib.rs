@@ -1,0 +1,1 @@
+//! What relay and control say to each other, and the rows of the routing table.

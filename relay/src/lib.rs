@@ -1,0 +1,1 @@
+//! The buffer server: SIP edge, sessions, routing table and packet engine.
