@@ -1,0 +1,287 @@
+//! Transfer of control, form 1 (requirement B2): the agent's identifier appended to the buffer
+//! server's URI as URI parameters, signed so that nobody outside can make a relay call an agent.
+//!
+//! The signature is HMAC-SHA256 (RFC 2104) over the URI up to its `sig` parameter, the Call-ID
+//! and the caller's From tag: a captured URI is of no use in another dialog, and the relay
+//! refuses a signature that it has seen before.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Longest transfer URI accepted, in bytes.
+pub const MAX_TRANSFER_URI_BYTES: usize = 4096;
+/// Longest time that a transfer may be valid for, in seconds; a longer `exp` is refused.
+pub const MAX_TRANSFER_VALIDITY_S: u64 = 300;
+/// Shortest link secret accepted, in bytes.
+pub const MIN_SECRET_BYTES: usize = 16;
+
+/// The URI in front of the parameters: the buffer server, whichever host it is.
+pub const TRANSFER_URI: &str = "sip:relay.invalid";
+
+/// Whom the relay shall call, and what for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransferTarget {
+    /// The agent's contact URI.
+    pub agent_uri: String,
+    /// The Path of the agent's registration (RFC 3327), if it has one.
+    pub path: Option<String>,
+    /// The agent's address of record, shown to the phone as To; the contact URI if absent.
+    pub aor: Option<String>,
+    /// The agent's identifier.
+    pub agent_id: String,
+    /// The contact.
+    pub contact: String,
+    /// The offer.
+    pub offer: String,
+}
+
+/// Why a transfer was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    /// Not a transfer URI at all.
+    #[error("not a transfer URI")]
+    NotATransfer,
+    /// A parameter is missing, or cannot be read.
+    #[error("the transfer parameter `{0}` is missing or unreadable")]
+    Parameter(&'static str),
+    /// Longer than [`MAX_TRANSFER_URI_BYTES`].
+    #[error("the transfer URI is too long")]
+    TooLong,
+    /// The signature is not ours.
+    #[error("the transfer's signature does not match: both hosts need the same link secret")]
+    Forged,
+    /// Past its time, or valid for longer than allowed.
+    #[error("the transfer has expired: are the clocks of both hosts right?")]
+    Expired,
+}
+
+/// A transfer that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Whom to call.
+    pub target: TransferTarget,
+    /// Until when it counts, in seconds of Unix time.
+    pub expires_unix: u64,
+    /// The signature; remember it until `expires_unix` to refuse a replay.
+    pub signature: [u8; 32],
+}
+
+/// Whether a Request-URI asks for a transfer; says nothing about its signature.
+pub fn is_transfer(uri: &str) -> bool {
+    uri.strip_prefix(TRANSFER_URI)
+        .is_some_and(|rest| rest.starts_with(";agent="))
+}
+
+/// The signed Request-URI for `target` in the caller's dialog.
+pub fn sign(
+    secret: &[u8],
+    target: &TransferTarget,
+    call_id: &str,
+    from_tag: &str,
+    expires_unix: u64,
+) -> String {
+    let mut uri = format!("{TRANSFER_URI};agent={}", escape(&target.agent_uri));
+    for (name, value) in [("path", &target.path), ("aor", &target.aor)] {
+        if let Some(value) = value {
+            uri.push_str(&format!(";{name}={}", escape(value)));
+        }
+    }
+    uri.push_str(&format!(
+        ";agentid={};contact={};offer={};exp={expires_unix}",
+        escape(&target.agent_id),
+        escape(&target.contact),
+        escape(&target.offer)
+    ));
+    let signature = keyed(secret, &uri, call_id, from_tag).finalize();
+    uri.push_str(";sig=");
+    for byte in signature.into_bytes() {
+        uri.push_str(&format!("{byte:02x}"));
+    }
+    uri
+}
+
+/// Checks a Request-URI and reads whom it asks to call.
+pub fn verify(
+    secret: &[u8],
+    uri: &str,
+    call_id: &str,
+    from_tag: &str,
+    now_unix: u64,
+) -> Result<Verified, TransferError> {
+    if !is_transfer(uri) {
+        return Err(TransferError::NotATransfer);
+    }
+    if uri.len() > MAX_TRANSFER_URI_BYTES {
+        return Err(TransferError::TooLong);
+    }
+    let (signed, signature) = uri
+        .rsplit_once(";sig=")
+        .ok_or(TransferError::Parameter("sig"))?;
+    let signature = from_hex(signature).ok_or(TransferError::Parameter("sig"))?;
+    keyed(secret, signed, call_id, from_tag)
+        .verify_slice(&signature)
+        .map_err(|_| TransferError::Forged)?;
+    let expires_unix = parameter(signed, "exp")
+        .and_then(|value| value.parse().ok())
+        .ok_or(TransferError::Parameter("exp"))?;
+    if expires_unix < now_unix || expires_unix - now_unix > MAX_TRANSFER_VALIDITY_S {
+        return Err(TransferError::Expired);
+    }
+    let need = |name: &'static str| parameter(signed, name).ok_or(TransferError::Parameter(name));
+    let target = TransferTarget {
+        agent_uri: need("agent")?,
+        path: parameter(signed, "path"),
+        aor: parameter(signed, "aor"),
+        agent_id: need("agentid")?,
+        contact: need("contact")?,
+        offer: need("offer")?,
+    };
+    Ok(Verified {
+        target,
+        expires_unix,
+        signature,
+    })
+}
+
+fn keyed(secret: &[u8], uri: &str, call_id: &str, from_tag: &str) -> Hmac<Sha256> {
+    // A key of any length is valid for HMAC; the fallback cannot be reached.
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret)
+        .unwrap_or_else(|_| Hmac::<Sha256>::new(&Default::default()));
+    for part in [uri, call_id, from_tag] {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part.as_bytes());
+    }
+    mac
+}
+
+fn parameter(uri: &str, name: &str) -> Option<String> {
+    uri.split(';')
+        .skip(1)
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(key, _)| *key == name)
+        .and_then(|(_, value)| unescape(value))
+}
+
+/// Percent-escapes everything but RFC 3986 unreserved characters.
+fn escape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len() + 8);
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn unescape(value: &str) -> Option<String> {
+    let mut bytes = alloc::vec::Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let pair = [rest.next()?, rest.next()?];
+            let text = core::str::from_utf8(&pair).ok()?.to_string();
+            bytes.push(u8::from_str_radix(&text, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut out = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (slot, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *slot = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+    fn target() -> TransferTarget {
+        TransferTarget {
+            agent_uri: "sip:anna@[2001:db8::7]:5090;transport=tcp".into(),
+            path: Some("<sip:tok%41en@192.0.2.1;lr;ob>".into()),
+            aor: None,
+            agent_id: "anna".into(),
+            contact: "c-1".into(),
+            offer: "o=1;sig=00".into(),
+        }
+    }
+
+    // B2
+    #[test]
+    fn what_was_signed_is_read_back() {
+        let uri = sign(SECRET, &target(), "call", "tag", 1030);
+        let read = verify(SECRET, &uri, "call", "tag", 1000).unwrap();
+        assert_eq!(read.target, target());
+        assert_eq!(read.expires_unix, 1030);
+    }
+
+    #[test]
+    fn another_dialog_secret_time_or_agent_is_refused() {
+        let uri = sign(SECRET, &target(), "call", "tag", 1030);
+        let refused = |uri: &str, secret: &[u8], call: &str, tag: &str, now: u64| {
+            verify(secret, uri, call, tag, now).unwrap_err()
+        };
+        assert_eq!(
+            refused(&uri, SECRET, "call2", "tag", 1000),
+            TransferError::Forged
+        );
+        assert_eq!(
+            refused(&uri, SECRET, "call", "tag2", 1000),
+            TransferError::Forged
+        );
+        assert_eq!(
+            refused(&uri, b"another secret..", "call", "tag", 1000),
+            TransferError::Forged
+        );
+        assert_eq!(
+            refused(&uri, SECRET, "call", "tag", 1031),
+            TransferError::Expired
+        );
+        assert_eq!(
+            refused(&uri, SECRET, "call", "tag", 1),
+            TransferError::Expired
+        );
+        let other = uri.replace("agentid=anna", "agentid=bert");
+        assert_eq!(
+            refused(&other, SECRET, "call", "tag", 1000),
+            TransferError::Forged
+        );
+        let appended = format!("{uri};agent=sip%3Aevil%40192.0.2.66");
+        assert!(verify(SECRET, &appended, "call", "tag", 1000).is_err());
+    }
+
+    #[test]
+    fn what_is_no_transfer_is_said_to_be_none() {
+        for uri in [
+            "",
+            "sip:a@b",
+            "sip:relay.invalid",
+            "sip:relay.invalid;x=agent=",
+        ] {
+            assert_eq!(
+                verify(SECRET, uri, "c", "t", 0),
+                Err(TransferError::NotATransfer)
+            );
+        }
+        assert_eq!(
+            verify(SECRET, "sip:relay.invalid;agent=x;sig=zz", "c", "t", 0),
+            Err(TransferError::Parameter("sig"))
+        );
+    }
+}
