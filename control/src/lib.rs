@@ -1,1 +1,7 @@
 //! The distributor: SIP signalling, registrar, API, store.
+//!
+//! [`node`] owns the one task in which everything is decided; [`signalling`] is the SIP proxy core
+//! without I/O, [`registrar`] knows where agents are, [`link`] follows the relays' events.
+
+pub mod node;
+pub mod registrar;
