@@ -1,0 +1,81 @@
+# Patchbay. GNU make 4.3 or later. `make` alone lists the targets.
+#
+# DESTDIR  root of the installed tree (packagers set it)      default: empty
+# PREFIX   where the binary goes                              default: /usr/local
+# ARGS     further arguments for `make demo` and `make bench`
+# SEEDS    how many seeds `make sim` runs                     default: 2000
+
+SHELL      := /bin/bash
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+SEEDS      ?= 2000
+ARGS       ?=
+BIN        := target/release/patchbay
+# systemd looks for units and the sysusers/tmpfiles snippets of locally
+# installed software in /etc or /usr/local/lib; packages use PREFIX=/usr.
+LIBDIR     := $(PREFIX)/lib
+UNITDIR    ?= $(LIBDIR)/systemd/system
+SYSCONFDIR ?= /etc/patchbay
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint advisories build release install uninstall bench sim fmt clean tools-build tools-test
+
+help: ## list the targets
+	@echo 'Patchbay: make TARGET'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: release ## a whole centre on loopback with real calls; installs what it lacks
+	$(BIN) demo $(ARGS)
+
+test: tools-test ## everything: format, lints, licences, house rules, unit and acceptance tests
+	scripts/test
+
+unit: tools-build ## the fast tests only: no process is started, no peer is needed
+	scripts/need-cargo-tool cargo-nextest
+	cargo nextest run --workspace --exclude patchbay
+
+lint: tools-build ## format check, clippy with warnings as errors, dependency and licence rules
+	scripts/need-cargo-tool cargo-deny
+	scripts/lint
+
+advisories: tools-build ## known vulnerabilities in our dependencies (asks the RustSec database: needs the internet)
+	scripts/need-cargo-tool cargo-deny
+	cargo deny --all-features check advisories
+
+build: tools-build ## the binary with debug checks: target/debug/patchbay
+	cargo build --locked --workspace --bins
+
+release: tools-build ## the binary as it ships: target/release/patchbay
+	cargo build --locked --release --bin patchbay
+
+install: ## binary, units, users, directories and example configuration, under DESTDIR and PREFIX
+	@test -x $(BIN) || { echo "$(BIN) is missing: run 'make release' first (as yourself, not as root)" >&2; exit 1; }
+	scripts/install "$(DESTDIR)" "$(PREFIX)" "$(UNITDIR)" "$(SYSCONFDIR)"
+
+uninstall: ## what install put there, but never configuration or data
+	rm -f $(DESTDIR)$(PREFIX)/bin/patchbay
+	rm -f $(DESTDIR)$(UNITDIR)/patchbay-control.service $(DESTDIR)$(UNITDIR)/patchbay-relay.service
+	rm -f $(DESTDIR)$(LIBDIR)/sysusers.d/patchbay.conf $(DESTDIR)$(LIBDIR)/tmpfiles.d/patchbay.conf
+
+bench: release ## packets and calls through this machine's relay, with percentiles
+	$(BIN) bench packets $(ARGS)
+	$(BIN) bench calls $(ARGS)
+
+sim: tools-build ## the distributor in the simulator, SEEDS seeds, every invariant after every step
+	scripts/sim $(SEEDS)
+
+fmt: tools-build ## format the code in place
+	cargo fmt --all
+
+clean: ## remove what the build made
+	cargo clean
+
+tools-build:
+	@scripts/need-apt build-essential pkg-config
+	@scripts/need-rust
+
+tools-test: tools-build
+	@scripts/need-apt sip-tester baresip-core tcpdump procps iproute2 systemd
+	@scripts/need-cargo-tool cargo-nextest
+	@scripts/need-cargo-tool cargo-deny
