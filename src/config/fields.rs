@@ -1,0 +1,160 @@
+//! How single values are written in `patchbay.toml`: addresses, listeners, port ranges, URLs.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use super::problem::{Fault, nearest};
+use super::{Listen, ListenTransport};
+
+/// The lowest port that media may use: those below need privileges.
+const LOWEST_MEDIA_PORT: u16 = 1024;
+
+/// `127.0.0.1:8080` or `[::1]:8080`.
+pub fn socket_address(text: &str) -> Result<SocketAddr, Fault> {
+    text.parse().map_err(|_| {
+        let what = format!("`{text}` is not an address and port");
+        if text.parse::<IpAddr>().is_ok() {
+            return Fault::new(what, "add the port, like 192.0.2.1:5060 or [2001:db8::1]:5060");
+        }
+        Fault::new(
+            what,
+            "write it like 192.0.2.1:5060 or [2001:db8::1]:5060; names are not looked up, give the address",
+        )
+    })
+}
+
+/// A plain address that a peer can send to or come from.
+pub fn ip_address(text: &str) -> Result<IpAddr, Fault> {
+    text.parse().map_err(|_| {
+        Fault::new(
+            format!("`{text}` is not an IP address"),
+            "write it like 192.0.2.1 or 2001:db8::1, without a port",
+        )
+    })
+}
+
+/// An address that peers are told to send to: one that names a host.
+pub fn advertised_address(text: &str) -> Result<IpAddr, Fault> {
+    let address = ip_address(text)?;
+    match address.is_unspecified() || address.is_multicast() {
+        true => Err(Fault::new(
+            format!("`{text}` is not an address that a peer can send to"),
+            "give the public address of this host, or leave `advertise` out",
+        )),
+        false => Ok(address),
+    }
+}
+
+/// `udp:0.0.0.0:5060`, `tcp:[::]:5060`.
+pub fn listen(text: &str) -> Result<Listen, Fault> {
+    let Some((transport, address)) = text.split_once(':') else {
+        return Err(Fault::new(
+            format!("`{text}` does not say what to listen on"),
+            "write it like udp:0.0.0.0:5060 or tcp:[::]:5060",
+        ));
+    };
+    let transport = match transport.to_ascii_lowercase().as_str() {
+        "udp" => ListenTransport::Udp,
+        "tcp" => ListenTransport::Tcp,
+        later @ ("tls" | "ws" | "wss") => {
+            return Err(Fault::new(
+                format!("this version does not listen on {later}"),
+                "use udp and tcp",
+            ));
+        }
+        _ if text.parse::<SocketAddr>().is_ok() => {
+            return Err(Fault::new(
+                format!("`{text}` has no transport"),
+                format!("write udp:{text} or tcp:{text}"),
+            ));
+        }
+        other => {
+            let remedy = match nearest(other, ["udp", "tcp"]) {
+                Some(guess) => format!("did you mean `{guess}:{address}`?"),
+                None => "write it like udp:0.0.0.0:5060 or tcp:[::]:5060".to_owned(),
+            };
+            return Err(Fault::new(
+                format!("there is no transport `{other}`"),
+                remedy,
+            ));
+        }
+    };
+    Ok(Listen {
+        transport,
+        address: socket_address(address)?,
+    })
+}
+
+/// `20000-59999`.
+pub fn port_range(text: &str) -> Result<RangeInclusive<u16>, Fault> {
+    let example = "write it like \"20000-59999\"";
+    let parts = text.split_once('-').and_then(|(low, high)| {
+        Some((
+            low.trim().parse::<u16>().ok()?,
+            high.trim().parse::<u16>().ok()?,
+        ))
+    });
+    let Some((low, high)) = parts else {
+        return Err(Fault::new(
+            format!("`{text}` is not a range of ports"),
+            example,
+        ));
+    };
+    if low < LOWEST_MEDIA_PORT {
+        return Err(Fault::new(
+            format!("{low} is a port that needs privileges"),
+            format!("start at {LOWEST_MEDIA_PORT} or higher; {example}"),
+        ));
+    }
+    if low >= high {
+        return Err(Fault::new(
+            format!("`{text}` is empty"),
+            format!("put the lower port first; {example}"),
+        ));
+    }
+    Ok(low..=high)
+}
+
+/// `http://host:port` without a path; the end slash is dropped.
+pub fn base_url(text: &str) -> Result<String, Fault> {
+    let example = "write it like http://127.0.0.1:8090";
+    let wrong = |what: &str| Fault::new(format!("`{text}` {what}"), example);
+    let url = reqwest::Url::parse(text).map_err(|_| wrong("is not a URL"))?;
+    if url.scheme() != "http" {
+        return Err(wrong("does not start with http://"));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("names no host"));
+    }
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("has more than a host and a port"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// A realm: it is sent between quotation marks in SIP headers.
+pub fn realm(text: &str) -> Result<String, Fault> {
+    const LONGEST: usize = 128;
+    let plain = text
+        .chars()
+        .all(|c| (c == ' ' || c.is_ascii_graphic()) && c != '"' && c != '\\');
+    match plain && !text.trim().is_empty() && text.len() <= LONGEST {
+        true => Ok(text.to_owned()),
+        false => Err(Fault::new(
+            "is not a realm",
+            format!("use 1 to {LONGEST} ASCII characters, without quotation marks and backslashes"),
+        )),
+    }
+}
+
+/// A path; relative ones start at the folder of the file.
+pub fn path(text: &str) -> Result<String, Fault> {
+    match text.is_empty() || text.contains('\0') {
+        true => Err(Fault::new(
+            "is not a path",
+            "write it like \"/var/lib/patchbay\"",
+        )),
+        false => Ok(text.to_owned()),
+    }
+}

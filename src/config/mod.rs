@@ -1,0 +1,209 @@
+//! `patchbay.toml`: how the processes of Patchbay are set up on a host.
+//!
+//! What the centre is (queues, agents, rules) is not here but in `centre.toml`, which is applied to
+//! a running control node. Every key has a default, so that no file is needed to begin with.
+
+pub mod fields;
+pub mod link;
+pub mod problem;
+pub mod reader;
+pub mod source;
+
+mod cross;
+mod raw;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+pub use problem::{Problems, Report, Severity};
+use raw::{CONTROL_SIP, RELAY_API, Raw, RawControl, RawRelay};
+
+pub use source::{Environment, Source};
+
+/// Most packet threads of one relay.
+pub const MAX_THREADS: usize = 256;
+/// Highest number of a CPU in `relay.cpus`.
+pub const MAX_CPU: usize = 4095;
+/// UDP ports that one audio session takes: RTP and RTCP, on the caller's and on the agent's side.
+pub const PORTS_PER_SESSION: usize = 4;
+
+/// The keys of the file's top level; they tell this file from a `centre.toml`.
+pub const TOP_LEVEL_KEYS: [&str; 4] = ["data", "relay", "control", "link"];
+
+/// Everything that `patchbay.toml` says, with defaults filled in and paths resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where state is kept: database, API token, link secret.
+    pub data: PathBuf,
+    /// The relay host.
+    pub relay: Relay,
+    /// The control node.
+    pub control: Control,
+    /// What joins the two.
+    pub link: Link,
+}
+
+/// `[relay]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    /// Public SIP listeners.
+    pub listen: Vec<Listen>,
+    /// Addresses that peers are told to send to; empty: those of the interface that is used.
+    pub advertise: Vec<IpAddr>,
+    /// Private SIP listeners of the control nodes, which the relay dials.
+    pub control: Vec<SocketAddr>,
+    /// Private HTTP API.
+    pub api: SocketAddr,
+    /// Packet threads.
+    pub threads: usize,
+    /// CPUs that the packet threads are pinned to, one each; empty: not pinned.
+    pub cpus: Vec<usize>,
+    /// UDP ports for media.
+    pub media_ports: RangeInclusive<u16>,
+    /// Most sessions at a time; further calls are refused with 503.
+    pub max_sessions: usize,
+}
+
+/// `[control]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Private SIP listener for the relays.
+    pub sip: SocketAddr,
+    /// HTTP API and status page.
+    pub api: SocketAddr,
+    /// Base URLs of the relays' private APIs, without an end slash.
+    pub relays: Vec<String>,
+    /// Realm of digest authentication.
+    pub realm: String,
+    /// Whether MD5 digests are offered beside SHA-256, for phones that know nothing better.
+    pub legacy_md5: bool,
+    /// Addresses from which relays may connect to `sip`.
+    pub allowed_relays: Vec<IpAddr>,
+}
+
+/// `[link]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The file with the secret that relay and control share.
+    pub secret_file: PathBuf,
+}
+
+/// One SIP listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    /// UDP or TCP.
+    pub transport: ListenTransport,
+    /// Address and port; port 0: any free one.
+    pub address: SocketAddr,
+}
+
+/// Transport of a SIP listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenTransport {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+/// A configuration that can be used, and what was noticed while reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings only.
+    pub warnings: Problems,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Unreadable(PathBuf, std::io::Error),
+    /// The file is wrong; all its problems together.
+    Wrong(Problems),
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ConfigError::Unreadable(path, error) => {
+                write!(f, "cannot read {}: {error}", path.display())
+            }
+            ConfigError::Wrong(problems) => write!(f, "{problems}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads the file that was named on the command line, or takes the defaults without one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the file cannot be read or has errors.
+    pub fn load(file: Option<&Path>, data: Option<PathBuf>) -> Result<Checked, ConfigError> {
+        let source = match file {
+            None => Source::empty(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError::Unreadable(path.to_owned(), error))?;
+                Source::new(path.to_string_lossy(), text)
+            }
+        };
+        Config::read(&source, &Environment::of_process(), data).map_err(ConfigError::Wrong)
+    }
+
+    /// Reads a configuration. `data` is what `--data` says; it wins over the text.
+    ///
+    /// # Errors
+    /// Every problem of the text, warnings included.
+    pub fn read(
+        source: &Source,
+        environment: &Environment,
+        data: Option<PathBuf>,
+    ) -> Result<Checked, Problems> {
+        let mut report = Report::new(source);
+        let document = reader::parse(source.text(), &mut report);
+        let mut top = reader::Section::new("", document.get_ref());
+        let written = top.take(&mut report, "data", reader::parsed(fields::path));
+        let data = data
+            .or_else(|| written.map(|path| source.resolve(&path.value)))
+            .unwrap_or_else(|| environment.default_data());
+        let raw = Raw {
+            relay: RawRelay::read(&mut top, &mut report),
+            control: RawControl::read(&mut top, &mut report),
+        };
+        let mut link = top.section(&mut report, "link");
+        let secret = link.take(&mut report, "secret_file", reader::parsed(fields::path));
+        link.finish(&mut report);
+        top.finish(&mut report);
+        let control_sip = raw
+            .control
+            .sip
+            .as_ref()
+            .map_or(CONTROL_SIP, |sip| sip.value);
+        let relay_api = raw.relay.api.as_ref().map_or(RELAY_API, |api| api.value);
+        let config = Config {
+            relay: raw.relay.finish(control_sip),
+            control: raw.control.finish(relay_api),
+            link: Link {
+                secret_file: secret.map_or_else(
+                    || data.join(link::SECRET_FILE),
+                    |path| source.resolve(&path.value),
+                ),
+            },
+            data,
+        };
+        cross::check(&config, &raw, &mut report);
+        let failed = report.has_errors();
+        let warnings = report.finish();
+        match failed {
+            true => Err(warnings),
+            false => Ok(Checked { config, warnings }),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The sections of `patchbay.toml` as written, before defaults are filled in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use super::fields;
+use super::problem::Report;
+use super::reader::{self, Placed, Section};
+use super::{Control, Listen, ListenTransport, MAX_CPU, MAX_THREADS, PORTS_PER_SESSION, Relay};
+
+/// Where control waits for relays unless said otherwise.
+pub const CONTROL_SIP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5070);
+/// Where the relay's private API is unless said otherwise.
+pub const RELAY_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
+const CONTROL_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const SIP_PORT: u16 = 5060;
+const MEDIA_PORTS: RangeInclusive<u16> = 20_000..=59_999;
+const MAX_SESSIONS: usize = 5_000;
+/// More sessions than the ports of one address can carry are never useful.
+const HIGHEST_MAX_SESSIONS: usize = 65_536 / PORTS_PER_SESSION;
+
+/// What was written; `None` where nothing was, or something wrong.
+pub struct Raw {
+    pub relay: RawRelay,
+    pub control: RawControl,
+}
+
+/// `[relay]` as written.
+pub struct RawRelay {
+    pub listen: Option<Placed<Vec<Placed<Listen>>>>,
+    pub advertise: Option<Placed<Vec<Placed<IpAddr>>>>,
+    pub control: Option<Placed<Vec<Placed<SocketAddr>>>>,
+    pub api: Option<Placed<SocketAddr>>,
+    pub threads: Option<Placed<usize>>,
+    pub cpus: Option<Placed<Vec<Placed<usize>>>>,
+    pub media_ports: Option<Placed<RangeInclusive<u16>>>,
+    pub max_sessions: Option<Placed<usize>>,
+}
+
+/// `[control]` as written.
+pub struct RawControl {
+    pub sip: Option<Placed<SocketAddr>>,
+    pub api: Option<Placed<SocketAddr>>,
+    pub relays: Option<Placed<Vec<Placed<String>>>>,
+    pub realm: Option<Placed<String>>,
+    pub legacy_md5: Option<Placed<bool>>,
+    pub allowed_relays: Option<Placed<Vec<Placed<IpAddr>>>>,
+}
+
+impl RawRelay {
+    /// Reads `[relay]` and reports its unknown keys.
+    pub fn read(top: &mut Section<'_>, report: &mut Report<'_>) -> RawRelay {
+        use reader::{list, number, parsed};
+        let mut section = top.section(report, "relay");
+        let addresses = list(parsed(fields::socket_address));
+        let read = RawRelay {
+            listen: section.take(report, "listen", list(parsed(fields::listen))),
+            advertise: section.take(
+                report,
+                "advertise",
+                list(parsed(fields::advertised_address)),
+            ),
+            control: section.take(report, "control", addresses),
+            api: section.take(report, "api", parsed(fields::socket_address)),
+            threads: section.take(report, "threads", number(1..=MAX_THREADS)),
+            cpus: section.take(report, "cpus", list(number(0..=MAX_CPU))),
+            media_ports: section.take(report, "media_ports", parsed(fields::port_range)),
+            max_sessions: section.take(report, "max_sessions", number(1..=HIGHEST_MAX_SESSIONS)),
+        };
+        section.finish(report);
+        read
+    }
+
+    /// Fills in the defaults. Without `control` the relay dials the control node of the same file.
+    pub fn finish(&self, control_sip: SocketAddr) -> Relay {
+        let cpus = values(&self.cpus).unwrap_or_default();
+        Relay {
+            listen: values(&self.listen).unwrap_or_else(default_listen),
+            advertise: values(&self.advertise).unwrap_or_default(),
+            control: values(&self.control).unwrap_or_else(|| vec![reachable(control_sip)]),
+            api: value(&self.api).unwrap_or(RELAY_API),
+            threads: value(&self.threads).unwrap_or(cpus.len().max(1)),
+            cpus,
+            media_ports: value(&self.media_ports).unwrap_or(MEDIA_PORTS),
+            max_sessions: value(&self.max_sessions).unwrap_or(MAX_SESSIONS),
+        }
+    }
+}
+
+impl RawControl {
+    /// Reads `[control]` and reports its unknown keys.
+    pub fn read(top: &mut Section<'_>, report: &mut Report<'_>) -> RawControl {
+        use reader::{boolean, list, parsed};
+        let mut section = top.section(report, "control");
+        let addresses = list(parsed(fields::ip_address));
+        let read = RawControl {
+            sip: section.take(report, "sip", parsed(fields::socket_address)),
+            api: section.take(report, "api", parsed(fields::socket_address)),
+            relays: section.take(report, "relays", list(parsed(fields::base_url))),
+            realm: section.take(report, "realm", parsed(fields::realm)),
+            legacy_md5: section.take(report, "legacy_md5", boolean),
+            allowed_relays: section.take(report, "allowed_relays", addresses),
+        };
+        section.finish(report);
+        read
+    }
+
+    /// Fills in the defaults. Without `relays` control asks the relay of the same file.
+    pub fn finish(&self, relay_api: SocketAddr) -> Control {
+        let loopback = || vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        Control {
+            sip: value(&self.sip).unwrap_or(CONTROL_SIP),
+            api: value(&self.api).unwrap_or(CONTROL_API),
+            relays: values(&self.relays)
+                .unwrap_or_else(|| vec![format!("http://{}", reachable(relay_api))]),
+            realm: value(&self.realm).unwrap_or_else(|| "patchbay".to_owned()),
+            legacy_md5: value(&self.legacy_md5).unwrap_or(true),
+            allowed_relays: values(&self.allowed_relays).unwrap_or_else(loopback),
+        }
+    }
+}
+
+fn value<T: Clone>(placed: &Option<Placed<T>>) -> Option<T> {
+    placed.as_ref().map(|placed| placed.value.clone())
+}
+
+fn values<T: Clone>(placed: &Option<Placed<Vec<Placed<T>>>>) -> Option<Vec<T>> {
+    let list = placed.as_ref()?;
+    Some(list.value.iter().map(|item| item.value.clone()).collect())
+}
+
+/// Where a listener of this host is dialled from the same host.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+fn default_listen() -> Vec<Listen> {
+    let any: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    any.into_iter()
+        .flat_map(|ip| {
+            [ListenTransport::Udp, ListenTransport::Tcp].map(|transport| Listen {
+                transport,
+                address: SocketAddr::new(ip, SIP_PORT),
+            })
+        })
+        .collect()
+}

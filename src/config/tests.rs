@@ -1,0 +1,263 @@
+use super::*;
+
+fn environment() -> Environment {
+    Environment {
+        home: Some("/home/u".into()),
+        ..Environment::default()
+    }
+}
+
+fn read(text: &str) -> Result<Checked, Problems> {
+    Config::read(&Source::new("patchbay.toml", text), &environment(), None)
+}
+
+fn complaints(text: &str) -> Vec<(String, String)> {
+    let problems = match read(text) {
+        Ok(checked) => checked.warnings,
+        Err(problems) => problems,
+    };
+    problems
+        .0
+        .iter()
+        .map(|p| {
+            (
+                format!("{}:{}", p.position.line, p.path),
+                format!("{}; {}", p.what, p.remedy),
+            )
+        })
+        .collect()
+}
+
+/// What the only complaint about a text is: place, and words that must be in it.
+fn complains(text: &str, place: &str, words: &str) {
+    let found = complaints(text);
+    assert_eq!(found.len(), 1, "{text}: {found:#?}");
+    assert_eq!(found[0].0, place, "{text}: {found:#?}");
+    assert!(found[0].1.contains(words), "{text}: {found:#?}");
+}
+
+#[test]
+fn nothing_written_is_a_whole_configuration() {
+    let checked = read("").unwrap();
+    assert_eq!(checked.warnings, Problems::default());
+    let config = checked.config;
+    assert_eq!(config.data, Path::new("/home/u/.local/state/patchbay"));
+    assert_eq!(config.link.secret_file, config.data.join("link-secret"));
+    assert_eq!(config.relay.listen.len(), 4);
+    assert_eq!(config.relay.control, ["127.0.0.1:5070".parse().unwrap()]);
+    assert_eq!(config.relay.media_ports, 20_000..=59_999);
+    assert_eq!(
+        (config.relay.threads, config.relay.max_sessions),
+        (1, 5_000)
+    );
+    assert_eq!(config.control.relays, ["http://127.0.0.1:8090"]);
+    assert!(config.control.legacy_md5);
+}
+
+#[test]
+fn every_key_is_taken_over() {
+    let text = r#"
+        data = "state"
+        [relay]
+        listen = ["udp:192.0.2.1:5060", "TCP:[2001:db8::1]:5060"]
+        advertise = ["203.0.113.5", "2001:db8::5"]
+        control = ["10.0.0.2:5071"]
+        api = "10.0.0.1:8091"
+        cpus = [2, 3]
+        media_ports = "30000-40000"
+        max_sessions = 2000
+        [control]
+        sip = "10.0.0.2:5071"
+        api = "10.0.0.2:8081"
+        relays = ["http://10.0.0.1:8091/"]
+        realm = "example.org"
+        legacy_md5 = false
+        allowed_relays = ["10.0.0.1"]
+        [link]
+        secret_file = "/run/secret"
+    "#;
+    let source = Source::new("/etc/patchbay/patchbay.toml", text);
+    let config = Config::read(&source, &environment(), None).unwrap().config;
+    assert_eq!(config.data, Path::new("/etc/patchbay/state"));
+    let tcp = &config.relay.listen[1];
+    assert_eq!(tcp.transport, ListenTransport::Tcp);
+    assert_eq!(tcp.address, "[2001:db8::1]:5060".parse().unwrap());
+    assert_eq!(config.relay.advertise.len(), 2);
+    assert_eq!(config.relay.threads, 2, "threads follow the CPUs");
+    assert_eq!(config.relay.cpus, [2, 3]);
+    assert_eq!(config.relay.media_ports, 30_000..=40_000);
+    assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);
+    assert_eq!(config.control.realm, "example.org");
+    assert!(!config.control.legacy_md5);
+    assert_eq!(config.link.secret_file, Path::new("/run/secret"));
+    let data = Some(PathBuf::from("/override"));
+    let config = Config::read(&source, &environment(), data).unwrap().config;
+    assert_eq!(config.data, Path::new("/override"));
+}
+
+#[test]
+fn halves_of_one_file_find_each_other_without_being_told() {
+    let config = read("[relay]\napi = \"10.0.0.1:9\"\n[control]\nsip = \"10.0.0.1:8\"");
+    let config = config.unwrap().config;
+    assert_eq!(config.relay.control, ["10.0.0.1:8".parse().unwrap()]);
+    assert_eq!(config.control.relays, ["http://10.0.0.1:9"]);
+}
+
+#[test]
+fn all_errors_are_reported_together_in_the_order_of_the_file() {
+    let text = "dta = 1\n[relay]\nthreads = 0\nlisten = [\"udp:0.0.0.0\", \"upd:[::]:5060\"]\n\
+                [control]\nsip = 5070\nlegacy_md5 = \"yes\"\n[lnik]\n";
+    let found = complaints(text);
+    let places: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(
+        places,
+        [
+            "1:dta",
+            "3:relay.threads",
+            "4:relay.listen",
+            "4:relay.listen",
+            "6:control.sip",
+            "7:control.legacy_md5",
+            "8:lnik"
+        ]
+    );
+    assert!(found[0].1.contains("did you mean `data`"), "{found:#?}");
+    assert!(
+        found[3].1.contains("did you mean `udp:[::]:5060`"),
+        "{found:#?}"
+    );
+    assert!(found[6].1.contains("did you mean `link`"), "{found:#?}");
+}
+
+#[test]
+fn a_syntax_error_does_not_hide_the_others() {
+    let found = complaints("[relay]\nthreads = = 2\nmax_sessions = 0\n");
+    assert!(
+        found
+            .iter()
+            .any(|(place, what)| place == "2:" && what.contains("not TOML"))
+    );
+    assert!(
+        found
+            .iter()
+            .any(|(place, _)| place == "3:relay.max_sessions")
+    );
+}
+
+#[test]
+fn values_that_cannot_be_are_refused_with_a_remedy() {
+    complains(
+        "[relay]\napi = \"localhost:1\"",
+        "2:relay.api",
+        "names are not looked up",
+    );
+    complains("[relay]\napi = \"::1\"", "2:relay.api", "add the port");
+    complains("[relay]\nthreads = -1", "2:relay.threads", "give 1 to 256");
+    complains("[relay]\nthreads = 1.5", "2:relay.threads", "is a float");
+    complains(
+        "[relay]\nmedia_ports = \"9\"",
+        "2:relay.media_ports",
+        "20000-59999",
+    );
+    complains(
+        "[relay]\nmedia_ports = \"80-90\"",
+        "2:relay.media_ports",
+        "privileges",
+    );
+    complains(
+        "[relay]\nadvertise = [\"0.0.0.0\"]",
+        "2:relay.advertise",
+        "public address",
+    );
+    complains(
+        "[relay]\nlisten = [\"tls:[::]:5061\"]",
+        "2:relay.listen",
+        "does not listen on tls",
+    );
+    complains(
+        "[relay]\nlisten = [\"[::]:5060\"]",
+        "2:relay.listen",
+        "udp:[::]:5060",
+    );
+    complains(
+        "[relay]\nlisten = []",
+        "2:relay.listen",
+        "no phone could reach",
+    );
+    complains(
+        "[relay]\nlisten = \"udp:[::]:1\"",
+        "2:relay.listen",
+        "not a list",
+    );
+    complains(
+        "[control]\nrelays = [\"https://a\"]",
+        "2:control.relays",
+        "http://",
+    );
+    complains(
+        "[control]\nrelays = [\"http://a/b\"]",
+        "2:control.relays",
+        "more than",
+    );
+    complains(
+        "[control]\nrealm = \"a\\\"b\"",
+        "2:control.realm",
+        "quotation marks",
+    );
+    complains("control = 3", "1:control", "[control]");
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused() {
+    complains(
+        "[relay]\nmax_sessions = 10001",
+        "2:relay.max_sessions",
+        "10000 at most",
+    );
+    complains(
+        "[relay]\nmedia_ports = \"20000-20003\"",
+        "2:relay.media_ports",
+        "widen",
+    );
+    complains(
+        "[relay]\nthreads = 2\ncpus = [1]",
+        "3:relay.cpus",
+        "1 CPUs for 2 threads",
+    );
+    complains("[relay]\ncpus = [1, 1]", "2:relay.cpus", "named twice");
+    complains(
+        "[control]\napi = \"127.0.0.1:8090\"",
+        "2:control.api",
+        "same port",
+    );
+    complains(
+        "[relay]\nlisten = [\"tcp:0.0.0.0:5070\"]",
+        "2:relay.listen",
+        "same port",
+    );
+    complains(
+        "[relay]\nlisten = [\"udp:0.0.0.0:30000\"]",
+        "2:relay.listen",
+        "media_ports",
+    );
+}
+
+#[test]
+fn odd_but_usable_values_are_only_warned_about() {
+    assert!(read("[control]\napi = \"0.0.0.0:8080\"").is_ok());
+    complains(
+        "[control]\napi = \"0.0.0.0:8080\"",
+        "2:control.api",
+        "every interface",
+    );
+    complains(
+        "[control]\nrelays = [\"http://10.0.0.9:1\"]",
+        "2:control.relays",
+        "not in control.allowed_relays",
+    );
+    complains(
+        "[relay]\ncontrol = [\"10.0.0.2:1\"]\n[control]\nsip = \"10.0.0.3:1\"",
+        "2:relay.control",
+        "does not name 10.0.0.3:1",
+    );
+}
