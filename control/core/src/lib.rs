@@ -1,1 +1,28 @@
 //! The distributor without I/O: call typing, agents, queues, selection.
+//!
+//! [`Distributor`] is told what happens ([`Input`]) and when ([`Now`]), and says what to do
+//! ([`Output`]). It has no clock, no sockets and no randomness of its own, so that the same
+//! inputs always give the same outputs.
+
+pub mod centre;
+mod counters;
+mod distributor;
+pub mod event;
+pub mod explain;
+mod facts;
+mod id;
+mod input;
+pub mod limits;
+mod output;
+pub mod snapshot;
+
+pub use centre::{Centre, Problem, validate};
+pub use counters::Counters;
+pub use distributor::Distributor;
+pub use event::{Activity, Event, OfferEnd, What};
+pub use explain::Explanation;
+pub use facts::{Facts, Medium};
+pub use id::{AgentId, ContactId, IdError, IdSource, OfferId, QueueId, RuleId};
+pub use input::{EndCause, Input, LiveSession, Now, OfferFailure, Status};
+pub use output::{Output, RefuseReason};
+pub use snapshot::Snapshot;

@@ -1,0 +1,285 @@
+//! The declaration of a centre: queues, agents and rules, as `centre.toml` writes them.
+//!
+//! Unknown fields are refused when it is read; everything else is found by [`validate`], which
+//! lists all problems together.
+
+mod validate;
+
+pub use validate::{Problem, validate};
+
+use crate::id::{AgentId, QueueId, RuleId};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A whole centre.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Centre {
+    /// `[[queue]]`: where contacts wait.
+    #[serde(default, rename = "queue")]
+    pub queues: Vec<Queue>,
+    /// `[[agent]]`: who serves them.
+    #[serde(default, rename = "agent")]
+    pub agents: Vec<Agent>,
+    /// `[[rule]]`: what an arriving contact is. The first that matches decides.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<Rule>,
+    /// `[offers]`: what happens to an agent after an offer that failed.
+    #[serde(default)]
+    pub offers: Offers,
+}
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// Its identifier.
+    pub id: QueueId,
+    /// How long an agent's phone rings before the next one is tried. 1 to 180, default 20.
+    #[serde(default = "defaults::ring_seconds")]
+    pub ring_seconds: u32,
+    /// How long a contact waits, from its arrival to an answer, before it is refused with 480.
+    /// 1 to 86400, default 300.
+    #[serde(default = "defaults::max_wait_seconds")]
+    pub max_wait_seconds: u32,
+    /// How many contacts may wait or be on offer; the next is refused with 480. 0 to 10000,
+    /// default 100. With 0 a contact is served at once or not at all.
+    #[serde(default = "defaults::max_length")]
+    pub max_length: usize,
+    /// The Retry-After of a refusal. 0 to 86400, default 30.
+    #[serde(default = "defaults::retry_after_seconds")]
+    pub retry_after_seconds: u32,
+    /// How long an agent is left alone after a call from this queue. 0 to 86400, default 0.
+    #[serde(default)]
+    pub wrap_up_seconds: u32,
+    /// What a contact finds when no agent of the queue is logged in and reachable. Default:
+    /// `refuse`.
+    #[serde(default)]
+    pub when_no_agents: WhenNoAgents,
+}
+
+/// What a contact finds when no agent of its queue is logged in and reachable. Agents that are
+/// paused or busy count as present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenNoAgents {
+    /// It is refused at once with 480. Those that already wait keep waiting.
+    #[default]
+    Refuse,
+    /// It waits, up to `max_wait_seconds`.
+    Wait,
+}
+
+/// An agent. It needs a `password`, with which its phone registers, or a `uri`, where it is
+/// always reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// Its identifier, and the user name that its phone registers with.
+    pub id: AgentId,
+    /// Its name for people; default: none.
+    #[serde(default)]
+    pub name: String,
+    /// Its skills with their levels, 1 to 100.
+    #[serde(default)]
+    pub skills: BTreeMap<String, u8>,
+    /// The queues that it serves; default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Vec<QueueId>>,
+    /// The password that its phone registers with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// Where it is reached without registering: a `sip:` or `sips:` URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Whether it starts paused. A later declaration changes the status only if this changed.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// A text that is not shown in logs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A rule: if all conditions hold, the contact is this.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its identifier.
+    pub id: RuleId,
+    /// The conditions; without any it matches everything.
+    #[serde(default)]
+    pub when: When,
+    /// What the contact then is.
+    pub then: Then,
+}
+
+/// One value or a list of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Many<T> {
+    /// One.
+    One(T),
+    /// Any of several.
+    Several(Vec<T>),
+}
+
+impl<T> Many<T> {
+    /// All values.
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(one) => core::slice::from_ref(one),
+            Self::Several(several) => several,
+        }
+    }
+}
+
+impl<T> From<T> for Many<T> {
+    fn from(one: T) -> Self {
+        Self::One(one)
+    }
+}
+
+/// The conditions of a rule. All that are given must hold; of a list any value will do.
+///
+/// A *pattern* is compared with the whole text, without regard to case; `*` stands for any
+/// characters and `?` for one. A pattern for a URI is compared with `user@host`, with
+/// `user@host:port`, and, if it begins with a scheme (`sip:`, `sips:`, `tel:`), with the URI as it
+/// is up to its parameters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// A pattern for the Request-URI or the To header: either will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Many<String>>,
+    /// A pattern for the Request-URI alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<Many<String>>,
+    /// A pattern for the caller's URI in the From header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Many<String>>,
+    /// Patterns for header fields by name; of a field that occurs more than once any will do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub header: BTreeMap<String, Many<String>>,
+    /// A medium that is wanted and usable: `audio`, `video`, `message`, `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<Many<String>>,
+    /// A pattern for the protocol of a wanted and usable medium: `RTP/AVP`, `*SAVP*`, `*MSRP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Many<String>>,
+    /// A codec that is offered: `opus`, `PCMA`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<Many<String>>,
+    /// The caller's network: an address, or a prefix such as `203.0.113.0/24`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Many<String>>,
+    /// What the request came over: `udp`, `tcp`, `tls`, `ws`, `wss`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Many<String>>,
+    /// Times of day; of several any will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Many<Hours>>,
+}
+
+/// A time of day on some days of the week.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// The first minute, `HH:MM`; default `00:00`.
+    #[serde(default = "defaults::hours_from")]
+    pub from: String,
+    /// The first minute after it, `HH:MM` up to `24:00`; default `24:00`. Before `from` it means
+    /// the next day, and the day of the week is that of the beginning.
+    #[serde(default = "defaults::hours_to")]
+    pub to: String,
+    /// `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`; default: every day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<Vec<String>>,
+    /// An IANA time zone such as `Europe/Zurich`; default `UTC`.
+    #[serde(default = "defaults::zone")]
+    pub zone: String,
+}
+
+/// What a contact is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Then {
+    /// The queue that it waits in.
+    pub queue: QueueId,
+    /// Skills that its agent must have, with their lowest level, 1 to 100.
+    #[serde(default)]
+    pub skills: BTreeMap<String, u8>,
+    /// -1000 to 1000, default 0. The higher is served first, within a queue and across queues.
+    #[serde(default)]
+    pub priority: i32,
+    /// The call type's name; default: the rule's identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_type: Option<String>,
+}
+
+/// What happens to an agent after an offer that failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Offers {
+    /// How long an agent that failed gets no offer at all. 1 to 3600, default 5.
+    pub back_off_seconds: u32,
+    /// How long an agent that did not answer, declined or could not take the medium is passed
+    /// over by the same contact. 1 to 3600, default 30.
+    pub skip_seconds: u32,
+    /// After how many unanswered offers in a row an agent is paused; default 0: never.
+    pub pause_after_missed: u32,
+}
+
+impl Default for Offers {
+    fn default() -> Self {
+        Self {
+            back_off_seconds: 5,
+            skip_seconds: 30,
+            pause_after_missed: 0,
+        }
+    }
+}
+
+mod defaults {
+    pub fn ring_seconds() -> u32 {
+        20
+    }
+    pub fn max_wait_seconds() -> u32 {
+        300
+    }
+    pub fn max_length() -> usize {
+        100
+    }
+    pub fn retry_after_seconds() -> u32 {
+        30
+    }
+    pub fn hours_from() -> String {
+        "00:00".into()
+    }
+    pub fn hours_to() -> String {
+        "24:00".into()
+    }
+    pub fn zone() -> String {
+        "UTC".into()
+    }
+}

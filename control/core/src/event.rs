@@ -1,0 +1,266 @@
+//! Events: what happened, told so that it explains itself (design rule: every decision says why).
+
+use crate::explain::Choice;
+use crate::id::{AgentId, ContactId, OfferId, QueueId, RuleId};
+use crate::input::{EndCause, OfferFailure, Status};
+use crate::output::RefuseReason;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One event. The shell numbers them; as JSON it is one flat object with a `type`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, in milliseconds of Unix time.
+    pub unix_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum What {
+    /// A rule decided what the contact is.
+    ContactTyped {
+        /// Which contact.
+        contact: ContactId,
+        /// The call type's name.
+        call_type: String,
+        /// The first rule that matched.
+        rule: RuleId,
+        /// Its conditions and what they matched.
+        because: Vec<String>,
+        /// Where it goes.
+        queue: QueueId,
+        /// Skills required, with their lowest level.
+        skills: BTreeMap<String, u8>,
+        /// The higher is served first.
+        priority: i32,
+        /// The caller's URI.
+        from: String,
+        /// The URI called.
+        to: String,
+        /// The usable media.
+        media: Vec<String>,
+    },
+    /// No agent is free for it, so it waits.
+    ContactQueued {
+        /// Which contact.
+        contact: ContactId,
+        /// Where.
+        queue: QueueId,
+        /// From 1.
+        position: usize,
+        /// Whom it could have gone to, and why not.
+        choice: Choice,
+    },
+    /// It is offered to an agent.
+    ContactOffered {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent chosen.
+        agent: AgentId,
+        /// From which queue.
+        queue: QueueId,
+        /// From arrival to now.
+        waited_ms: u64,
+        /// How long the phone may ring, in milliseconds.
+        ring_ms: u64,
+        /// Why this agent.
+        choice: Choice,
+    },
+    /// The agent's phone rings.
+    OfferRinging {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+    },
+    /// The offer ended without an answer. Every offer ends once: by this or by
+    /// `contact_connected`.
+    OfferFailed {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// Why.
+        why: OfferEnd,
+        /// The SIP status that came; 0 if none.
+        code: u16,
+    },
+    /// The agent answered and the caller is told so.
+    ContactConnected {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// From which queue.
+        queue: QueueId,
+        /// From arrival to answer.
+        waited_ms: u64,
+    },
+    /// A call that lives on the relay and was not known here, after a restart of control.
+    ContactAdopted {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// Since when, in milliseconds of Unix time.
+        since_unix_ms: u64,
+    },
+    /// A connected contact is over.
+    ContactEnded {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// From which queue; none for an adopted one.
+        queue: Option<QueueId>,
+        /// Why.
+        cause: EndCause,
+        /// From arrival to answer; 0 for an adopted one.
+        waited_ms: u64,
+        /// From answer to end.
+        talk_ms: u64,
+    },
+    /// A contact was refused.
+    ContactRefused {
+        /// Which contact.
+        contact: ContactId,
+        /// From which queue; none if it never reached one.
+        queue: Option<QueueId>,
+        /// The SIP status.
+        status: u16,
+        /// In seconds.
+        retry_after_s: Option<u32>,
+        /// Why.
+        why: RefuseReason,
+        /// From arrival to now.
+        waited_ms: u64,
+    },
+    /// The caller gave up before the answer.
+    ContactAbandoned {
+        /// Which contact.
+        contact: ContactId,
+        /// From which queue.
+        queue: QueueId,
+        /// The agent whose phone was being called.
+        agent: Option<AgentId>,
+        /// From arrival to now.
+        waited_ms: u64,
+    },
+    /// A session lives that no contact wants, and is being ended.
+    SessionUnwanted {
+        /// The contact that it was opened for.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent that it holds.
+        agent: AgentId,
+    },
+    /// An agent's status or reachability changed.
+    AgentStatus {
+        /// Which agent.
+        agent: AgentId,
+        /// Its status.
+        #[serde(flatten)]
+        status: Status,
+        /// Whether it can be reached.
+        reachable: bool,
+    },
+    /// What an agent is doing changed.
+    AgentState {
+        /// Which agent.
+        agent: AgentId,
+        /// What it is doing.
+        #[serde(flatten)]
+        activity: Activity,
+    },
+}
+
+/// What an agent is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "activity", rename_all = "snake_case")]
+pub enum Activity {
+    /// Nothing.
+    Idle,
+    /// Its phone is being called, or the call to it is being taken back.
+    Reserved {
+        /// The offer.
+        offer: OfferId,
+        /// The contact.
+        contact: ContactId,
+    },
+    /// In a call.
+    InCall {
+        /// The offer.
+        offer: OfferId,
+        /// The contact.
+        contact: ContactId,
+    },
+    /// Finishing the work of the last call.
+    WrapUp {
+        /// Until when, in milliseconds of Unix time.
+        until_unix_ms: u64,
+    },
+    /// Left alone for a moment after an offer that failed.
+    Resting {
+        /// Until when, in milliseconds of Unix time.
+        until_unix_ms: u64,
+    },
+}
+
+/// How an offer ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferEnd {
+    /// The phone is in another call.
+    Busy,
+    /// Rang as long as it may.
+    NoAnswer,
+    /// Refused by hand.
+    Declined,
+    /// The phone was not reached.
+    Unreachable,
+    /// The phone cannot take this medium or codec.
+    NotAcceptable,
+    /// The relay has no room.
+    RelayFull,
+    /// Anything else that the agent's side said.
+    Error,
+    /// The caller gave up.
+    CallerGone,
+    /// Another agent's answer came first.
+    AnsweredElsewhere,
+    /// The relay ended the session before its answer reached us.
+    Ended,
+    /// The relay never said how the cancelled offer ended.
+    Guard,
+}
+
+impl From<OfferFailure> for OfferEnd {
+    fn from(failure: OfferFailure) -> Self {
+        match failure {
+            OfferFailure::Busy => Self::Busy,
+            OfferFailure::NoAnswer => Self::NoAnswer,
+            OfferFailure::Declined => Self::Declined,
+            OfferFailure::Unreachable => Self::Unreachable,
+            OfferFailure::NotAcceptable => Self::NotAcceptable,
+            OfferFailure::RelayFull => Self::RelayFull,
+            OfferFailure::Error => Self::Error,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What is known of a contact when it arrives: the facts that rules look at (requirement A2).
+
+use core::net::SocketAddr;
+use serde::{Deserialize, Serialize};
+
+/// Everything that the arriving request says. All fields may be empty: a rule over an empty
+/// field does not match, and without a usable medium the contact is refused with 488.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Facts {
+    /// The Request-URI, as it came.
+    pub request_uri: String,
+    /// The URI in the To header, without display name and header parameters.
+    pub to: String,
+    /// The URI in the From header, without display name and header parameters.
+    pub from: String,
+    /// The display name in the From header, unquoted; empty without one.
+    pub from_name: String,
+    /// All header fields in order, with their names as they came.
+    pub headers: Vec<(String, String)>,
+    /// The media of the session description in order, those with port 0 included.
+    pub media: Vec<Medium>,
+    /// The request has no session description and asks the other side for the offer (RFC 3261
+    /// section 13.2.1). Audio is then assumed. Leave it false to have such a request refused.
+    pub delayed_offer: bool,
+    /// Where the request came from.
+    pub source: Option<SocketAddr>,
+    /// What it came over: `udp`, `tcp`, `tls`, `ws`, `wss`; empty if not known.
+    pub transport: String,
+}
+
+/// One `m=` line of a session description (RFC 8866 section 5.14).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Medium {
+    /// The media type: `audio`, `video`, `message`, `text`, …
+    pub kind: String,
+    /// The port; 0 means that the medium is not wanted. A missing field counts as wanted.
+    #[serde(default = "wanted")]
+    pub port: u16,
+    /// The protocol: `RTP/AVP`, `UDP/TLS/RTP/SAVPF`, `TCP/MSRP`, …
+    pub protocol: String,
+    /// The encoding names in order of preference, static payload types resolved to their names
+    /// (RFC 3551 section 6): `PCMU`, `opus`, `telephone-event`, … Empty for MSRP.
+    pub codecs: Vec<String>,
+}
+
+fn wanted() -> u16 {
+    9
+}

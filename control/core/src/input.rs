@@ -1,0 +1,181 @@
+//! What the distributor is told.
+
+use crate::centre::Centre;
+use crate::facts::Facts;
+use crate::id::{AgentId, ContactId, OfferId};
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// The time, as an argument. The two clocks are read together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// A clock that never goes back, from any fixed start. All timers run on it.
+    pub mono: Duration,
+    /// Unix time in milliseconds, which may jump. For rules over the time of day and for events.
+    pub unix_ms: u64,
+}
+
+/// One thing that happened. Unknown, late and repeated ones are harmless and counted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A declaration that [`crate::centre::validate`] found no problem in. It replaces the whole
+    /// and keeps live contacts; the same one twice changes nothing.
+    Configure(Centre),
+    /// A new request for contact was decoded.
+    ContactArrived {
+        /// The identifier given to it; see [`crate::IdSource`].
+        contact: ContactId,
+        /// What it says.
+        facts: Facts,
+    },
+    /// The caller gave up before the answer: CANCEL, or its connection is gone. The shell
+    /// answers 487 itself.
+    ContactCancelled {
+        /// Whose caller.
+        contact: ContactId,
+    },
+    /// The agent's phone rings (a 18x came).
+    OfferRinging {
+        /// Which offer.
+        offer: OfferId,
+    },
+    /// The agent's phone answered (a 2xx came). Pass the 2xx to the caller only when
+    /// [`crate::Output::Accept`] follows.
+    OfferAnswered {
+        /// Which offer.
+        offer: OfferId,
+    },
+    /// The offer ended without an answer.
+    OfferFailed {
+        /// Which offer.
+        offer: OfferId,
+        /// Why; see [`OfferFailure::of_status`].
+        cause: OfferFailure,
+        /// The SIP status, 408 for a timeout, 503 for a broken connection.
+        code: u16,
+    },
+    /// The relay says that a session is over, answered or not.
+    ContactEnded {
+        /// Whose session.
+        contact: ContactId,
+        /// Which session.
+        offer: OfferId,
+        /// Why.
+        cause: EndCause,
+    },
+    /// Whether an agent can be reached: its phone is registered, or its URI is static. An agent
+    /// with a static URI starts reachable, all others start unreachable.
+    AgentReachable {
+        /// Which agent.
+        agent: AgentId,
+        /// Whether it can be reached.
+        reachable: bool,
+    },
+    /// An agent changes its status. `Ready` also ends its wrap-up.
+    AgentStatus {
+        /// Which agent.
+        agent: AgentId,
+        /// The new status.
+        status: Status,
+    },
+    /// The relay's whole list of sessions: after each (re)connection and whenever
+    /// [`crate::Output::ListSessions`] asks for it. What is not known is adopted, what is gone is
+    /// freed.
+    SessionsLive {
+        /// All sessions, the unanswered included.
+        sessions: Vec<LiveSession>,
+        /// [`Now::mono`] when the list was *asked for*. What was answered or ended after that is
+        /// newer than the list, and stays.
+        asked: Duration,
+    },
+}
+
+/// A session on the relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveSession {
+    /// The contact, as named in the transfer.
+    pub contact: ContactId,
+    /// The offer, as named in the transfer.
+    pub offer: OfferId,
+    /// The agent.
+    pub agent: AgentId,
+    /// Since when, in milliseconds of Unix time: the answer if there was one, else the start.
+    pub since: u64,
+    /// Whether the agent has answered.
+    pub answered: bool,
+}
+
+/// An agent's own will to work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// Takes contacts.
+    Ready,
+    /// Logged in and taking no contacts.
+    Paused {
+        /// Why, for people; may be empty.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Not at work.
+    LoggedOut,
+}
+
+/// Why an offer failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfferFailure {
+    /// The phone is in another call (486).
+    Busy,
+    /// Nobody answered in time (480 from the phone, or our ring timer).
+    NoAnswer,
+    /// Refused by hand (603, 403, …).
+    Declined,
+    /// The phone was not reached: no binding, no answer at all, connection gone (404, 408, 410).
+    Unreachable,
+    /// The phone cannot take this medium or codec (488, 606, 415).
+    NotAcceptable,
+    /// The relay has no ports or no room for another session (503 from the relay itself).
+    RelayFull,
+    /// Anything else.
+    Error,
+}
+
+impl OfferFailure {
+    /// The failure that a final SIP status of the agent's side stands for. A 503 is taken to come
+    /// from the phone; the shell knows when the relay itself said it and then uses `RelayFull`.
+    pub fn of_status(code: u16) -> Self {
+        match code {
+            486 | 600 => Self::Busy,
+            480 | 487 => Self::NoAnswer,
+            401 | 403 | 407 | 603 | 607 | 608 => Self::Declined,
+            404 | 408 | 410 | 430 | 503 | 504 | 604 => Self::Unreachable,
+            415 | 488 | 606 => Self::NotAcceptable,
+            _ => Self::Error,
+        }
+    }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// A BYE after an answer.
+    Bye,
+    /// The caller gave up before the answer.
+    Cancelled,
+    /// The agent's phone answered with a failure, or not at all.
+    Refused,
+    /// No ACK came for the answer (RFC 3261 section 13.3.1.4).
+    NoAck,
+    /// A party's connection is gone, or it no longer answers.
+    Unreachable,
+    /// No media packet for the configured time.
+    MediaTimeout,
+    /// The relay is going down.
+    Shutdown,
+    /// Ended through the API.
+    Api,
+    /// The relay's list no longer has it and its end was never reported.
+    Gone,
+}

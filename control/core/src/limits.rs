@@ -1,0 +1,43 @@
+//! The bounds of everything that the outside can make grow.
+
+use core::time::Duration;
+
+/// Contacts alive at once: waiting, offered and connected. Beyond it a new one is refused with 503.
+pub const MAX_LIVE_CONTACTS: usize = 50_000;
+/// Agents of one centre, undeclared ones that are still in a call included.
+pub const MAX_AGENTS: usize = 20_000;
+/// Queues of one centre.
+pub const MAX_QUEUES: usize = 1_000;
+/// Rules of one centre; every arriving contact is compared with them in order.
+pub const MAX_RULES: usize = 1_000;
+/// Skills of one agent, and skills required by one rule.
+pub const MAX_SKILLS: usize = 64;
+/// The highest level of a skill; the lowest is 1.
+pub const MAX_SKILL_LEVEL: u8 = 100;
+/// Priorities range from minus this to plus this; the higher is served first.
+pub const MAX_PRIORITY: i32 = 1_000;
+/// Longest identifier of an agent, a queue or a rule, and longest name of a skill, in bytes.
+pub const MAX_ID_BYTES: usize = 64;
+/// Longest pattern of a rule, in bytes.
+pub const MAX_PATTERN_BYTES: usize = 256;
+/// Patterns, zones, codecs… in one condition of a rule.
+pub const MAX_ALTERNATIVES: usize = 64;
+/// Longest part of a fact that a pattern is compared with, in bytes; the rest is ignored.
+pub const MAX_SUBJECT_BYTES: usize = 1_024;
+/// Agents listed in one explanation; the others are counted.
+pub const MAX_EXPLAINED_AGENTS: usize = 16;
+/// Agents that one contact passes over at a time because an offer to them failed; when another
+/// fails the one that would return first returns at once.
+pub const MAX_SKIPPED_AGENTS: usize = 64;
+/// Ended offers and contacts remembered so that late and repeated events are recognised.
+pub const MAX_REMEMBERED: usize = 100_000;
+/// Problems that the validation of a centre lists.
+pub const MAX_PROBLEMS: usize = 1_000;
+
+/// How long an offer may stay unanswered by the relay after it was cancelled. A SIP transaction
+/// gives up after 32 s (64·T1, RFC 3261 section 17.1.1.2); this is a little more.
+pub const OFFER_GUARD: Duration = Duration::from_secs(35);
+/// How long an ended offer or contact is remembered.
+pub const REMEMBER: Duration = Duration::from_secs(120);
+/// How often the relay's list of sessions is asked for while an agent holds an offer or a call.
+pub const RECONCILE_EVERY: Duration = Duration::from_secs(30);

@@ -1,0 +1,125 @@
+//! What the distributor decides.
+
+use crate::event::Event;
+use crate::id::{AgentId, ContactId, OfferId, QueueId};
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// One thing to do. Each contact gets exactly one of [`Output::Accept`] and [`Output::Refuse`],
+/// or none of both when its caller gave up first.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// The contact waits in a queue: tell the caller (182 Queued, RFC 3261 section 21.1.4).
+    Queued {
+        /// Whose caller.
+        contact: ContactId,
+        /// Where.
+        queue: QueueId,
+        /// From 1.
+        position: usize,
+    },
+    /// Transfer the contact to the relay with this agent. The core's own timer cancels the offer
+    /// after `ring_for`; the value is for an Expires header and the transfer's validity.
+    Offer {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer's identifier, to be given back with everything that comes of it.
+        offer: OfferId,
+        /// Whom to.
+        agent: AgentId,
+        /// How long the phone may ring.
+        ring_for: Duration,
+    },
+    /// Cancel the offer (CANCEL to the relay). Its end is still awaited: `OfferFailed`, or
+    /// `OfferAnswered` if the answer crossed it.
+    CancelOffer {
+        /// Whose offer.
+        contact: ContactId,
+        /// Which.
+        offer: OfferId,
+    },
+    /// Pass this offer's 2xx to the caller: the contact is connected. At most once a contact.
+    Accept {
+        /// Which contact.
+        contact: ContactId,
+        /// Whose 2xx.
+        offer: OfferId,
+    },
+    /// Refuse the contact with this final answer. At most once a contact.
+    Refuse {
+        /// Which contact.
+        contact: ContactId,
+        /// The SIP status.
+        status: u16,
+        /// The Retry-After header, in seconds.
+        retry_after_s: Option<u32>,
+        /// Why.
+        why: RefuseReason,
+    },
+    /// A session lives on the relay that no contact wants, such as an answer that came after the
+    /// caller had gone: end it there. Repeated while the relay's list still has it. A 2xx of it
+    /// is not passed to the caller.
+    EndSession {
+        /// The contact that it was opened for.
+        contact: ContactId,
+        /// Which session.
+        offer: OfferId,
+        /// The agent that it holds.
+        agent: AgentId,
+    },
+    /// Fetch the relay's list of sessions and give it back as `SessionsLive`.
+    ListSessions,
+    /// Something to tell, to log and to keep.
+    Event(Event),
+}
+
+/// Why a contact was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefuseReason {
+    /// No medium with a known protocol and codec (488).
+    NoUsableMedium,
+    /// No rule fits (404).
+    NoRule,
+    /// Nothing was declared yet (503).
+    NotConfigured,
+    /// The queue holds as many as it may (480).
+    QueueFull,
+    /// Waited as long as the queue allows (480).
+    WaitedTooLong,
+    /// No agent of the queue is logged in and reachable (480).
+    NoAgents,
+    /// The queue was removed from the declaration (480).
+    QueueRemoved,
+    /// The relay has no room for another session (503).
+    RelayFull,
+    /// As many contacts live as the process allows (503).
+    TooManyContacts,
+}
+
+impl RefuseReason {
+    /// The SIP status that says it.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::NoUsableMedium => 488,
+            Self::NoRule => 404,
+            Self::QueueFull | Self::WaitedTooLong | Self::NoAgents | Self::QueueRemoved => 480,
+            Self::NotConfigured | Self::RelayFull | Self::TooManyContacts => 503,
+        }
+    }
+
+    /// One sentence for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NoUsableMedium => "no offered medium has a known protocol and codec",
+            Self::NoRule => "no rule fits the request",
+            Self::NotConfigured => "no centre has been declared yet",
+            Self::QueueFull => "the queue is full",
+            Self::WaitedTooLong => "waited as long as the queue allows",
+            Self::NoAgents => "no agent of the queue is logged in and reachable",
+            Self::QueueRemoved => "the queue was removed",
+            Self::RelayFull => "the relay has no room for another session",
+            Self::TooManyContacts => "too many contacts are alive",
+        }
+    }
+}
