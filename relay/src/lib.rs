@@ -1,1 +1,3 @@
 //! The buffer server: SIP edge, sessions, routing table and packet engine.
+
+pub mod engine;

@@ -9,3 +9,8 @@ extern crate alloc;
 
 pub mod session;
 pub mod transfer;
+pub mod counters;
+pub mod flow;
+pub mod limits;
+pub mod pair;
+pub mod verdict;

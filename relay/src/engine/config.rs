@@ -1,0 +1,91 @@
+//! What the packet engine is told at start.
+
+use std::ops::RangeInclusive;
+
+use patchbay_route::limits;
+
+use super::EngineError;
+
+/// Configuration of a packet engine.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Packet threads, 1 to [`limits::MAX_THREADS`]. One per core that is given to media.
+    pub threads: usize,
+    /// Cores to pin the threads to, in turn; fewer cores than threads share. Empty: not pinned.
+    pub cpus: Vec<usize>,
+    /// Ports for media, the same range for every local IP. A side of a pair takes two.
+    pub ports: RangeInclusive<u16>,
+    /// Pairs that may be open at once, 1 to [`limits::MAX_PAIRS`]. The number of open files that
+    /// the process may have can lower it: see [`super::EngineTotals::pairs_capacity`].
+    pub max_pairs: usize,
+    /// Seed of the port pools' starting points, so that ports cannot be guessed from a restart.
+    /// Take it from the system's random numbers.
+    pub seed: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> EngineConfig {
+        EngineConfig {
+            threads: 1,
+            cpus: Vec::new(),
+            ports: 20_000..=59_999,
+            max_pairs: 10_000,
+            seed: 0,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`EngineError::Config`] names the field and its range.
+    pub fn check(&self) -> Result<(), EngineError> {
+        let bad = |what: String| Err(EngineError::Config { what });
+        if !(1..=limits::MAX_THREADS).contains(&self.threads) {
+            return bad(format!(
+                "threads is {}, allowed are 1 to {}",
+                self.threads,
+                limits::MAX_THREADS
+            ));
+        }
+        if !(1..=limits::MAX_PAIRS).contains(&self.max_pairs) {
+            return bad(format!(
+                "max_pairs is {}, allowed are 1 to {}",
+                self.max_pairs,
+                limits::MAX_PAIRS
+            ));
+        }
+        let (first, last) = (*self.ports.start(), *self.ports.end());
+        if first < 1024 || first.next_multiple_of(2) >= last {
+            return bad(format!(
+                "ports is {first}-{last}, needed is at least one even port and the odd one above it, from 1024 on"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn ranges_are_checked() {
+        EngineConfig::default().check().unwrap();
+        let with = |change: fn(&mut EngineConfig)| {
+            let mut config = EngineConfig::default();
+            change(&mut config);
+            config.check()
+        };
+        assert!(with(|c| c.threads = 0).is_err());
+        assert!(with(|c| c.threads = 65).is_err());
+        assert!(with(|c| c.max_pairs = 0).is_err());
+        assert!(with(|c| c.ports = 1000..=2000).is_err());
+        assert!(with(|c| c.ports = 2001..=2002).is_err());
+        assert!(with(|c| c.ports = 65535..=65535).is_err());
+        assert!(with(|c| c.ports = 2000..=2001).is_ok());
+        assert!(with(|c| c.ports = 65534..=65535).is_ok());
+    }
+}

@@ -1,0 +1,104 @@
+//! The engine as a whole, as read from outside.
+
+use std::net::IpAddr;
+
+use hdrhistogram::Histogram;
+use patchbay_route::counters::DropCounts;
+
+use super::host::HostUdp;
+
+/// Sums over all packet threads and pairs since the start.
+#[derive(Clone, Debug)]
+pub struct EngineTotals {
+    /// Datagrams read from sockets.
+    pub received: u64,
+    /// Datagrams from the right source that were handed to the kernel for the other side.
+    pub accepted: u64,
+    /// Payload bytes of the accepted ones.
+    pub bytes: u64,
+    /// Datagrams not forwarded, by reason. `received - drops.total()` were sent.
+    pub drops: DropCounts,
+    /// By packet thread.
+    pub threads: Vec<ThreadTotals>,
+    /// Time from the kernel's receipt of a datagram (its SO_TIMESTAMPNS stamp) until the system
+    /// call that sent it on had returned, in nanoseconds. Sampled: one datagram a thread and
+    /// millisecond at most, of one pair in sixteen, the oldest of its batch.
+    pub forwarding_time: Histogram<u64>,
+    /// Pairs that are open.
+    pub pairs_open: usize,
+    /// Pairs that can be open at once.
+    pub pairs_capacity: usize,
+    /// Free port pairs of the local address that has the fewest. A call takes one on each side.
+    pub ports_free: usize,
+    /// Free port pairs of each local address used so far.
+    pub ports: Vec<PortsFree>,
+    /// What the kernel counted in this network namespace since the engine started, other
+    /// programs' sockets included. Once a flow is learned its socket is connected, and strangers
+    /// no longer reach the engine: the kernel counts them in `no_ports`.
+    pub host: HostUdp,
+}
+
+impl EngineTotals {
+    /// Datagrams that were sent on.
+    #[must_use]
+    pub fn forwarded(&self) -> u64 {
+        self.received.saturating_sub(self.drops.total())
+    }
+}
+
+/// Port pairs of one local address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortsFree {
+    /// The address.
+    pub local_ip: IpAddr,
+    /// Port pairs not in use by the engine.
+    pub free: usize,
+    /// All of them.
+    pub total: usize,
+}
+
+/// Counters of one packet thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ThreadTotals {
+    /// Datagrams read from sockets.
+    pub received: u64,
+    /// Datagrams handed to the kernel for sending.
+    pub accepted: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Datagrams not forwarded, by reason.
+    pub drops: DropCounts,
+    /// Wake-ups of the thread; `received / batches` is the mean batch.
+    pub batches: u64,
+    /// Receives that were started anew after the kernel had ended them.
+    pub rearmed: u64,
+    /// Receives that ended because every packet buffer was in use. Nothing is lost by it unless
+    /// the socket's own buffer overflows.
+    pub out_of_buffers: u64,
+    /// Receives that ended with an error, such as an ICMP message of the peer's host.
+    pub receive_errors: u64,
+    /// Sources learned.
+    pub learned: u64,
+    /// Sockets that could not be connected to their learned source. Their source is checked by
+    /// the engine alone.
+    pub connect_errors: u64,
+    /// Pairs that are open on this thread.
+    pub pairs: u64,
+}
+
+/// How a packet thread is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadHealth {
+    /// Its number, from 0.
+    pub thread: usize,
+    /// Its kernel thread id, for CPU accounting.
+    pub tid: u32,
+    /// The core it is pinned to.
+    pub cpu: Option<usize>,
+    /// Whether it runs.
+    pub alive: bool,
+    /// Why it does not.
+    pub failure: Option<String>,
+    /// Pairs it carries; 0 when it is dead, since they are lost.
+    pub pairs: usize,
+}
