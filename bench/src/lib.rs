@@ -1,1 +1,3 @@
 //! Load from outside: packet generator, phones, reports.
+
+pub mod phones;
