@@ -1,0 +1,174 @@
+//! Events: appended in batches, read from a cursor, the oldest removed beyond a limit.
+
+use patchbay_core::{ContactId, Event, What};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::error::{json_while, while_doing};
+use super::{Store, StoreError, StoredEvent, Writer, signed, unsigned};
+
+/// Most events that one call of [`Store::events_after`] gives.
+pub const MAX_EVENTS_READ: usize = 1_000;
+
+/// Rows in one INSERT: SQLite takes 32766 values in a statement.
+const ROWS_A_STATEMENT: usize = 500;
+
+/// Surplus events that make a removal worth its while.
+const PRUNE_EVERY: u64 = 1_024;
+
+impl Store {
+    /// Appends events in their order and gives the cursor of the last one; theirs are the numbers
+    /// up to it. They are committed together when this returns. Without events: the last cursor.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; then none of them is stored, and their cursors go to the next.
+    pub async fn append_events(&self, events: &[Event]) -> Result<u64, StoreError> {
+        let mut writer = self.inner.writing.lock().await;
+        if events.is_empty() {
+            return Ok(writer.last_cursor);
+        }
+        let doing = "store events";
+        let rows = rows(events, writer.last_cursor)?;
+        let last = writer.last_cursor + rows.len() as u64;
+        let mut transaction = self.inner.swift.begin().await.map_err(while_doing(doing))?;
+        for rows in rows.chunks(ROWS_A_STATEMENT) {
+            insert(&mut transaction, rows).await.map_err(while_doing(doing))?;
+        }
+        let surplus = last.saturating_sub(self.inner.events_kept);
+        let prune = surplus >= writer.pruned_to + PRUNE_EVERY;
+        if prune {
+            remove_up_to(&mut transaction, surplus).await.map_err(while_doing(doing))?;
+        }
+        transaction.commit().await.map_err(while_doing(doing))?;
+        *writer = Writer {
+            last_cursor: last,
+            pruned_to: if prune { surplus } else { writer.pruned_to },
+        };
+        Ok(last)
+    }
+
+    /// Events with a cursor above `cursor` in their order, `limit` at most (and
+    /// [`MAX_EVENTS_READ`]).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn events_after(
+        &self,
+        cursor: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT cursor, unix_ms, body FROM event WHERE cursor > $1 ORDER BY cursor LIMIT $2",
+        )
+        .bind(signed(cursor))
+        .bind(signed(limit.min(MAX_EVENTS_READ) as u64))
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(while_doing("read events"))?;
+        Ok(self.read_rows(rows))
+    }
+
+    /// The cursor of the last event; 0 before the first.
+    pub async fn last_cursor(&self) -> u64 {
+        self.inner.writing.lock().await.last_cursor
+    }
+
+    /// Events up to this cursor were removed to keep the store within its limit.
+    pub async fn pruned_to(&self) -> u64 {
+        self.inner.writing.lock().await.pruned_to
+    }
+
+    /// Turns rows into events; one that this version cannot read is left out and counted.
+    pub(super) fn read_rows(&self, rows: Vec<Row>) -> Vec<StoredEvent> {
+        let mut events = Vec::with_capacity(rows.len());
+        for (cursor, unix_ms, body) in rows {
+            match serde_json::from_str(&body) {
+                Ok(event) => events.push(StoredEvent {
+                    cursor: unsigned(cursor),
+                    unix_ms: unsigned(unix_ms),
+                    event,
+                }),
+                Err(error) => self.count_unreadable("event", &cursor.to_string(), &error),
+            }
+        }
+        events
+    }
+}
+
+/// Cursor, time, body.
+pub(super) type Row = (i64, i64, String);
+
+struct NewRow {
+    cursor: i64,
+    unix_ms: i64,
+    contact: Option<String>,
+    body: String,
+}
+
+fn rows(events: &[Event], last_cursor: u64) -> Result<Vec<NewRow>, StoreError> {
+    let numbered = events.iter().zip(last_cursor + 1..);
+    numbered
+        .map(|(event, cursor)| {
+            Ok(NewRow {
+                cursor: signed(cursor),
+                unix_ms: signed(event.unix_ms),
+                contact: contact_of(event).map(|contact| contact.to_string()),
+                body: serde_json::to_string(event).map_err(json_while("write an event"))?,
+            })
+        })
+        .collect()
+}
+
+async fn insert(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<(), sqlx::Error> {
+    let mut events =
+        QueryBuilder::<Sqlite>::new("INSERT INTO event (cursor, unix_ms, contact, body) ");
+    events.push_values(rows, |mut values, row| {
+        values
+            .push_bind(row.cursor)
+            .push_bind(row.unix_ms)
+            .push_bind(row.contact.as_deref())
+            .push_bind(row.body.as_str());
+    });
+    events.build().execute(&mut *connection).await?;
+    for row in rows {
+        let Some(contact) = &row.contact else { continue };
+        sqlx::query(
+            "INSERT INTO contact (id, first_cursor, last_cursor) VALUES ($1, $2, $2) \
+             ON CONFLICT (id) DO UPDATE SET last_cursor = excluded.last_cursor",
+        )
+        .bind(contact)
+        .bind(row.cursor)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// A contact whose beginning is removed is removed whole from the list: half a story misleads.
+async fn remove_up_to(connection: &mut SqliteConnection, cursor: u64) -> Result<(), sqlx::Error> {
+    for statement in [
+        "DELETE FROM event WHERE cursor <= $1",
+        "DELETE FROM contact WHERE first_cursor <= $1",
+    ] {
+        sqlx::query(statement).bind(signed(cursor)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// The contact that an event is about, if it is about one.
+#[must_use]
+pub fn contact_of(event: &Event) -> Option<ContactId> {
+    match &event.what {
+        What::ContactTyped { contact, .. }
+        | What::ContactQueued { contact, .. }
+        | What::ContactOffered { contact, .. }
+        | What::OfferRinging { contact, .. }
+        | What::OfferFailed { contact, .. }
+        | What::ContactConnected { contact, .. }
+        | What::ContactAdopted { contact, .. }
+        | What::ContactEnded { contact, .. }
+        | What::ContactRefused { contact, .. }
+        | What::ContactAbandoned { contact, .. }
+        | What::SessionUnwanted { contact, .. } => Some(*contact),
+        What::AgentStatus { .. } | What::AgentState { .. } => None,
+    }
+}

@@ -1,0 +1,235 @@
+//! Contacts as their events tell them: the list, newest first, and the story of one.
+//!
+//! Nothing about a contact is stored beside its events, so the list always agrees with them.
+
+use std::collections::BTreeMap;
+
+use patchbay_core::{AgentId, ContactId, EndCause, Event, QueueId, RefuseReason, RuleId, What};
+use serde::{Deserialize, Serialize};
+
+use super::error::while_doing;
+use super::events::Row;
+use super::{Store, StoreError, StoredEvent, signed, unsigned};
+
+/// Most contacts on one page.
+pub const MAX_PAGE: usize = 200;
+
+/// Events read for one contact; one that was offered so often has no more to say.
+const MAX_STORY: i64 = 2_000;
+
+/// How a contact stands or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Waits, or an agent's phone rings.
+    Waiting,
+    /// In a call.
+    Connected,
+    /// Was in a call, which is over.
+    Served,
+    /// Was refused.
+    Refused,
+    /// The caller gave up.
+    Abandoned,
+}
+
+impl Outcome {
+    /// Whether nothing more is to come.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Outcome::Served | Outcome::Refused | Outcome::Abandoned)
+    }
+}
+
+/// What a contact's events come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PastContact {
+    /// Which.
+    pub id: ContactId,
+    /// How it stands or ended.
+    pub outcome: Outcome,
+    /// The rule that typed it.
+    pub rule: Option<RuleId>,
+    /// The call type's name.
+    pub call_type: Option<String>,
+    /// Its queue.
+    pub queue: Option<QueueId>,
+    /// The agent that answered, else the last one whose phone was called.
+    pub agent: Option<AgentId>,
+    /// The caller's URI.
+    pub from: Option<String>,
+    /// The URI called.
+    pub to: Option<String>,
+    /// Offers made.
+    pub offers: u32,
+    /// Why it ended, if it was served.
+    pub end_cause: Option<EndCause>,
+    /// Why it was refused.
+    pub refuse_reason: Option<RefuseReason>,
+    /// The SIP status that it was refused with.
+    pub status: Option<u16>,
+    /// When its first event was, in milliseconds of Unix time.
+    pub began_unix_ms: u64,
+    /// When its last event was, if that ended it, in milliseconds of Unix time.
+    pub ended_unix_ms: Option<u64>,
+    /// From arrival to the answer or the end without one, in milliseconds.
+    pub waited_ms: u64,
+    /// From answer to end, in milliseconds.
+    pub talk_ms: u64,
+    /// The cursor of its first event; the list goes on below it.
+    pub first_cursor: u64,
+}
+
+/// One page of contacts, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The contacts.
+    pub contacts: Vec<PastContact>,
+    /// What to give as `before` for the next page; `None` on the last.
+    pub next_before: Option<u64>,
+}
+
+/// A contact with everything that happened to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContactStory {
+    /// What it comes to.
+    pub contact: PastContact,
+    /// Its events in their order.
+    pub events: Vec<StoredEvent>,
+}
+
+impl Store {
+    /// Contacts whose first event has a cursor below `before` (`None`: from the newest on), newest
+    /// first, `limit` at most (and [`MAX_PAGE`]).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn contacts(&self, before: Option<u64>, limit: usize) -> Result<Page, StoreError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let rows: Vec<(String, i64, i64, i64, String)> = sqlx::query_as(
+            "SELECT c.id, c.first_cursor, e.cursor, e.unix_ms, e.body \
+             FROM (SELECT id, first_cursor FROM contact WHERE first_cursor < $1 \
+                   ORDER BY first_cursor DESC LIMIT $2) AS c \
+             JOIN event AS e ON e.contact = c.id ORDER BY c.first_cursor DESC, e.cursor",
+        )
+        .bind(before.map_or(i64::MAX, signed))
+        .bind(signed(limit as u64))
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(while_doing("read past contacts"))?;
+        let mut stories: BTreeMap<i64, (String, Vec<Row>)> = BTreeMap::new();
+        for (id, first, cursor, unix_ms, body) in rows {
+            let story = stories.entry(first).or_insert_with(|| (id, Vec::new()));
+            story.1.push((cursor, unix_ms, body));
+        }
+        let full = stories.len() == limit;
+        let next_before = stories.first_key_value().map(|(first, _)| unsigned(*first));
+        let contacts = stories.into_iter().rev().filter_map(|(_, (id, rows))| {
+            let events = self.read_rows(rows);
+            summary(id.parse().ok()?, &events)
+        });
+        Ok(Page {
+            contacts: contacts.collect(),
+            next_before: next_before.filter(|_| full),
+        })
+    }
+
+    /// One contact with its events; `None` if there is none of this name (any more).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn contact(&self, contact: ContactId) -> Result<Option<ContactStory>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT cursor, unix_ms, body FROM event WHERE contact = $1 ORDER BY cursor LIMIT $2",
+        )
+        .bind(contact.to_string())
+        .bind(MAX_STORY)
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(while_doing("read a contact"))?;
+        let events = self.read_rows(rows);
+        Ok(summary(contact, &events).map(|contact| ContactStory { contact, events }))
+    }
+}
+
+/// Folds a contact's events; `None` without any.
+fn summary(id: ContactId, events: &[StoredEvent]) -> Option<PastContact> {
+    let first = events.first()?;
+    let mut contact = PastContact {
+        id,
+        outcome: Outcome::Waiting,
+        rule: None,
+        call_type: None,
+        queue: None,
+        agent: None,
+        from: None,
+        to: None,
+        offers: 0,
+        end_cause: None,
+        refuse_reason: None,
+        status: None,
+        began_unix_ms: first.unix_ms,
+        ended_unix_ms: None,
+        waited_ms: 0,
+        talk_ms: 0,
+        first_cursor: first.cursor,
+    };
+    for stored in events {
+        contact.take(&stored.event);
+    }
+    Some(contact)
+}
+
+impl PastContact {
+    fn take(&mut self, event: &Event) {
+        match &event.what {
+            What::ContactTyped { call_type, rule, queue, from, to, .. } => {
+                self.rule = Some(rule.clone());
+                self.call_type = Some(call_type.clone());
+                self.queue = Some(queue.clone());
+                self.from = Some(from.clone());
+                self.to = Some(to.clone());
+            }
+            What::ContactQueued { queue, .. } => self.queue = Some(queue.clone()),
+            What::ContactOffered { agent, .. } => {
+                self.agent = Some(agent.clone());
+                self.offers += 1;
+            }
+            What::ContactConnected { agent, waited_ms, .. } => {
+                self.outcome = Outcome::Connected;
+                self.agent = Some(agent.clone());
+                self.waited_ms = *waited_ms;
+            }
+            What::ContactAdopted { agent, .. } => {
+                self.outcome = Outcome::Connected;
+                self.agent = Some(agent.clone());
+            }
+            What::ContactEnded { agent, cause, talk_ms, .. } => {
+                self.agent = Some(agent.clone());
+                self.end_cause = Some(*cause);
+                self.talk_ms = *talk_ms;
+                self.end(Outcome::Served, event);
+            }
+            What::ContactRefused { status, why, waited_ms, .. } => {
+                self.status = Some(*status);
+                self.refuse_reason = Some(*why);
+                self.waited_ms = *waited_ms;
+                self.end(Outcome::Refused, event);
+            }
+            What::ContactAbandoned { waited_ms, .. } => {
+                self.waited_ms = *waited_ms;
+                self.end(Outcome::Abandoned, event);
+            }
+            What::OfferRinging { .. }
+            | What::OfferFailed { .. }
+            | What::SessionUnwanted { .. }
+            | What::AgentStatus { .. }
+            | What::AgentState { .. } => {}
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome, event: &Event) {
+        self.outcome = outcome;
+        self.ended_unix_ms = Some(event.unix_ms);
+    }
+}
