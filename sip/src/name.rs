@@ -1,0 +1,197 @@
+//! [`HeaderName`]: header field names, their compact forms and their case.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::text::Text;
+
+macro_rules! header_names {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal $(, $compact:literal)?;)*) => {
+        /// A header field's name. Names are case-insensitive and compact forms (RFC 3261
+        /// section 7.3.3) are understood; the long form is what is sent.
+        #[derive(Clone, Debug)]
+        pub enum HeaderName {
+            $($(#[$doc])* #[doc = concat!("`", $name, "`")] $variant,)*
+            /// Any other name, spelt as it came.
+            Other(Text),
+        }
+
+        impl HeaderName {
+            /// The name as it is sent.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(HeaderName::$variant => $name,)*
+                    HeaderName::Other(name) => name,
+                }
+            }
+
+            fn known(name: &str) -> Option<HeaderName> {
+                // The length decides nearly always, so a name costs about one comparison.
+                match name.len() {
+                    0 => None,
+                    1 => {
+                        $($(if name.eq_ignore_ascii_case($compact) {
+                            return Some(HeaderName::$variant);
+                        })?)*
+                        None
+                    }
+                    length => {
+                        $(if length == $name.len() && name.eq_ignore_ascii_case($name) {
+                            return Some(HeaderName::$variant);
+                        })*
+                        None
+                    }
+                }
+            }
+        }
+    };
+}
+
+header_names! {
+    Via = "Via", "v";
+    From = "From", "f";
+    To = "To", "t";
+    CallId = "Call-ID", "i";
+    CSeq = "CSeq";
+    Contact = "Contact", "m";
+    MaxForwards = "Max-Forwards";
+    ContentLength = "Content-Length", "l";
+    ContentType = "Content-Type", "c";
+    ContentEncoding = "Content-Encoding", "e";
+    ContentDisposition = "Content-Disposition";
+    ContentLanguage = "Content-Language";
+    Route = "Route";
+    RecordRoute = "Record-Route";
+    Path = "Path";
+    ServiceRoute = "Service-Route";
+    Expires = "Expires";
+    MinExpires = "Min-Expires";
+    Authorization = "Authorization";
+    ProxyAuthorization = "Proxy-Authorization";
+    WwwAuthenticate = "WWW-Authenticate";
+    ProxyAuthenticate = "Proxy-Authenticate";
+    AuthenticationInfo = "Authentication-Info";
+    Allow = "Allow";
+    Supported = "Supported", "k";
+    Unsupported = "Unsupported";
+    Require = "Require";
+    ProxyRequire = "Proxy-Require";
+    Accept = "Accept";
+    AcceptEncoding = "Accept-Encoding";
+    AcceptLanguage = "Accept-Language";
+    Subject = "Subject", "s";
+    UserAgent = "User-Agent";
+    Server = "Server";
+    RetryAfter = "Retry-After";
+    Warning = "Warning";
+    Reason = "Reason";
+    Date = "Date";
+    Timestamp = "Timestamp";
+    Organization = "Organization";
+    Priority = "Priority";
+    InReplyTo = "In-Reply-To";
+    ReplyTo = "Reply-To";
+    AlertInfo = "Alert-Info";
+    CallInfo = "Call-Info";
+    ErrorInfo = "Error-Info";
+    MimeVersion = "MIME-Version";
+    Event = "Event", "o";
+    AllowEvents = "Allow-Events", "u";
+    SubscriptionState = "Subscription-State";
+    ReferTo = "Refer-To", "r";
+    ReferredBy = "Referred-By", "b";
+    Replaces = "Replaces";
+    SessionExpires = "Session-Expires", "x";
+    MinSe = "Min-SE";
+    RSeq = "RSeq";
+    RAck = "RAck";
+    SipETag = "SIP-ETag";
+    SipIfMatch = "SIP-If-Match";
+    PAssertedIdentity = "P-Asserted-Identity";
+    PPreferredIdentity = "P-Preferred-Identity";
+    Privacy = "Privacy";
+    HistoryInfo = "History-Info";
+    Diversion = "Diversion";
+    Identity = "Identity", "y";
+    FlowTimer = "Flow-Timer";
+    AcceptContact = "Accept-Contact", "a";
+    RejectContact = "Reject-Contact", "j";
+    RequestDisposition = "Request-Disposition", "d";
+}
+
+impl HeaderName {
+    /// True for the headers whose field values are comma-separated lists of routes or hops, where
+    /// one line with two values means the same as two lines (RFC 3261 section 7.3.1).
+    pub fn is_hop_list(&self) -> bool {
+        matches!(
+            self,
+            HeaderName::Via
+                | HeaderName::Route
+                | HeaderName::RecordRoute
+                | HeaderName::Path
+                | HeaderName::ServiceRoute
+        )
+    }
+}
+
+impl From<&str> for HeaderName {
+    fn from(name: &str) -> Self {
+        HeaderName::known(name).unwrap_or_else(|| HeaderName::Other(name.into()))
+    }
+}
+
+impl From<&HeaderName> for HeaderName {
+    fn from(name: &HeaderName) -> Self {
+        name.clone()
+    }
+}
+
+impl PartialEq for HeaderName {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (HeaderName::Other(a), HeaderName::Other(b)) => a.eq_ignore_ascii_case(b),
+            // A hand-made `Other("via")` still means Via.
+            (HeaderName::Other(_), _) | (_, HeaderName::Other(_)) => {
+                self.as_str().eq_ignore_ascii_case(other.as_str())
+            }
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl Eq for HeaderName {}
+
+impl Hash for HeaderName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for byte in self.as_str().bytes() {
+            state.write_u8(byte.to_ascii_lowercase());
+        }
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compact_forms_and_case_do_not_matter() {
+        assert_eq!(HeaderName::from("v"), HeaderName::Via);
+        assert_eq!(HeaderName::from("VIA"), HeaderName::Via);
+        assert_eq!(HeaderName::from("call-id"), HeaderName::CallId);
+        assert_eq!(HeaderName::from("I"), HeaderName::CallId);
+        assert_eq!(HeaderName::from("x-Note"), HeaderName::from("X-NOTE"));
+        assert_ne!(HeaderName::from("z"), HeaderName::Via);
+        assert_eq!(HeaderName::Other("via".into()), HeaderName::Via);
+    }
+
+    #[test]
+    fn an_unknown_name_keeps_its_spelling() {
+        assert_eq!(HeaderName::from("x-NoTe").as_str(), "x-NoTe");
+    }
+}

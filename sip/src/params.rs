@@ -1,0 +1,213 @@
+//! [`Params`]: the `;name=value` lists of URIs and headers.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::error::HeaderError;
+use crate::limits::MAX_PARAMS;
+use crate::scan::{find_outside, quoted_length, split_once_outside, unquote};
+use crate::text::Text;
+
+/// Ordered parameters, names compared without case.
+///
+/// Values stand as they were written: quoted strings keep their quotes ([`Params::unquoted`] undoes
+/// them), URI escapes stay escaped (see [`crate::uri::unescape`]).
+#[derive(Clone, Debug, Default)]
+pub struct Params(Vec<(Text, Option<Text>)>);
+
+impl Params {
+    /// No parameters.
+    pub const fn new() -> Params {
+        Params(Vec::new())
+    }
+
+    /// The value of `name`: `None` where absent, `Some(None)` where it has no value.
+    pub fn get(&self, name: &str) -> Option<Option<&str>> {
+        let (_, value) = self
+            .0
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(value.as_deref())
+    }
+
+    /// The value of `name` where it is present and has a value.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.get(name).flatten()
+    }
+
+    /// The value of `name` without quotes and their escapes.
+    pub fn unquoted(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.value(name).map(unquote)
+    }
+
+    /// True where `name` is present, with or without a value.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Sets `name` to `value` in place, or adds it at the end. The value must be written as it is to
+    /// be sent (see [`crate::quote`] and [`crate::uri::escape`]).
+    pub fn set<V: Into<Text>>(&mut self, name: &str, value: Option<V>) {
+        let value = value.map(Into::into);
+        match self
+            .0
+            .iter_mut()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        {
+            Some(entry) => entry.1 = value,
+            None => self.0.push((name.into(), value)),
+        }
+    }
+
+    /// Sets `name` with a value.
+    pub fn set_value(&mut self, name: &str, value: impl Into<Text>) {
+        self.set(name, Some(value));
+    }
+
+    /// Sets `name` as a flag without a value.
+    pub fn set_flag(&mut self, name: &str) {
+        self.set(name, None::<Text>);
+    }
+
+    /// Removes every parameter called `name`; true where there was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        self.0.len() != before
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+
+    /// Number of parameters.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True where there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Parses `;a=b;c` (the first semicolon may be missing) as in headers: white space around
+    /// separators is allowed, values may be quoted.
+    ///
+    /// # Errors
+    /// [`HeaderError::Params`] on an empty name or an unclosed quote, [`HeaderError::TooMany`] above
+    /// [`MAX_PARAMS`].
+    pub fn parse(text: &str) -> Result<Params, HeaderError> {
+        let mut params = Params::new();
+        let mut rest = Some(text.trim().strip_prefix(';').unwrap_or(text.trim()));
+        while let Some(current) = rest {
+            let (item, next) = match split_once_outside(current, b';') {
+                Some((item, next)) => (item, Some(next)),
+                None => (current, None),
+            };
+            rest = next;
+            let item = item.trim();
+            // A stray semicolon is harmless and common.
+            if !item.is_empty() {
+                params.push_header_param(item)?;
+            }
+        }
+        Ok(params)
+    }
+
+    fn push_header_param(&mut self, item: &str) -> Result<(), HeaderError> {
+        let (name, value) = match item.split_once('=') {
+            Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
+            None => (item, None),
+        };
+        if name.is_empty() || name.contains(['"', '<', '>', ' ', '\t', ',']) {
+            return Err(HeaderError::Params);
+        }
+        if let Some(value) = value {
+            let sound = if value.starts_with('"') {
+                quoted_length(value) == Some(value.len())
+            } else {
+                find_outside(value, |byte| matches!(byte, b',' | b' ' | b'\t')).is_none()
+                    && !value.contains('"')
+            };
+            if !sound {
+                return Err(HeaderError::Params);
+            }
+        }
+        self.add(name, value)
+    }
+
+    /// Adds a parameter without looking whether it is there.
+    pub(crate) fn add(&mut self, name: &str, value: Option<&str>) -> Result<(), HeaderError> {
+        if self.0.len() >= MAX_PARAMS {
+            return Err(HeaderError::TooMany);
+        }
+        self.0.push((name.into(), value.map(Text::from)));
+        Ok(())
+    }
+}
+
+impl PartialEq for Params {
+    /// Same parameters in the same order, names without case, values with it.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .0
+                .iter()
+                .zip(&other.0)
+                .all(|(a, b)| a.0.eq_ignore_ascii_case(&b.0) && a.1 == b.1)
+    }
+}
+
+impl Eq for Params {}
+
+impl fmt::Display for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.0 {
+            write!(f, ";{name}")?;
+            if let Some(value) = value {
+                write!(f, "={value}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn quoted_values_may_hold_separators() {
+        let params =
+            Params::parse(r#";lr;+sip.instance="<urn:uuid:1;2>" ; Expires = 60;;x="a\"=;b""#)
+                .unwrap();
+        assert_eq!(params.get("LR"), Some(None));
+        assert_eq!(params.value("expires"), Some("60"));
+        assert_eq!(params.unquoted("+sip.instance").unwrap(), "<urn:uuid:1;2>");
+        assert_eq!(params.unquoted("x").unwrap(), "a\"=;b");
+        assert_eq!(params.get("nope"), None);
+    }
+
+    #[test]
+    fn bad_lists_are_refused() {
+        for bad in [";=x", ";a=\"b", ";a b=c", ";a=b c", ";a=\"b\"c", ";a=b,c"] {
+            assert_eq!(Params::parse(bad), Err(HeaderError::Params), "{bad}");
+        }
+        let many = ";a".repeat(MAX_PARAMS + 1);
+        assert_eq!(Params::parse(&many), Err(HeaderError::TooMany));
+    }
+
+    #[test]
+    fn set_replaces_in_place() {
+        let mut params = Params::parse(";a=1;b=2").unwrap();
+        params.set_value("A", "3");
+        params.set_flag("c");
+        assert_eq!(params.to_string(), ";a=3;b=2;c");
+        assert!(params.remove("b"));
+        assert!(!params.remove("b"));
+    }
+}

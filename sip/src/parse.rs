@@ -1,0 +1,362 @@
+//! The lexer: from bytes to lines, start line, headers, body.
+
+use bytes::Bytes;
+
+use crate::error::HeaderError;
+use crate::headers::Headers;
+use crate::limits::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE_BYTES};
+use crate::message::{Message, StartLine};
+use crate::method::Method;
+use crate::name::HeaderName;
+use crate::scan::is_token;
+use crate::text::Text;
+
+/// What is wrong with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseErrorKind {
+    /// Longer than [`MAX_MESSAGE_BYTES`].
+    #[error("message too long")]
+    TooLong,
+    /// Nothing but line ends.
+    #[error("empty message")]
+    Empty,
+    /// The first line is neither a request's nor a response's.
+    #[error("malformed start line")]
+    StartLine,
+    /// The Request-URI is empty, bracketed or holds white space.
+    #[error("malformed Request-URI")]
+    RequestUri,
+    /// Not `SIP/2.0`.
+    #[error("SIP version not supported")]
+    Version,
+    /// A status outside 100 to 699.
+    #[error("status out of range")]
+    Status,
+    /// A line longer than [`MAX_LINE`].
+    #[error("line too long")]
+    LineTooLong,
+    /// More header lines than [`MAX_HEADERS`].
+    #[error("too many headers")]
+    TooManyHeaders,
+    /// A line that is no header.
+    #[error("malformed header line")]
+    HeaderLine,
+    /// The empty line after the headers is missing.
+    #[error("the head does not end")]
+    Truncated,
+    /// Content-Length is not a number, or repeated.
+    #[error("malformed Content-Length")]
+    ContentLength,
+    /// Content-Length announces more than there is.
+    #[error("the body is shorter than Content-Length")]
+    BodyTruncated,
+    /// A header that every message needs is wrong.
+    #[error("{0}")]
+    Header(#[from] HeaderError),
+    /// CSeq names another method than the request line.
+    #[error("CSeq names another method")]
+    CSeqMethod,
+}
+
+/// Why a message was refused, and what could be read of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct ParseError {
+    kind: ParseErrorKind,
+    readable: Option<Box<Message>>,
+}
+
+impl ParseError {
+    pub(crate) fn new(kind: ParseErrorKind, readable: Option<Message>) -> ParseError {
+        ParseError {
+            kind,
+            readable: readable.map(Box::new),
+        }
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> ParseErrorKind {
+        self.kind
+    }
+
+    /// The status that fits where the message was a request: 400, 505 or 513.
+    pub fn status(&self) -> u16 {
+        match self.kind {
+            ParseErrorKind::Version => 505,
+            ParseErrorKind::TooLong
+            | ParseErrorKind::TooManyHeaders
+            | ParseErrorKind::LineTooLong => 513,
+            _ => 400,
+        }
+    }
+
+    /// What could be read: the headers that are sound, no body. `None` where not even the start line
+    /// could be read.
+    pub fn readable(&self) -> Option<&Message> {
+        self.readable.as_deref()
+    }
+
+    /// The answer to send, where one is due and can find its way: the message was a request other than
+    /// ACK, with a readable Via and with From, To, Call-ID and CSeq to copy. `None` means: drop it
+    /// and count it. The answer is to go where [`crate::transaction::response_flow`] says.
+    pub fn answer(&self) -> Option<Message> {
+        let request = self.readable()?;
+        if request.method().is_none_or(|method| *method == Method::Ack) {
+            return None;
+        }
+        request.top_via().ok()?;
+        let due = [
+            HeaderName::From,
+            HeaderName::To,
+            HeaderName::CallId,
+            HeaderName::CSeq,
+        ];
+        if due.into_iter().any(|name| !request.headers.contains(name)) {
+            return None;
+        }
+        let reason = format!("{} ({})", crate::status::reason(self.status()), self.kind);
+        Some(Message::response_to(request, self.status(), &reason))
+    }
+}
+
+pub(crate) fn message(datagram: Bytes) -> Result<Message, ParseError> {
+    if datagram.len() > MAX_MESSAGE_BYTES {
+        return Err(ParseError::new(ParseErrorKind::TooLong, None));
+    }
+    let mut lines = Lines {
+        input: &datagram,
+        at: 0,
+    };
+    let first = loop {
+        match lines.next_line() {
+            // RFC 3261 section 7.5: empty lines before a message are ignored.
+            Some(line) if line.is_empty() => {}
+            Some(line) => break line,
+            None if lines.rest().is_empty() => {
+                return Err(ParseError::new(ParseErrorKind::Empty, None));
+            }
+            None => return Err(ParseError::new(ParseErrorKind::Truncated, None)),
+        }
+    };
+    let (start, mut fault) =
+        start_line(&datagram, first).map_err(|kind| ParseError::new(kind, None))?;
+    let (headers, header_fault) = headers(&datagram, &mut lines);
+    fault = fault.or(header_fault);
+    let mut message = Message {
+        start,
+        headers,
+        body: Bytes::new(),
+    };
+    // A start line or header that is wrong does not hide the others, which an answer copies.
+    fault = fault
+        .or_else(|| body(&datagram, lines.at, &mut message).err())
+        .or_else(|| crate::check::essential(&message).err());
+    match fault {
+        None => Ok(message),
+        Some(kind) => {
+            message.body = Bytes::new();
+            Err(ParseError::new(kind, Some(message)))
+        }
+    }
+}
+
+/// The lines of a message's head.
+struct Lines<'a> {
+    input: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn rest(&self) -> &'a [u8] {
+        self.input.get(self.at..).unwrap_or_default()
+    }
+
+    /// The next line without its end; `None` where no line end is left.
+    fn next_line(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest();
+        let end = rest.iter().position(|&byte| byte == b'\n')?;
+        self.at += end + 1;
+        let line = rest.get(..end)?;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
+    /// The next line with the lines that continue it; true where there are any.
+    fn next_folded(&mut self) -> Option<(&'a [u8], bool)> {
+        let from = self.at;
+        let line = self.next_line()?;
+        if line.is_empty() || !matches!(self.rest().first(), Some(b' ' | b'\t')) {
+            return Some((line, false));
+        }
+        let mut end = from + line.len();
+        while matches!(self.rest().first(), Some(b' ' | b'\t')) {
+            let at = self.at;
+            end = at + self.next_line()?.len();
+        }
+        Some((self.input.get(from..end)?, true))
+    }
+}
+
+type Fault = Option<ParseErrorKind>;
+
+/// Reads the first line. A wrong version or URI is a fault of a line that can be read.
+fn start_line(input: &Bytes, line: &[u8]) -> Result<(StartLine, Fault), ParseErrorKind> {
+    const BAD: ParseErrorKind = ParseErrorKind::StartLine;
+    if line.len() > MAX_LINE {
+        return Err(ParseErrorKind::LineTooLong);
+    }
+    let at = line.iter().position(|&byte| byte == b' ').ok_or(BAD)?;
+    let (first, rest) = line.split_at_checked(at).ok_or(BAD)?;
+    let rest = rest.get(1..).ok_or(BAD)?;
+    if first.len() >= 4
+        && first
+            .get(..4)
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
+    {
+        return status_line(input, first, rest);
+    }
+    let method = std::str::from_utf8(first)
+        .ok()
+        .filter(|word| is_token(word))
+        .ok_or(BAD)?;
+    // The version is the last word, so that white space within the URI is seen as the URI's fault.
+    let at = rest.iter().rposition(|&byte| byte == b' ').ok_or(BAD)?;
+    let (uri, version) = rest.split_at_checked(at).ok_or(BAD)?;
+    let version = version.get(1..).ok_or(BAD)?;
+    let mut fault = None;
+    if version.is_empty()
+        || uri
+            .iter()
+            .any(|byte| matches!(byte, b' ' | b'\t' | b'<' | b'>' | b'\r'))
+    {
+        fault = Some(ParseErrorKind::RequestUri);
+    } else if uri.is_empty() {
+        fault = Some(ParseErrorKind::RequestUri);
+    } else if !version
+        .get(..4)
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
+    {
+        return Err(BAD);
+    } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+        fault = Some(ParseErrorKind::Version);
+    }
+    let uri = Text::from_wire(input.slice_ref(uri));
+    Ok((
+        StartLine::Request {
+            method: Method::from(method),
+            uri,
+        },
+        fault,
+    ))
+}
+
+fn status_line(
+    input: &Bytes,
+    version: &[u8],
+    rest: &[u8],
+) -> Result<(StartLine, Fault), ParseErrorKind> {
+    if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+        return Err(ParseErrorKind::Version);
+    }
+    let at = rest
+        .iter()
+        .position(|&byte| byte == b' ')
+        .unwrap_or(rest.len());
+    let (digits, reason) = rest.split_at_checked(at).ok_or(ParseErrorKind::StartLine)?;
+    let status = match digits {
+        [a @ b'1'..=b'6', b @ b'0'..=b'9', c @ b'0'..=b'9'] => [a, b, c]
+            .iter()
+            .fold(0, |sum, digit| sum * 10 + u16::from(**digit - b'0')),
+        _ => return Err(ParseErrorKind::Status),
+    };
+    let reason = reason.get(1..).unwrap_or_default();
+    if reason.contains(&b'\r') {
+        return Err(ParseErrorKind::StartLine);
+    }
+    let reason = Text::from_wire(input.slice_ref(reason));
+    Ok((StartLine::Response { status, reason }, None))
+}
+
+/// Reads the header lines up to the empty line; the first fault is reported, the others skipped.
+fn headers(input: &Bytes, lines: &mut Lines<'_>) -> (Headers, Fault) {
+    let mut headers = Headers::with_capacity(16);
+    let mut fault = None;
+    loop {
+        let Some((line, folded)) = lines.next_folded() else {
+            return (headers, fault.or(Some(ParseErrorKind::Truncated)));
+        };
+        if line.is_empty() {
+            return (headers, fault);
+        }
+        if headers.len() >= MAX_HEADERS {
+            return (headers, fault.or(Some(ParseErrorKind::TooManyHeaders)));
+        }
+        match header(input, line, folded) {
+            Ok((name, value)) => headers.push(name, value),
+            Err(kind) => fault = fault.or(Some(kind)),
+        }
+    }
+}
+
+fn header(input: &Bytes, line: &[u8], folded: bool) -> Result<(HeaderName, Text), ParseErrorKind> {
+    if line.len() > MAX_LINE {
+        return Err(ParseErrorKind::LineTooLong);
+    }
+    let at = line
+        .iter()
+        .position(|&byte| byte == b':')
+        .ok_or(ParseErrorKind::HeaderLine)?;
+    let (name, value) = line
+        .split_at_checked(at)
+        .ok_or(ParseErrorKind::HeaderLine)?;
+    let name = std::str::from_utf8(name.trim_ascii_end())
+        .ok()
+        .filter(|name| is_token(name));
+    let name = HeaderName::from(name.ok_or(ParseErrorKind::HeaderLine)?);
+    let value = value.get(1..).unwrap_or_default().trim_ascii();
+    if folded && value.contains(&b'\n') {
+        return Ok((name, Text::from_wire(unfold(value))));
+    }
+    if value.contains(&b'\r') {
+        return Err(ParseErrorKind::HeaderLine);
+    }
+    Ok((name, Text::from_wire(input.slice_ref(value))))
+}
+
+/// A value on one line: every line end with the white space around it is one space (RFC 3261
+/// section 7.3.1).
+fn unfold(value: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(value.len());
+    for line in value.split(|&byte| byte == b'\n') {
+        let line = line.trim_ascii();
+        if !out.is_empty() && !line.is_empty() {
+            out.push(b' ');
+        }
+        out.extend(line.iter().filter(|&&byte| byte != b'\r'));
+    }
+    Bytes::from(out)
+}
+
+/// Cuts the body by Content-Length, which is then taken from the headers.
+fn body(input: &Bytes, at: usize, message: &mut Message) -> Result<(), ParseErrorKind> {
+    let available = input.len().saturating_sub(at);
+    let mut announced = None;
+    for value in message.headers.all(HeaderName::ContentLength) {
+        if announced.is_some() {
+            return Err(ParseErrorKind::ContentLength);
+        }
+        announced = Some(content_length(value).ok_or(ParseErrorKind::ContentLength)?);
+    }
+    let length = announced.unwrap_or(available);
+    if length > available {
+        return Err(ParseErrorKind::BodyTruncated);
+    }
+    message.body = input.slice(at..at + length);
+    message.headers.remove(HeaderName::ContentLength);
+    Ok(())
+}
+
+/// Reads a Content-Length; a number too large to hold is larger than any body.
+pub(crate) fn content_length(value: &str) -> Option<usize> {
+    let sound = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    sound.then(|| value.parse().unwrap_or(usize::MAX))
+}

@@ -1,0 +1,269 @@
+//! [`Text`]: a cheap to clone string that may be a slice of a received message.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Longest text, in bytes, that is held in place rather than in a shared buffer.
+pub const INLINE_TEXT_BYTES: usize = 38;
+
+/// A string that is cheap to clone: short texts are held in place, longer ones share a buffer.
+///
+/// SIP is UTF-8 (RFC 3261 section 25.1), but old equipment sends Latin-1 in display names and
+/// reason phrases. Such bytes are kept as they came: [`Text::wire`] gives them back unchanged, while
+/// the `str` view shows them decoded as Latin-1, so that every byte is one character and no byte is
+/// lost. Equality, order and hashing go by the `str` view.
+#[derive(Clone)]
+pub struct Text(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    /// Valid UTF-8.
+    Inline {
+        len: u8,
+        buf: [u8; INLINE_TEXT_BYTES],
+    },
+    /// Valid UTF-8.
+    Shared(Bytes),
+    Latin1(Arc<Latin1>),
+}
+
+struct Latin1 {
+    wire: Bytes,
+    view: String,
+}
+
+impl Text {
+    /// The empty text.
+    pub const fn new() -> Text {
+        Text(Repr::Inline {
+            len: 0,
+            buf: [0; INLINE_TEXT_BYTES],
+        })
+    }
+
+    /// A text over a constant, without copying.
+    pub fn from_static(text: &'static str) -> Text {
+        Text(Repr::Shared(Bytes::from_static(text.as_bytes())))
+    }
+
+    /// A text over received bytes: no copy beyond [`INLINE_TEXT_BYTES`] unless they are not UTF-8.
+    pub fn from_wire(wire: Bytes) -> Text {
+        match std::str::from_utf8(&wire) {
+            Ok(text) => match Repr::inline(text) {
+                Some(inline) => Text(inline),
+                None => Text(Repr::Shared(wire)),
+            },
+            Err(_) => {
+                let view = wire.iter().map(|&byte| char::from(byte)).collect();
+                Text(Repr::Latin1(Arc::new(Latin1 { wire, view })))
+            }
+        }
+    }
+
+    /// The text as `str`.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            // The constructors admit only UTF-8 here; checking short strings again costs less than
+            // the reasoning that unchecked conversion would ask of every reader.
+            Repr::Inline { len, buf } => {
+                std::str::from_utf8(buf.get(..usize::from(*len)).unwrap_or_default()).unwrap_or("")
+            }
+            Repr::Shared(bytes) => std::str::from_utf8(bytes).unwrap_or(""),
+            Repr::Latin1(latin1) => &latin1.view,
+        }
+    }
+
+    /// The bytes to put on the wire: those that were received, where the text was received.
+    pub fn wire(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline { len, buf } => buf.get(..usize::from(*len)).unwrap_or_default(),
+            Repr::Shared(bytes) => bytes,
+            Repr::Latin1(latin1) => &latin1.wire,
+        }
+    }
+
+    /// True where the bytes received were not UTF-8.
+    pub fn is_latin1(&self) -> bool {
+        matches!(self.0, Repr::Latin1(_))
+    }
+
+    /// This text with `suffix` after it; received bytes stay as they were.
+    pub fn with_suffix(&self, suffix: &str) -> Text {
+        let mut wire = Vec::with_capacity(self.wire().len() + suffix.len());
+        wire.extend_from_slice(self.wire());
+        wire.extend_from_slice(suffix.as_bytes());
+        Text::from_wire(Bytes::from(wire))
+    }
+}
+
+impl Repr {
+    fn inline(text: &str) -> Option<Repr> {
+        let mut buf = [0; INLINE_TEXT_BYTES];
+        let len = u8::try_from(text.len()).ok()?;
+        buf.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Repr::Inline { len, buf })
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Text::new()
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl Borrow<str> for Text {
+    fn borrow(&self) -> &str {
+        self
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        match Repr::inline(text) {
+            Some(inline) => Text(inline),
+            None => Text(Repr::Shared(Bytes::copy_from_slice(text.as_bytes()))),
+        }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        match Repr::inline(&text) {
+            Some(inline) => Text(inline),
+            None => Text(Repr::Shared(Bytes::from(text))),
+        }
+    }
+}
+
+impl From<&String> for Text {
+    fn from(text: &String) -> Self {
+        Text::from(text.as_str())
+    }
+}
+
+impl From<&Text> for Text {
+    fn from(text: &Text) -> Self {
+        text.clone()
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.as_str().to_owned()
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl PartialEq<String> for Text {
+    fn eq(&self, other: &String) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl PartialEq<Text> for str {
+    fn eq(&self, other: &Text) -> bool {
+        self == other.as_str()
+    }
+}
+
+impl PartialEq<Text> for &str {
+    fn eq(&self, other: &Text) -> bool {
+        *self == other.as_str()
+    }
+}
+
+impl PartialEq<Text> for String {
+    fn eq(&self, other: &Text) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Text) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Text) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.as_str(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn latin1_comes_out_unchanged() {
+        let text = Text::from_wire(Bytes::from_static(b"Z\xfcrich"));
+        assert_eq!(text, "Z\u{fc}rich");
+        assert_eq!(text.wire(), b"Z\xfcrich");
+        assert_eq!(text.with_suffix(";tag=1").wire(), b"Z\xfcrich;tag=1");
+    }
+
+    #[test]
+    fn short_and_long_texts_compare_by_content() {
+        let long = "x".repeat(INLINE_TEXT_BYTES + 1);
+        assert_eq!(Text::from(long.as_str()), Text::from(long.clone()));
+        assert_eq!(Text::from("abc"), Text::from_static("abc"));
+        assert_eq!(String::from(Text::from("abc")), "abc");
+    }
+}
