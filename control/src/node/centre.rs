@@ -1,1 +1,85 @@
 //! What changes from one declaration to the next.
+
+use std::collections::BTreeMap;
+
+use patchbay_core::Centre;
+
+use super::handle::Applied;
+
+/// Names every entry that differs; rules count by their content, and their order by itself.
+pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
+    let mut applied = Applied::default();
+    let queues = |centre: &Centre| entries(&centre.queues, |queue| queue.id.to_string());
+    differences("queue", &queues(before), &queues(after), &mut applied);
+    let agents = |centre: &Centre| entries(&centre.agents, |agent| agent.id.to_string());
+    differences("agent", &agents(before), &agents(after), &mut applied);
+    let rules = |centre: &Centre| entries(&centre.rules, |rule| rule.id.to_string());
+    differences("rule", &rules(before), &rules(after), &mut applied);
+    let order = |centre: &Centre| -> Vec<String> {
+        centre.rules.iter().map(|rule| rule.id.to_string()).collect()
+    };
+    let same_rules = !applied.added.iter().chain(&applied.removed).any(|e| e.starts_with("rule:"));
+    if same_rules && order(before) != order(after) {
+        applied.changed.push("rules:order".to_owned());
+    }
+    if before.offers != after.offers {
+        applied.changed.push("offers".to_owned());
+    }
+    applied
+}
+
+fn entries<T>(all: &[T], id: impl Fn(&T) -> String) -> BTreeMap<String, &T> {
+    all.iter().map(|entry| (id(entry), entry)).collect()
+}
+
+fn differences<T: PartialEq>(
+    kind: &str,
+    before: &BTreeMap<String, &T>,
+    after: &BTreeMap<String, &T>,
+    applied: &mut Applied,
+) {
+    for (id, entry) in after {
+        match before.get(id) {
+            None => applied.added.push(format!("{kind}:{id}")),
+            Some(old) if old != entry => applied.changed.push(format!("{kind}:{id}")),
+            Some(_) => {}
+        }
+    }
+    let gone = before.keys().filter(|id| !after.contains_key(*id));
+    applied.removed.extend(gone.map(|id| format!("{kind}:{id}")));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn centre(text: &str) -> Centre {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn additions_changes_and_removals_are_named() {
+        let before = centre(
+            "[[queue]]\nid = 'a'\n[[queue]]\nid = 'b'\n[[agent]]\nid = 'anna'\nuri = 'sip:a@b'\n",
+        );
+        let after = centre(
+            "[[queue]]\nid = 'a'\nring_seconds = 5\n[[queue]]\nid = 'c'\n\
+             [[agent]]\nid = 'anna'\nuri = 'sip:a@b'\n",
+        );
+        let applied = compare(&before, &after);
+        assert_eq!(applied.added, ["queue:c"]);
+        assert_eq!(applied.changed, ["queue:a"]);
+        assert_eq!(applied.removed, ["queue:b"]);
+        assert_eq!(compare(&after, &after), Applied::default());
+    }
+
+    #[test]
+    fn the_order_of_rules_is_a_change_of_its_own() {
+        let one = "[[rule]]\nid = 'x'\nthen = { queue = 'a' }\n";
+        let two = "[[rule]]\nid = 'y'\nthen = { queue = 'a' }\n";
+        let before = centre(&format!("{one}{two}"));
+        let after = centre(&format!("{two}{one}"));
+        assert_eq!(compare(&before, &after).changed, ["rules:order"]);
+    }
+}

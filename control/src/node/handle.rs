@@ -8,7 +8,7 @@
 use std::sync::{Arc, RwLock};
 
 use patchbay_core::{
-    AgentId, AgentStatus, Centre, ContactId, Event, Explanation, Facts, Snapshot,
+    AgentId, Centre, ContactId, Event, Explanation, Facts, Problem, Snapshot, Status,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -42,10 +42,10 @@ pub struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ApplyError {
     /// The declaration contradicts itself; every problem is listed.
-    #[error("the declaration is not valid: {}", problems.join("; "))]
+    #[error("the declaration has {} problem(s)", problems.len())]
     Invalid {
-        /// One sentence for each problem, naming the entry.
-        problems: Vec<String>,
+        /// Each with its place, what is wrong and what to do.
+        problems: Vec<Problem>,
     },
     /// The declaration could not be made durable.
     #[error("the declaration could not be stored: {0}")]
@@ -195,7 +195,7 @@ pub(crate) struct Published {
 pub(crate) enum Command {
     Configure { centre: Arc<Centre>, done: oneshot::Sender<()> },
     Snapshot { reply: oneshot::Sender<Snapshot> },
-    SetStatus { agent: AgentId, status: AgentStatus, reply: oneshot::Sender<Result<(), StatusError>> },
+    SetStatus { agent: AgentId, status: Status, reply: oneshot::Sender<Result<(), StatusError>> },
     Explain { facts: Box<Facts>, reply: oneshot::Sender<Explanation> },
     Bindings { agent: AgentId, reply: oneshot::Sender<Vec<BindingView>> },
     EndContact { contact: ContactId, reply: oneshot::Sender<Result<(), EndError>> },
@@ -238,7 +238,7 @@ impl NodeHandle {
     /// # Errors
     /// [`ApplyError`]; the declaration in force stays.
     pub async fn apply(&self, centre: Centre) -> Result<Applied, ApplyError> {
-        let problems = super::centre::problems(&centre);
+        let problems = patchbay_core::validate(&centre);
         if !problems.is_empty() {
             return Err(ApplyError::Invalid { problems });
         }
@@ -275,7 +275,7 @@ impl NodeHandle {
     pub async fn set_agent_status(
         &self,
         agent: AgentId,
-        status: AgentStatus,
+        status: Status,
     ) -> Result<(), StatusError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Command::SetStatus { agent, status, reply }, answer).await?

@@ -1,0 +1,163 @@
+//! Following the relays: which sessions live, which have ended.
+//!
+//! One task for each relay takes its list of sessions, then follows its event stream from the
+//! list's cursor. Whatever breaks the stream (connection, gap, silence) leads to a new list, so a
+//! missed event is never missed for long.
+
+mod client;
+mod secret;
+mod sse;
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use patchbay_route::session::{Capacity, RelayEvent, SessionList};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+
+pub use client::{LinkError, MAX_ANSWER_BYTES, RelayClient};
+pub use secret::Secret;
+pub use sse::{MAX_EVENT_BYTES, MAX_LINE_BYTES, SseError, SseReader};
+
+/// First pause after a failure; it doubles up to [`MAX_PAUSE`].
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest pause between two attempts.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// A stream that is silent for this long, keep-alive comments included, is taken for dead.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
+
+/// Time between two questions for a relay's capacity.
+const CAPACITY_EVERY: Duration = Duration::from_secs(5);
+
+/// What the link to a relay reports; `relay` is the place in the configured list.
+#[derive(Debug)]
+pub enum LinkReport {
+    /// The relay's sessions at `asked` (when the question was put) or later.
+    List {
+        /// Which relay.
+        relay: usize,
+        /// When the list was asked for.
+        asked: Instant,
+        /// The list.
+        list: SessionList,
+    },
+    /// Something happened to a session.
+    Event {
+        /// Which relay.
+        relay: usize,
+        /// What happened.
+        event: RelayEvent,
+    },
+    /// The relay's capacity.
+    Capacity {
+        /// Which relay.
+        relay: usize,
+        /// As it said.
+        capacity: Capacity,
+    },
+    /// The stream broke; attempts go on.
+    Down {
+        /// Which relay.
+        relay: usize,
+        /// One sentence.
+        why: String,
+    },
+}
+
+/// Follows one relay until `reports` is closed.
+pub async fn follow(relay: usize, client: RelayClient, reports: mpsc::Sender<LinkReport>) {
+    let mut pause = MIN_PAUSE;
+    loop {
+        let began = Instant::now();
+        let why = match follow_once(relay, &client, &reports).await {
+            Ok(()) => return,
+            Err(error) => error.to_string(),
+        };
+        if reports.send(LinkReport::Down { relay, why }).await.is_err() {
+            return;
+        }
+        // A link that held for a while starts again with short pauses.
+        if began.elapsed() > MAX_PAUSE {
+            pause = MIN_PAUSE;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = reports.closed() => return,
+        }
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// `Ok` when nobody listens to the reports any more.
+async fn follow_once(
+    relay: usize,
+    client: &RelayClient,
+    reports: &mpsc::Sender<LinkReport>,
+) -> Result<(), LinkError> {
+    let asked = Instant::now();
+    let list = client.sessions().await?;
+    let mut cursor = list.cursor;
+    let mut stream = client.events(cursor).await?;
+    if reports.send(LinkReport::List { relay, asked, list }).await.is_err() {
+        return Ok(());
+    }
+    let mut reader = SseReader::default();
+    let mut capacity = tokio::time::interval(CAPACITY_EVERY);
+    capacity.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
+    loop {
+        tokio::select! {
+            () = reports.closed() => return Ok(()),
+            _ = capacity.tick() => {
+                let capacity = client.capacity().await?;
+                if reports.send(LinkReport::Capacity { relay, capacity }).await.is_err() {
+                    return Ok(());
+                }
+            }
+            chunk = next_chunk(&mut stream, heard + MAX_SILENCE) => {
+                heard = Instant::now();
+                reader.push(&chunk?).map_err(|e| LinkError::Unreadable(e.to_string()))?;
+                if !forward(relay, &mut reader, &mut cursor, reports).await? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+async fn next_chunk(
+    stream: &mut (impl Stream<Item = Result<bytes::Bytes, LinkError>> + Unpin),
+    latest: Instant,
+) -> Result<bytes::Bytes, LinkError> {
+    match tokio::time::timeout_at(latest, stream.next()).await {
+        Err(_) => Err(LinkError::Transport("the event stream fell silent".to_owned())),
+        Ok(None) => Err(LinkError::Transport("the relay closed the event stream".to_owned())),
+        Ok(Some(chunk)) => chunk,
+    }
+}
+
+/// False when nobody listens any more.
+async fn forward(
+    relay: usize,
+    reader: &mut SseReader,
+    cursor: &mut u64,
+    reports: &mpsc::Sender<LinkReport>,
+) -> Result<bool, LinkError> {
+    while let Some(data) = reader.next_data() {
+        let event: RelayEvent =
+            serde_json::from_str(&data).map_err(|e| LinkError::Unreadable(e.to_string()))?;
+        if event.cursor <= *cursor {
+            continue;
+        }
+        if event.cursor != *cursor + 1 {
+            return Err(LinkError::Unreadable("events are missing from the stream".to_owned()));
+        }
+        *cursor = event.cursor;
+        if reports.send(LinkReport::Event { relay, event }).await.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

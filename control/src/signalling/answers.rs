@@ -1,0 +1,179 @@
+//! What comes back for a transferred INVITE, and what callers do meanwhile.
+
+use patchbay_core::{ContactId, Input, OfferFailure};
+use patchbay_sip::transaction::{ClientKey, Failure, ServerKey};
+use patchbay_sip::{HeaderName, Message};
+use tracing::{debug, info};
+
+use super::call::{Branch, Stage};
+use super::counters::Drop;
+use super::reply::reply;
+use super::timers::CANCEL_PATIENCE;
+use super::{Moment, Signalling};
+
+/// The connection that a device registered over is gone (RFC 5626 section 11.6).
+const FLOW_FAILED: u16 = 430;
+
+impl Signalling {
+    /// A response to one of our INVITEs, with our Via still on top.
+    pub(super) fn response(&mut self, client: ClientKey, mut response: Message, now: Moment) {
+        let Some(contact) = self.calls.of_client(client) else {
+            self.counters.drop(Drop::StrayResponse);
+            return;
+        };
+        response.headers.remove_first(HeaderName::Via);
+        match response.status() {
+            Some(100) | None => {}
+            Some(101..=199) => self.provisional(contact, client, response, now),
+            Some(200..=299) => self.success(contact, client, response, now),
+            Some(status) => {
+                let full = status == 503 && from_relay(&response);
+                let cause =
+                    if full { OfferFailure::RelayFull } else { OfferFailure::of_status(status) };
+                self.branch_over(contact, client, cause, status, now);
+            }
+        }
+    }
+
+    /// No final answer, or no connection any more.
+    pub(super) fn branch_failed(&mut self, client: ClientKey, why: Failure, now: Moment) {
+        let Some(contact) = self.calls.of_client(client) else { return };
+        let status = match why {
+            Failure::Timeout => 408,
+            Failure::Transport => 503,
+        };
+        self.branch_over(contact, client, OfferFailure::of_status(status), status, now);
+    }
+
+    fn provisional(
+        &mut self,
+        contact: ContactId,
+        client: ClientKey,
+        response: Message,
+        now: Moment,
+    ) {
+        let Some(call) = self.calls.get(contact) else { return };
+        let stage = call.stage;
+        let branch = call.branches.iter_mut().find(|branch| branch.client == client);
+        let Some(branch) = branch else { return };
+        if stage != Stage::Open || branch.cancelled {
+            return;
+        }
+        let offer = branch.offer;
+        if !std::mem::replace(&mut branch.ringing, true) {
+            self.tell(Input::OfferRinging { offer });
+        }
+        self.progress(contact, response, now);
+    }
+
+    fn success(&mut self, contact: ContactId, client: ClientKey, response: Message, now: Moment) {
+        let Some(call) = self.calls.get(contact) else { return };
+        let (stage, server) = (call.stage, call.server);
+        let branch = call.branches.iter_mut().find(|branch| branch.client == client);
+        let Some(branch) = branch else { return };
+        let offer = branch.offer;
+        if branch.answer.is_some() {
+            // The relay repeats its 2xx until the caller's ACK; it is passed on as often.
+            match stage {
+                Stage::Answered(Some(passed)) if passed == offer => {
+                    self.respond(server, response, now);
+                }
+                _ => self.counters.drop(Drop::LateAnswer),
+            }
+            return;
+        }
+        branch.answer = Some(response.clone());
+        if stage == Stage::Cancelled {
+            // The answer crossed the CANCEL. A proxy passes every 2xx on (RFC 3261 section 16.7
+            // step 10); the caller acknowledges it and hangs up.
+            info!(%contact, %offer, "answer crossed the cancel");
+            self.finish(contact, response, Some(offer), now);
+        }
+        self.tell(Input::OfferAnswered { offer });
+    }
+
+    /// A phone said no, or nothing. Another device of the same agent is tried before the offer
+    /// counts as failed.
+    fn branch_over(
+        &mut self,
+        contact: ContactId,
+        client: ClientKey,
+        cause: OfferFailure,
+        code: u16,
+        now: Moment,
+    ) {
+        self.calls.forget_client(client);
+        let Some(call) = self.calls.get(contact) else { return };
+        let Some(branch) = call.take_branch(client) else { return };
+        let stage = call.stage;
+        let last = call.branches.is_empty();
+        if branch.answer.is_some() {
+            // The end of a transaction that was answered.
+            return;
+        }
+        debug!(%contact, offer = %branch.offer, agent = %branch.agent, code, "offer failed");
+        if code == FLOW_FAILED {
+            self.registrar.remove(branch.agent.as_str(), &branch.target.uri);
+        }
+        let retry = stage == Stage::Open
+            && cause == OfferFailure::Unreachable
+            && !branch.cancelled
+            && !branch.others.is_empty();
+        if retry {
+            let Branch { offer, agent, others, ring_s, .. } = branch;
+            self.transfer(contact, offer, &agent, others, ring_s, now);
+            return;
+        }
+        self.tell(Input::OfferFailed { offer: branch.offer, cause, code });
+        if stage == Stage::Cancelled && last {
+            self.terminated(contact, now);
+        }
+    }
+
+    /// The caller's CANCEL, which the layer has answered.
+    pub(super) fn cancelled(&mut self, server: ServerKey, now: Moment) {
+        let Some(contact) = self.calls.of_server(server) else { return };
+        let Some(call) = self.calls.get(contact) else { return };
+        if call.stage != Stage::Open {
+            return;
+        }
+        info!(%contact, "cancelled by the caller");
+        if call.branches.is_empty() {
+            self.terminated(contact, now);
+        } else {
+            // 487 comes when the phones have let go, or the 2xx that crossed the CANCEL.
+            call.stage = Stage::Cancelled;
+            self.calls.set_timer(contact, now.at + CANCEL_PATIENCE);
+        }
+        self.tell(Input::ContactCancelled { contact });
+    }
+
+    /// 487, the end of a cancelled call.
+    pub(super) fn terminated(&mut self, contact: ContactId, now: Moment) {
+        let Some(call) = self.calls.get(contact) else { return };
+        let response = reply(&call.request, 487, "", &call.tag);
+        self.finish(contact, response, None, now);
+    }
+
+    /// The way back to the caller is gone.
+    pub(super) fn server_failed(&mut self, server: ServerKey, now: Moment) {
+        let Some(contact) = self.calls.of_server(server) else { return };
+        let Some(call) = self.calls.get(contact) else { return };
+        if matches!(call.stage, Stage::Answered(_)) {
+            return;
+        }
+        info!(%contact, "connection to the caller lost");
+        let was_open = call.stage == Stage::Open;
+        call.stage = Stage::Answered(None);
+        self.calls.set_timer(contact, now.at + super::timers::KEEP_ANSWERED);
+        if was_open {
+            self.tell(Input::ContactCancelled { contact });
+        }
+    }
+}
+
+/// A 503 that the relay itself gave says when to come back, or why; a phone's is passed on bare.
+fn from_relay(response: &Message) -> bool {
+    response.headers.contains(HeaderName::RetryAfter)
+        || response.headers.contains(HeaderName::Reason)
+}

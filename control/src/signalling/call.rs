@@ -1,0 +1,155 @@
+//! The calls that control still answers for.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Instant;
+
+use patchbay_core::{AgentId, ContactId, OfferId};
+use patchbay_sip::Message;
+use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
+use rustc_hash::FxHashMap;
+
+use crate::registrar::Target;
+
+/// Calls that are waiting, ringing or answered a short while ago; the next INVITE is answered 503.
+pub const MAX_CALLS: usize = 100_000;
+
+/// What names a request beyond its branch (RFC 3261 section 8.2.2.2): Call-ID, From tag, CSeq.
+pub(super) type RequestName = (String, String, u32);
+
+/// Where a call stands towards its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No final answer yet.
+    Open,
+    /// The caller cancelled; its 487 waits for the phones to let go.
+    Cancelled,
+    /// The final answer was given. With the offer whose 2xx it was, repeated 2xx are passed on.
+    Answered(Option<OfferId>),
+}
+
+/// One phone being called for one offer.
+#[derive(Debug)]
+pub(super) struct Branch {
+    pub(super) offer: OfferId,
+    pub(super) agent: AgentId,
+    pub(super) client: ClientKey,
+    /// The device being called.
+    pub(super) target: Target,
+    /// The agent's other devices, tried when this one cannot be reached.
+    pub(super) others: VecDeque<Target>,
+    /// Expires of the transferred INVITE, seconds.
+    pub(super) ring_s: u64,
+    pub(super) cancelled: bool,
+    pub(super) ringing: bool,
+    /// The 2xx, without our Via, until it is decided who gets it.
+    pub(super) answer: Option<Message>,
+}
+
+/// One caller's INVITE.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) server: ServerKey,
+    pub(super) flow: Flow,
+    pub(super) request: Message,
+    pub(super) name: RequestName,
+    /// The To tag of our own answers.
+    pub(super) tag: String,
+    pub(super) stage: Stage,
+    pub(super) branches: Vec<Branch>,
+    /// The last provisional answer, which is repeated every minute.
+    pub(super) progress: Option<Message>,
+    pub(super) timer: Instant,
+}
+
+impl Call {
+    pub(super) fn branch(&mut self, offer: OfferId) -> Option<&mut Branch> {
+        self.branches.iter_mut().find(|branch| branch.offer == offer)
+    }
+
+    pub(super) fn take_branch(&mut self, client: ClientKey) -> Option<Branch> {
+        let place = self.branches.iter().position(|branch| branch.client == client)?;
+        Some(self.branches.swap_remove(place))
+    }
+}
+
+/// All calls, found by any of their names.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    calls: FxHashMap<ContactId, Call>,
+    servers: FxHashMap<ServerKey, ContactId>,
+    clients: FxHashMap<ClientKey, ContactId>,
+    names: FxHashMap<RequestName, ContactId>,
+    timers: BTreeSet<(Instant, ContactId)>,
+}
+
+impl Calls {
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Calls that have no final answer yet.
+    pub(super) fn open(&self) -> impl Iterator<Item = ContactId> {
+        self.calls
+            .iter()
+            .filter(|(_, call)| matches!(call.stage, Stage::Open | Stage::Cancelled))
+            .map(|(contact, _)| *contact)
+    }
+
+    pub(super) fn is_known(&self, name: &RequestName) -> bool {
+        self.names.contains_key(name)
+    }
+
+    pub(super) fn insert(&mut self, contact: ContactId, call: Call) {
+        self.servers.insert(call.server, contact);
+        self.names.insert(call.name.clone(), contact);
+        self.timers.insert((call.timer, contact));
+        self.calls.insert(contact, call);
+    }
+
+    pub(super) fn get(&mut self, contact: ContactId) -> Option<&mut Call> {
+        self.calls.get_mut(&contact)
+    }
+
+    pub(super) fn of_server(&self, server: ServerKey) -> Option<ContactId> {
+        self.servers.get(&server).copied()
+    }
+
+    pub(super) fn of_client(&self, client: ClientKey) -> Option<ContactId> {
+        self.clients.get(&client).copied()
+    }
+
+    pub(super) fn name_client(&mut self, client: ClientKey, contact: ContactId) {
+        self.clients.insert(client, contact);
+    }
+
+    pub(super) fn forget_client(&mut self, client: ClientKey) {
+        self.clients.remove(&client);
+    }
+
+    pub(super) fn set_timer(&mut self, contact: ContactId, at: Instant) {
+        if let Some(call) = self.calls.get_mut(&contact) {
+            self.timers.remove(&(call.timer, contact));
+            call.timer = at;
+            self.timers.insert((at, contact));
+        }
+    }
+
+    pub(super) fn next_timer(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// A call whose timer is due; the caller sets the next timer or removes the call.
+    pub(super) fn due(&self, now: Instant) -> Option<ContactId> {
+        self.timers.first().filter(|(at, _)| *at <= now).map(|(_, contact)| *contact)
+    }
+
+    pub(super) fn remove(&mut self, contact: ContactId) {
+        let Some(call) = self.calls.remove(&contact) else { return };
+        self.timers.remove(&(call.timer, contact));
+        self.servers.remove(&call.server);
+        self.names.remove(&call.name);
+        for branch in call.branches {
+            self.clients.remove(&branch.client);
+        }
+    }
+}

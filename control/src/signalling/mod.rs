@@ -1,0 +1,243 @@
+//! SIP as the control node speaks it: a stateful proxy towards the relays, a registrar for the
+//! agents' phones. No I/O: messages, the distributor's decisions and the time go in;
+//! [`Effect`]s come out.
+//!
+//! - [`mod@requests`]: what arrives, and the answer that each request gets
+//! - [`mod@facts`]: from an INVITE to what the rules look at
+//! - [`mod@offers`]: the distributor's decisions: transfer, cancel, accept, refuse
+//! - [`mod@answers`]: what comes back for a transferred INVITE
+//! - [`mod@timers`]: the minute of a provisional answer, the end of a call's record
+
+mod answers;
+mod call;
+mod counters;
+mod facts;
+mod moment;
+mod offers;
+mod reply;
+mod requests;
+mod timers;
+mod tokens;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bytes::Bytes;
+use patchbay_core::{ContactId, IdSource, Input, OfferId};
+use patchbay_sip::transaction::{Config, Flow, Layer, Output};
+use patchbay_sip::{Message, ParseError};
+
+use crate::link::Secret;
+use crate::registrar::{Binding, Change, Registrar, RegistrarConfig};
+use call::Calls;
+use tokens::Tokens;
+
+pub use call::MAX_CALLS;
+pub use counters::{Drop, SignallingCounters};
+pub use moment::Moment;
+
+/// How the signalling works.
+#[derive(Debug, Clone)]
+pub struct SignallingConfig {
+    /// The realm of the registrar's challenges.
+    pub realm: String,
+    /// Offer MD5 beside SHA-256.
+    pub legacy_md5: bool,
+    /// Signs transfers; shared with the relays.
+    pub link_secret: Secret,
+    /// Retry-After of a 503 during a shutdown, seconds.
+    pub drain_retry_after_s: u32,
+    /// The transaction layer's timers and limits.
+    pub transactions: Config,
+}
+
+/// What is to be done after something went in.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send these bytes.
+    Send {
+        /// Over this flow.
+        flow: Flow,
+        /// One whole message.
+        bytes: Bytes,
+    },
+    /// Tell the distributor.
+    Core(Input),
+    /// Store a binding.
+    SaveBinding(Binding),
+    /// Remove a binding from the store.
+    RemoveBinding(Binding),
+}
+
+/// The signalling of one node; see the module.
+pub struct Signalling {
+    config: SignallingConfig,
+    layer: Layer,
+    registrar: Registrar,
+    calls: Calls,
+    contacts: IdSource,
+    tokens: Tokens,
+    /// Our Via sent-by: a name that nobody else has, so that a loop is told from an accident.
+    sent_by: String,
+    draining: bool,
+    effects: VecDeque<Effect>,
+    counters: SignallingCounters,
+}
+
+/// Independent secrets from one seed.
+fn derive(seed: &[u8; 32], purpose: &str) -> [u8; 32] {
+    use sha2::{Digest, Sha256};
+    Sha256::new().chain_update(seed).chain_update(purpose.as_bytes()).finalize().into()
+}
+
+impl Signalling {
+    /// Signalling without calls or bindings. `seed` must be random and known to nobody; the same
+    /// seed gives the same tags and branches, for tests.
+    #[must_use]
+    pub fn new(config: SignallingConfig, seed: [u8; 32]) -> Signalling {
+        let name = derive(&seed, "sent-by");
+        let name: String = name.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let contacts = derive(&seed, "contacts");
+        let contacts = contacts.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte));
+        let registrar = RegistrarConfig {
+            realm: config.realm.clone(),
+            legacy_md5: config.legacy_md5,
+        };
+        Signalling {
+            layer: Layer::new(config.transactions.clone(), derive(&seed, "branches")),
+            registrar: Registrar::new(registrar, derive(&seed, "nonces")),
+            calls: Calls::default(),
+            contacts: IdSource::new(contacts),
+            tokens: Tokens::new(derive(&seed, "tags")),
+            sent_by: format!("control-{name}.invalid"),
+            draining: false,
+            effects: VecDeque::new(),
+            counters: SignallingCounters::default(),
+            config,
+        }
+    }
+
+    /// Takes one message that came over `flow`.
+    pub fn receive(&mut self, parsed: Result<Message, ParseError>, flow: Flow, now: Moment) {
+        match parsed {
+            // The layer counts what it drops, by reason.
+            Ok(message) => {
+                let _counted = self.layer.receive(message, flow, now.at);
+            }
+            Err(error) => self.unreadable(&error, flow),
+        }
+        self.pump(now);
+    }
+
+    /// A connection is gone, and with it the callers and phones behind it.
+    pub fn flow_failed(&mut self, connection: u64, now: Moment) {
+        self.layer.flow_failed(connection, now.at);
+        self.pump(now);
+    }
+
+    /// Lets the timers run that are due.
+    pub fn wake(&mut self, now: Moment) {
+        self.layer.wake(now.at);
+        self.registrar.expire(now.unix_ms());
+        self.pump(now);
+        self.run_timers(now);
+        self.pump(now);
+    }
+
+    /// When [`Signalling::wake`] is next needed.
+    #[must_use]
+    pub fn next_wakeup(&self, now: Moment) -> Option<Instant> {
+        let expiry = self.registrar.next_expiry().map(|unix_ms| now.at_unix_ms(unix_ms));
+        [self.layer.next_wakeup(), self.calls.next_timer(), expiry].into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// New INVITEs are answered 503 from now on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// The registrar, to look at.
+    #[must_use]
+    pub fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    /// Changes the registrar: accounts, bindings from the store.
+    pub fn with_registrar(&mut self, change: impl FnOnce(&mut Registrar)) {
+        change(&mut self.registrar);
+        self.take_changes();
+    }
+
+    /// Calls without a final answer.
+    #[must_use]
+    pub fn open_calls(&self) -> usize {
+        self.calls.open().count()
+    }
+
+    /// Calls whose record is kept, those answered a short while ago included.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// What was counted here.
+    #[must_use]
+    pub fn counters(&self) -> &SignallingCounters {
+        &self.counters
+    }
+
+    /// The transaction layer, for its counters.
+    #[must_use]
+    pub fn layer(&self) -> &Layer {
+        &self.layer
+    }
+
+    /// Handles all that the transaction layer has to say.
+    fn pump(&mut self, now: Moment) {
+        while let Some(output) = self.layer.poll() {
+            match output {
+                Output::Send { flow, bytes } => {
+                    self.effects.push_back(Effect::Send { flow, bytes });
+                }
+                Output::Request { server, request, flow } => {
+                    self.request(server, &request, flow, now);
+                }
+                Output::Ack { .. } => self.counters.drop(Drop::StrayAck),
+                Output::Cancelled { server, .. } => self.cancelled(server, now),
+                Output::Response { client, response, .. } => self.response(client, response, now),
+                Output::Failed { client, why } => self.branch_failed(client, why, now),
+                Output::ServerFailed { server, .. } => self.server_failed(server, now),
+            }
+        }
+        self.take_changes();
+    }
+
+    fn take_changes(&mut self) {
+        while let Some(change) = self.registrar.poll() {
+            self.effects.push_back(match change {
+                Change::Saved(binding) => Effect::SaveBinding(binding),
+                Change::Removed(binding) => Effect::RemoveBinding(binding),
+                Change::Reachable { agent, reachable } => Effect::Core(Input::AgentReachable {
+                    agent: agent.as_str().into(),
+                    reachable,
+                }),
+            });
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.effects.push_back(Effect::Core(input));
+    }
+
+    /// True when the 2xx of this offer went to the caller, accepted or not.
+    #[must_use]
+    pub fn passed_answer(&mut self, contact: ContactId, offer: OfferId) -> bool {
+        let call = self.calls.get(contact);
+        call.is_some_and(|call| call.stage == call::Stage::Answered(Some(offer)))
+    }
+}

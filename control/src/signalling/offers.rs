@@ -1,0 +1,243 @@
+//! The distributor's decisions put into SIP: transfer, cancel, accept, refuse.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use patchbay_core::{AgentId, ContactId, Input, OfferFailure, OfferId, RefuseReason};
+use patchbay_route::transfer::{TransferTarget, sign};
+use patchbay_sip::{HeaderName, Message};
+use tracing::{debug, info};
+
+use super::call::{Branch, Call, Stage};
+use super::counters::Drop;
+use super::reply::{refusal, reply};
+use super::timers::{KEEP_ANSWERED, PROGRESS_EVERY};
+use super::{Moment, Signalling};
+use crate::registrar::Target;
+
+/// How long a transfer may take to reach the relay, and how far the two hosts' clocks may differ
+/// together with it, in seconds.
+pub const TRANSFER_VALID_S: u64 = 120;
+
+/// Expires of a transferred INVITE beyond the ring time, in seconds. The distributor cancels
+/// first; this ends the ringing when control is gone.
+const RING_MARGIN_S: u64 = 5;
+
+/// Max-Forwards for an INVITE without one (RFC 3261 section 16.6 step 3).
+const DEFAULT_MAX_FORWARDS: u32 = 70;
+
+/// Status told for an agent that has no device at this moment.
+const NO_DEVICE: u16 = 480;
+
+impl Signalling {
+    /// The contact waits: 182, with our own To tag.
+    pub fn queued(&mut self, contact: ContactId, now: Moment) {
+        let Some(call) = self.calls.get(contact) else { return };
+        if call.stage != Stage::Open {
+            return;
+        }
+        debug!(%contact, "queued");
+        let response = reply(&call.request, 182, "Queued", &call.tag);
+        self.progress(contact, response, now);
+    }
+
+    /// Sends a provisional answer to the caller and starts its minute (RFC 3261 section 13.3.1.1).
+    pub(super) fn progress(&mut self, contact: ContactId, response: Message, now: Moment) {
+        let Some(call) = self.calls.get(contact) else { return };
+        let server = call.server;
+        call.progress = Some(response.clone());
+        self.calls.set_timer(contact, now.at + PROGRESS_EVERY);
+        self.respond(server, response, now);
+        self.pump(now);
+    }
+
+    /// Transfers the contact to the relay with this agent.
+    pub fn offer(
+        &mut self,
+        contact: ContactId,
+        offer: OfferId,
+        agent: &AgentId,
+        ring_for: Duration,
+        now: Moment,
+    ) {
+        let targets: VecDeque<Target> = self.registrar.targets(agent.as_str()).into();
+        let ring_s = ring_for.as_secs() + RING_MARGIN_S;
+        self.transfer(contact, offer, agent, targets, ring_s, now);
+        self.pump(now);
+    }
+
+    /// Calls the first of `targets` that can be called.
+    pub(super) fn transfer(
+        &mut self,
+        contact: ContactId,
+        offer: OfferId,
+        agent: &AgentId,
+        mut targets: VecDeque<Target>,
+        ring_s: u64,
+        now: Moment,
+    ) {
+        while let Some(target) = targets.pop_front() {
+            let Some(call) = self.calls.get(contact) else { break };
+            let invite = transferred(call, offer, agent, contact, &target, ring_s);
+            let (flow, secret) = (call.flow, self.config.link_secret.expose());
+            let invite = invite.signed(secret, now.unix_ms() / 1000);
+            match self.layer.send_request(invite, flow, &self.sent_by, now.at) {
+                Ok(client) => {
+                    info!(%contact, %offer, %agent, device = %target.uri, "transferred");
+                    self.counters.transfers += 1;
+                    self.calls.name_client(client, contact);
+                    let branch = Branch {
+                        offer,
+                        agent: agent.clone(),
+                        client,
+                        target,
+                        others: targets,
+                        ring_s,
+                        cancelled: false,
+                        ringing: false,
+                        answer: None,
+                    };
+                    if let Some(call) = self.calls.get(contact) {
+                        call.branches.push(branch);
+                    }
+                    return;
+                }
+                Err(error) => {
+                    debug!(%contact, %offer, %agent, %error, "transfer not sent");
+                    self.counters.drop(Drop::NotSent);
+                }
+            }
+        }
+        let cause = OfferFailure::Unreachable;
+        self.tell(Input::OfferFailed { offer, cause, code: NO_DEVICE });
+    }
+
+    /// Takes an offer back (RFC 3261 section 9.1). Its end is told when it has come.
+    pub fn cancel_offer(&mut self, contact: ContactId, offer: OfferId, now: Moment) {
+        let Some(branch) = self.calls.get(contact).and_then(|call| call.branch(offer)) else {
+            return;
+        };
+        debug!(%contact, %offer, "offer cancelled");
+        branch.cancelled = true;
+        branch.others.clear();
+        let client = branch.client;
+        let _gone_already = self.layer.cancel(client, now.at);
+        self.pump(now);
+    }
+
+    /// Passes the 2xx of an offer to the caller.
+    pub fn accept(&mut self, contact: ContactId, offer: OfferId, now: Moment) {
+        let Some(call) = self.calls.get(contact) else { return };
+        let answer = call.branch(offer).and_then(|branch| branch.answer.clone());
+        let Some(answer) = answer else { return };
+        if matches!(call.stage, Stage::Answered(_)) {
+            self.counters.drop(Drop::LateAnswer);
+            return;
+        }
+        info!(%contact, %offer, "answered");
+        self.finish(contact, answer, Some(offer), now);
+    }
+
+    /// The final answer that refuses the contact.
+    pub fn refuse_contact(
+        &mut self,
+        contact: ContactId,
+        status: u16,
+        retry_after_s: Option<u32>,
+        why: RefuseReason,
+        now: Moment,
+    ) {
+        let Some(call) = self.calls.get(contact) else { return };
+        if matches!(call.stage, Stage::Answered(_)) {
+            return;
+        }
+        info!(%contact, status, why = why.text(), "refused");
+        let response = refusal(&call.request, status, retry_after_s, why, &call.tag);
+        self.finish(contact, response, None, now);
+    }
+
+    /// Ends a contact that has no final answer yet, on behalf of an operator or a shutdown. False
+    /// when there is no such contact.
+    pub fn end_waiting(&mut self, contact: ContactId, retry_after_s: u32, now: Moment) -> bool {
+        let Some(call) = self.calls.get(contact) else { return false };
+        if matches!(call.stage, Stage::Answered(_)) {
+            return false;
+        }
+        info!(%contact, "ended while waiting");
+        let status = if self.draining { 503 } else { 480 };
+        let mut response = reply(&call.request, status, "", &call.tag);
+        response.headers.push(HeaderName::RetryAfter, retry_after_s.to_string());
+        self.finish(contact, response, None, now);
+        self.tell(Input::ContactCancelled { contact });
+        true
+    }
+
+    /// Ends all contacts that have no final answer yet.
+    pub fn end_all_waiting(&mut self, now: Moment) {
+        let open: Vec<ContactId> = self.calls.open().collect();
+        for contact in open {
+            self.end_waiting(contact, self.config.drain_retry_after_s, now);
+        }
+    }
+
+    /// Gives the one final answer of an INVITE and keeps the call's record for stragglers.
+    pub(super) fn finish(
+        &mut self,
+        contact: ContactId,
+        response: Message,
+        offer: Option<OfferId>,
+        now: Moment,
+    ) {
+        let Some(call) = self.calls.get(contact) else { return };
+        call.stage = Stage::Answered(offer);
+        call.progress = None;
+        let server = call.server;
+        self.calls.set_timer(contact, now.at + KEEP_ANSWERED);
+        self.respond(server, response, now);
+        self.pump(now);
+    }
+}
+
+/// An INVITE on its way to the relay that still lacks its signed Request-URI.
+struct Unsigned {
+    invite: Message,
+    target: TransferTarget,
+}
+
+impl Unsigned {
+    fn signed(mut self, secret: &str, now_unix: u64) -> Message {
+        let call_id = self.invite.call_id().unwrap_or_default().to_owned();
+        let from_tag = self.invite.from_tag().unwrap_or_default();
+        let expires = now_unix + TRANSFER_VALID_S;
+        let uri = sign(secret.as_bytes(), &self.target, &call_id, &from_tag, expires);
+        self.invite.set_uri(uri);
+        self.invite
+    }
+}
+
+/// The caller's INVITE as a proxy forwards it (RFC 3261 section 16.6).
+fn transferred(
+    call: &Call,
+    offer: OfferId,
+    agent: &AgentId,
+    contact: ContactId,
+    target: &Target,
+    ring_s: u64,
+) -> Unsigned {
+    let mut invite = call.request.clone();
+    let hops = invite.max_forwards().map_or(DEFAULT_MAX_FORWARDS, |hops| hops.saturating_sub(1));
+    invite.headers.set(HeaderName::MaxForwards, hops.to_string());
+    invite.headers.set(HeaderName::Expires, ring_s.to_string());
+    // A Route led to us and to nobody after us; the relay finds the phone by the transfer.
+    invite.headers.remove(HeaderName::Route);
+    let path = (!target.path.is_empty()).then(|| target.path.join(", "));
+    let target = TransferTarget {
+        agent_uri: target.uri.clone(),
+        path,
+        aor: None,
+        agent_id: agent.to_string(),
+        contact: contact.to_string(),
+        offer: offer.to_string(),
+    };
+    Unsigned { invite, target }
+}

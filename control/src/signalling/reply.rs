@@ -1,0 +1,37 @@
+//! Answers of our own.
+
+use patchbay_core::RefuseReason;
+use patchbay_sip::{HeaderName, Message};
+
+/// The methods that are served, for Allow (RFC 3261 section 20.5): what a caller may use with the
+/// centre, where everything in a dialog is served by the relay.
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER, NOTIFY, MESSAGE";
+
+/// Extensions that a REGISTER may use.
+pub(super) const SUPPORTED: &str = "path";
+
+/// An answer with a To tag, which every answer but 100 needs (RFC 3261 section 8.2.6.2).
+pub(super) fn reply(request: &Message, status: u16, reason: &str, tag: &str) -> Message {
+    let mut response = Message::response_to(request, status, reason);
+    response.set_to_tag(tag);
+    response
+}
+
+/// The final answer that refuses a contact, with words for people (RFC 3261 section 20.43).
+pub(super) fn refusal(
+    request: &Message,
+    status: u16,
+    retry_after_s: Option<u32>,
+    why: RefuseReason,
+    tag: &str,
+) -> Message {
+    let mut response = reply(request, status, "", tag);
+    if let Some(seconds) = retry_after_s {
+        response.headers.push(HeaderName::RetryAfter, seconds.to_string());
+    }
+    let code = if why == RefuseReason::NoUsableMedium { 305 } else { 399 };
+    let warning = format!("{code} patchbay {}", patchbay_sip::quote(why.text()));
+    response.headers.push(HeaderName::Warning, warning);
+    response
+}

@@ -1,0 +1,212 @@
+//! What arrives, and the answer that each request gets.
+
+use patchbay_core::Input;
+use patchbay_sip::transaction::{Flow, ServerKey};
+use patchbay_sip::{HeaderName, Message, Method, ParseError};
+use tracing::{debug, info};
+
+use super::call::{Call, MAX_CALLS, RequestName, Stage};
+use super::counters::Drop;
+use super::reply::{ALLOW, SUPPORTED, reply};
+use super::timers::PROGRESS_EVERY;
+use super::{Effect, Moment, Signalling, facts};
+
+/// Seconds after which a caller may try again when there are too many calls.
+const BUSY_RETRY_AFTER_S: u32 = 5;
+
+impl Signalling {
+    /// Answers what could not be read, if enough of it could.
+    pub(super) fn unreadable(&mut self, error: &ParseError, flow: Flow) {
+        debug!(remote = %flow.remote, %error, "unreadable message");
+        let Some(mut response) = error.answer() else {
+            self.counters.drop(Drop::Unreadable);
+            return;
+        };
+        self.counters.drop(Drop::Malformed);
+        response.set_to_tag(&self.tokens.tag());
+        // Everything comes over connections, and a response goes back over its own.
+        self.effects.push_back(Effect::Send { flow, bytes: response.encode() });
+    }
+
+    /// A new transaction.
+    pub(super) fn request(
+        &mut self,
+        server: ServerKey,
+        request: &Message,
+        flow: Flow,
+        now: Moment,
+    ) {
+        let answered = match request.method() {
+            _ if request.to_tag().is_some() => Err(self.in_dialog(request)),
+            Some(Method::Invite) => self.invite(server, request, flow, now),
+            Some(Method::Register) => Err(self.register(request, now)),
+            Some(Method::Options) => Err(self.options(request)),
+            _ => Err(self.other(request)),
+        };
+        if let Err(response) = answered {
+            self.respond(server, response, now);
+        }
+    }
+
+    pub(super) fn respond(&mut self, server: ServerKey, response: Message, now: Moment) {
+        if self.layer.respond(server, response, now.at).is_err() {
+            self.counters.drop(Drop::NotSent);
+        }
+    }
+
+    /// An answer with a fresh To tag.
+    fn answer(&mut self, request: &Message, status: u16) -> Message {
+        let tag = self.tokens.tag();
+        reply(request, status, "", &tag)
+    }
+
+    fn refuse(&mut self, request: &Message, status: u16, why: Drop) -> Message {
+        self.counters.drop(why);
+        self.answer(request, status)
+    }
+
+    /// After the answer a dialog belongs to the relay; control has none.
+    fn in_dialog(&mut self, request: &Message) -> Message {
+        self.refuse(request, 481, Drop::NoDialog)
+    }
+
+    fn register(&mut self, request: &Message, now: Moment) -> Message {
+        self.counters.registers += 1;
+        let answer = self.registrar.register(request, now.unix_ms());
+        let tag = self.tokens.tag();
+        let mut response = reply(request, answer.status, answer.reason, &tag);
+        for (name, value) in answer.headers {
+            response.headers.push(name, value);
+        }
+        response
+    }
+
+    /// RFC 3261 section 11.2.
+    fn options(&mut self, request: &Message) -> Message {
+        if let Some(response) = self.bad_extension(request, HeaderName::Require) {
+            return response;
+        }
+        self.counters.options += 1;
+        let mut response = self.answer(request, if self.draining { 503 } else { 200 });
+        response.headers.push(HeaderName::Allow, ALLOW);
+        response.headers.push(HeaderName::Accept, "application/sdp");
+        response.headers.push(HeaderName::AcceptEncoding, "identity");
+        response.headers.push(HeaderName::AcceptLanguage, "en");
+        response.headers.push(HeaderName::Supported, SUPPORTED);
+        if self.draining {
+            let after = self.config.drain_retry_after_s.to_string();
+            response.headers.push(HeaderName::RetryAfter, after);
+        }
+        response
+    }
+
+    fn other(&mut self, request: &Message) -> Message {
+        let status = match request.method() {
+            // These exist in a dialog only, and this one is not known.
+            Some(
+                Method::Bye
+                | Method::Prack
+                | Method::Update
+                | Method::Info
+                | Method::Notify
+                | Method::Cancel,
+            ) => return self.in_dialog(request),
+            Some(Method::Extension(_)) | None => 501,
+            Some(_) => 405,
+        };
+        let mut response = self.refuse(request, status, Drop::Method);
+        response.headers.push(HeaderName::Allow, ALLOW);
+        response
+    }
+
+    /// 420 when the request needs an extension (RFC 3261 section 8.2.2.3).
+    fn bad_extension(&mut self, request: &Message, header: HeaderName) -> Option<Message> {
+        let needed: Vec<&str> =
+            request.headers.all_split(header).map(str::trim).filter(|tag| !tag.is_empty()).collect();
+        if needed.is_empty() {
+            return None;
+        }
+        let needed = needed.join(", ");
+        let mut response = self.refuse(request, 420, Drop::BadExtension);
+        response.headers.push(HeaderName::Unsupported, needed);
+        Some(response)
+    }
+
+    /// `Err` is the final answer to an INVITE that does not become a contact.
+    fn invite(
+        &mut self,
+        server: ServerKey,
+        request: &Message,
+        flow: Flow,
+        now: Moment,
+    ) -> Result<(), Message> {
+        let name = self.check_invite(request)?;
+        let facts = match facts::decode(request) {
+            Ok(facts) => facts,
+            Err(refusal) => {
+                let mut response = self.refuse(request, refusal.status, Drop::BadBody);
+                for (header, value) in refusal.headers {
+                    response.headers.push(header, value);
+                }
+                return Err(response);
+            }
+        };
+        let contact = self.contacts.contact();
+        info!(%contact, call_id = %name.0, from = %facts.from, to = %facts.to, "contact arrived");
+        self.counters.invites += 1;
+        let call = Call {
+            server,
+            flow,
+            request: request.clone(),
+            name,
+            tag: self.tokens.tag(),
+            stage: Stage::Open,
+            branches: Vec::new(),
+            progress: None,
+            timer: now.at + PROGRESS_EVERY,
+        };
+        self.calls.insert(contact, call);
+        self.tell(Input::ContactArrived { contact, facts });
+        Ok(())
+    }
+
+    fn check_invite(&mut self, request: &Message) -> Result<RequestName, Message> {
+        if request.max_forwards() == Some(0) {
+            return Err(self.refuse(request, 483, Drop::TooManyHops));
+        }
+        let looped = request.headers.all_split(HeaderName::Via).any(|via| {
+            patchbay_sip::Via::parse(via).is_ok_and(|via| via.sent_by() == self.sent_by)
+        });
+        if looped {
+            return Err(self.refuse(request, 482, Drop::Looped));
+        }
+        for header in [HeaderName::ProxyRequire, HeaderName::Require] {
+            if let Some(response) = self.bad_extension(request, header) {
+                return Err(response);
+            }
+        }
+        let name = request_name(request).ok_or_else(|| self.refuse(request, 400, Drop::Malformed))?;
+        if self.calls.is_known(&name) {
+            return Err(self.refuse(request, 482, Drop::Merged));
+        }
+        if self.draining {
+            let after = self.config.drain_retry_after_s;
+            return Err(self.unavailable(request, after, Drop::Draining));
+        }
+        if self.calls.len() >= MAX_CALLS {
+            return Err(self.unavailable(request, BUSY_RETRY_AFTER_S, Drop::TooManyCalls));
+        }
+        Ok(name)
+    }
+
+    fn unavailable(&mut self, request: &Message, retry_after_s: u32, why: Drop) -> Message {
+        let mut response = self.refuse(request, 503, why);
+        response.headers.push(HeaderName::RetryAfter, retry_after_s.to_string());
+        response
+    }
+}
+
+fn request_name(request: &Message) -> Option<RequestName> {
+    let call_id = request.call_id().ok()?.to_owned();
+    Some((call_id, request.from_tag().unwrap_or_default(), request.cseq().ok()?.number))
+}

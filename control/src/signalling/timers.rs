@@ -1,0 +1,37 @@
+//! What happens to a call when nothing happens.
+
+use std::time::Duration;
+
+use super::call::Stage;
+use super::{Moment, Signalling};
+
+/// A provisional answer is repeated this often, so that no proxy on the way gives the INVITE up
+/// (RFC 3261 section 13.3.1.1).
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a cancelled call waits for the phones to let go before its caller gets the 487 anyway:
+/// 64·T1 (RFC 3261 section 9.1) and a moment.
+pub const CANCEL_PATIENCE: Duration = Duration::from_secs(33);
+
+/// How long the record of a call is kept after its final answer, for repeated and late messages:
+/// longer than any transaction lives (RFC 6026 timers L and M, 64·T1).
+pub const KEEP_ANSWERED: Duration = Duration::from_secs(40);
+
+impl Signalling {
+    pub(super) fn run_timers(&mut self, now: Moment) {
+        while let Some(contact) = self.calls.due(now.at) {
+            let Some(call) = self.calls.get(contact) else { return };
+            match call.stage {
+                Stage::Open => match call.progress.clone() {
+                    // A reliable one (RFC 3262) has its own repetition and is sent once here.
+                    Some(again) if !again.headers.contains(patchbay_sip::HeaderName::RSeq) => {
+                        self.progress(contact, again, now);
+                    }
+                    _ => self.calls.set_timer(contact, now.at + PROGRESS_EVERY),
+                },
+                Stage::Cancelled => self.terminated(contact, now),
+                Stage::Answered(_) => self.calls.remove(contact),
+            }
+        }
+    }
+}
