@@ -17,7 +17,12 @@ impl Store {
         let doing = "store the declaration";
         let body = serde_json::to_string(centre).map_err(json_while(doing))?;
         let _turn = self.inner.writing.lock().await;
-        let mut transaction = self.inner.durable.begin().await.map_err(while_doing(doing))?;
+        let mut transaction = self
+            .inner
+            .durable
+            .begin()
+            .await
+            .map_err(while_doing(doing))?;
         sqlx::query(
             "INSERT INTO centre (revision, saved_unix_ms, body) \
              SELECT COALESCE(MAX(revision), 0) + 1, $1, $2 FROM centre",
@@ -46,7 +51,8 @@ impl Store {
                 .fetch_optional(&self.inner.readers)
                 .await
                 .map_err(while_doing(doing))?;
-        body.map(|body| serde_json::from_str(&body).map_err(json_while(doing))).transpose()
+        body.map(|body| serde_json::from_str(&body).map_err(json_while(doing)))
+            .transpose()
     }
 
     /// How often a declaration was applied; 0 if never. It rises by one with each.

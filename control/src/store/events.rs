@@ -31,12 +31,16 @@ impl Store {
         let last = writer.last_cursor + rows.len() as u64;
         let mut transaction = self.inner.swift.begin().await.map_err(while_doing(doing))?;
         for rows in rows.chunks(ROWS_A_STATEMENT) {
-            insert(&mut transaction, rows).await.map_err(while_doing(doing))?;
+            insert(&mut transaction, rows)
+                .await
+                .map_err(while_doing(doing))?;
         }
         let surplus = last.saturating_sub(self.inner.events_kept);
         let prune = surplus >= writer.pruned_to + PRUNE_EVERY;
         if prune {
-            remove_up_to(&mut transaction, surplus).await.map_err(while_doing(doing))?;
+            remove_up_to(&mut transaction, surplus)
+                .await
+                .map_err(while_doing(doing))?;
         }
         transaction.commit().await.map_err(while_doing(doing))?;
         *writer = Writer {
@@ -130,7 +134,9 @@ async fn insert(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<()
     });
     events.build().execute(&mut *connection).await?;
     for row in rows {
-        let Some(contact) = &row.contact else { continue };
+        let Some(contact) = &row.contact else {
+            continue;
+        };
         sqlx::query(
             "INSERT INTO contact (id, first_cursor, last_cursor) VALUES ($1, $2, $2) \
              ON CONFLICT (id) DO UPDATE SET last_cursor = excluded.last_cursor",
@@ -149,7 +155,10 @@ async fn remove_up_to(connection: &mut SqliteConnection, cursor: u64) -> Result<
         "DELETE FROM event WHERE cursor <= $1",
         "DELETE FROM contact WHERE first_cursor <= $1",
     ] {
-        sqlx::query(statement).bind(signed(cursor)).execute(&mut *connection).await?;
+        sqlx::query(statement)
+            .bind(signed(cursor))
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }

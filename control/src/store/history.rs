@@ -37,7 +37,10 @@ impl Outcome {
     /// Whether nothing more is to come.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Outcome::Served | Outcome::Refused | Outcome::Abandoned)
+        matches!(
+            self,
+            Outcome::Served | Outcome::Refused | Outcome::Abandoned
+        )
     }
 }
 
@@ -183,7 +186,14 @@ fn summary(id: ContactId, events: &[StoredEvent]) -> Option<PastContact> {
 impl PastContact {
     fn take(&mut self, event: &Event) {
         match &event.what {
-            What::ContactTyped { call_type, rule, queue, from, to, .. } => {
+            What::ContactTyped {
+                call_type,
+                rule,
+                queue,
+                from,
+                to,
+                ..
+            } => {
                 self.rule = Some(rule.clone());
                 self.call_type = Some(call_type.clone());
                 self.queue = Some(queue.clone());
@@ -195,7 +205,9 @@ impl PastContact {
                 self.agent = Some(agent.clone());
                 self.offers += 1;
             }
-            What::ContactConnected { agent, waited_ms, .. } => {
+            What::ContactConnected {
+                agent, waited_ms, ..
+            } => {
                 self.outcome = Outcome::Connected;
                 self.agent = Some(agent.clone());
                 self.waited_ms = *waited_ms;
@@ -204,13 +216,23 @@ impl PastContact {
                 self.outcome = Outcome::Connected;
                 self.agent = Some(agent.clone());
             }
-            What::ContactEnded { agent, cause, talk_ms, .. } => {
+            What::ContactEnded {
+                agent,
+                cause,
+                talk_ms,
+                ..
+            } => {
                 self.agent = Some(agent.clone());
                 self.end_cause = Some(*cause);
                 self.talk_ms = *talk_ms;
                 self.end(Outcome::Served, event);
             }
-            What::ContactRefused { status, why, waited_ms, .. } => {
+            What::ContactRefused {
+                status,
+                why,
+                waited_ms,
+                ..
+            } => {
                 self.status = Some(*status);
                 self.refuse_reason = Some(*why);
                 self.waited_ms = *waited_ms;

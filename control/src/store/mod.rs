@@ -87,7 +87,9 @@ impl Store {
 /// Unix time in milliseconds, for what only the store dates.
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 /// SQL integers are signed; cursors and times stay far below the limit.

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::error::while_doing;
 use super::{DEFAULT_EVENTS_KEPT, Inner, Store, StoreError, Writer, unsigned};
@@ -107,7 +105,10 @@ async fn finish(
 /// Makes the directory and takes its lock. A directory that is already there keeps its mode: it may
 /// be shared, and the files in it are private by themselves.
 fn prepare(data: &Path) -> Result<File, StoreError> {
-    let unusable = |path: &Path, source| StoreError::Unusable { path: path.to_owned(), source };
+    let unusable = |path: &Path, source| StoreError::Unusable {
+        path: path.to_owned(),
+        source,
+    };
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -123,7 +124,9 @@ fn prepare(data: &Path) -> Result<File, StoreError> {
         .map_err(|source| unusable(&path, source))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: data.to_owned() }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            path: data.to_owned(),
+        }),
         Err(TryLockError::Error(source)) => Err(unusable(&path, source)),
     }
 }
@@ -144,7 +147,10 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
         }
         Ok(())
     };
-    private().map_err(|source| StoreError::Unusable { path: path.to_owned(), source })
+    private().map_err(|source| StoreError::Unusable {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 async fn pool(
@@ -167,13 +173,18 @@ async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {
     let known = MIGRATIONS.iter().map(|m| m.version).max().unwrap_or(0);
     let path = || path.to_owned();
     MIGRATIONS.run(pool).await.map_err(|error| match error {
-        MigrateError::VersionMissing(found) if found > known => {
-            StoreError::Newer { path: path(), found, known }
-        }
+        MigrateError::VersionMissing(found) if found > known => StoreError::Newer {
+            path: path(),
+            found,
+            known,
+        },
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             opening(&path(), error)
         }
-        other => StoreError::Altered { path: path(), detail: other.to_string() },
+        other => StoreError::Altered {
+            path: path(),
+            detail: other.to_string(),
+        },
     })
 }
 
@@ -189,6 +200,9 @@ fn opening(path: &Path, error: sqlx::Error) -> StoreError {
             path: path.to_owned(),
             detail: error.to_string(),
         },
-        _ => StoreError::Database { doing: "open the database", source: error },
+        _ => StoreError::Database {
+            doing: "open the database",
+            source: error,
+        },
     }
 }

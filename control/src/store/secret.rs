@@ -53,18 +53,26 @@ pub enum SecretError {
 /// # Errors
 /// [`SecretError`], [`SecretError::Missing`] if there is no file.
 pub fn read(path: &Path) -> Result<String, SecretError> {
-    let unusable = |source| SecretError::Unusable { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(|error| match error.kind() {
+    let unusable = |source| SecretError::Unusable {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => SecretError::Missing(path.to_owned()),
         _ => unusable(error),
     })?;
     let mode = file.metadata().map_err(unusable)?.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
-        return Err(SecretError::Exposed { path: path.to_owned(), mode });
+        return Err(SecretError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
     }
     let mut text = String::new();
     let longest = MAX_SECRET_CHARS as u64 + 2;
-    file.by_ref().take(longest).read_to_string(&mut text).map_err(unusable)?;
+    file.take(longest)
+        .read_to_string(&mut text)
+        .map_err(unusable)?;
     let secret = text.trim();
     let lengths = MIN_SECRET_CHARS..=MAX_SECRET_CHARS;
     match lengths.contains(&secret.len()) && secret.bytes().all(|b| b.is_ascii_graphic()) {
@@ -91,8 +99,14 @@ fn create(path: &Path) -> Result<(), SecretError> {
     getrandom::fill(&mut random).map_err(SecretError::Random)?;
     let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let write = || {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(format!(".{}", std::process::id()));
@@ -111,5 +125,8 @@ fn create(path: &Path) -> Result<(), SecretError> {
             other => other,
         }
     };
-    write().map_err(|source| SecretError::Unusable { path: path.to_owned(), source })
+    write().map_err(|source| SecretError::Unusable {
+        path: path.to_owned(),
+        source,
+    })
 }
