@@ -13,8 +13,10 @@ mod facts;
 mod id;
 mod input;
 pub mod limits;
+mod media;
 mod output;
 pub mod snapshot;
+mod typing;
 
 pub use centre::{Centre, Problem, validate};
 pub use counters::Counters;

@@ -81,6 +81,8 @@ pub enum RefuseReason {
     NoUsableMedium,
     /// No rule fits (404).
     NoRule,
+    /// The rule that matched refuses it, with its own status (403 if it gives none).
+    ByRule,
     /// Nothing was declared yet (503).
     NotConfigured,
     /// The queue holds as many as it may (480).
@@ -103,6 +105,7 @@ impl RefuseReason {
         match self {
             Self::NoUsableMedium => 488,
             Self::NoRule => 404,
+            Self::ByRule => 403,
             Self::QueueFull | Self::WaitedTooLong | Self::NoAgents | Self::QueueRemoved => 480,
             Self::NotConfigured | Self::RelayFull | Self::TooManyContacts => 503,
         }
@@ -113,6 +116,7 @@ impl RefuseReason {
         match self {
             Self::NoUsableMedium => "no offered medium has a known protocol and codec",
             Self::NoRule => "no rule fits the request",
+            Self::ByRule => "refused by a rule",
             Self::NotConfigured => "no centre has been declared yet",
             Self::QueueFull => "the queue is full",
             Self::WaitedTooLong => "waited as long as the queue allows",

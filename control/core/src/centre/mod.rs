@@ -3,9 +3,12 @@
 //! Unknown fields are refused when it is read; everything else is found by [`validate`], which
 //! lists all problems together.
 
+mod problems;
+mod rules;
 mod validate;
 
-pub use validate::{Problem, validate};
+pub use problems::Problem;
+pub use validate::validate;
 
 use crate::id::{AgentId, QueueId, RuleId};
 use core::fmt;
@@ -220,12 +223,16 @@ pub struct Hours {
     pub zone: String,
 }
 
-/// What a contact is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a contact is: `queue` or `refuse` must be given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Then {
     /// The queue that it waits in.
-    pub queue: QueueId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueId>,
+    /// Instead of a queue: the SIP status that it is refused with, 400 to 699.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuse: Option<u16>,
     /// Skills that its agent must have, with their lowest level, 1 to 100.
     #[serde(default)]
     pub skills: BTreeMap<String, u8>,

@@ -1,28 +1,185 @@
 //! Finds every problem of a declaration, each with its place and what to do.
 
-use super::Centre;
-use core::fmt;
-use serde::{Deserialize, Serialize};
+use super::problems::{Problem, Problems};
+use super::{Agent, Centre, Queue, rules};
+use crate::id::{self, QueueId};
+use crate::limits::{MAX_AGENTS, MAX_QUEUES, MAX_RULES, MAX_SKILL_LEVEL, MAX_SKILLS};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// One problem of a declaration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// Where, such as `rule[2].then.queue`; indices count from 0 within their kind.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub remedy: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.path, self.message, self.remedy)
-    }
-}
+const DAY_SECONDS: u32 = 86_400;
+const MAX_QUEUE_LENGTH: usize = 10_000;
+const MAX_RING_SECONDS: u32 = 180;
+const MAX_URI_BYTES: usize = 512;
+const MAX_NAME_BYTES: usize = 256;
 
 /// All problems of a declaration together, at most [`crate::limits::MAX_PROBLEMS`]; none if it
 /// can be configured.
-pub fn validate(_centre: &Centre) -> Vec<Problem> {
-    Vec::new()
+pub fn validate(centre: &Centre) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    problems.at_most("queue", centre.queues.len(), MAX_QUEUES);
+    problems.at_most("agent", centre.agents.len(), MAX_AGENTS);
+    problems.at_most("rule", centre.rules.len(), MAX_RULES);
+    ids(
+        &mut problems,
+        "queue",
+        centre.queues.iter().map(|q| q.id.as_str()),
+    );
+    ids(
+        &mut problems,
+        "agent",
+        centre.agents.iter().map(|a| a.id.as_str()),
+    );
+    ids(
+        &mut problems,
+        "rule",
+        centre.rules.iter().map(|r| r.id.as_str()),
+    );
+    let queues: BTreeSet<&QueueId> = centre.queues.iter().map(|q| &q.id).collect();
+    for (index, declared) in centre.queues.iter().enumerate() {
+        queue(&mut problems, &format!("queue[{index}]"), declared);
+    }
+    for (index, declared) in centre.agents.iter().enumerate() {
+        agent(&mut problems, &format!("agent[{index}]"), declared, &queues);
+    }
+    rules::check(&mut problems, &centre.rules, &queues);
+    offers(&mut problems, centre);
+    problems.into_list()
+}
+
+fn ids<'a>(problems: &mut Problems, kind: &str, ids: impl Iterator<Item = &'a str>) {
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    for (index, id) in ids.enumerate() {
+        let path = format!("{kind}[{index}].id");
+        if let Err(error) = id::check(id) {
+            problems.add(
+                &path,
+                format!("`{id}`: {error}"),
+                "choose another identifier",
+            );
+        }
+        if let Some(earlier) = first.get(id) {
+            problems.add(
+                path,
+                format!("`{id}` is already the identifier of {kind}[{earlier}]"),
+                "give each its own identifier",
+            );
+        } else {
+            first.insert(id, index);
+        }
+    }
+}
+
+fn queue(problems: &mut Problems, path: &str, queue: &Queue) {
+    let at = |field: &str| format!("{path}.{field}");
+    problems.range(at("ring_seconds"), queue.ring_seconds, 1, MAX_RING_SECONDS);
+    problems.range(
+        at("max_wait_seconds"),
+        queue.max_wait_seconds,
+        1,
+        DAY_SECONDS,
+    );
+    problems.range(at("max_length"), queue.max_length, 0, MAX_QUEUE_LENGTH);
+    problems.range(
+        at("retry_after_seconds"),
+        queue.retry_after_seconds,
+        0,
+        DAY_SECONDS,
+    );
+    problems.range(at("wrap_up_seconds"), queue.wrap_up_seconds, 0, DAY_SECONDS);
+}
+
+fn agent(problems: &mut Problems, path: &str, agent: &Agent, queues: &BTreeSet<&QueueId>) {
+    skills(problems, &format!("{path}.skills"), &agent.skills);
+    if agent.name.len() > MAX_NAME_BYTES || agent.name.chars().any(char::is_control) {
+        problems.add(
+            format!("{path}.name"),
+            "the name is too long or holds a control character",
+            format!("use at most {MAX_NAME_BYTES} bytes of text"),
+        );
+    }
+    for (index, queue) in agent.queues.iter().flatten().enumerate() {
+        known(problems, format!("{path}.queues[{index}]"), queue, queues);
+    }
+    match (&agent.password, &agent.uri) {
+        (None, None) => problems.add(
+            path,
+            format!("agent `{}` cannot be reached", agent.id),
+            "give it a `password`, with which its phone registers, or a `uri`",
+        ),
+        (Some(_), Some(_)) => problems.add(
+            format!("{path}.uri"),
+            format!("agent `{}` has a `password` and a `uri`", agent.id),
+            "keep `password` if its phone registers, else `uri`",
+        ),
+        (Some(password), None) if password.expose().is_empty() => problems.add(
+            format!("{path}.password"),
+            "the password is empty",
+            "choose a long one",
+        ),
+        (None, Some(uri)) if !plausible(uri) => problems.add(
+            format!("{path}.uri"),
+            format!("`{uri}` is not a SIP URI"),
+            "write it like \"sip:anna@192.0.2.7:5060\"",
+        ),
+        _ => {}
+    }
+}
+
+fn plausible(uri: &str) -> bool {
+    let lower = uri.to_ascii_lowercase();
+    let rest = lower.strip_prefix("sip:").or(lower.strip_prefix("sips:"));
+    let clean = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '\\' | ' ');
+    rest.is_some_and(|rest| {
+        let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+        let begins = |c: char| c.is_ascii_alphanumeric() || c == '[';
+        host.starts_with(begins) && uri.len() <= MAX_URI_BYTES && uri.chars().all(clean)
+    })
+}
+
+fn offers(problems: &mut Problems, centre: &Centre) {
+    let offers = &centre.offers;
+    problems.range(
+        "offers.back_off_seconds".into(),
+        offers.back_off_seconds,
+        1,
+        3_600,
+    );
+    problems.range("offers.skip_seconds".into(), offers.skip_seconds, 1, 3_600);
+    problems.range(
+        "offers.pause_after_missed".into(),
+        offers.pause_after_missed,
+        0,
+        1_000,
+    );
+}
+
+pub(super) fn skills(problems: &mut Problems, path: &str, skills: &BTreeMap<String, u8>) {
+    problems.at_most(path, skills.len(), MAX_SKILLS);
+    for (skill, level) in skills {
+        if let Err(error) = id::check(skill) {
+            problems.add(
+                path,
+                format!("skill `{skill}`: {error}"),
+                "choose another name",
+            );
+        }
+        problems.range(format!("{path}.{skill}"), *level, 1, MAX_SKILL_LEVEL);
+    }
+}
+
+pub(super) fn known(
+    problems: &mut Problems,
+    path: String,
+    queue: &QueueId,
+    queues: &BTreeSet<&QueueId>,
+) {
+    if queues.contains(queue) {
+        return;
+    }
+    let names: Vec<&str> = queues.iter().take(10).map(|q| q.as_str()).collect();
+    let remedy = match names.is_empty() {
+        true => format!("declare it: [[queue]] id = \"{queue}\""),
+        false => format!("declare it, or use one of: {}", names.join(", ")),
+    };
+    problems.add(path, format!("there is no queue `{queue}`"), remedy);
 }

@@ -1,0 +1,197 @@
+//! Finds the problems of rules.
+
+use super::problems::Problems;
+use super::validate::{known, skills};
+use super::{Hours, Many, Rule, Then, When};
+use crate::id::QueueId;
+use crate::limits::{MAX_ALTERNATIVES, MAX_ID_BYTES, MAX_PRIORITY};
+use crate::typing::{Pattern, Prefix, Window};
+use std::collections::BTreeSet;
+
+const MEDIA: &[&str] = &["audio", "video", "message", "text"];
+const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];
+
+pub(super) fn check(problems: &mut Problems, rules: &[Rule], queues: &BTreeSet<&QueueId>) {
+    for (index, rule) in rules.iter().enumerate() {
+        when(problems, &format!("rule[{index}].when"), &rule.when);
+        then(problems, &format!("rule[{index}].then"), &rule.then, queues);
+    }
+    let fallback = rules.iter().position(|rule| rule.when == When::default());
+    match fallback {
+        None => problems.add(
+            "rule",
+            "no rule matches everything, so some contacts would have no place to go",
+            "add a last rule without `when`, such as then = { queue = \"…\" } or then = { refuse = 404 }",
+        ),
+        Some(at) => {
+            for (index, rule) in rules.iter().enumerate().skip(at + 1) {
+                problems.add(
+                    format!("rule[{index}]"),
+                    format!("rule `{}` is never reached: rule[{at}] matches everything", rule.id),
+                    format!("move it before rule[{at}], or give that one conditions"),
+                );
+            }
+        }
+    }
+}
+
+fn when(problems: &mut Problems, path: &str, when: &When) {
+    let fields = [
+        ("to", &when.to),
+        ("uri", &when.uri),
+        ("from", &when.from),
+        ("protocol", &when.protocol),
+    ];
+    for (field, values) in fields {
+        patterns(problems, &format!("{path}.{field}"), values.as_ref());
+    }
+    problems.at_most(
+        format!("{path}.header"),
+        when.header.len(),
+        MAX_ALTERNATIVES,
+    );
+    for (name, values) in &when.header {
+        let at = format!("{path}.header.{name}");
+        if name.is_empty() || !name.bytes().all(is_token) {
+            problems.add(
+                &at,
+                format!("`{name}` is not a header's name"),
+                "correct it",
+            );
+        }
+        patterns(problems, &at, Some(values));
+    }
+    one_of(
+        problems,
+        &format!("{path}.medium"),
+        when.medium.as_ref(),
+        MEDIA,
+    );
+    one_of(
+        problems,
+        &format!("{path}.transport"),
+        when.transport.as_ref(),
+        TRANSPORTS,
+    );
+    each(
+        problems,
+        &format!("{path}.codec"),
+        when.codec.as_ref(),
+        |codec: &String| {
+            let named = !codec.is_empty() && codec.bytes().all(is_token);
+            (!named).then(|| {
+                (
+                    format!("`{codec}` is not a codec's name"),
+                    "such as \"PCMA\"".into(),
+                )
+            })
+        },
+    );
+    each(
+        problems,
+        &format!("{path}.source"),
+        when.source.as_ref(),
+        |text: &String| {
+            Prefix::parse(text).is_none().then(|| {
+                let message = format!("`{text}` is neither an address nor a prefix");
+                (message, "write it like \"203.0.113.0/24\"".into())
+            })
+        },
+    );
+    hours(problems, &format!("{path}.hours"), when.hours.as_ref());
+}
+
+/// RFC 3261 section 25.1, `token`.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+}
+
+fn patterns(problems: &mut Problems, path: &str, values: Option<&Many<String>>) {
+    each(problems, path, values, |text: &String| {
+        let error = Pattern::new(text).err()?;
+        let remedy = "write a text, with * for any characters and ? for one";
+        Some((error.to_string(), remedy.into()))
+    });
+}
+
+fn one_of(problems: &mut Problems, path: &str, values: Option<&Many<String>>, known: &[&str]) {
+    each(problems, path, values, |text: &String| {
+        let found = known.iter().any(|one| one.eq_ignore_ascii_case(text));
+        let remedy = || format!("use one of: {}", known.join(", "));
+        (!found).then(|| (format!("`{text}` is not known"), remedy()))
+    });
+}
+
+/// Checks each of many values; the path of one in a list carries its index.
+fn each<T>(
+    problems: &mut Problems,
+    path: &str,
+    values: Option<&Many<T>>,
+    wrong: impl Fn(&T) -> Option<(String, String)>,
+) {
+    let Some(values) = values else { return };
+    problems.at_most(path, values.as_slice().len(), MAX_ALTERNATIVES);
+    if values.as_slice().is_empty() {
+        problems.add(
+            path,
+            "the list is empty, and would never match",
+            "leave it out",
+        );
+    }
+    for (index, value) in values.as_slice().iter().enumerate() {
+        if let Some((message, remedy)) = wrong(value) {
+            problems.add(at(path, values, index), message, remedy);
+        }
+    }
+}
+
+fn at<T>(path: &str, values: &Many<T>, index: usize) -> String {
+    match values {
+        Many::One(_) => path.into(),
+        Many::Several(_) => format!("{path}[{index}]"),
+    }
+}
+
+fn hours(problems: &mut Problems, path: &str, values: Option<&Many<Hours>>) {
+    each(problems, path, values, |_| None);
+    let Some(values) = values else { return };
+    for (index, value) in values.as_slice().iter().enumerate() {
+        for wrong in Window::new(value).err().into_iter().flatten() {
+            let path = format!("{}.{}", at(path, values, index), wrong.field);
+            problems.add(path, wrong.message, wrong.remedy);
+        }
+    }
+}
+
+fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&QueueId>) {
+    match (&then.queue, then.refuse) {
+        (Some(queue), None) => known(problems, format!("{path}.queue"), queue, queues),
+        (None, Some(status)) => problems.range(format!("{path}.refuse"), status, 400, 699),
+        (Some(_), Some(_)) => problems.add(
+            format!("{path}.refuse"),
+            "both `queue` and `refuse` are given",
+            "keep one of them",
+        ),
+        (None, None) => problems.add(
+            path,
+            "neither `queue` nor `refuse` is given",
+            "say where the contact goes, such as queue = \"…\"",
+        ),
+    }
+    skills(problems, &format!("{path}.skills"), &then.skills);
+    problems.range(
+        format!("{path}.priority"),
+        then.priority,
+        -MAX_PRIORITY,
+        MAX_PRIORITY,
+    );
+    if let Some(name) = &then.call_type
+        && (name.is_empty() || name.len() > MAX_ID_BYTES || name.chars().any(char::is_control))
+    {
+        problems.add(
+            format!("{path}.call_type"),
+            format!("`{name}` is not a name"),
+            format!("use 1 to {MAX_ID_BYTES} bytes of text"),
+        );
+    }
+}
