@@ -4,6 +4,7 @@
 
 mod check;
 mod cseq;
+pub mod dialog;
 mod encode;
 mod error;
 mod headers;
@@ -17,6 +18,7 @@ mod parse;
 mod scan;
 pub mod status;
 pub mod text;
+pub mod transaction;
 pub mod uri;
 mod via;
 

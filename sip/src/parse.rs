@@ -130,7 +130,7 @@ pub(crate) fn message(datagram: Bytes) -> Result<Message, ParseError> {
     let first = loop {
         match lines.next_line() {
             // RFC 3261 section 7.5: empty lines before a message are ignored.
-            Some(line) if line.is_empty() => {}
+            Some([]) => {}
             Some(line) => break line,
             None if lines.rest().is_empty() => {
                 return Err(ParseError::new(ParseErrorKind::Empty, None));
@@ -222,23 +222,17 @@ fn start_line(input: &Bytes, line: &[u8]) -> Result<(StartLine, Fault), ParseErr
     let at = rest.iter().rposition(|&byte| byte == b' ').ok_or(BAD)?;
     let (uri, version) = rest.split_at_checked(at).ok_or(BAD)?;
     let version = version.get(1..).ok_or(BAD)?;
-    let mut fault = None;
-    if version.is_empty()
-        || uri
-            .iter()
-            .any(|byte| matches!(byte, b' ' | b'\t' | b'<' | b'>' | b'\r'))
-    {
-        fault = Some(ParseErrorKind::RequestUri);
-    } else if uri.is_empty() {
-        fault = Some(ParseErrorKind::RequestUri);
+    let misplaced = |byte: &u8| matches!(byte, b' ' | b'\t' | b'<' | b'>' | b'\r');
+    let fault = if version.is_empty() || uri.is_empty() || uri.iter().any(misplaced) {
+        Some(ParseErrorKind::RequestUri)
     } else if !version
         .get(..4)
         .is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
     {
         return Err(BAD);
-    } else if !version.eq_ignore_ascii_case(b"SIP/2.0") {
-        fault = Some(ParseErrorKind::Version);
-    }
+    } else {
+        (!version.eq_ignore_ascii_case(b"SIP/2.0")).then_some(ParseErrorKind::Version)
+    };
     let uri = Text::from_wire(input.slice_ref(uri));
     Ok((
         StartLine::Request {

@@ -33,11 +33,13 @@ pub fn reason(status: u16) -> &'static str {
         606 => "Not Acceptable",
         607 => "Unwanted",
         608 => "Rejected",
-        ..200 => "Progress",
-        ..300 => "OK",
-        ..400 => "Redirection",
-        ..600 => "Server Error",
-        _ => "Global Failure",
+        other => match other / 100 {
+            0 | 1 => "Progress",
+            2 => "OK",
+            3 => "Redirection",
+            5 => "Server Error",
+            _ => "Global Failure",
+        },
     }
 }
 

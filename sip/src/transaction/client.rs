@@ -1,0 +1,242 @@
+//! Client transactions (RFC 3261 section 17.1, RFC 6026 section 7.2).
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::config::Config;
+use super::flow::Flow;
+use super::matching::MatchKey;
+use crate::cseq::CSeq;
+use crate::message::Message;
+use crate::method::Method;
+use crate::name::HeaderName;
+
+/// Where a client transaction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientState {
+    /// Calling (INVITE) or Trying: no answer yet.
+    Start,
+    /// A provisional answer came.
+    Proceeding,
+    /// The final answer came; of an INVITE a failure, which we acknowledge each time it comes.
+    Completed,
+    /// A 2xx of an INVITE came; more may come (RFC 6026).
+    Accepted,
+}
+
+/// Whether the user wants the INVITE cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CancelState {
+    /// Whether a CANCEL waits for the first provisional answer.
+    Wanted(bool),
+    /// It was sent.
+    Sent,
+}
+
+/// One client transaction.
+pub(super) struct Client {
+    pub(super) state: ClientState,
+    pub(super) invite: bool,
+    /// Answers concern nobody: the layer's own CANCEL.
+    pub(super) silent: bool,
+    pub(super) key: MatchKey,
+    pub(super) flow: Flow,
+    pub(super) cancel: CancelState,
+    /// When the transaction ends: timers B, F (no answer), D, K (absorbing), M (more 2xx), or the
+    /// limits of Proceeding.
+    pub(super) end_at: Option<Instant>,
+    request: Message,
+    bytes: Bytes,
+    ack: Option<Bytes>,
+    /// Timers A and E.
+    retransmit_at: Option<Instant>,
+    interval: Duration,
+}
+
+/// What to do with a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Send this: the ACK of a failure.
+    pub(super) send: Option<Bytes>,
+    /// Give the response to the user.
+    pub(super) deliver: bool,
+    /// Now send the CANCEL that waited.
+    pub(super) send_cancel: bool,
+    /// The transaction is over.
+    pub(super) ends: bool,
+}
+
+const NOTHING: Step = Step {
+    send: None,
+    deliver: false,
+    send_cancel: false,
+    ends: false,
+};
+
+impl Client {
+    pub(super) fn new(
+        request: Message,
+        bytes: Bytes,
+        key: MatchKey,
+        flow: Flow,
+        silent: bool,
+        config: &Config,
+        now: Instant,
+    ) -> Client {
+        Client {
+            state: ClientState::Start,
+            invite: request.method() == Some(&Method::Invite),
+            silent,
+            key,
+            flow,
+            cancel: CancelState::Wanted(false),
+            end_at: Some(now + config.timeout()),
+            request,
+            bytes,
+            ack: None,
+            retransmit_at: (!flow.is_reliable()).then(|| now + config.t1),
+            interval: config.t1,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [self.retransmit_at, self.end_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// True while the user waits for an answer.
+    pub(super) fn concerns_user(&self) -> bool {
+        !self.silent && matches!(self.state, ClientState::Start | ClientState::Proceeding)
+    }
+
+    /// Takes a response; `None` where it is of no use.
+    pub(super) fn receive(
+        &mut self,
+        status: u16,
+        response: &Message,
+        config: &Config,
+        now: Instant,
+    ) -> Option<Step> {
+        match (self.state, self.invite) {
+            (ClientState::Start | ClientState::Proceeding, true) => {
+                Some(self.receive_pending_invite(status, response, config, now))
+            }
+            (ClientState::Start | ClientState::Proceeding, false) => {
+                Some(self.receive_pending_other(status, config, now))
+            }
+            (ClientState::Accepted, _) => {
+                let again = (200..300).contains(&status);
+                again.then(|| Step {
+                    deliver: !self.silent,
+                    ..NOTHING
+                })
+            }
+            (ClientState::Completed, true) if status >= 300 => Some(Step {
+                send: self.ack.clone(),
+                ..NOTHING
+            }),
+            (ClientState::Completed, _) => None,
+        }
+    }
+
+    fn receive_pending_invite(
+        &mut self,
+        status: u16,
+        response: &Message,
+        config: &Config,
+        now: Instant,
+    ) -> Step {
+        self.retransmit_at = None;
+        let mut step = Step {
+            deliver: !self.silent,
+            ..NOTHING
+        };
+        if status < 200 {
+            self.state = ClientState::Proceeding;
+            // A CANCEL under way has set the end already.
+            if self.cancel != CancelState::Sent {
+                self.end_at = Some(now + config.proceeding_limit);
+            }
+            step.send_cancel = self.cancel == CancelState::Wanted(true);
+        } else if status < 300 {
+            self.state = ClientState::Accepted;
+            self.end_at = Some(now + config.timeout());
+        } else {
+            self.state = ClientState::Completed;
+            let ack = self.build_ack(response).encode();
+            self.ack = Some(ack.clone());
+            step.send = Some(ack);
+            // Timer D is at least 32 s over UDP and nothing over the others.
+            self.end_at = Some(now + config.timeout().max(Duration::from_secs(32)));
+            step.ends = self.flow.is_reliable();
+        }
+        step
+    }
+
+    fn receive_pending_other(&mut self, status: u16, config: &Config, now: Instant) -> Step {
+        let mut step = Step {
+            deliver: !self.silent,
+            ..NOTHING
+        };
+        if status < 200 {
+            if self.state == ClientState::Start {
+                self.state = ClientState::Proceeding;
+                self.interval = config.t2;
+            }
+        } else {
+            self.state = ClientState::Completed;
+            self.retransmit_at = None;
+            self.end_at = Some(now + config.t4);
+            step.ends = self.flow.is_reliable();
+        }
+        step
+    }
+
+    /// What to send again at `now`, if it is time (timers A and E).
+    pub(super) fn retransmit(&mut self, config: &Config, now: Instant) -> Option<Bytes> {
+        if self.retransmit_at? > now {
+            return None;
+        }
+        self.interval = match (self.invite, self.state) {
+            (true, _) => self.interval.saturating_mul(2),
+            (false, ClientState::Proceeding) => config.t2,
+            (false, _) => self.interval.saturating_mul(2).min(config.t2),
+        };
+        self.retransmit_at = Some(now + self.interval);
+        Some(self.bytes.clone())
+    }
+
+    /// What RFC 3261 sections 9.1 and 17.1.1.3 have in common: a request along the INVITE's way.
+    fn along_invite(&self, method: Method, to: Option<&crate::text::Text>) -> Message {
+        let invite = &self.request;
+        let mut out = Message::request(method.clone(), invite.uri().unwrap_or_default());
+        if let Some(via) = invite.headers.all_split(HeaderName::Via).next() {
+            out.headers.push(HeaderName::Via, via);
+        }
+        for (name, value) in invite.headers.iter() {
+            match name {
+                HeaderName::Route | HeaderName::From | HeaderName::CallId => {
+                    out.headers.push(name, value);
+                }
+                HeaderName::To => out.headers.push(name, to.unwrap_or(value)),
+                _ => {}
+            }
+        }
+        let number = invite.cseq().map(|cseq| cseq.number).unwrap_or_default();
+        out.headers
+            .push(HeaderName::CSeq, CSeq::new(number, method));
+        out.headers.push(HeaderName::MaxForwards, "70");
+        out
+    }
+
+    pub(super) fn build_cancel(&self) -> Message {
+        self.along_invite(Method::Cancel, None)
+    }
+
+    fn build_ack(&self, response: &Message) -> Message {
+        self.along_invite(Method::Ack, response.headers.text(HeaderName::To))
+    }
+}

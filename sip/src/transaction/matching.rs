@@ -1,0 +1,107 @@
+//! Which transaction a message belongs to (RFC 3261 sections 17.1.3 and 17.2.3).
+
+#![allow(
+    deprecated,
+    reason = "std's SipHash is the keyed hash that network-chosen keys need"
+)]
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, SipHasher};
+use std::net::IpAddr;
+
+use super::slab::Key;
+use crate::error::HeaderError;
+use crate::message::Message;
+use crate::method::Method;
+use crate::text::Text;
+use crate::via::{MAGIC_COOKIE, Via};
+
+/// Hashes under a key of our own, so that nobody can choose branches that collide.
+#[derive(Clone)]
+pub(crate) struct Keyed(pub(crate) u64, pub(crate) u64);
+
+impl BuildHasher for Keyed {
+    type Hasher = SipHasher;
+    fn build_hasher(&self) -> SipHasher {
+        SipHasher::new_with_keys(self.0, self.1)
+    }
+}
+
+/// Transactions by what identifies them. Never iterated, so that its order cannot matter.
+pub(crate) type Index = HashMap<MatchKey, Key, Keyed>;
+
+/// What identifies a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MatchKey {
+    branch: Text,
+    /// The sender as Via writes it, in lower case: part of the key on the server side only, where
+    /// others choose branches.
+    sent_by: Text,
+    /// The true source, on the server side: phones behind different NATs share private addresses,
+    /// and some of them share branches too.
+    source: Option<IpAddr>,
+    method: Method,
+}
+
+impl MatchKey {
+    /// The key of a client transaction (section 17.1.3).
+    pub(crate) fn client(branch: &str, method: Method) -> MatchKey {
+        MatchKey {
+            branch: branch.into(),
+            sent_by: Text::new(),
+            source: None,
+            method,
+        }
+    }
+
+    /// The key of the server transaction of a request (section 17.2.3). `method` is INVITE for its
+    /// ACK and for the INVITE that a CANCEL looks for, otherwise the request's own.
+    pub(crate) fn server(
+        request: &Message,
+        via: &Via,
+        source: IpAddr,
+        method: Method,
+    ) -> Result<MatchKey, HeaderError> {
+        let branch = match via.branch() {
+            Some(branch) if has_cookie(branch) => branch.into(),
+            _ => old_style(request, via)?,
+        };
+        let sent_by = Text::from(via.sent_by().to_ascii_lowercase());
+        Ok(MatchKey {
+            branch,
+            sent_by,
+            source: Some(source),
+            method,
+        })
+    }
+
+    /// The key of the transaction of `method` with the same branch: the INVITE of a CANCEL, and the
+    /// other way round.
+    pub(crate) fn with_method(&self, method: Method) -> MatchKey {
+        MatchKey {
+            method,
+            ..self.clone()
+        }
+    }
+}
+
+fn has_cookie(branch: &str) -> bool {
+    branch.len() > MAGIC_COOKIE.len()
+        && branch
+            .get(..MAGIC_COOKIE.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
+}
+
+/// What identifies a transaction of an RFC 2543 element: Request-URI, From tag, Call-ID, CSeq number
+/// and top Via. The To tag is left out: the ACK's is that of our answer, the INVITE's is absent.
+fn old_style(request: &Message, via: &Via) -> Result<Text, HeaderError> {
+    let uri = request.uri().ok_or(HeaderError::Missing("Request-URI"))?;
+    let from = request.from()?;
+    let tag = from.tag().unwrap_or("");
+    let (call_id, cseq) = (request.call_id()?, request.cseq()?.number);
+    let branch = via.branch().unwrap_or("");
+    // A line end stands in none of the parts, so that no two sets of parts look alike.
+    Ok(Text::from(format!(
+        "{uri}\n{tag}\n{call_id}\n{cseq}\n{branch}"
+    )))
+}
