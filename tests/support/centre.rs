@@ -1,0 +1,299 @@
+//! The product, started as its users start it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::api::Api;
+use super::ports::Ports;
+use super::process::{Folder, Running};
+use super::wait::until;
+use super::{RELAY, RELAY6, SOON};
+
+/// The binary under test.
+pub const PATCHBAY: &str = env!("CARGO_BIN_EXE_patchbay");
+/// How long the product may take until it says that it is ready.
+const START: Duration = Duration::from_secs(20);
+
+/// How a centre is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    apart: bool,
+    media_ports: u16,
+    relay_keys: String,
+    control_keys: String,
+    digest: Option<&'static str>,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            apart: false,
+            media_ports: Ports::most_media(),
+            relay_keys: String::new(),
+            control_keys: String::new(),
+            digest: None,
+        }
+    }
+}
+
+impl Setup {
+    /// Relay and control as two processes.
+    #[must_use]
+    pub fn apart(mut self) -> Setup {
+        self.apart = true;
+        self
+    }
+
+    /// How many ports the relay has for media.
+    #[must_use]
+    pub fn media_ports(mut self, count: u16) -> Setup {
+        self.media_ports = count;
+        self
+    }
+
+    /// Further lines of `[relay]`.
+    #[must_use]
+    pub fn relay(mut self, lines: &str) -> Setup {
+        self.relay_keys = lines.to_owned();
+        self
+    }
+
+    /// Further lines of `[control]`.
+    #[must_use]
+    pub fn control(mut self, lines: &str) -> Setup {
+        self.control_keys = lines.to_owned();
+        self
+    }
+
+    /// Starts it and applies a declaration.
+    pub fn start(self, declaration: &str) -> Centre {
+        Centre::start_with(self, declaration)
+    }
+}
+
+/// A running centre.
+#[derive(Debug)]
+pub struct Centre {
+    /// The process of control; that of both if they are one.
+    pub control_process: Running,
+    /// The process of the relay if it is one of its own.
+    pub relay_process: Option<Running>,
+    /// Where phones reach the centre.
+    pub edge: SocketAddr,
+    /// The same over IPv6.
+    pub edge6: SocketAddr,
+    /// Where relays reach control.
+    pub control_sip: SocketAddr,
+    /// The control API with its token.
+    pub api: Api,
+    /// The control API's address.
+    pub api_address: SocketAddr,
+    /// The relay's private API with its token.
+    pub relay_api: Api,
+    /// The relay's private API's address.
+    pub relay_api_address: SocketAddr,
+    /// Ports for this test's peers.
+    pub ports: Ports,
+    /// First and last media port of the relay.
+    pub media_range: (u16, u16),
+    /// Everything this test writes.
+    pub folder: Folder,
+}
+
+impl Centre {
+    /// `patchbay up` with defaults, and this declaration applied.
+    pub fn start(declaration: &str) -> Centre {
+        Setup::default().start(declaration)
+    }
+
+    fn start_with(setup: Setup, declaration: &str) -> Centre {
+        let folder = Folder::make();
+        let ports = Ports::claim();
+        let at = |port| SocketAddr::new(RELAY, port);
+        let (edge, control_sip) = (at(ports.next()), at(ports.next()));
+        let (api_address, relay_api_address) = (at(ports.next()), at(ports.next()));
+        let edge6 = SocketAddr::new(RELAY6, edge.port());
+        let media_range = ports.media(setup.media_ports);
+        let config = format!(
+            "[relay]\n\
+             listen = [\"udp:{edge}\", \"tcp:{edge}\", \"udp:{edge6}\", \"tcp:{edge6}\"]\n\
+             control = [\"{control_sip}\"]\n\
+             api = \"{relay_api_address}\"\n\
+             media_ports = \"{}-{}\"\n\
+             max_sessions = {}\n\
+             {}\n\
+             [control]\n\
+             sip = \"{control_sip}\"\n\
+             api = \"{api_address}\"\n\
+             relays = [\"http://{relay_api_address}\"]\n\
+             {}\n",
+            media_range.0,
+            media_range.1,
+            (setup.media_ports / 4).max(1),
+            setup.relay_keys,
+            setup.control_keys,
+        );
+        std::fs::write(folder.file("patchbay.toml"), config).expect("a configuration file");
+        let data = folder.file("data");
+        make_private_folder(&data);
+        write_secret(&data.join("link-secret"));
+
+        let (control_process, relay_process) = if setup.apart {
+            let relay = launch("relay", &folder);
+            (launch("control", &folder), Some(relay))
+        } else {
+            (launch("up", &folder), None)
+        };
+        let secret = read_word(&data.join("link-secret"));
+        let token_file = data.join("api-token");
+        let token = until("control writes its API token", START, || {
+            std::fs::read_to_string(&token_file)
+                .ok()
+                .filter(|text| !text.trim().is_empty())
+        });
+        let centre = Centre {
+            control_process,
+            relay_process,
+            edge,
+            edge6,
+            control_sip,
+            api: Api::new(api_address, Some(token.trim())),
+            api_address,
+            relay_api: Api::new(relay_api_address, Some(&secret)),
+            relay_api_address,
+            ports,
+            media_range,
+            folder,
+        };
+        centre.wait_ready();
+        centre.apply(declaration);
+        centre
+    }
+
+    /// Waits until both halves say that they are ready.
+    pub fn wait_ready(&self) {
+        for (name, api) in [("relay", &self.relay_api), ("control", &self.api)] {
+            until(&format!("{name} is ready"), START, || {
+                let answer = api.try_request("GET", "/readyz", None)?;
+                (answer.status == 200).then_some(())
+            });
+        }
+    }
+
+    /// Starts control again after it was killed.
+    pub fn restart_control(&mut self) {
+        self.control_process = launch("control", &self.folder);
+        self.wait_ready();
+    }
+
+    /// `patchbay apply`, which must succeed.
+    pub fn apply(&self, declaration: &str) {
+        let file = self.folder.file("centre.toml");
+        std::fs::write(&file, declaration).expect("a declaration");
+        let output = self.patchbay(&["apply", &file.to_string_lossy()]);
+        assert!(
+            output.status.success(),
+            "patchbay apply failed: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Runs a command of the product against this centre.
+    pub fn patchbay(&self, arguments: &[&str]) -> Output {
+        Command::new(PATCHBAY)
+            .args(arguments)
+            .args(["--config".as_ref(), self.folder.file("patchbay.toml").as_os_str()])
+            .args(["--data".as_ref(), self.folder.file("data").as_os_str()])
+            .output()
+            .expect("patchbay starts")
+    }
+
+    /// Live sessions of the relay.
+    pub fn relay_sessions(&self) -> Vec<Value> {
+        self.relay_api.list("/relay/v1/sessions")
+    }
+
+    /// Live sessions as control knows them.
+    pub fn sessions(&self) -> Vec<Value> {
+        self.api.list("/api/v1/sessions")
+    }
+
+    /// One agent as control's API shows it.
+    pub fn agent(&self, id: &str) -> Value {
+        let agents = self.api.list("/api/v1/agents");
+        let found = agents.iter().find(|agent| agent["id"] == id);
+        found
+            .unwrap_or_else(|| panic!("no agent {id} in {agents:?}"))
+            .clone()
+    }
+
+    /// Waits until an agent is in a state.
+    pub fn wait_agent(&self, id: &str, state: &str) {
+        until(&format!("agent {id} is {state}"), SOON, || {
+            (self.agent(id)["state"] == state).then_some(())
+        });
+    }
+
+    /// Waits until the relay has no session left and all its media ports are free again.
+    pub fn wait_empty(&self) {
+        until("the relay has no session left", SOON, || {
+            self.relay_sessions().is_empty().then_some(())
+        });
+        until("control has no session left", SOON, || {
+            self.sessions().is_empty().then_some(())
+        });
+    }
+
+    /// Asserts that the product still runs.
+    pub fn assert_alive(&mut self) {
+        assert!(self.control_process.ended().is_none(), "control has ended");
+        if let Some(relay) = &mut self.relay_process {
+            assert!(relay.ended().is_none(), "the relay has ended");
+        }
+        for api in [&self.api, &self.relay_api] {
+            assert_eq!(api.request("GET", "/healthz", None).status, 200);
+        }
+    }
+}
+
+fn launch(part: &str, folder: &Folder) -> Running {
+    let mut command = Command::new(PATCHBAY);
+    command
+        .arg(part)
+        .args(["--config".as_ref(), folder.file("patchbay.toml").as_os_str()])
+        .args(["--data".as_ref(), folder.file("data").as_os_str()])
+        .env("RUST_BACKTRACE", "1");
+    Running::start(part, &mut command, &folder.file(&format!("{part}.log")))
+}
+
+fn make_private_folder(path: &PathBuf) {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.mode(0o700).create(path).expect("a data folder");
+}
+
+/// The secret that an operator puts on both hosts.
+fn write_secret(path: &PathBuf) {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .expect("a secret file");
+    let secret = format!("{:064x}\n", u128::from(std::process::id()) * 7919 + 0xfeed);
+    file.write_all(secret.as_bytes()).expect("a secret");
+}
+
+fn read_word(path: &PathBuf) -> String {
+    let text = std::fs::read_to_string(path).expect("a readable file");
+    text.trim().to_owned()
+}

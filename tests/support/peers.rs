@@ -1,0 +1,58 @@
+//! Programs that this project did not write. With `CI` set every one of them must be there.
+
+use std::path::{Path, PathBuf};
+
+/// Debian package of each program, for the message.
+const PACKAGES: [(&str, &str); 4] = [
+    ("sipp", "sip-tester"),
+    ("baresip", "baresip-core"),
+    ("tcpdump", "tcpdump"),
+    ("systemd-analyze", "systemd"),
+];
+
+/// Whether a test can run: every named program is there, and captures are allowed.
+/// Outside of CI a missing one is said and the test is skipped; in CI it is a failure.
+#[must_use]
+pub fn have(programs: &[&str]) -> bool {
+    let problems: Vec<String> = programs.iter().filter_map(|name| problem(name)).collect();
+    if problems.is_empty() {
+        return true;
+    }
+    let reason = problems.join("; ");
+    assert!(!in_ci(), "nothing may be skipped in CI: {reason}");
+    eprintln!("skipped: {reason}");
+    false
+}
+
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false")
+}
+
+fn problem(program: &str) -> Option<String> {
+    if find(program).is_none() {
+        let package = PACKAGES.iter().find(|(name, _)| *name == program);
+        let package = package.map_or(program, |(_, package)| package);
+        return Some(format!(
+            "{program} is not installed (apt-get install {package})"
+        ));
+    }
+    (program == "tcpdump" && !may_capture())
+        .then(|| "tcpdump may not capture: run the tests as root".to_owned())
+}
+
+/// Full path of a program on PATH or in the system directories.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin", "/usr/bin"].map(PathBuf::from))
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+/// Opening a capture needs CAP_NET_RAW: bit 13 of the effective set.
+fn may_capture() -> bool {
+    let status = std::fs::read_to_string(Path::new("/proc/self/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    bits.is_some_and(|bits| bits & (1 << 13) != 0)
+}
