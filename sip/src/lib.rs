@@ -5,6 +5,7 @@
 mod check;
 mod cseq;
 pub mod dialog;
+pub mod digest;
 mod encode;
 mod error;
 mod headers;
@@ -17,6 +18,7 @@ mod params;
 mod parse;
 mod scan;
 pub mod status;
+pub mod stream;
 pub mod text;
 pub mod transaction;
 pub mod uri;
