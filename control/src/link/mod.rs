@@ -4,6 +4,7 @@
 //! list's cursor. Whatever breaks the stream (connection, gap, silence) leads to a new list, so a
 //! missed event is never missed for long.
 
+mod book;
 mod client;
 mod secret;
 mod sse;
@@ -12,9 +13,10 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use patchbay_route::session::{Capacity, RelayEvent, SessionList};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
+pub use book::{MAX_DOOMED, Place, RELAY_LOST_AFTER, Relay, RelayBook};
 pub use client::{LinkError, MAX_ANSWER_BYTES, RelayClient};
 pub use secret::Secret;
 pub use sse::{MAX_EVENT_BYTES, MAX_LINE_BYTES, SseError, SseReader};
@@ -66,12 +68,17 @@ pub enum LinkReport {
     },
 }
 
-/// Follows one relay until `reports` is closed.
-pub async fn follow(relay: usize, client: RelayClient, reports: mpsc::Sender<LinkReport>) {
+/// Follows one relay until `reports` is closed. A change of `relist` asks for the whole list again.
+pub async fn follow(
+    relay: usize,
+    client: RelayClient,
+    mut relist: watch::Receiver<u64>,
+    reports: mpsc::Sender<LinkReport>,
+) {
     let mut pause = MIN_PAUSE;
     loop {
         let began = Instant::now();
-        let why = match follow_once(relay, &client, &reports).await {
+        let why = match follow_once(relay, &client, &mut relist, &reports).await {
             Ok(()) => return,
             Err(error) => error.to_string(),
         };
@@ -94,8 +101,10 @@ pub async fn follow(relay: usize, client: RelayClient, reports: mpsc::Sender<Lin
 async fn follow_once(
     relay: usize,
     client: &RelayClient,
+    relist: &mut watch::Receiver<u64>,
     reports: &mpsc::Sender<LinkReport>,
 ) -> Result<(), LinkError> {
+    relist.mark_unchanged();
     let asked = Instant::now();
     let list = client.sessions().await?;
     let mut cursor = list.cursor;
@@ -113,6 +122,14 @@ async fn follow_once(
             _ = capacity.tick() => {
                 let capacity = client.capacity().await?;
                 if reports.send(LinkReport::Capacity { relay, capacity }).await.is_err() {
+                    return Ok(());
+                }
+            }
+            Ok(()) = relist.changed() => {
+                // The cursor stays: events that the list reflects already do no harm.
+                let asked = Instant::now();
+                let list = client.sessions().await?;
+                if reports.send(LinkReport::List { relay, asked, list }).await.is_err() {
                     return Ok(());
                 }
             }

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use patchbay_core::Centre;
+use patchbay_core::centre::{Agent, Queue, Rule};
 
 use super::handle::Applied;
 
 /// Names every entry that differs; rules count by their content, and their order by itself.
 pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
     let mut applied = Applied::default();
-    let queues = |centre: &Centre| entries(&centre.queues, |queue| queue.id.to_string());
-    differences("queue", &queues(before), &queues(after), &mut applied);
-    let agents = |centre: &Centre| entries(&centre.agents, |agent| agent.id.to_string());
-    differences("agent", &agents(before), &agents(after), &mut applied);
-    let rules = |centre: &Centre| entries(&centre.rules, |rule| rule.id.to_string());
-    differences("rule", &rules(before), &rules(after), &mut applied);
+    let queue = |queue: &Queue| queue.id.to_string();
+    differences("queue", &before.queues, &after.queues, queue, &mut applied);
+    let agent = |agent: &Agent| agent.id.to_string();
+    differences("agent", &before.agents, &after.agents, agent, &mut applied);
+    let rule = |rule: &Rule| rule.id.to_string();
+    differences("rule", &before.rules, &after.rules, rule, &mut applied);
     let order = |centre: &Centre| -> Vec<String> {
         centre.rules.iter().map(|rule| rule.id.to_string()).collect()
     };
@@ -28,17 +29,16 @@ pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
     applied
 }
 
-fn entries<T>(all: &[T], id: impl Fn(&T) -> String) -> BTreeMap<String, &T> {
-    all.iter().map(|entry| (id(entry), entry)).collect()
-}
-
 fn differences<T: PartialEq>(
     kind: &str,
-    before: &BTreeMap<String, &T>,
-    after: &BTreeMap<String, &T>,
+    before: &[T],
+    after: &[T],
+    id: impl Fn(&T) -> String,
     applied: &mut Applied,
 ) {
-    for (id, entry) in after {
+    let entries = |all| -> BTreeMap<String, &T> { <[T]>::iter(all).map(|e| (id(e), e)).collect() };
+    let (before, after) = (entries(before), entries(after));
+    for (id, entry) in &after {
         match before.get(id) {
             None => applied.added.push(format!("{kind}:{id}")),
             Some(old) if old != entry => applied.changed.push(format!("{kind}:{id}")),

@@ -245,13 +245,18 @@ impl NodeHandle {
         let _turn = self.applying.lock().await;
         let before = self.centre().await;
         let applied = super::centre::compare(&before, &centre);
-        if applied == Applied::default() {
+        if *before == centre {
             return Ok(applied);
         }
         self.store.save_centre(&centre).await.map_err(|e| ApplyError::Store(e.to_string()))?;
         let (done, answer) = oneshot::channel();
         self.ask(Command::Configure { centre: Arc::new(centre), done }, answer).await?;
         Ok(applied)
+    }
+
+    /// What applying a declaration would change.
+    pub async fn preview(&self, centre: &Centre) -> Applied {
+        super::centre::compare(&*self.centre().await, centre)
     }
 
     /// The declaration in force.

@@ -74,8 +74,7 @@ fn wish(value: &str, common: Option<u64>) -> Result<Wish, Answer> {
     let bad = || Answer::new(400, "Bad Contact");
     let contact = NameAddr::parse(value).map_err(|_| bad())?;
     let uri = contact.uri.to_string();
-    let scheme = uri.split(':').next().unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("sip") && !scheme.eq_ignore_ascii_case("sips") {
+    if !contact.uri.is_sip() {
         return Err(Answer::new(400, "Contact Is Not A SIP URI"));
     }
     if uri.len() > MAX_CONTACT_BYTES {

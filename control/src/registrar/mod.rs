@@ -117,7 +117,7 @@ impl Registrar {
     pub fn new(config: RegistrarConfig, secret: [u8; 32]) -> Registrar {
         let password: String = secret.iter().rev().map(|b| format!("{b:02x}")).collect();
         let decoy = hashes(&config, "", &password);
-        let authority = Authority::new(config.realm.as_str(), secret);
+        let authority = Authority::new(config.realm.as_str(), secret).with_md5(config.legacy_md5);
         Registrar {
             config,
             authority,

@@ -1,7 +1,7 @@
 //! Answering a REGISTER (RFC 3261 section 10.3, in its order of steps).
 
 use patchbay_sip::digest::{Algorithm, Verdict};
-use patchbay_sip::{HeaderName, Message, NameAddr};
+use patchbay_sip::{HeaderName, Message, Method, Uri};
 
 use super::answer::Answer;
 use super::binding::Binding;
@@ -53,11 +53,9 @@ impl Registrar {
                 let account = accounts.get(user).and_then(|a| a.ha1.as_ref()).unwrap_or(decoy);
                 account.of(algorithm)
             };
-            match self.authority.verify(credentials, "REGISTER", ha1, now_unix) {
-                Verdict::Accepted { user, .. } if accounts.contains_key(user.as_str()) => {
-                    return Ok(user.to_string());
-                }
-                Verdict::Stale { .. } => stale = true,
+            match self.authority.verify(credentials, &Method::Register, ha1, now_unix) {
+                Verdict::Accepted { user, .. } if accounts.contains_key(&user) => return Ok(user),
+                Verdict::Stale => stale = true,
                 _ => self.counters.refused += 1,
             }
         }
@@ -177,10 +175,7 @@ fn unsupported(request: &Message) -> Result<(), Answer> {
 /// The agent that the address of record (To) names.
 fn aor(request: &Message) -> Result<String, Answer> {
     let to = request.to().map_err(|_| Answer::new(400, "Bad To"))?;
-    match to.uri.user.as_deref() {
-        Some(user) => Ok(patchbay_sip::uri::unescape(user).to_string()),
-        None => Err(Answer::new(404, "No Such Address")),
-    }
+    to.uri.user_unescaped().ok_or(Answer::new(404, "No Such Address"))
 }
 
 fn order(request: &Message) -> Result<(String, u32), Answer> {
@@ -194,8 +189,8 @@ fn same_contact(a: &str, b: &str) -> bool {
     if a == b {
         return true;
     }
-    match (NameAddr::parse(&format!("<{a}>")), NameAddr::parse(&format!("<{b}>"))) {
-        (Ok(a), Ok(b)) => a.uri.equivalent(&b.uri),
+    match (Uri::parse(a), Uri::parse(b)) {
+        (Ok(a), Ok(b)) => a.equivalent(&b),
         _ => false,
     }
 }

@@ -95,6 +95,15 @@ impl Calls {
             .map(|(contact, _)| *contact)
     }
 
+    /// Calls whose 2xx went to the caller: contact, offer, agent.
+    pub(super) fn answered(&self) -> impl Iterator<Item = (ContactId, OfferId, AgentId)> {
+        self.calls.iter().filter_map(|(contact, call)| {
+            let Stage::Answered(Some(offer)) = call.stage else { return None };
+            let branch = call.branches.iter().find(|branch| branch.offer == offer)?;
+            Some((*contact, offer, branch.agent.clone()))
+        })
+    }
+
     pub(super) fn is_known(&self, name: &RequestName) -> bool {
         self.names.contains_key(name)
     }

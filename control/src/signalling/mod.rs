@@ -17,24 +17,25 @@ mod offers;
 mod reply;
 mod requests;
 mod timers;
-mod tokens;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
-use patchbay_core::{ContactId, IdSource, Input, OfferId};
+use patchbay_core::{AgentId, ContactId, IdSource, Input, OfferId};
 use patchbay_sip::transaction::{Config, Flow, Layer, Output};
 use patchbay_sip::{Message, ParseError};
 
 use crate::link::Secret;
 use crate::registrar::{Binding, Change, Registrar, RegistrarConfig};
 use call::Calls;
-use tokens::Tokens;
 
 pub use call::MAX_CALLS;
 pub use counters::{Drop, SignallingCounters};
+pub use facts::{TextError, facts_of_text};
 pub use moment::Moment;
+pub use offers::TRANSFER_VALID_S;
+pub use timers::{CANCEL_PATIENCE, KEEP_ANSWERED, PROGRESS_EVERY};
 
 /// How the signalling works.
 #[derive(Debug, Clone)]
@@ -76,7 +77,6 @@ pub struct Signalling {
     registrar: Registrar,
     calls: Calls,
     contacts: IdSource,
-    tokens: Tokens,
     /// Our Via sent-by: a name that nobody else has, so that a loop is told from an accident.
     sent_by: String,
     draining: bool,
@@ -104,11 +104,10 @@ impl Signalling {
             legacy_md5: config.legacy_md5,
         };
         Signalling {
-            layer: Layer::new(config.transactions.clone(), derive(&seed, "branches")),
+            layer: Layer::new(config.transactions.clone(), derive(&seed, "branches and tags")),
             registrar: Registrar::new(registrar, derive(&seed, "nonces")),
             calls: Calls::default(),
             contacts: IdSource::new(contacts),
-            tokens: Tokens::new(derive(&seed, "tags")),
             sent_by: format!("control-{name}.invalid"),
             draining: false,
             effects: VecDeque::new(),
@@ -234,10 +233,22 @@ impl Signalling {
         self.effects.push_back(Effect::Core(input));
     }
 
-    /// True when the 2xx of this offer went to the caller, accepted or not.
+    /// True while the record of the call is kept and the 2xx of this offer went to the caller.
     #[must_use]
     pub fn passed_answer(&mut self, contact: ContactId, offer: OfferId) -> bool {
         let call = self.calls.get(contact);
         call.is_some_and(|call| call.stage == call::Stage::Answered(Some(offer)))
+    }
+
+    /// True while a phone is being called for this offer and its end will come by SIP.
+    #[must_use]
+    pub fn is_ringing(&mut self, contact: ContactId, offer: OfferId) -> bool {
+        let branch = self.calls.get(contact).and_then(|call| call.branch(offer));
+        branch.is_some_and(|branch| branch.answer.is_none())
+    }
+
+    /// Calls whose 2xx went to the caller a short while ago: contact, offer, agent.
+    pub fn recent_answers(&self) -> Vec<(ContactId, OfferId, AgentId)> {
+        self.calls.answered().collect()
     }
 }

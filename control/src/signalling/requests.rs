@@ -23,7 +23,7 @@ impl Signalling {
             return;
         };
         self.counters.drop(Drop::Malformed);
-        response.set_to_tag(&self.tokens.tag());
+        response.set_to_tag(&self.layer.fresh_tag());
         // Everything comes over connections, and a response goes back over its own.
         self.effects.push_back(Effect::Send { flow, bytes: response.encode() });
     }
@@ -56,7 +56,7 @@ impl Signalling {
 
     /// An answer with a fresh To tag.
     fn answer(&mut self, request: &Message, status: u16) -> Message {
-        let tag = self.tokens.tag();
+        let tag = self.layer.fresh_tag();
         reply(request, status, "", &tag)
     }
 
@@ -73,7 +73,7 @@ impl Signalling {
     fn register(&mut self, request: &Message, now: Moment) -> Message {
         self.counters.registers += 1;
         let answer = self.registrar.register(request, now.unix_ms());
-        let tag = self.tokens.tag();
+        let tag = self.layer.fresh_tag();
         let mut response = reply(request, answer.status, answer.reason, &tag);
         for (name, value) in answer.headers {
             response.headers.push(name, value);
@@ -159,7 +159,7 @@ impl Signalling {
             flow,
             request: request.clone(),
             name,
-            tag: self.tokens.tag(),
+            tag: self.layer.fresh_tag().to_string(),
             stage: Stage::Open,
             branches: Vec::new(),
             progress: None,

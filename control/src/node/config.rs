@@ -1,0 +1,45 @@
+//! How a control node is set up.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::link::Secret;
+
+/// Everything that a node needs to know. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct ControlConfig {
+    /// The private SIP listener that relays connect to; port 0 takes a free one.
+    pub sip_listen: SocketAddr,
+    /// Base URLs of the relays' private APIs, such as `http://127.0.0.1:8090`.
+    pub relay_urls: Vec<String>,
+    /// The secret shared with the relays: signs transfers, opens their APIs.
+    pub link_secret: Secret,
+    /// The realm that agents' phones register in.
+    pub realm: String,
+    /// Offer MD5 beside SHA-256 to phones (RFC 8760).
+    pub legacy_md5: bool,
+    /// Addresses from which relays may connect; everybody else is cut off and counted.
+    pub allowed_relays: Vec<IpAddr>,
+    /// Retry-After for callers that are refused because of a shutdown, seconds.
+    pub drain_retry_after_s: u32,
+    /// Whole limit for one SIP connection's silence; `None` for none. Relays keep connections
+    /// alive with CRLF (RFC 5626 section 3.5.1), so silence means that the host is gone.
+    pub idle_limit: Option<Duration>,
+}
+
+impl ControlConfig {
+    /// Defaults for a relay on this host.
+    #[must_use]
+    pub fn new(link_secret: Secret) -> ControlConfig {
+        ControlConfig {
+            sip_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5070)),
+            relay_urls: vec!["http://127.0.0.1:8090".to_owned()],
+            link_secret,
+            realm: "patchbay".to_owned(),
+            legacy_md5: true,
+            allowed_relays: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            drain_retry_after_s: 5,
+            idle_limit: None,
+        }
+    }
+}

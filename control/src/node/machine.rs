@@ -1,0 +1,360 @@
+//! The node without I/O: distributor, signalling and relays joined. Tests drive it on a virtual
+//! clock; the node's task drives it on sockets.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use patchbay_core::{
+    AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
+    OfferId, Output, Snapshot, Status,
+};
+use patchbay_route::session::{RelayEvent, SessionEvent};
+use patchbay_sip::transaction::Flow;
+use patchbay_sip::{Message, ParseError};
+
+use super::handle::{BindingView, StatusError};
+use crate::link::{LinkReport, Place, RelayBook};
+use crate::registrar::{Account, Binding};
+use crate::signalling::{Effect, Moment, Signalling, SignallingConfig};
+
+/// Retry-After for a contact that an operator ended while it waited, seconds.
+const ENDED_RETRY_AFTER_S: u32 = 30;
+
+/// What is to be done outside.
+#[derive(Debug)]
+pub enum Action {
+    /// Send these bytes.
+    Send {
+        /// Over this flow.
+        flow: Flow,
+        /// One whole message.
+        bytes: Bytes,
+    },
+    /// Store a binding.
+    SaveBinding(Binding),
+    /// Remove a binding from the store.
+    RemoveBinding(Binding),
+    /// Store an event and tell it.
+    Event(Event),
+    /// End a session through its relay's API.
+    EndSession(Place),
+    /// Ask every relay for its list of sessions.
+    ListSessions,
+}
+
+/// How a contact is ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It waited and was refused.
+    Refused,
+    /// Its relay must end it.
+    Session(Place),
+    /// It is connected, and no relay lists its session.
+    Unlisted,
+    /// There is no such contact.
+    Unknown,
+}
+
+/// The node without I/O; see the module.
+pub struct Machine {
+    distributor: Distributor,
+    signalling: Signalling,
+    book: RelayBook,
+    centre: Arc<Centre>,
+    actions: VecDeque<Action>,
+    start: Instant,
+}
+
+impl Machine {
+    /// A node without a declaration. `seed` must be random; the same seed gives the same names.
+    #[must_use]
+    pub fn new(
+        config: SignallingConfig,
+        relays: impl IntoIterator<Item = String>,
+        seed: [u8; 32],
+        start: Instant,
+    ) -> Machine {
+        // Not a secret: it names offers, and must only differ from process to process.
+        let offers = seed.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Machine {
+            distributor: Distributor::new(offers),
+            signalling: Signalling::new(config, seed),
+            book: RelayBook::new(relays, start),
+            centre: Arc::default(),
+            actions: VecDeque::new(),
+            start,
+        }
+    }
+
+    /// The moment `at` on this node's clocks.
+    #[must_use]
+    pub fn moment(&self, at: Instant, unix_ms: u64) -> Moment {
+        Moment::new(self.start, at, unix_ms)
+    }
+
+    /// Takes one message that came over `flow`.
+    pub fn receive(&mut self, parsed: Result<Message, ParseError>, flow: Flow, now: Moment) {
+        self.signalling.receive(parsed, flow, now);
+        self.run(now);
+    }
+
+    /// A SIP connection is gone.
+    pub fn flow_failed(&mut self, connection: u64, now: Moment) {
+        self.signalling.flow_failed(connection, now);
+        self.run(now);
+    }
+
+    /// Lets the timers run that are due.
+    pub fn wake(&mut self, now: Moment) {
+        self.signalling.wake(now);
+        self.run(now);
+        self.distributor.wake(now.now);
+        self.decided(now);
+        if self.book.wake(now.at) {
+            self.tell_sessions(now.now.mono, now);
+        }
+        self.run(now);
+    }
+
+    /// When [`Machine::wake`] is next needed.
+    #[must_use]
+    pub fn next_wakeup(&self, now: Moment) -> Option<Instant> {
+        let core = self.distributor.next_wakeup().map(|mono| self.start + mono);
+        let signalling = self.signalling.next_wakeup(now);
+        [core, signalling, self.book.next_wakeup()].into_iter().flatten().min()
+    }
+
+    /// The next thing to do outside.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Uses a declaration that was found valid.
+    pub fn configure(&mut self, centre: Arc<Centre>, now: Moment) {
+        self.distributor.handle(Input::Configure(Centre::clone(&centre)), now.now);
+        self.decided(now);
+        let accounts = centre.agents.iter().map(|agent| Account {
+            agent: agent.id.to_string(),
+            password: agent.password.as_ref().map(|password| password.expose().to_owned()),
+            uri: agent.uri.clone(),
+        });
+        self.signalling.with_registrar(|registrar| registrar.configure(accounts));
+        self.centre = centre;
+        self.run(now);
+    }
+
+    /// Takes the bindings that were stored before a restart; configure first.
+    pub fn restore(&mut self, bindings: Vec<Binding>, now: Moment) {
+        self.signalling.with_registrar(|registrar| registrar.restore(bindings, now.unix_ms()));
+        self.run(now);
+    }
+
+    /// The declaration in force.
+    #[must_use]
+    pub fn centre(&self) -> &Arc<Centre> {
+        &self.centre
+    }
+
+    /// Takes what the link to a relay reports. `asked` of a list is on the node's clock.
+    pub fn link(&mut self, report: LinkReport, now: Moment) {
+        match report {
+            LinkReport::List { relay, asked, list } => {
+                let doomed = self.book.list(relay, &list);
+                self.actions.extend(doomed.into_iter().map(Action::EndSession));
+                let asked = asked.into_std().saturating_duration_since(self.start);
+                self.tell_sessions(asked, now);
+            }
+            LinkReport::Event { relay, event } => {
+                let (input, doomed) = self.book.event(relay, &event);
+                self.actions.extend(doomed.map(Action::EndSession));
+                if let Some(input) = input.filter(|input| !self.comes_by_sip(&event, input)) {
+                    self.distributor.handle(input, now.now);
+                    self.decided(now);
+                }
+            }
+            LinkReport::Capacity { relay, capacity } => self.book.capacity(relay, capacity),
+            LinkReport::Down { relay, why } => self.book.down(relay, why, now.at),
+        }
+        self.run(now);
+    }
+
+    /// The end of an unanswered session comes by SIP too, where it says more.
+    fn comes_by_sip(&mut self, event: &RelayEvent, input: &Input) -> bool {
+        let unanswered = matches!(&event.event, SessionEvent::Ended(ended) if !ended.answered);
+        match input {
+            Input::ContactEnded { contact, offer, .. } => {
+                unanswered && self.signalling.is_ringing(*contact, *offer)
+            }
+            _ => false,
+        }
+    }
+
+    fn tell_sessions(&mut self, asked: Duration, now: Moment) {
+        let mut sessions = self.book.live();
+        if self.book.relays().len() > 1 {
+            // The list is one relay's; an answer on another may be ahead of that one's events.
+            for (contact, offer, agent) in self.signalling.recent_answers() {
+                if self.book.find(offer).is_none() {
+                    let since = now.unix_ms();
+                    sessions.push(LiveSession { contact, offer, agent, since, answered: true });
+                }
+            }
+        }
+        self.distributor.handle(Input::SessionsLive { sessions, asked }, now.now);
+        self.decided(now);
+    }
+
+    /// Everything at this moment.
+    #[must_use]
+    pub fn snapshot(&self, now: Moment) -> Snapshot {
+        self.distributor.snapshot(now.now)
+    }
+
+    /// A dry run.
+    #[must_use]
+    pub fn explain(&self, facts: &Facts, now: Moment) -> Explanation {
+        self.distributor.explain(facts, now.now)
+    }
+
+    /// Sets an agent's status.
+    ///
+    /// # Errors
+    /// [`StatusError::UnknownAgent`].
+    pub fn set_status(
+        &mut self,
+        agent: AgentId,
+        status: Status,
+        now: Moment,
+    ) -> Result<(), StatusError> {
+        if !self.centre.agents.iter().any(|declared| declared.id == agent) {
+            return Err(StatusError::UnknownAgent(agent));
+        }
+        self.distributor.handle(Input::AgentStatus { agent, status }, now.now);
+        self.decided(now);
+        self.run(now);
+        Ok(())
+    }
+
+    /// The devices of an agent.
+    #[must_use]
+    pub fn bindings(&self, agent: &AgentId, now: Moment) -> Vec<BindingView> {
+        let registrar = self.signalling.registrar();
+        let fixed = registrar.fixed_uri(agent.as_str()).map(|uri| BindingView {
+            agent: agent.to_string(),
+            contact: uri.to_owned(),
+            path: Vec::new(),
+            user_agent: None,
+            expires_in_s: 0,
+            updated_unix_ms: 0,
+            fixed: true,
+        });
+        let registered = registrar.bindings(agent.as_str()).iter().map(|binding| BindingView {
+            agent: binding.agent.clone(),
+            contact: binding.contact.clone(),
+            path: binding.path.clone(),
+            user_agent: binding.user_agent.clone(),
+            expires_in_s: binding.expires_unix_ms.saturating_sub(now.unix_ms()).div_ceil(1000),
+            updated_unix_ms: binding.updated_unix_ms,
+            fixed: false,
+        });
+        fixed.into_iter().chain(registered).collect()
+    }
+
+    /// Ends a contact, or says who can.
+    pub fn end_contact(&mut self, contact: ContactId, now: Moment) -> Ending {
+        if self.signalling.end_waiting(contact, ENDED_RETRY_AFTER_S, now) {
+            self.run(now);
+            return Ending::Refused;
+        }
+        let snapshot = self.distributor.snapshot(now.now);
+        let Some(view) = snapshot.contacts.into_iter().find(|view| view.id == contact) else {
+            return Ending::Unknown;
+        };
+        let place = view.offer.and_then(|offer| self.book.find(offer));
+        place.map_or(Ending::Unlisted, Ending::Session)
+    }
+
+    /// New INVITEs are answered 503 from now on.
+    pub fn drain(&mut self) {
+        self.signalling.drain();
+    }
+
+    /// Refuses all contacts that have no final answer yet.
+    pub fn end_all_waiting(&mut self, now: Moment) {
+        self.signalling.end_all_waiting(now);
+        self.run(now);
+    }
+
+    /// The signalling, to look at.
+    #[must_use]
+    pub fn signalling(&self) -> &Signalling {
+        &self.signalling
+    }
+
+    /// The distributor, to look at.
+    #[must_use]
+    pub fn distributor(&self) -> &Distributor {
+        &self.distributor
+    }
+
+    /// The relays, to look at.
+    #[must_use]
+    pub fn book(&self) -> &RelayBook {
+        &self.book
+    }
+
+    /// Carries effects of the signalling to the distributor until both are quiet.
+    fn run(&mut self, now: Moment) {
+        while let Some(effect) = self.signalling.poll() {
+            match effect {
+                Effect::Send { flow, bytes } => self.actions.push_back(Action::Send { flow, bytes }),
+                Effect::SaveBinding(binding) => {
+                    self.actions.push_back(Action::SaveBinding(binding));
+                }
+                Effect::RemoveBinding(binding) => {
+                    self.actions.push_back(Action::RemoveBinding(binding));
+                }
+                Effect::Core(input) => {
+                    self.distributor.handle(input, now.now);
+                    self.decided(now);
+                }
+            }
+        }
+    }
+
+    /// Carries the distributor's decisions out.
+    fn decided(&mut self, now: Moment) {
+        while let Some(output) = self.distributor.poll() {
+            match output {
+                Output::Queued { contact, .. } => self.signalling.queued(contact, now),
+                Output::Offer { contact, offer, agent, ring_for } => {
+                    self.signalling.offer(contact, offer, &agent, ring_for, now);
+                }
+                Output::CancelOffer { contact, offer } => {
+                    self.signalling.cancel_offer(contact, offer, now);
+                }
+                Output::Accept { contact, offer } => self.signalling.accept(contact, offer, now),
+                Output::Refuse { contact, status, retry_after_s, why } => {
+                    self.signalling.refuse_contact(contact, status, retry_after_s, why, now);
+                }
+                Output::EndSession { contact, offer, .. } => self.end_session(contact, offer),
+                Output::ListSessions => self.actions.push_back(Action::ListSessions),
+                Output::Event(event) => self.actions.push_back(Action::Event(event)),
+            }
+        }
+    }
+
+    /// Ends a session that nobody wants. One whose 2xx went to a caller who had cancelled is left
+    /// to that caller's BYE; if none comes the distributor asks again.
+    fn end_session(&mut self, contact: ContactId, offer: OfferId) {
+        if self.signalling.passed_answer(contact, offer) {
+            return;
+        }
+        let place = self.book.doom(offer);
+        self.actions.extend(place.map(Action::EndSession));
+    }
+}

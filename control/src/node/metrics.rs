@@ -1,0 +1,154 @@
+//! The node's metrics, gathered from its parts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use patchbay_sip::transaction::DropReason;
+
+use super::handle::{Metric, MetricKind, Sample};
+use super::journal::JournalCounters;
+use super::machine::Machine;
+use super::wire::WireCounters;
+use crate::signalling::{Drop, MAX_CALLS};
+
+fn plain(name: &'static str, help: &'static str, kind: MetricKind, value: u64) -> Metric {
+    Metric { name, help, kind, samples: vec![Sample { labels: Vec::new(), value }] }
+}
+
+fn by(
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    samples: impl IntoIterator<Item = (&'static str, u64)>,
+) -> Metric {
+    let samples = samples
+        .into_iter()
+        .map(|(word, value)| Sample { labels: vec![(label, word.to_owned())], value })
+        .collect();
+    Metric { name, help, kind: MetricKind::Counter, samples }
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// All metrics of the node at this moment.
+pub(super) fn gather(
+    machine: &Machine,
+    wire: &WireCounters,
+    journal: &JournalCounters,
+) -> Vec<Metric> {
+    let mut metrics = signalling(machine);
+    metrics.extend(transactions(machine));
+    metrics.extend(registrar(machine));
+    metrics.push(by(
+        "contacts",
+        "What the distributor did with contacts and inputs",
+        "what",
+        machine.distributor().counters().iter(),
+    ));
+    metrics.push(by(
+        "link_connections",
+        "SIP connections to the private listener",
+        "outcome",
+        [
+            ("accepted", read(&wire.accepted)),
+            ("not_allowed", read(&wire.not_allowed)),
+            ("too_many", read(&wire.too_many)),
+            ("bad_framing", read(&wire.bad_framing)),
+            ("slow", read(&wire.slow)),
+            ("send_without_connection", read(&wire.no_connection)),
+        ],
+    ));
+    metrics.push(by(
+        "store_writes",
+        "Writes to the store",
+        "outcome",
+        [
+            ("written", read(&journal.written)),
+            ("failed", read(&journal.failures)),
+            ("dropped", read(&journal.dropped)),
+        ],
+    ));
+    metrics
+}
+
+fn signalling(machine: &Machine) -> Vec<Metric> {
+    let signalling = machine.signalling();
+    let counters = signalling.counters();
+    let open = signalling.open_calls() as u64;
+    vec![
+        by(
+            "sip_served",
+            "Requests served, and transfers sent to relays",
+            "what",
+            [
+                ("invite", counters.invites),
+                ("register", counters.registers),
+                ("options", counters.options),
+                ("transfer", counters.transfers),
+            ],
+        ),
+        by(
+            "sip_dropped",
+            "Messages dropped or refused by the signalling",
+            "reason",
+            Drop::ALL.map(|(reason, word)| (word, counters.dropped(reason))),
+        ),
+        plain("calls_open", "INVITEs without a final answer", MetricKind::Gauge, open),
+        plain("calls_limit", "Most INVITEs at a time", MetricKind::Gauge, MAX_CALLS as u64),
+    ]
+}
+
+fn transactions(machine: &Machine) -> Vec<Metric> {
+    let layer = machine.signalling().layer();
+    let counters = layer.counters();
+    vec![
+        by(
+            "sip_transactions",
+            "What the transaction layer counted",
+            "what",
+            [
+                ("requests_in", counters.requests_in),
+                ("requests_repeated", counters.requests_repeated),
+                ("requests_out", counters.requests_out),
+                ("responses_in", counters.responses_in),
+                ("responses_out", counters.responses_out),
+                ("retransmissions", counters.retransmissions),
+                ("timeouts", counters.timeouts),
+                ("transport_failures", counters.transport_failures),
+                ("cancels_unmatched", counters.cancels_unmatched),
+            ],
+        ),
+        by(
+            "sip_transaction_drops",
+            "Messages dropped by the transaction layer",
+            "reason",
+            DropReason::ALL.iter().map(|reason| (reason.as_str(), counters.dropped(*reason))),
+        ),
+        plain(
+            "sip_transactions_live",
+            "Transactions at this moment",
+            MetricKind::Gauge,
+            layer.len() as u64,
+        ),
+    ]
+}
+
+fn registrar(machine: &Machine) -> Vec<Metric> {
+    let registrar = machine.signalling().registrar();
+    let counters = registrar.counters();
+    vec![
+        by(
+            "registrar",
+            "What the registrar did",
+            "what",
+            [
+                ("saved", counters.saved),
+                ("removed", counters.removed),
+                ("challenged", counters.challenged),
+                ("refused", counters.refused),
+            ],
+        ),
+        plain("bindings", "Registered devices", MetricKind::Gauge, registrar.len() as u64),
+    ]
+}

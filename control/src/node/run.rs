@@ -1,0 +1,266 @@
+//! The node's one task: everything that happens goes through it, in order.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use patchbay_core::Centre;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::handle::{Command, EndError, Published, Readiness, RelayView};
+use super::journal::{Entry, Journal};
+use super::machine::{Action, Ending, Machine};
+use super::metrics;
+use super::wire::{Connections, WireCounters, WireEvent};
+use crate::link::{LinkReport, Place, RelayClient};
+use crate::signalling::Moment;
+
+/// How often readiness and metrics are published.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+
+/// Events of the wire handled before the other inputs get their turn.
+const WIRE_BATCH: usize = 64;
+
+/// The node's task and all that it owns.
+pub(super) struct Node {
+    pub(super) machine: Machine,
+    pub(super) connections: Connections,
+    pub(super) wire: mpsc::Receiver<WireEvent>,
+    pub(super) wire_counters: Arc<WireCounters>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) reports: mpsc::Receiver<LinkReport>,
+    pub(super) clients: Vec<RelayClient>,
+    pub(super) relist: watch::Sender<u64>,
+    pub(super) journal: Journal,
+    pub(super) centre: watch::Sender<Arc<Centre>>,
+    pub(super) published: Arc<RwLock<Published>>,
+    pub(super) draining: Option<Draining>,
+}
+
+/// A shutdown under way.
+pub(super) struct Draining {
+    deadline: Instant,
+    done: Vec<oneshot::Sender<()>>,
+}
+
+/// Unix time in milliseconds.
+pub(super) fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Node {
+    fn now(&self) -> Moment {
+        self.machine.moment(Instant::now().into_std(), unix_ms())
+    }
+
+    /// Runs until a shutdown is over or nobody can ask for one any more. Gives back what waits
+    /// for the end.
+    pub(super) async fn run(mut self) -> Vec<oneshot::Sender<()>> {
+        let mut publish = tokio::time::interval(PUBLISH_EVERY);
+        publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut wire = Vec::with_capacity(WIRE_BATCH);
+        loop {
+            self.act();
+            if self.drained() {
+                break;
+            }
+            let wakeup = self.next_wakeup();
+            tokio::select! {
+                count = self.wire.recv_many(&mut wire, WIRE_BATCH) => {
+                    if count == 0 {
+                        break;
+                    }
+                    for event in wire.drain(..) {
+                        self.on_wire(event);
+                    }
+                }
+                command = self.commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => break,
+                },
+                Some(report) = self.reports.recv() => {
+                    let now = self.now();
+                    self.machine.link(report, now);
+                }
+                () = tokio::time::sleep_until(wakeup) => {}
+                _ = publish.tick() => self.publish(),
+            }
+            let now = self.now();
+            if self.machine.next_wakeup(now).is_some_and(|at| at <= now.at) {
+                self.machine.wake(now);
+            }
+        }
+        self.act();
+        self.draining.take().map(|draining| draining.done).unwrap_or_default()
+    }
+
+    fn next_wakeup(&self) -> Instant {
+        let now = self.now();
+        let machine = self.machine.next_wakeup(now).map(Instant::from_std);
+        let deadline = self.draining.as_ref().map(|draining| draining.deadline);
+        let idle = Instant::from_std(now.at) + Duration::from_secs(3600);
+        [machine, deadline].into_iter().flatten().min().unwrap_or(idle)
+    }
+
+    fn on_wire(&mut self, event: WireEvent) {
+        let now = self.now();
+        match event {
+            WireEvent::Opened { flow, writer } => self.connections.opened(flow, writer),
+            WireEvent::Message { flow, parsed } => self.machine.receive(*parsed, flow, now),
+            WireEvent::Closed { flow } => {
+                if self.connections.closed(flow.connection) {
+                    self.machine.flow_failed(flow.connection, now);
+                }
+            }
+        }
+        self.act();
+    }
+
+    /// Does what the machine wants done.
+    fn act(&mut self) {
+        while let Some(action) = self.machine.poll() {
+            match action {
+                Action::Send { flow, bytes } => {
+                    if !self.connections.send(flow, bytes, &self.wire_counters) {
+                        let now = self.now();
+                        self.machine.flow_failed(flow.connection, now);
+                    }
+                }
+                Action::SaveBinding(binding) => self.journal.keep(Entry::Save(binding)),
+                Action::RemoveBinding(binding) => self.journal.keep(Entry::Remove(binding)),
+                Action::Event(event) => self.journal.keep(Entry::Event(event)),
+                Action::EndSession(place) => self.end_session(place, None),
+                Action::ListSessions => self.relist.send_modify(|count| *count += 1),
+            }
+        }
+    }
+
+    fn end_session(&self, place: Place, reply: Option<oneshot::Sender<Result<(), EndError>>>) {
+        let Some(client) = self.clients.get(place.relay).cloned() else { return };
+        tokio::spawn(async move {
+            let result = match client.end(&place.session).await {
+                // A session that the relay does not know is over.
+                Ok(_known) => Ok(()),
+                Err(error) => {
+                    warn!(relay = client.base(), session = place.session, %error, "not ended");
+                    Err(EndError::Relay(error.to_string()))
+                }
+            };
+            if let Some(reply) = reply {
+                let _gone = reply.send(result);
+            }
+        });
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let now = self.now();
+        // Who asked may have given up; the answer is then of no use.
+        match command {
+            Command::Configure { centre, done } => {
+                self.machine.configure(Arc::clone(&centre), now);
+                self.centre.send_replace(centre);
+                let _gone = done.send(());
+            }
+            Command::Snapshot { reply } => {
+                let _gone = reply.send(self.machine.snapshot(now));
+            }
+            Command::SetStatus { agent, status, reply } => {
+                let _gone = reply.send(self.machine.set_status(agent, status, now));
+            }
+            Command::Explain { facts, reply } => {
+                let _gone = reply.send(self.machine.explain(&facts, now));
+            }
+            Command::Bindings { agent, reply } => {
+                let _gone = reply.send(self.machine.bindings(&agent, now));
+            }
+            Command::EndContact { contact, reply } => {
+                let refused = match self.machine.end_contact(contact, now) {
+                    Ending::Session(place) => return self.end_session(place, Some(reply)),
+                    Ending::Refused => Ok(()),
+                    Ending::Unknown => Err(EndError::UnknownContact(contact)),
+                    Ending::Unlisted => {
+                        Err(EndError::Relay("no relay lists the session yet".to_owned()))
+                    }
+                };
+                let _gone = reply.send(refused);
+            }
+            Command::Relays { reply } => {
+                let _gone = reply.send(self.relays());
+            }
+            Command::Shutdown { deadline, done } => self.shut_down(deadline, done),
+        }
+    }
+
+    fn shut_down(&mut self, deadline: Duration, done: oneshot::Sender<()>) {
+        let deadline = Instant::now() + deadline;
+        info!(waiting = self.machine.signalling().open_calls(), "shutting down");
+        self.machine.drain();
+        let draining = self.draining.get_or_insert(Draining { deadline, done: Vec::new() });
+        draining.deadline = draining.deadline.min(deadline);
+        draining.done.push(done);
+        self.publish();
+    }
+
+    /// True when a shutdown has nothing to wait for any more, or no time.
+    fn drained(&mut self) -> bool {
+        let Some(draining) = &self.draining else { return false };
+        if self.machine.signalling().open_calls() == 0 {
+            return true;
+        }
+        if Instant::now() < draining.deadline {
+            return false;
+        }
+        let now = self.now();
+        self.machine.end_all_waiting(now);
+        self.act();
+        true
+    }
+
+    fn relays(&self) -> Vec<RelayView> {
+        let links: Vec<SocketAddr> = self.connections.remotes().collect();
+        let of_host = |url: &str| -> Vec<String> {
+            let ips = host_ips(url);
+            let own = links.iter().filter(|link| ips.contains(&link.ip().to_canonical()));
+            own.map(ToString::to_string).collect()
+        };
+        let view = |relay: &crate::link::Relay| RelayView {
+            url: relay.url.clone(),
+            sip_links: of_host(&relay.url),
+            events_up: relay.up,
+            sessions: relay.sessions() as u64,
+            capacity: relay.capacity.as_ref().and_then(|c| serde_json::to_value(c).ok()),
+            last_error: relay.last_error.clone(),
+        };
+        self.machine.book().relays().iter().map(view).collect()
+    }
+
+    fn publish(&self) {
+        use std::sync::atomic::Ordering::Relaxed;
+        let draining = self.draining.is_some();
+        let readiness = Readiness {
+            sip: !draining,
+            relay_link: !self.connections.is_empty(),
+            store: !self.journal.counters.failing.load(Relaxed),
+            draining,
+        };
+        let counters =
+            metrics::gather(&self.machine, &self.wire_counters, &self.journal.counters);
+        if let Ok(mut published) = self.published.write() {
+            *published = Published { readiness, counters };
+        }
+    }
+}
+
+/// The addresses that a URL's host names without asking anybody.
+fn host_ips(url: &str) -> Vec<IpAddr> {
+    let Ok(url) = reqwest::Url::parse(url) else { return Vec::new() };
+    let host = url.host_str().unwrap_or_default();
+    if host.eq_ignore_ascii_case("localhost") {
+        return vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.parse().into_iter().map(|ip: IpAddr| ip.to_canonical()).collect()
+}

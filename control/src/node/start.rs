@@ -1,0 +1,183 @@
+//! Starting a node.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use super::config::ControlConfig;
+use super::handle::{EVENT_BACKLOG, MAX_COMMANDS, NodeHandle, Published};
+use super::journal::journal;
+use super::machine::Machine;
+use super::run::{Node, unix_ms};
+use super::wire::{Connections, MAX_WIRE_EVENTS, Wire, WireCounters};
+use crate::link::{LinkError, RelayClient, follow};
+use crate::signalling::SignallingConfig;
+use crate::store::{Store, StoreError};
+
+/// Reports of the relay links that may wait for the node's task.
+const MAX_REPORTS: usize = 1024;
+
+/// How long connections may take to write their last answers when the node stops.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
+/// Shortest link secret, bytes; shorter ones can be guessed.
+pub const MIN_SECRET_BYTES: usize = patchbay_route::transfer::MIN_SECRET_BYTES;
+
+/// Why a node does not start.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The SIP listener's address cannot be used.
+    #[error("cannot listen for relays on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The link secret is too short.
+    #[error("the link secret needs {MIN_SECRET_BYTES} characters at least")]
+    ShortSecret,
+    /// No randomness from the system.
+    #[error("the system gives no random numbers: {0}")]
+    Random(String),
+    /// The store does not give what it holds.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A relay's client cannot be set up.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Control {
+    /// The way to ask it.
+    pub handle: NodeHandle,
+    /// Where it listens for relays.
+    pub sip_addr: SocketAddr,
+    /// Ends when the node has ended: after [`NodeHandle::shutdown`], or when all handles are
+    /// dropped. Everything that was to be stored is stored by then.
+    pub join: JoinHandle<()>,
+}
+
+/// Starts a node: opens its listener, loads what it knew, follows its relays.
+///
+/// # Errors
+/// [`ControlError`]; nothing is left running then.
+pub async fn start(config: ControlConfig, store: Store) -> Result<Control, ControlError> {
+    if config.link_secret.expose().len() < MIN_SECRET_BYTES {
+        return Err(ControlError::ShortSecret);
+    }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| ControlError::Random(e.to_string()))?;
+    let clients: Vec<RelayClient> = config
+        .relay_urls
+        .iter()
+        .map(|url| RelayClient::new(url, config.link_secret.clone()))
+        .collect::<Result<_, _>>()?;
+    let machine = remembered(&config, &store, seed).await?;
+    let address = config.sip_listen;
+    let listening = |source| ControlError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listening)?;
+    let sip_addr = listener.local_addr().map_err(listening)?;
+    info!(%sip_addr, "listening for relays");
+    Ok(spawn(&config, store, machine, clients, listener, sip_addr))
+}
+
+/// A machine that knows what the store kept.
+async fn remembered(
+    config: &ControlConfig,
+    store: &Store,
+    seed: [u8; 32],
+) -> Result<Machine, ControlError> {
+    let signalling = SignallingConfig {
+        realm: config.realm.clone(),
+        legacy_md5: config.legacy_md5,
+        link_secret: config.link_secret.clone(),
+        drain_retry_after_s: config.drain_retry_after_s,
+        transactions: patchbay_sip::transaction::Config::default(),
+    };
+    let start = Instant::now().into_std();
+    let mut machine = Machine::new(signalling, config.relay_urls.clone(), seed, start);
+    let now = machine.moment(start, unix_ms());
+    if let Some(centre) = store.load_centre().await? {
+        machine.configure(Arc::new(centre), now);
+    }
+    let bindings = store.load_bindings(now.unix_ms()).await?;
+    info!(bindings = bindings.len(), agents = machine.centre().agents.len(), "loaded");
+    machine.restore(bindings, now);
+    Ok(machine)
+}
+
+fn spawn(
+    config: &ControlConfig,
+    store: Store,
+    machine: Machine,
+    clients: Vec<RelayClient>,
+    listener: TcpListener,
+    sip_addr: SocketAddr,
+) -> Control {
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
+    let (wire_events, wire_queue) = mpsc::channel(MAX_WIRE_EVENTS);
+    let (reports, report_queue) = mpsc::channel(MAX_REPORTS);
+    let (relist, relist_asked) = watch::channel(0);
+    let (centre, centre_seen) = watch::channel(Arc::clone(machine.centre()));
+    let (events, _) = broadcast::channel(EVENT_BACKLOG);
+    let published = Arc::<RwLock<Published>>::default();
+    let wire_counters = Arc::<WireCounters>::default();
+
+    for (relay, client) in clients.iter().cloned().enumerate() {
+        tokio::spawn(follow(relay, client, relist_asked.clone(), reports.clone()));
+    }
+    let wire = Wire {
+        events: wire_events,
+        counters: Arc::clone(&wire_counters),
+        allowed: config.allowed_relays.iter().map(|ip| ip.to_canonical()).collect(),
+        idle_limit: config.idle_limit,
+        stop: stop.clone(),
+        tasks: tasks.clone(),
+    };
+    tokio::spawn(wire.listen(listener));
+    let (journal, writer) = journal(store.clone(), events.clone(), stop.clone());
+    let writer = tokio::spawn(writer.run());
+    let node = Node {
+        machine,
+        connections: Connections::default(),
+        wire: wire_queue,
+        wire_counters,
+        commands: command_queue,
+        reports: report_queue,
+        clients,
+        relist,
+        journal,
+        centre,
+        published: Arc::clone(&published),
+        draining: None,
+    };
+    let handle = NodeHandle::new(commands, centre_seen, published, events, store);
+    let join = tokio::spawn(async move {
+        // The node's ends of all queues are dropped when it returns: connections then write
+        // what is left and close.
+        let done = node.run().await;
+        tasks.close();
+        let _late = tokio::time::timeout(LAST_WRITES, tasks.wait()).await;
+        stop.cancel();
+        let _panicked = writer.await;
+        for done in done {
+            let _gone = done.send(());
+        }
+        info!("the control node has stopped");
+    });
+    Control { handle, sip_addr, join }
+}
