@@ -1,0 +1,136 @@
+//! `/metrics`: the host's numbers in OpenMetrics text.
+
+use crate::edge::Gauges;
+use crate::engine::EngineTotals;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// The numbers as text.
+pub fn text(gauges: &Gauges, totals: &EngineTotals) -> String {
+    let mut registry = Registry::with_prefix("patchbay_relay");
+    signalling(&mut registry, gauges);
+    engine(&mut registry, totals);
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = encode(&mut out, &registry);
+    out
+}
+
+/// Media ports that are free, both of each pair counted, over all local addresses.
+pub fn ports_free(totals: &EngineTotals) -> u64 {
+    match totals.ports.is_empty() {
+        true => 2 * totals.ports_free as u64,
+        false => totals.ports.iter().map(|ports| 2 * ports.free as u64).sum(),
+    }
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let gauge = Gauge::<i64>::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    registry.register(name, help, gauge);
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter = Counter::<u64>::default();
+    counter.inc_by(value);
+    registry.register(name, help, counter);
+}
+
+fn labelled(
+    registry: &mut Registry,
+    (name, help, label): (&str, &str, &'static str),
+    values: impl Iterator<Item = (String, u64)>,
+) {
+    let family = Family::<Labels, Counter>::default();
+    for (value, count) in values {
+        family.get_or_create(&vec![(label, value)]).inc_by(count);
+    }
+    registry.register(name, help, family);
+}
+
+fn signalling(registry: &mut Registry, gauges: &Gauges) {
+    let counters = &gauges.counters;
+    gauge(registry, "sessions", "Live sessions", gauges.sessions as u64);
+    gauge(
+        registry,
+        "transactions",
+        "SIP transactions under way",
+        gauges.transactions as u64,
+    );
+    gauge(
+        registry,
+        "connections",
+        "Public TCP connections",
+        gauges.connections as u64,
+    );
+    gauge(
+        registry,
+        "control_links",
+        "Control nodes connected",
+        gauges.control_links as u64,
+    );
+    gauge(
+        registry,
+        "draining",
+        "1 while new calls are refused",
+        u64::from(gauges.draining),
+    );
+    counter(
+        registry,
+        "forwarded_requests",
+        "Requests passed to control",
+        counters.forwarded,
+    );
+    counter(registry, "transfers", "Calls taken over from control", counters.transfers);
+    counter(
+        registry,
+        "readdressed_messages",
+        "SIP messages re-addressed inside dialogs",
+        counters.readdressed,
+    );
+    let drops = counters.drops().map(|(name, count)| (name.to_string(), count));
+    labelled(
+        registry,
+        ("sip_drops", "SIP messages refused or dropped", "reason"),
+        drops,
+    );
+    labelled(
+        registry,
+        ("transaction_drops", "SIP messages the transaction layer dropped", "reason"),
+        gauges.transaction_drops.iter().cloned(),
+    );
+}
+
+fn engine(registry: &mut Registry, totals: &EngineTotals) {
+    gauge(registry, "pairs", "Open pairs", totals.pairs_open as u64);
+    gauge(registry, "media_ports_free", "Free media ports", ports_free(totals));
+    counter(registry, "packets_received", "Media packets received", totals.received);
+    counter(registry, "packets_forwarded", "Media packets sent on", totals.forwarded());
+    counter(registry, "bytes_forwarded", "Media payload bytes accepted", totals.bytes);
+    counter(
+        registry,
+        "host_udp_no_ports",
+        "Datagrams that the kernel refused because no socket takes them",
+        totals.host.no_ports,
+    );
+    let drops = totals.drops.iter();
+    labelled(
+        registry,
+        ("packet_drops", "Media packets not sent on", "reason"),
+        drops.map(|(reason, count)| (format!("{reason:?}"), count)),
+    );
+    let times = &totals.forwarding_time;
+    for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {
+        gauge(
+            registry,
+            &format!("forwarding_time_{name}_nanoseconds"),
+            "From the kernel's receipt of a packet until it was sent on, sampled",
+            times.value_at_quantile(quantile),
+        );
+    }
+}

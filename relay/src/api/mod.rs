@@ -1,0 +1,58 @@
+//! The relay host's private HTTP API, for control and for monitoring.
+
+mod auth;
+mod metrics;
+mod routes;
+
+use crate::config::Secret;
+use crate::edge::Gauges;
+use crate::engine::Engine;
+use crate::events::Events;
+use crate::session::SessionId;
+use patchbay_route::session::SessionList;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the API asks of the signalling task.
+#[derive(Debug)]
+pub enum Command {
+    /// All live sessions.
+    Sessions(oneshot::Sender<SessionList>),
+    /// End one; false if it is not known.
+    End(SessionId, oneshot::Sender<bool>),
+    /// Refuse new calls, or take them again.
+    Drain(bool),
+    /// Numbers.
+    Gauges(oneshot::Sender<Gauges>),
+    /// Stop the host once its calls have ended, or after this time.
+    Stop {
+        /// The longest time to wait.
+        drain: Duration,
+    },
+}
+
+/// What the API's handlers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The bearer token.
+    pub secret: Secret,
+    /// To the signalling task.
+    pub commands: mpsc::Sender<Command>,
+    /// The event stream.
+    pub events: Events,
+    /// The packet engine, for its counters.
+    pub engine: Engine,
+    /// Names this process.
+    pub instance: String,
+    /// The limit of sessions.
+    pub max_sessions: usize,
+}
+
+/// Serves until the task is ended.
+pub async fn serve(listener: TcpListener, shared: Shared) {
+    let served = axum::serve(listener, routes::router(shared)).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the relay API stopped");
+    }
+}

@@ -1,0 +1,167 @@
+//! The routes of the relay API.
+
+use super::{Command, Shared, auth, metrics};
+use crate::edge::Gauges;
+use crate::events::Replay;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use futures_util::{Stream, StreamExt, stream};
+use patchbay_route::session::{Capacity, RelayEvent, SessionList};
+use serde::Deserialize;
+use std::convert::Infallible;
+use tokio::sync::{broadcast, oneshot};
+
+/// The API: `/healthz` and `/readyz` are open, the rest needs the link secret.
+pub fn router(shared: Shared) -> Router {
+    let guarded = Router::new()
+        .route("/relay/v1/sessions", get(sessions))
+        .route("/relay/v1/sessions/{id}", delete(end_session))
+        .route("/relay/v1/events", get(events))
+        .route("/relay/v1/capacity", get(capacity))
+        .route("/relay/v1/drain", post(drain).delete(undrain))
+        .route("/metrics", get(show_metrics))
+        .layer(middleware::from_fn_with_state(shared.clone(), auth::require));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .merge(guarded)
+        .with_state(shared)
+}
+
+/// The signalling task has ended: the host is going down.
+struct Stopping;
+
+impl IntoResponse for Stopping {
+    fn into_response(self) -> Response {
+        (StatusCode::SERVICE_UNAVAILABLE, "the relay is stopping\n").into_response()
+    }
+}
+
+async fn ask<T>(
+    shared: &Shared,
+    command: impl FnOnce(oneshot::Sender<T>) -> Command,
+) -> Result<T, Stopping> {
+    let (answer, asked) = oneshot::channel();
+    let sent = shared.commands.send(command(answer)).await;
+    sent.map_err(|_| Stopping)?;
+    asked.await.map_err(|_| Stopping)
+}
+
+async fn sessions(State(shared): State<Shared>) -> Result<Json<SessionList>, Stopping> {
+    ask(&shared, Command::Sessions).await.map(Json)
+}
+
+async fn end_session(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, Stopping> {
+    let Ok(id) = id.parse() else {
+        return Ok((StatusCode::BAD_REQUEST, "not a session id\n").into_response());
+    };
+    let known = ask(&shared, |answer| Command::End(id, answer)).await?;
+    Ok(match known {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => (StatusCode::NOT_FOUND, "no such session\n").into_response(),
+    })
+}
+
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: u64,
+}
+
+async fn events(State(shared): State<Shared>, Query(from): Query<After>) -> Response {
+    match shared.events.after(from.after) {
+        Replay::From(kept, live) => Sse::new(follow(kept, live))
+            .keep_alive(KeepAlive::default())
+            .into_response(),
+        Replay::Gone => (
+            StatusCode::GONE,
+            "events after that cursor are gone: read /relay/v1/sessions and follow from its cursor\n",
+        )
+            .into_response(),
+    }
+}
+
+/// The kept events, then the live ones; the stream ends when its reader has fallen behind.
+fn follow(
+    kept: Vec<RelayEvent>,
+    live: broadcast::Receiver<RelayEvent>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    let live = stream::unfold(live, |mut live| async move {
+        live.recv().await.ok().map(|event| (event, live))
+    });
+    stream::iter(kept).chain(live).map(|event| {
+        let shown = Event::default().id(event.cursor.to_string());
+        // Every event can be written as JSON.
+        Ok(shown.json_data(&event).unwrap_or_default())
+    })
+}
+
+async fn capacity(State(shared): State<Shared>) -> Result<Json<Capacity>, Stopping> {
+    let (gauges, draining) = numbers(&shared).await?;
+    let totals = shared.engine.totals();
+    Ok(Json(Capacity {
+        instance: shared.instance.clone(),
+        sessions: gauges.sessions as u64,
+        max_sessions: shared.max_sessions as u64,
+        ports_free: metrics::ports_free(&totals),
+        threads: totals.threads.len() as u64,
+        draining,
+    }))
+}
+
+async fn numbers(shared: &Shared) -> Result<(Gauges, bool), Stopping> {
+    let gauges = ask(shared, Command::Gauges).await?;
+    let draining = gauges.draining;
+    Ok((gauges, draining))
+}
+
+async fn drain(State(shared): State<Shared>) -> Result<StatusCode, Stopping> {
+    set_draining(&shared, true).await
+}
+
+async fn undrain(State(shared): State<Shared>) -> Result<StatusCode, Stopping> {
+    set_draining(&shared, false).await
+}
+
+async fn set_draining(shared: &Shared, draining: bool) -> Result<StatusCode, Stopping> {
+    let sent = shared.commands.send(Command::Drain(draining)).await;
+    sent.map(|()| StatusCode::NO_CONTENT).map_err(|_| Stopping)
+}
+
+/// Ready: control is connected, every packet thread lives, and new calls are taken.
+async fn ready(State(shared): State<Shared>) -> Result<Response, Stopping> {
+    let (gauges, draining) = numbers(&shared).await?;
+    let mut missing = Vec::new();
+    if gauges.control_links == 0 {
+        missing.push("no control node is connected");
+    }
+    if draining {
+        missing.push("the host is draining");
+    }
+    if shared.engine.health().iter().any(|thread| !thread.alive) {
+        missing.push("a packet thread has died");
+    }
+    Ok(match missing.is_empty() {
+        true => "ready\n".into_response(),
+        false => {
+            let text = format!("not ready: {}\n", missing.join("; "));
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    })
+}
+
+async fn show_metrics(State(shared): State<Shared>) -> Result<Response, Stopping> {
+    let (gauges, _) = numbers(&shared).await?;
+    let totals = shared.engine.totals();
+    let text = metrics::text(&gauges, &totals);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(axum::http::header::CONTENT_TYPE, kind)], text).into_response())
+}

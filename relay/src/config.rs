@@ -1,0 +1,51 @@
+//! What a relay host is told at its start.
+
+use crate::engine::EngineConfig;
+use patchbay_sip::Transport;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// The configuration of one relay host.
+#[derive(Clone, Debug)]
+pub struct RelayConfig {
+    /// The host's name in `Warning` headers.
+    pub name: String,
+    /// Public SIP listeners.
+    pub listen: Vec<(Transport, SocketAddr)>,
+    /// Addresses to show in SIP and SDP in the place of the local ones, one per IP version.
+    pub advertise: Vec<IpAddr>,
+    /// Control nodes' private SIP listeners.
+    pub control: Vec<SocketAddr>,
+    /// Where the private API listens.
+    pub api: SocketAddr,
+    /// The secret shared with control.
+    pub link_secret: Secret,
+    /// Most sessions at once.
+    pub max_sessions: usize,
+    /// The packet engine.
+    pub engine: EngineConfig,
+    /// Where a line is written for each ended session; none writes none.
+    pub journal: Option<PathBuf>,
+}
+
+/// A secret that does not show itself.
+#[derive(Clone)]
+pub struct Secret(pub Vec<u8>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Secret {
+    /// Compares in a time that does not tell where the difference is.
+    pub fn matches(&self, other: &[u8]) -> bool {
+        let differs = self
+            .0
+            .iter()
+            .zip(other)
+            .fold(self.0.len() ^ other.len(), |sum, (a, b)| sum | usize::from(a ^ b));
+        differs == 0
+    }
+}

@@ -1,0 +1,99 @@
+//! Why the edge refused or dropped something, one counter per reason.
+
+/// A reason for which a SIP message was refused or dropped by the relay host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum EdgeDrop {
+    /// Bytes that are no SIP message.
+    Malformed,
+    /// A keep-alive or stray datagram too short to be SIP.
+    NotSip,
+    /// A message that the transaction layer did not take.
+    Transaction,
+    /// A transfer URI from the public side, or with a wrong signature.
+    ForgedTransfer,
+    /// A transfer that was used before.
+    ReplayedTransfer,
+    /// No control node is connected.
+    NoControl,
+    /// Max-Forwards reached zero.
+    TooManyHops,
+    /// The host is draining.
+    Draining,
+    /// The limit of sessions is reached.
+    SessionsFull,
+    /// No media ports are left.
+    PortsExhausted,
+    /// A request for a dialog that does not exist.
+    NoDialog,
+    /// An ACK that belongs to no dialog.
+    StrayAck,
+    /// A response that no one waits for.
+    StrayResponse,
+    /// A header that named an address of the other side.
+    HeaderHeldBack,
+    /// A message to a party that cannot be reached.
+    Unreachable,
+    /// A connection refused because too many are open.
+    ConnectionsFull,
+    /// A connection cut because its peer did not read, or sent what cannot be framed.
+    ConnectionCut,
+    /// More exchanges at once in one session than allowed.
+    ExchangesFull,
+}
+
+/// All reasons, in the order of their counters.
+pub const EDGE_DROPS: [(EdgeDrop, &str); 18] = [
+    (EdgeDrop::Malformed, "malformed"),
+    (EdgeDrop::NotSip, "not_sip"),
+    (EdgeDrop::Transaction, "transaction"),
+    (EdgeDrop::ForgedTransfer, "forged_transfer"),
+    (EdgeDrop::ReplayedTransfer, "replayed_transfer"),
+    (EdgeDrop::NoControl, "no_control"),
+    (EdgeDrop::TooManyHops, "too_many_hops"),
+    (EdgeDrop::Draining, "draining"),
+    (EdgeDrop::SessionsFull, "sessions_full"),
+    (EdgeDrop::PortsExhausted, "ports_exhausted"),
+    (EdgeDrop::NoDialog, "no_dialog"),
+    (EdgeDrop::StrayAck, "stray_ack"),
+    (EdgeDrop::StrayResponse, "stray_response"),
+    (EdgeDrop::HeaderHeldBack, "header_held_back"),
+    (EdgeDrop::Unreachable, "unreachable"),
+    (EdgeDrop::ConnectionsFull, "connections_full"),
+    (EdgeDrop::ConnectionCut, "connection_cut"),
+    (EdgeDrop::ExchangesFull, "exchanges_full"),
+];
+
+/// The edge's counters.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeCounters {
+    drops: [u64; EDGE_DROPS.len()],
+    /// Requests passed to control.
+    pub forwarded: u64,
+    /// Transfers taken.
+    pub transfers: u64,
+    /// Messages re-addressed inside dialogs.
+    pub readdressed: u64,
+}
+
+impl EdgeCounters {
+    /// Counts one.
+    pub fn drop(&mut self, reason: EdgeDrop) {
+        self.add(reason, 1);
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, reason: EdgeDrop, count: u64) {
+        if let Some(counter) = self.drops.get_mut(reason as usize) {
+            *counter += count;
+        }
+    }
+
+    /// Every reason's name and count.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        EDGE_DROPS
+            .iter()
+            .zip(self.drops)
+            .map(|((_, name), count)| (*name, count))
+    }
+}

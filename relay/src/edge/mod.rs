@@ -1,0 +1,405 @@
+//! The relay host's signalling as a core without I/O.
+//!
+//! [`Core`] takes bytes and the time and gives outputs. A message from the public side that
+//! belongs to a session is re-addressed by the session; every other request goes to a control
+//! node; an INVITE from control with an agent in its URI becomes a session.
+
+pub mod counters;
+pub mod flow_token;
+pub mod paths;
+mod proxy;
+mod refusal;
+
+pub use refusal::Refusal;
+
+use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
+use counters::{EdgeCounters, EdgeDrop};
+use flow_token::FlowTokens;
+use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionView};
+use patchbay_route::transfer::is_transfer;
+use patchbay_sip::transaction::{self, ClientKey, Failure, Flow, Layer, ServerKey};
+use patchbay_sip::{Message, Method, Transport};
+use paths::Paths;
+use proxy::Proxy;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Tells control where a request came from, in words: `udp;192.0.2.9:5060`.
+pub const SOURCE_HEADER: &str = "P-Patchbay-Source";
+/// Tells the relay itself, when the request comes back as a transfer, by a flow token.
+pub const SOURCE_FLOW_HEADER: &str = "P-Patchbay-Flow";
+/// Datagrams shorter than this are keep-alives, not SIP (RFC 5626 section 3.5.1).
+const MIN_SIP_BYTES: usize = 16;
+
+/// The two clocks, read once for each input.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For timers.
+    pub instant: Instant,
+    /// For what people and other hosts read: milliseconds of Unix time.
+    pub unix_ms: u64,
+}
+
+/// What the core needs to know of its host.
+#[derive(Clone)]
+pub struct Config {
+    /// The host's name in `Warning` headers.
+    pub name: String,
+    /// The secret that relay and control share.
+    pub secret: Vec<u8>,
+    /// Most sessions at once.
+    pub max_sessions: usize,
+    /// Timers and limits of the transaction layer.
+    pub timers: transaction::Config,
+    /// No new calls: the host is to be stopped.
+    pub draining: bool,
+}
+
+/// What the host shall do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send bytes.
+    Send {
+        /// Where.
+        flow: Flow,
+        /// What.
+        bytes: bytes::Bytes,
+    },
+    /// Open a TCP connection for this flow; what is sent on it before it stands must wait.
+    Connect {
+        /// From the listener's address family to `remote`, under the given connection number.
+        flow: Flow,
+    },
+    /// Resolve a host name and answer with [`Core::resolved`].
+    Resolve {
+        /// Who waits for it.
+        session: SessionId,
+        /// For which transport.
+        transport: Transport,
+        /// The name.
+        host: String,
+        /// The port to go with the address.
+        port: u16,
+    },
+    /// Tell control.
+    Event(SessionEvent),
+}
+
+/// The signalling of one relay host.
+pub struct Core {
+    layer: Layer,
+    media: Box<dyn Media>,
+    paths: Paths,
+    tokens: FlowTokens,
+    config: Config,
+    ids: Ids,
+    links: Links,
+    sessions: Sessions,
+    proxy: Proxy,
+    control: Vec<Flow>,
+    counters: EdgeCounters,
+    outputs: VecDeque<Output>,
+}
+
+/// What a core has and does, for the API.
+#[derive(Clone, Debug)]
+pub struct Gauges {
+    /// Sessions that are not ending.
+    pub sessions: usize,
+    /// Transactions under way.
+    pub transactions: usize,
+    /// Public TCP connections.
+    pub connections: usize,
+    /// Whether new calls are refused.
+    pub draining: bool,
+    /// Control nodes connected.
+    pub control_links: usize,
+    /// Counters.
+    pub counters: EdgeCounters,
+    /// Drops inside the transaction layer, by reason.
+    pub transaction_drops: Vec<(String, u64)>,
+}
+
+impl Core {
+    /// A core with `seed` as the source of all its identifiers.
+    pub fn new(config: Config, media: Box<dyn Media>, paths: Paths, seed: [u8; 32]) -> Self {
+        let mut ids = Ids::new(seed);
+        let mut layer_seed = [0; 32];
+        for chunk in layer_seed.chunks_exact_mut(8) {
+            chunk.copy_from_slice(&ids.number().to_be_bytes());
+        }
+        Self {
+            layer: Layer::new(config.timers.clone(), layer_seed),
+            media,
+            paths,
+            tokens: FlowTokens::new(&config.secret),
+            config,
+            ids,
+            links: Links::default(),
+            sessions: Sessions::default(),
+            proxy: Proxy::default(),
+            control: Vec::new(),
+            counters: EdgeCounters::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A datagram, or a message from a stream.
+    pub fn receive(&mut self, bytes: bytes::Bytes, flow: Flow, now: Now) {
+        if bytes.len() < MIN_SIP_BYTES {
+            return self.counters.drop(EdgeDrop::NotSip);
+        }
+        match Message::parse(bytes) {
+            Ok(message) => {
+                if self.layer.receive(message, flow, now.instant).is_err() {
+                    self.counters.drop(EdgeDrop::Transaction);
+                }
+            }
+            Err(error) => {
+                self.counters.drop(EdgeDrop::Malformed);
+                if let Some(answer) = error.answer()
+                    && let Ok(via) = answer.top_via()
+                {
+                    self.outputs.push_back(Output::Send {
+                        flow: transaction::response_flow(&via, flow),
+                        bytes: answer.encode(),
+                    });
+                }
+            }
+        }
+        self.run(now);
+    }
+
+    /// A public TCP connection was accepted; none if there are too many.
+    pub fn accepted(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<Flow> {
+        let flow = self.paths.accepted(local, remote);
+        if flow.is_none() {
+            self.counters.drop(EdgeDrop::ConnectionsFull);
+        }
+        flow
+    }
+
+    /// A TCP connection is gone, or could not be opened. `cut` says that we ended it because of
+    /// what its peer did.
+    pub fn closed(&mut self, connection: u64, cut: bool, now: Now) {
+        if cut {
+            self.counters.drop(EdgeDrop::ConnectionCut);
+        }
+        self.paths.closed(connection);
+        self.control.retain(|flow| flow.connection != connection);
+        self.layer.flow_failed(connection, now.instant);
+        self.run(now);
+    }
+
+    /// A connection to a control node stands.
+    pub fn control_up(&mut self, flow: Flow) {
+        self.control.push(flow);
+    }
+
+    /// The answer to [`Output::Resolve`].
+    pub fn resolved(
+        &mut self,
+        session: SessionId,
+        transport: Transport,
+        address: Option<SocketAddr>,
+        now: Now,
+    ) {
+        self.with_sessions(now, |sessions, cx| {
+            sessions.resolved(cx, session, transport, address);
+        });
+        self.run(now);
+    }
+
+    /// Ends one session; false if it is not known.
+    pub fn end_session(&mut self, id: SessionId, now: Now) -> bool {
+        let known = self.with_sessions(now, |sessions, cx| {
+            sessions.end(cx, id, EndedBy::Control, EndCause::Api)
+        });
+        self.run(now);
+        known
+    }
+
+    /// Refuses new calls from now on, or takes them again.
+    pub fn set_draining(&mut self, draining: bool) {
+        self.config.draining = draining;
+    }
+
+    /// Ends all sessions with a BYE to both sides.
+    pub fn end_all(&mut self, now: Now) {
+        self.with_sessions(now, Sessions::end_all);
+        self.run(now);
+    }
+
+    /// The time that [`Core::wake`] wants to be called at.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        [
+            self.layer.next_wakeup(),
+            self.sessions.next_wakeup(),
+            self.proxy.next_wakeup(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Runs the timers that are due.
+    pub fn wake(&mut self, now: Now) {
+        self.layer.wake(now.instant);
+        self.proxy.wake(now.instant);
+        self.with_sessions(now, Sessions::wake);
+        self.run(now);
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Sessions that are not ending.
+    pub fn live_sessions(&self) -> usize {
+        self.sessions.live()
+    }
+
+    /// Sessions as the API shows them.
+    pub fn session_views(&self) -> Vec<SessionView> {
+        self.sessions.views(&*self.media)
+    }
+
+    /// Whether control is connected.
+    pub fn has_control(&self) -> bool {
+        !self.control.is_empty()
+    }
+
+    /// Whether new calls are refused.
+    pub fn is_draining(&self) -> bool {
+        self.config.draining
+    }
+
+    /// Numbers for the API.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            sessions: self.sessions.live(),
+            transactions: self.layer.len(),
+            connections: self.paths.connections(),
+            draining: self.config.draining,
+            control_links: self.control.len(),
+            counters: self.counters.clone(),
+            transaction_drops: transaction::DropReason::ALL
+                .iter()
+                .map(|reason| {
+                    let count = self.layer.counters().dropped(*reason);
+                    (reason.as_str().to_string(), count)
+                })
+                .collect(),
+        }
+    }
+
+    fn with_sessions<T>(
+        &mut self,
+        now: Now,
+        act: impl FnOnce(&mut Sessions, &mut Context<'_>) -> T,
+    ) -> T {
+        let mut cx = Context {
+            layer: &mut self.layer,
+            media: &mut *self.media,
+            paths: &mut self.paths,
+            tokens: &self.tokens,
+            config: &self.config,
+            ids: &mut self.ids,
+            outputs: &mut self.outputs,
+            counters: &mut self.counters,
+            links: &mut self.links,
+            now,
+        };
+        act(&mut self.sessions, &mut cx)
+    }
+
+    /// Handles what the transaction layer has to say until it has no more.
+    fn run(&mut self, now: Now) {
+        while let Some(output) = self.layer.poll() {
+            self.dispatch(output, now);
+        }
+    }
+
+    fn dispatch(&mut self, output: transaction::Output, now: Now) {
+        use transaction::Output as From;
+        match output {
+            From::Send { flow, bytes } => self.outputs.push_back(Output::Send { flow, bytes }),
+            From::Request {
+                server,
+                request,
+                flow,
+            } => self.request(server, request, flow, now),
+            From::Ack { ack, .. } => self.with_sessions(now, |sessions, cx| sessions.ack(cx, &ack)),
+            From::Cancelled { server, .. } => self.cancelled(server, now),
+            From::Response {
+                client, response, ..
+            } => self.response(client, response, now),
+            From::Failed { client, why } => self.failed(client, why, now),
+            From::ServerFailed { server, .. } => self.cancelled(server, now),
+        }
+    }
+
+    fn request(&mut self, server: ServerKey, request: Message, flow: Flow, now: Now) {
+        let from_control = self
+            .control
+            .iter()
+            .any(|control| control.connection == flow.connection);
+        let transfer = request.uri().is_some_and(is_transfer);
+        let in_dialog = request.to_tag().is_some();
+        match (from_control, transfer, in_dialog) {
+            (true, true, false) if request.method() == Some(&Method::Invite) => {
+                self.with_sessions(now, |sessions, cx| sessions.transfer(cx, server, request));
+            }
+            (false, true, _) => {
+                self.refuse(server, &request, Refusal::forged(), now);
+            }
+            (_, _, true) => {
+                self.with_sessions(now, |sessions, cx| sessions.request(cx, server, request));
+            }
+            (true, _, false) => {
+                self.refuse(server, &request, Refusal::plain(404, "Not Found"), now);
+            }
+            (false, false, false) => self.forward(server, request, flow, now),
+        }
+    }
+
+    fn refuse(&mut self, server: ServerKey, request: &Message, refusal: Refusal, now: Now) {
+        refusal.answer(&mut self.layer, &mut self.counters, server, request, now);
+    }
+
+    fn cancelled(&mut self, server: ServerKey, now: Now) {
+        if !self.with_sessions(now, |sessions, cx| sessions.cancelled(cx, server))
+            && let Some(client) = self.proxy.client_of(server)
+        {
+            self.layer.cancel(client, now.instant);
+        }
+    }
+
+    fn response(&mut self, client: ClientKey, response: Message, now: Now) {
+        if self.with_sessions(now, |sessions, cx| sessions.response(cx, client, &response)) {
+            return;
+        }
+        if !self
+            .proxy
+            .response(&mut self.layer, client, response, now.instant)
+        {
+            self.counters.drop(EdgeDrop::StrayResponse);
+        }
+    }
+
+    fn failed(&mut self, client: ClientKey, why: Failure, now: Now) {
+        let status = match why {
+            Failure::Timeout => 408,
+            Failure::Transport => 503,
+        };
+        if self.with_sessions(now, |sessions, cx| sessions.failed(cx, client, status)) {
+            return;
+        }
+        if let Some((server, request)) = self.proxy.failed(client) {
+            let refusal = Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5);
+            self.refuse(server, &request, refusal, now);
+        }
+    }
+}

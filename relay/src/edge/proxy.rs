@@ -1,0 +1,194 @@
+//! Requests that belong to no session: the edge is a proxy between the outside and control
+//! (RFC 3261 section 16).
+
+use super::counters::EdgeDrop;
+use super::flow_token::Source;
+use super::{Core, Now, Refusal, SOURCE_FLOW_HEADER, SOURCE_HEADER};
+use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How long repeated 2xx answers to an INVITE are still passed on: a little more than 64*T1.
+const ACCEPTED_TIME: Duration = Duration::from_secs(34);
+/// Max-Forwards of a request that has none (RFC 3261 section 16.6).
+const MAX_FORWARDS: u32 = 70;
+
+struct Forwarded {
+    server: ServerKey,
+    request: Message,
+}
+
+/// The transactions that were passed to control.
+#[derive(Default)]
+pub struct Proxy {
+    by_client: FxHashMap<ClientKey, Forwarded>,
+    by_server: FxHashMap<ServerKey, ClientKey>,
+    accepted: VecDeque<(Instant, ClientKey)>,
+}
+
+impl Proxy {
+    /// The transaction toward control that a transaction of the outside became.
+    pub fn client_of(&self, server: ServerKey) -> Option<ClientKey> {
+        self.by_server.get(&server).copied()
+    }
+
+    /// When [`Proxy::wake`] wants to be called.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        self.accepted.front().map(|(at, _)| *at)
+    }
+
+    /// Forgets answered INVITEs whose time is over.
+    pub fn wake(&mut self, now: Instant) {
+        while let Some((at, client)) = self.accepted.front().copied()
+            && at <= now
+        {
+            self.accepted.pop_front();
+            self.forget(client);
+        }
+    }
+
+    fn forget(&mut self, client: ClientKey) -> Option<Forwarded> {
+        let forwarded = self.by_client.remove(&client)?;
+        self.by_server.remove(&forwarded.server);
+        Some(forwarded)
+    }
+
+    /// The request that got no answer from control.
+    pub fn failed(&mut self, client: ClientKey) -> Option<(ServerKey, Message)> {
+        self.forget(client).map(|f| (f.server, f.request))
+    }
+
+    /// Passes a response of control on to the outside; false if nobody waits for it.
+    pub fn response(
+        &mut self,
+        layer: &mut Layer,
+        client: ClientKey,
+        mut response: Message,
+        now: Instant,
+    ) -> bool {
+        let Some(forwarded) = self.by_client.get(&client) else {
+            return false;
+        };
+        let server = forwarded.server;
+        let invite = forwarded.request.method() == Some(&Method::Invite);
+        let status = response.status().unwrap_or(500);
+        if status == 100 {
+            return true;
+        }
+        response.headers.remove_first(HeaderName::Via);
+        response.headers.remove(HeaderName::from(SOURCE_HEADER));
+        response.headers.remove(HeaderName::from(SOURCE_FLOW_HEADER));
+        // The caller may be gone: then nobody waits for the answer.
+        let _ = layer.respond(server, response, now);
+        match status {
+            100..=199 => {}
+            200..=299 if invite => {
+                if !self.accepted.iter().any(|(_, key)| *key == client) {
+                    self.accepted.push_back((now + ACCEPTED_TIME, client));
+                }
+            }
+            _ => {
+                self.forget(client);
+            }
+        }
+        true
+    }
+}
+
+impl Core {
+    /// Passes a request of the outside to a control node.
+    pub(super) fn forward(&mut self, server: ServerKey, request: Message, flow: Flow, now: Now) {
+        match self.try_forward(server, &request, flow, now) {
+            Ok(()) => self.counters.forwarded += 1,
+            Err(refusal) => self.refuse(server, &request, refusal, now),
+        }
+    }
+
+    fn try_forward(
+        &mut self,
+        server: ServerKey,
+        request: &Message,
+        flow: Flow,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let invite = request.method() == Some(&Method::Invite);
+        if invite && self.config.draining {
+            return Err(Refusal::busy(EdgeDrop::Draining, "Going Down", 5));
+        }
+        if invite && self.sessions.len() >= self.config.max_sessions {
+            return Err(Refusal::busy(EdgeDrop::SessionsFull, "Relay Full", 5));
+        }
+        let hops = request.max_forwards().unwrap_or(MAX_FORWARDS);
+        if hops == 0 {
+            return Err(Refusal::too_many_hops());
+        }
+        let control = self
+            .control
+            .first()
+            .copied()
+            .ok_or_else(|| Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5))?;
+        let forwarded = self.forwarded_request(request, flow, hops - 1);
+        let sent_by = control.local.to_string();
+        let client = self
+            .layer
+            .send_request(forwarded, control, &sent_by, now.instant)
+            .map_err(|_| Refusal::busy(EdgeDrop::Transaction, "Transactions Full", 5))?;
+        self.proxy.by_server.insert(server, client);
+        let request = request.clone();
+        let waiting = Forwarded { server, request };
+        self.proxy.by_client.insert(client, waiting);
+        Ok(())
+    }
+
+    fn forwarded_request(&mut self, request: &Message, flow: Flow, hops: u32) -> Message {
+        let mut forwarded = request.clone();
+        let headers = &mut forwarded.headers;
+        headers.set(HeaderName::MaxForwards, hops.to_string());
+        if self.names_us(headers.get(HeaderName::Route), &flow) {
+            forwarded.headers.remove_first(HeaderName::Route);
+        }
+        let headers = &mut forwarded.headers;
+        let source = Source {
+            flow,
+            pinned: flow.connection != 0 || is_behind_nat(request, &flow),
+        };
+        let token = self.tokens.write(&source);
+        let words = format!(
+            "{};{}",
+            flow.transport.to_string().to_ascii_lowercase(),
+            flow.remote
+        );
+        headers.set(HeaderName::from(SOURCE_HEADER), words);
+        headers.set(HeaderName::from(SOURCE_FLOW_HEADER), token.clone());
+        if request.method() == Some(&Method::Register) {
+            let shown = self.paths.advertised(&flow);
+            forwarded
+                .headers
+                .push_front(HeaderName::Path, format!("<sip:{token}@{shown};lr;ob>"));
+        }
+        forwarded
+    }
+
+    /// Whether a Route is one that we wrote, or that a phone was given as its outbound proxy.
+    fn names_us(&mut self, route: Option<&str>, flow: &Flow) -> bool {
+        let shown = self.paths.advertised(flow);
+        let uri = route
+            .and_then(|route| NameAddr::parse(route).ok())
+            .map(|route| route.uri);
+        uri.is_some_and(|uri| {
+            uri.host.ip() == Some(shown.ip())
+                && uri.port.unwrap_or(crate::session::SIP_PORT) == shown.port()
+        })
+    }
+}
+
+/// A UDP party whose Via names another address than its packets come from (RFC 3581).
+fn is_behind_nat(request: &Message, flow: &Flow) -> bool {
+    let Ok(via) = request.top_via() else {
+        return true;
+    };
+    let port = via.port.unwrap_or(crate::session::SIP_PORT);
+    via.host.ip() != Some(flow.remote.ip()) || port != flow.remote.port()
+}

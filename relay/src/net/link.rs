@@ -1,0 +1,48 @@
+//! The connections to control nodes: kept up for ever, one each.
+
+use super::Inbound;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+
+/// Connection numbers of control links begin here; those of the public side are below.
+pub const CONTROL_LINKS_FROM: u64 = 1 << 63;
+/// First pause after a failed attempt; doubles up to [`MAX_PAUSE`].
+const MIN_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+const CONNECT_TIME: Duration = Duration::from_secs(3);
+
+/// Connects to the control node at `address`, again and again; `closed` carries the number of
+/// the link that closed last. `step` is the number of control nodes: each link of each node
+/// gets a number of its own.
+pub async fn follow(
+    address: SocketAddr,
+    (first, step): (u64, u64),
+    inbound: mpsc::Sender<Inbound>,
+    mut closed: watch::Receiver<u64>,
+) {
+    let mut connection = CONTROL_LINKS_FROM + first;
+    let mut pause = MIN_PAUSE;
+    loop {
+        let attempt = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(address)).await;
+        if let Ok(Ok(stream)) = attempt {
+            tracing::info!(control = %address, "connected to control");
+            let up = Inbound::ControlUp { connection, stream };
+            if inbound.send(up).await.is_err() {
+                return;
+            }
+            pause = MIN_PAUSE;
+            let this = connection;
+            if closed.wait_for(|number| *number == this).await.is_err() {
+                return;
+            }
+            tracing::warn!(control = %address, "connection to control lost");
+            connection += step;
+        } else {
+            tracing::debug!(control = %address, "control cannot be reached");
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}

@@ -1,0 +1,70 @@
+//! UDP listeners.
+
+use super::Inbound;
+use bytes::BytesMut;
+use patchbay_sip::limits::MAX_MESSAGE_BYTES;
+use patchbay_sip::transaction::Flow;
+use patchbay_sip::Transport;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+/// Receive buffer asked of the kernel: bursts of calls wait here.
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// A bound UDP socket.
+#[derive(Clone, Debug)]
+pub struct UdpListener {
+    /// The socket.
+    pub socket: Arc<UdpSocket>,
+    /// Its address.
+    pub local: SocketAddr,
+}
+
+/// Binds a socket of one IP version.
+pub fn bind(address: SocketAddr) -> io::Result<UdpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // The kernel grants what net.core.rmem_max allows.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    let local = socket.local_addr()?;
+    Ok(UdpListener {
+        socket: Arc::new(socket),
+        local,
+    })
+}
+
+impl UdpListener {
+    /// Reads datagrams until the signalling task is gone.
+    pub async fn read(self, inbound: mpsc::Sender<Inbound>) {
+        let mut buffer = vec![0; MAX_MESSAGE_BYTES];
+        loop {
+            let (length, remote) = match self.socket.recv_from(&mut buffer).await {
+                Ok(received) => received,
+                // An ICMP error of an earlier send: the transaction's timers deal with it.
+                Err(_) => continue,
+            };
+            let datagram = buffer.get(..length).unwrap_or_default();
+            let message = Inbound::Message {
+                bytes: BytesMut::from(datagram).freeze(),
+                flow: Flow {
+                    transport: Transport::Udp,
+                    local: self.local,
+                    remote,
+                    connection: 0,
+                },
+            };
+            if inbound.send(message).await.is_err() {
+                return;
+            }
+        }
+    }
+}

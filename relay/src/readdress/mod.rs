@@ -1,0 +1,5 @@
+//! Re-addressing without state or I/O: what of one side's message the other side may see, and
+//! with which addresses in it.
+
+pub mod headers;
+pub mod sdp;

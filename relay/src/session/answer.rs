@@ -1,0 +1,248 @@
+//! The agent's answer to the offer, and the caller's ACK or CANCEL.
+
+use super::media::Ends;
+use super::transfer::{put_body, refusal_of};
+use super::{Context, Purpose, Session};
+use crate::edge::counters::EdgeDrop;
+use crate::edge::{Output, Refusal};
+use crate::engine::Side;
+use crate::readdress::headers;
+use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionState};
+use patchbay_sip::dialog::Dialog;
+use patchbay_sip::transaction::ClientKey;
+use patchbay_sip::{HeaderName, Message, Method, StartLine, Text};
+
+impl Session {
+    /// A response of the agent to the offer.
+    pub(super) fn offer_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: ClientKey,
+        response: &Message,
+    ) {
+        match response.status().unwrap_or(500) {
+            0..=100 => {}
+            101..=199 => self.offer_rings(cx, response),
+            200..=299 => self.offer_answered(cx, client, response),
+            status => {
+                self.untrack(cx, client);
+                self.offer_refused(cx, status, response);
+            }
+        }
+    }
+
+    fn offer_rings(&mut self, cx: &mut Context<'_>, response: &Message) {
+        let ends = Ends::of(&self.caller, &self.agent);
+        let Some(invite) = &self.invite else { return };
+        let (server, request) = (invite.server, invite.request.clone());
+        // Early media that cannot be relayed is left out; the final answer decides.
+        let body = self.media.take(cx, ends, Side::Agent, response).ok().flatten();
+        let mut answer = self.answer_for_caller(cx, &request, response);
+        if body.is_some() {
+            put_body(&mut answer, response, body);
+        }
+        let _ = cx.layer.respond(server, answer, cx.now.instant);
+        if self.state == SessionState::Offering {
+            self.state = SessionState::Ringing;
+            let event = SessionEvent::Ringing(self.reference());
+            cx.outputs.push_back(Output::Event(event));
+        }
+    }
+
+    fn answer_for_caller(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Message,
+        response: &Message,
+    ) -> Message {
+        self.answer_from(cx, Side::Agent, request, response)
+    }
+
+    /// The response to `request`, which came from the side opposite of `from`, that says what
+    /// `response` of `from` says.
+    pub(super) fn answer_from(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Side,
+        request: &Message,
+        response: &Message,
+    ) -> Message {
+        let status = response.status().unwrap_or(500);
+        let hidden = self.hidden(cx, from);
+        let to = from.other();
+        let contact = self.leg(to).contact(cx);
+        let tag = self.leg(to).tag.clone();
+        let mut answer = Message::response_to(request, status, &reason(response));
+        answer.set_to_tag(&tag);
+        if request.method() == Some(&Method::Invite) && status < 300 {
+            answer.headers.push(HeaderName::Contact, contact);
+            answer.headers.push(HeaderName::Allow, headers::ALLOW);
+        }
+        let held_back = headers::pass(response, &mut answer, &hidden);
+        cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
+        cx.counters.readdressed += 1;
+        answer
+    }
+
+    /// A 2xx of `side` that came before: our ACK was lost, or another phone of the agent answered.
+    pub(super) fn answered_again(&mut self, cx: &mut Context<'_>, side: Side, response: &Message) {
+        let leg = self.leg(side);
+        let known = leg.dialog.as_ref().map(|dialog| dialog.remote_tag.to_string());
+        let same = response.to_tag().as_deref() == known.as_deref();
+        match (same, leg.owes_ack) {
+            (true, None) => leg.send_ack_again(cx),
+            (true, Some(_)) => {}
+            (false, _) => self.hang_up_fork(cx, response),
+        }
+    }
+
+    fn offer_answered(&mut self, cx: &mut Context<'_>, client: ClientKey, response: &Message) {
+        let Some(dialog) = self.agent_dialog(response) else {
+            self.untrack(cx, client);
+            return self.offer_refused(cx, 502, response);
+        };
+        self.mark_answered(cx, client, Side::Agent);
+        self.agent.dialog = Some(dialog);
+        self.agent.owes_ack = Some(1);
+        let Some(invite) = self.invite.take() else {
+            // The answer crossed the caller's CANCEL, which has been answered: no call.
+            self.forget_answered(cx, None);
+            return self.bye(cx, Side::Agent);
+        };
+        cx.links.servers.remove(&invite.server);
+        let ends = Ends::of(&self.caller, &self.agent);
+        let early_offer = !invite.request.body.is_empty();
+        let body = match self.media.take(cx, ends, Side::Agent, response) {
+            Ok(body) => body,
+            Err(error) => {
+                let refusal = refusal_of(cx, &error).tagged(&self.caller.tag);
+                refusal.answer(cx.layer, cx.counters, invite.server, &invite.request, cx.now);
+                return self.end(cx, EndedBy::Relay, EndCause::Refused);
+            }
+        };
+        let mut answer = self.answer_for_caller(cx, &invite.request, response);
+        put_body(&mut answer, response, body);
+        let ack_other = if early_offer {
+            self.media.settle();
+            self.agent.send_ack(cx, 1, None);
+            None
+        } else {
+            Some(1)
+        };
+        self.caller.answer(cx, invite.server, answer, ack_other);
+        self.established(cx);
+    }
+
+    fn established(&mut self, cx: &mut Context<'_>) {
+        self.state = SessionState::Established;
+        self.answered = Some(cx.now);
+        self.guard = None;
+        let event = SessionEvent::Established(self.reference());
+        cx.outputs.push_back(Output::Event(event));
+    }
+
+    /// The agent's dialog from its answer; our own offer is rebuilt as far as a dialog needs it.
+    fn agent_dialog(&self, response: &Message) -> Option<Dialog> {
+        let mut request = Message::request(Method::Invite, self.target.agent_uri.as_str());
+        for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+            let value = response.headers.get(name.clone())?.to_string();
+            request.headers.push(name, value);
+        }
+        Dialog::uac(&request, response).ok()
+    }
+
+    /// A second phone of the agent answered behind a forking proxy: it is told that it is late
+    /// (RFC 3261 section 13.2.2.4).
+    fn hang_up_fork(&mut self, cx: &mut Context<'_>, response: &Message) {
+        let Some(mut dialog) = self.agent_dialog(response) else {
+            return;
+        };
+        let Some(flow) = self.agent.reach(cx) else {
+            return;
+        };
+        let sent_by = cx.paths.advertised(&flow).to_string();
+        cx.layer.send_ack(dialog.ack(1), flow, &sent_by);
+        let bye = dialog.request(Method::Bye);
+        if let Ok(client) = cx.layer.send_request(bye, flow, &sent_by, cx.now.instant) {
+            self.track(cx, client, Purpose::Bye);
+        }
+    }
+
+    fn offer_refused(&mut self, cx: &mut Context<'_>, status: u16, response: &Message) {
+        if let Some(invite) = self.invite.take() {
+            cx.links.servers.remove(&invite.server);
+            let mut answer = self.answer_for_caller(cx, &invite.request, response);
+            answer.start = StartLine::Response {
+                status: refused_status(status),
+                reason: reason(response),
+            };
+            let _ = cx.layer.respond(invite.server, answer, cx.now.instant);
+        }
+        self.end(cx, EndedBy::Agent, EndCause::Refused);
+    }
+
+    /// The agent's phone did not answer at all.
+    pub(super) fn offer_failed(&mut self, cx: &mut Context<'_>, client: ClientKey, status: u16) {
+        self.untrack(cx, client);
+        let reason = match status {
+            408 => "Request Timeout",
+            _ => "Agent Unreachable",
+        };
+        self.refuse_offer(cx, Refusal::plain(status, reason));
+    }
+
+    /// Ringing for longer than any control lets it.
+    pub(super) fn give_up_offer(&mut self, cx: &mut Context<'_>) {
+        if let Some(client) = self.invite.as_ref().and_then(|invite| invite.client) {
+            cx.layer.cancel(client, cx.now.instant);
+        }
+        self.refuse_offer(cx, Refusal::plain(408, "Request Timeout"));
+    }
+
+    /// The caller gave up, or control took the offer back, or its connection is gone.
+    pub(super) fn cancel(&mut self, cx: &mut Context<'_>) {
+        let Some(invite) = self.invite.take() else {
+            return;
+        };
+        cx.links.servers.remove(&invite.server);
+        let (server, client) = (invite.server, invite.client);
+        let mut answer = Message::response_to(&invite.request, 487, "Request Terminated");
+        answer.set_to_tag(&self.caller.tag);
+        let _ = cx.layer.respond(server, answer, cx.now.instant);
+        if let Some(client) = client {
+            cx.layer.cancel(client, cx.now.instant);
+        }
+        self.end(cx, EndedBy::Client, EndCause::Cancelled);
+    }
+
+    /// The ACK for our 2xx to an INVITE of `side`.
+    pub(super) fn acknowledged(&mut self, cx: &mut Context<'_>, side: Side, ack: &Message) {
+        let Some(cseq) = self.leg(side).acknowledged() else {
+            return;
+        };
+        let other = side.other();
+        let ends = Ends::of(&self.caller, &self.agent);
+        let body = self.media.take(cx, ends, side, ack).ok().flatten();
+        self.media.settle();
+        let mut with_body = Message::request(Method::Ack, "sip:ack.invalid");
+        put_body(&mut with_body, ack, body);
+        self.leg(other).send_ack(cx, cseq, Some(&with_body));
+    }
+}
+
+/// What control is told of an agent's refusal: redirections and challenges are not for the
+/// caller to follow.
+fn refused_status(status: u16) -> u16 {
+    match status {
+        300..=399 | 401 | 407 => 480,
+        status => status,
+    }
+}
+
+/// The reason phrase of a response.
+fn reason(response: &Message) -> Text {
+    match &response.start {
+        StartLine::Response { reason, .. } => reason.clone(),
+        StartLine::Request { .. } => Text::new(),
+    }
+}

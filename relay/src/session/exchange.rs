@@ -1,0 +1,323 @@
+//! Requests inside the dialogs: each is re-addressed to the other side, and its answer back
+//! (requirement B6).
+
+use super::media::Ends;
+use super::transfer::{put_body, refusal_of};
+use super::{Context, Purpose, Reinvite, Session};
+use crate::edge::Refusal;
+use crate::edge::counters::EdgeDrop;
+use crate::engine::Side;
+use crate::readdress::headers;
+use patchbay_route::session::{EndCause, EndedBy};
+use patchbay_sip::transaction::{ClientKey, ServerKey};
+use patchbay_sip::{HeaderName, Message, Method};
+
+impl Session {
+    /// A request of `side` in its dialog.
+    pub(super) fn request(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        server: ServerKey,
+        request: Message,
+    ) {
+        match self.check(side, &request) {
+            Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
+            Ok(()) => match request.method() {
+                Some(Method::Bye) => self.hung_up(cx, side, server, &request),
+                Some(Method::Invite) => self.reinvite(cx, side, server, request),
+                Some(Method::Options | Method::Info | Method::Message | Method::Notify) => {
+                    self.relay(cx, side, server, request);
+                }
+                _ => Refusal::plain(405, "Method Not Allowed")
+                    .with("Allow", headers::ALLOW)
+                    .answer(cx.layer, cx.counters, server, &request, cx.now),
+            },
+        }
+    }
+
+    fn check(&mut self, side: Side, request: &Message) -> Result<(), Refusal> {
+        if self.ended {
+            return Err(Refusal::no_dialog());
+        }
+        let Some(dialog) = self.leg(side).dialog.as_mut() else {
+            return Err(Refusal::no_dialog());
+        };
+        if request.from_tag().as_deref() != Some(&*dialog.remote_tag) {
+            return Err(Refusal::no_dialog());
+        }
+        // RFC 3261 section 12.2.2: out of order is 500.
+        dialog
+            .receive(request)
+            .map_err(|_| Refusal::plain(500, "CSeq Out of Order"))
+    }
+
+    fn hung_up(&mut self, cx: &mut Context<'_>, side: Side, server: ServerKey, request: &Message) {
+        let ok = Message::response_to(request, 200, "OK");
+        let _ = cx.layer.respond(server, ok, cx.now.instant);
+        let by = match side {
+            Side::Client => EndedBy::Client,
+            Side::Agent => EndedBy::Agent,
+        };
+        self.end(cx, by, EndCause::Bye);
+    }
+
+    /// Sends a BYE to `side` if it has a confirmed dialog; its owed ACK goes first.
+    pub(super) fn bye(&mut self, cx: &mut Context<'_>, side: Side) {
+        let leg = self.leg(side);
+        leg.forget_answer();
+        if let Some(cseq) = leg.owes_ack {
+            leg.send_ack(cx, cseq, None);
+        }
+        let confirmed = match side {
+            Side::Client => self.answered.is_some(),
+            Side::Agent => true,
+        };
+        if !confirmed {
+            return;
+        }
+        let leg = self.leg(side);
+        let Some(bye) = leg.request(cx, Method::Bye) else {
+            return;
+        };
+        let Some(flow) = leg.reach(cx) else {
+            return cx.counters.drop(EdgeDrop::Unreachable);
+        };
+        let sent_by = cx.paths.advertised(&flow).to_string();
+        match cx.layer.send_request(bye, flow, &sent_by, cx.now.instant) {
+            Ok(client) => self.track(cx, client, Purpose::Bye),
+            Err(_) => cx.counters.drop(EdgeDrop::Transaction),
+        }
+    }
+
+    /// At the end of a session: everyone who waits for an answer gets one.
+    pub(super) fn refuse_waiting(&mut self, cx: &mut Context<'_>) {
+        if let Some(invite) = self.invite.take() {
+            cx.links.servers.remove(&invite.server);
+            let refusal = Refusal::plain(480, "Ended").tagged(&self.caller.tag);
+            refusal.answer(cx.layer, cx.counters, invite.server, &invite.request, cx.now);
+            if let Some(client) = invite.client {
+                cx.layer.cancel(client, cx.now.instant);
+            }
+        }
+        if let Some(reinvite) = self.reinvite.take() {
+            let refusal = Refusal::plain(487, "Request Terminated");
+            let (server, request) = (reinvite.server, reinvite.request);
+            cx.links.servers.remove(&server);
+            refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
+            cx.layer.cancel(reinvite.client, cx.now.instant);
+        }
+        for (_, purpose) in &mut self.clients {
+            if let Purpose::Relayed(_, server, request) = purpose {
+                let refusal = Refusal::plain(481, "Call Does Not Exist");
+                refusal.answer(cx.layer, cx.counters, *server, request, cx.now);
+                *purpose = Purpose::Bye;
+            }
+        }
+    }
+
+    fn reinvite(&mut self, cx: &mut Context<'_>, from: Side, server: ServerKey, request: Message) {
+        // RFC 3261 section 14.2: one INVITE at a time in a dialog.
+        if self.reinvite.is_some() || self.answered.is_none() || self.media.offer_pending() {
+            let refusal = Refusal::plain(491, "Request Pending");
+            return refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
+        }
+        match self.send_reinvite(cx, from, &request) {
+            Ok(client) => {
+                cx.links.servers.insert(server, self.id);
+                self.reinvite = Some(Reinvite {
+                    from,
+                    server,
+                    request,
+                    client,
+                });
+            }
+            Err(refusal) => {
+                self.media.settle();
+                refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
+            }
+        }
+    }
+
+    fn send_reinvite(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Side,
+        request: &Message,
+    ) -> Result<ClientKey, Refusal> {
+        let ends = Ends::of(&self.caller, &self.agent);
+        let body = self
+            .media
+            .take(cx, ends, from, request)
+            .map_err(|error| refusal_of(cx, &error))?;
+        let client = self.forward(cx, from, request, body)?;
+        self.track(cx, client, Purpose::Reinvite(from.other()));
+        Ok(client)
+    }
+
+    /// Sends `request` of `from` to the other side, in that side's dialog.
+    fn forward(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Side,
+        request: &Message,
+        body: Option<Vec<u8>>,
+    ) -> Result<ClientKey, Refusal> {
+        if !self.has_room() {
+            return Err(Refusal::busy(EdgeDrop::ExchangesFull, "Too Many Exchanges", 1));
+        }
+        let hidden = self.hidden(cx, from);
+        let method = request.method().cloned().unwrap_or(Method::Options);
+        let to = self.leg(from.other());
+        let unreachable = || Refusal::plain(480, "Other Side Unreachable");
+        let flow = to.reach(cx).ok_or_else(unreachable)?;
+        let mut forwarded = to.request(cx, method).ok_or_else(unreachable)?;
+        let held_back = headers::pass(request, &mut forwarded, &hidden);
+        cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
+        for name in [HeaderName::from("Event"), HeaderName::from("Subscription-State")] {
+            if let Some(value) = request.headers.get(name.clone()) {
+                forwarded.headers.set(name, value);
+            }
+        }
+        put_body(&mut forwarded, request, body);
+        cx.counters.readdressed += 1;
+        let sent_by = cx.paths.advertised(&flow).to_string();
+        cx.layer
+            .send_request(forwarded, flow, &sent_by, cx.now.instant)
+            .map_err(|_| Refusal::busy(EdgeDrop::Transaction, "Transactions Full", 1))
+    }
+
+    /// A response to a re-INVITE that was re-addressed to `side`.
+    pub(super) fn reinvite_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        client: ClientKey,
+        response: &Message,
+    ) {
+        let status = response.status().unwrap_or(500);
+        if status < 200 {
+            return;
+        }
+        let Some(reinvite) = self.reinvite.take() else {
+            return self.untrack(cx, client);
+        };
+        cx.links.servers.remove(&reinvite.server);
+        if status >= 300 {
+            self.untrack(cx, client);
+            self.media.settle();
+            let answer = self.answer_from(cx, side, &reinvite.request, response);
+            let _ = cx.layer.respond(reinvite.server, answer, cx.now.instant);
+            return;
+        }
+        self.mark_answered(cx, client, side);
+        self.reinvite_answered(cx, side, reinvite, response);
+    }
+
+    fn reinvite_answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        reinvite: Reinvite,
+        response: &Message,
+    ) {
+        let cseq = response.cseq().map(|cseq| cseq.number).unwrap_or_default();
+        if let Some(dialog) = &mut self.leg(side).dialog {
+            dialog.refresh_target(response);
+        }
+        self.leg(side).owes_ack = Some(cseq);
+        let ends = Ends::of(&self.caller, &self.agent);
+        let body = match self.media.take(cx, ends, side, response) {
+            Ok(body) => body,
+            Err(error) => {
+                let refusal = refusal_of(cx, &error);
+                let (server, request) = (reinvite.server, reinvite.request);
+                refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
+                self.media.settle();
+                return self.leg(side).send_ack(cx, cseq, None);
+            }
+        };
+        let mut answer = self.answer_from(cx, side, &reinvite.request, response);
+        put_body(&mut answer, response, body);
+        let early_offer = !reinvite.request.body.is_empty();
+        if early_offer {
+            self.media.settle();
+            self.leg(side).send_ack(cx, cseq, None);
+        }
+        let ack_other = (!early_offer).then_some(cseq);
+        self.leg(reinvite.from)
+            .answer(cx, reinvite.server, answer, ack_other);
+    }
+
+    /// The re-INVITE's sender takes it back.
+    pub(super) fn cancel_reinvite(&mut self, cx: &mut Context<'_>) {
+        if let Some(reinvite) = &self.reinvite {
+            cx.layer.cancel(reinvite.client, cx.now.instant);
+        }
+    }
+
+    fn relay(&mut self, cx: &mut Context<'_>, from: Side, server: ServerKey, request: Message) {
+        match self.forward(cx, from, &request, None) {
+            Ok(client) => {
+                let purpose = Purpose::Relayed(from.other(), server, Box::new(request));
+                self.track(cx, client, purpose);
+            }
+            Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
+        }
+    }
+
+    /// The answer to a request that was re-addressed to `side`.
+    pub(super) fn relayed_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        (server, request): (ServerKey, &Message),
+        response: &Message,
+    ) {
+        let mut answer = self.answer_from(cx, side, request, response);
+        put_body(&mut answer, response, None);
+        let _ = cx.layer.respond(server, answer, cx.now.instant);
+    }
+
+    /// A request of ours got no answer: `status` stands for it (408 or 503).
+    pub(super) fn failed(&mut self, cx: &mut Context<'_>, client: ClientKey, status: u16) {
+        let Some(purpose) = self.purpose(client) else {
+            return;
+        };
+        match purpose {
+            Purpose::Offer => self.offer_failed(cx, client, status),
+            Purpose::Bye | Purpose::Answered(_) => self.untrack(cx, client),
+            Purpose::Reinvite(_) => {
+                self.untrack(cx, client);
+                self.media.settle();
+                if let Some(reinvite) = self.reinvite.take() {
+                    cx.links.servers.remove(&reinvite.server);
+                    let refusal = Refusal::plain(status, "Other Side Silent");
+                    let (server, request) = (reinvite.server, reinvite.request);
+                    refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
+                }
+            }
+            Purpose::Relayed(_, server, request) => {
+                self.untrack(cx, client);
+                let answer = Message::response_to(&request, status, "Other Side Silent");
+                let _ = cx.layer.respond(server, answer, cx.now.instant);
+            }
+        }
+    }
+
+    /// A response to any request of this session.
+    pub(super) fn response(&mut self, cx: &mut Context<'_>, client: ClientKey, response: &Message) {
+        let is_final = response.status().is_some_and(|status| status >= 200);
+        match self.purpose(client) {
+            Some(Purpose::Offer) => self.offer_response(cx, client, response),
+            Some(Purpose::Answered(side)) => self.answered_again(cx, side, response),
+            Some(Purpose::Reinvite(side)) => self.reinvite_response(cx, side, client, response),
+            Some(Purpose::Bye) if is_final => self.untrack(cx, client),
+            Some(Purpose::Relayed(side, server, request)) if is_final => {
+                self.untrack(cx, client);
+                self.relayed_response(cx, side, (server, &request), response);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! One side of a session: its dialog, how it is reached, and its unacknowledged answer.
+
+use super::Context;
+use crate::edge::flow_token::Source;
+use patchbay_sip::dialog::{Dialog, Retransmit, RetransmitStep};
+use patchbay_sip::transaction::{Flow, ServerKey};
+use patchbay_sip::{HeaderName, Message, Method, Scheme, Transport, Uri};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// The port of SIP without one in the URI (RFC 3261 section 19.1.2).
+pub const SIP_PORT: u16 = 5060;
+
+/// A 2xx of ours to an INVITE of this side, sent again until its ACK comes.
+struct Answer {
+    server: ServerKey,
+    response: Message,
+    retransmit: Retransmit,
+    /// The other side's INVITE transaction that waits for this ACK, because its body is the
+    /// answer to an offer in the 2xx (RFC 3261 section 13.2.1).
+    ack_other: Option<u32>,
+}
+
+/// One side of a session.
+pub struct Leg {
+    /// Our tag on this side.
+    pub tag: String,
+    /// Our Call-ID on this side, or the caller's.
+    pub call_id: String,
+    /// The dialog, once there is one.
+    pub dialog: Option<Dialog>,
+    /// Where the party was last heard from, or is first called at.
+    pub flow: Flow,
+    /// Whether the party can only be reached by `flow`.
+    pub pinned: bool,
+    answer: Option<Answer>,
+    /// A 2xx of this side to an INVITE of ours that we still owe an ACK, by its CSeq.
+    pub owes_ack: Option<u32>,
+    last_ack: Option<Message>,
+}
+
+impl Leg {
+    /// A leg without a dialog.
+    pub fn new(tag: String, call_id: String, source: Source) -> Self {
+        Self {
+            tag,
+            call_id,
+            dialog: None,
+            flow: source.flow,
+            pinned: source.pinned,
+            answer: None,
+            owes_ack: None,
+            last_ack: None,
+        }
+    }
+
+    /// Our Contact on this side.
+    pub fn contact(&self, cx: &mut Context<'_>) -> String {
+        let shown = cx.paths.advertised(&self.flow);
+        let transport = match self.flow.transport {
+            Transport::Tcp => ";transport=tcp",
+            _ => "",
+        };
+        format!("<sip:{}@{shown}{transport}>", self.tag)
+    }
+
+    /// Addresses by which this party is known.
+    pub fn addresses(&self) -> Vec<String> {
+        let mut all = vec![self.flow.remote.ip().to_string()];
+        if let Some(dialog) = &self.dialog
+            && let Ok(target) = Uri::parse(&dialog.remote_target)
+            && let Some(ip) = target.host.ip()
+        {
+            all.push(ip.to_string());
+        }
+        all
+    }
+
+    /// The flow for a new request to this side; none when it cannot be reached.
+    pub fn reach(&mut self, cx: &mut Context<'_>) -> Option<Flow> {
+        let next_hop = match &self.dialog {
+            Some(dialog) if !self.pinned => next_hop(dialog),
+            _ => None,
+        };
+        if let Some((transport, address)) = next_hop
+            && let Some(flow) = cx.paths.flow_to(transport, address, cx.outputs)
+        {
+            return Some(flow);
+        }
+        cx.paths.is_alive(&self.flow).then_some(self.flow)
+    }
+
+    /// A request in this leg's dialog with our Contact; none before there is a dialog.
+    pub fn request(&mut self, cx: &mut Context<'_>, method: Method) -> Option<Message> {
+        let contact = self.contact(cx);
+        let mut request = self.dialog.as_mut()?.request(method);
+        request.headers.push(HeaderName::Contact, contact);
+        request.headers.push(HeaderName::Allow, crate::readdress::headers::ALLOW);
+        Some(request)
+    }
+
+    /// Sends the ACK for a 2xx of this side, with the body of `body` if there is one.
+    pub fn send_ack(&mut self, cx: &mut Context<'_>, cseq: u32, body: Option<&Message>) {
+        self.owes_ack = None;
+        let Some(dialog) = &self.dialog else { return };
+        let mut ack = dialog.ack(cseq);
+        if let Some(from) = body {
+            copy_body(from, &mut ack);
+        }
+        self.last_ack = Some(ack);
+        self.send_ack_again(cx);
+    }
+
+    /// Sends the last ACK once more: the party has not seen it.
+    pub fn send_ack_again(&mut self, cx: &mut Context<'_>) {
+        let Some(flow) = self.reach(cx) else { return };
+        let Some(ack) = self.last_ack.clone() else {
+            return;
+        };
+        let sent_by = cx.paths.advertised(&flow).to_string();
+        cx.layer.send_ack(ack, flow, &sent_by);
+    }
+
+    /// Sends a 2xx and keeps sending it until its ACK comes.
+    pub fn answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: ServerKey,
+        response: Message,
+        ack_other: Option<u32>,
+    ) {
+        // A failure means that the way back is gone: the missing ACK then ends the session.
+        let _ = cx.layer.respond(server, response.clone(), cx.now.instant);
+        self.answer = Some(Answer {
+            server,
+            response,
+            retransmit: Retransmit::new(&cx.config.timers, cx.now.instant),
+            ack_other,
+        });
+    }
+
+    /// The ACK came: says which INVITE of the other side it also answers.
+    pub fn acknowledged(&mut self) -> Option<u32> {
+        self.answer.take().and_then(|answer| answer.ack_other)
+    }
+
+    /// When [`Leg::wake`] wants to be called.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        self.answer.as_ref().and_then(|a| a.retransmit.next_wakeup())
+    }
+
+    /// Sends an unacknowledged 2xx again; true when its time is over.
+    pub fn wake(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(answer) = &mut self.answer else {
+            return false;
+        };
+        match answer.retransmit.wake(cx.now.instant) {
+            RetransmitStep::Resend => {
+                let again = answer.response.clone();
+                let _ = cx.layer.respond(answer.server, again, cx.now.instant);
+                false
+            }
+            RetransmitStep::GaveUp => {
+                self.answer = None;
+                true
+            }
+            RetransmitStep::Idle => false,
+        }
+    }
+
+    /// Forgets an unacknowledged answer: the session is over.
+    pub fn forget_answer(&mut self) {
+        self.answer = None;
+    }
+}
+
+/// Where the dialog's next request goes (RFC 3261 section 12.2.1.1), if it is named by address.
+fn next_hop(dialog: &Dialog) -> Option<(Transport, SocketAddr)> {
+    match dialog.route_set.first() {
+        Some(route) => patchbay_sip::NameAddr::parse(route)
+            .ok()
+            .and_then(|route| address_of(&route.uri)),
+        None => Uri::parse(&dialog.remote_target)
+            .ok()
+            .and_then(|uri| address_of(&uri)),
+    }
+}
+
+/// The transport and address of a URI whose host is an IP address.
+pub fn address_of(uri: &Uri) -> Option<(Transport, SocketAddr)> {
+    let ip: IpAddr = uri.host.ip()?;
+    Some((
+        transport_of(uri)?,
+        SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)),
+    ))
+}
+
+/// The transport that a URI asks for; none if this host does not speak it.
+pub fn transport_of(uri: &Uri) -> Option<Transport> {
+    if uri.scheme != Scheme::Sip {
+        return None;
+    }
+    match uri.params.value("transport") {
+        None => Some(Transport::Udp),
+        Some(name) if name.eq_ignore_ascii_case("udp") => Some(Transport::Udp),
+        Some(name) if name.eq_ignore_ascii_case("tcp") => Some(Transport::Tcp),
+        Some(_) => None,
+    }
+}
+
+/// Copies body and Content-Type.
+pub fn copy_body(from: &Message, to: &mut Message) {
+    if from.body.is_empty() {
+        return;
+    }
+    if let Some(kind) = from.headers.get(HeaderName::ContentType) {
+        to.headers.set(HeaderName::ContentType, kind);
+    }
+    to.body = from.body.clone();
+}

@@ -1,0 +1,315 @@
+//! Offer and answer (RFC 3264) across the relay: the pairs in the engine follow the descriptions.
+
+use super::{Context, Leg};
+use crate::engine::{Engine, OpenError, OpenPair, PairId, PairSpec, Remote, Side};
+use patchbay_route::counters::PairStats;
+use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
+use patchbay_sip::{HeaderName, Message};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long after an answer a side may turn out to send from another port than it named.
+pub const LEARN_WINDOW: Duration = Duration::from_secs(10);
+/// The only body type that offers and answers may have.
+pub const SDP_TYPE: &str = "application/sdp";
+
+/// The packet engine as sessions use it.
+pub trait Media: Send {
+    /// Opens a pair's ports.
+    fn open(&mut self, spec: PairSpec) -> Result<OpenPair, OpenError>;
+    /// Says where one side receives.
+    fn set_remote(&mut self, pair: PairId, side: Side, remote: Remote);
+    /// Closes a pair.
+    fn close(&mut self, pair: PairId);
+    /// A pair's counters.
+    fn stats(&self, pair: PairId) -> Option<PairStats>;
+}
+
+impl Media for Engine {
+    fn open(&mut self, spec: PairSpec) -> Result<OpenPair, OpenError> {
+        Engine::open(self, spec)
+    }
+
+    fn set_remote(&mut self, pair: PairId, side: Side, remote: Remote) {
+        // The command queue is full or the thread is gone: the engine counts it, and the
+        // call's own media time-out or hang-up ends the session.
+        let _ = Engine::set_remote(self, pair, side, remote);
+    }
+
+    fn close(&mut self, pair: PairId) {
+        Engine::close(self, pair);
+    }
+
+    fn stats(&self, pair: PairId) -> Option<PairStats> {
+        Engine::stats(self, pair)
+    }
+}
+
+/// Why a body cannot be taken as offer or answer.
+#[derive(Debug, Error)]
+pub enum MediaError {
+    /// Not `application/sdp`.
+    #[error("the body's type is not {SDP_TYPE}")]
+    Type,
+    /// The description is unusable.
+    #[error(transparent)]
+    Sdp(#[from] SdpError),
+    /// No line of it can be relayed.
+    #[error("no medium of the session description can be relayed")]
+    NothingUsable,
+    /// No pair could be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// This host has no address of the family that the medium needs.
+    #[error("this relay has no address that leads to {0}")]
+    NoRoute(IpAddr),
+}
+
+impl MediaError {
+    /// The SIP answer that fits.
+    pub fn status(&self) -> (u16, &'static str) {
+        match self {
+            Self::Type => (415, "Unsupported Media Type"),
+            Self::Sdp(_) | Self::NothingUsable | Self::NoRoute(_) => (488, "Not Acceptable Here"),
+            Self::Open(_) => (503, "No Media Port Free"),
+        }
+    }
+}
+
+/// One row of the routing table: a pair for one media line.
+pub(super) struct Row {
+    pub pair: OpenPair,
+    pub medium: String,
+    pub remote: [Option<SocketAddr>; 2],
+}
+
+/// The media of one session.
+#[derive(Default)]
+pub struct MediaState {
+    rows: Vec<Option<Row>>,
+    origin: [Option<(u64, u64)>; 2],
+    offer: Option<(Side, Description)>,
+    named: [Vec<String>; 2],
+}
+
+/// Where a session's parties signal from: tells which local address media use.
+#[derive(Clone, Copy)]
+pub struct Ends {
+    /// Source addresses, the caller's and the agent's.
+    pub signalled_from: [IpAddr; 2],
+}
+
+impl Ends {
+    /// The ends of two legs.
+    pub fn of(caller: &Leg, agent: &Leg) -> Self {
+        Self {
+            signalled_from: [caller.flow.remote.ip(), agent.flow.remote.ip()],
+        }
+    }
+
+    fn of_side(&self, side: Side) -> IpAddr {
+        match side {
+            Side::Client => self.signalled_from[0],
+            Side::Agent => self.signalled_from[1],
+        }
+    }
+}
+
+impl MediaState {
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().flatten()
+    }
+
+    /// Addresses that `side` has named in its descriptions.
+    pub fn addresses(&self, side: Side) -> Vec<String> {
+        self.named[side as usize].clone()
+    }
+
+    /// Whether an offer waits for its answer.
+    pub fn offer_pending(&self) -> bool {
+        self.offer.is_some()
+    }
+
+    /// Takes a message's description from `side` as offer, or as answer to the other side's
+    /// offer; gives the body for the other side, or none if there was no body.
+    pub fn take(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: Ends,
+        side: Side,
+        message: &Message,
+    ) -> Result<Option<Vec<u8>>, MediaError> {
+        if message.body.is_empty() {
+            return Ok(None);
+        }
+        let kind = message.headers.get(HeaderName::ContentType).unwrap_or("");
+        let kind = kind.split(';').next().unwrap_or("").trim();
+        if !kind.eq_ignore_ascii_case(SDP_TYPE) {
+            return Err(MediaError::Type);
+        }
+        let description = Description::read(&message.body)?;
+        self.remember_names(side, &description);
+        match self.offer.take() {
+            Some((offerer, offer)) if offerer != side => {
+                self.open_rows(cx, ends, offerer, &offer, &description)?;
+                self.close_refused(cx, &description);
+                self.apply(cx, ends, offerer, &offer, LEARN_WINDOW);
+                self.apply(cx, ends, side, &description, LEARN_WINDOW);
+                let body = self.write(cx, ends, side, &description);
+                // Kept until the final answer: a 183 and its 200 answer the same offer.
+                self.offer = Some((offerer, offer));
+                Ok(Some(body))
+            }
+            _ => {
+                self.open_rows(cx, ends, side, &description, &description)?;
+                if self.rows().all(|row| row.remote == [None, None]) {
+                    // Early media may flow to the caller before any answer.
+                    self.apply(cx, ends, side, &description, Duration::ZERO);
+                }
+                let body = self.write(cx, ends, side, &description);
+                self.offer = Some((side, description));
+                Ok(Some(body))
+            }
+        }
+    }
+
+    /// The exchange is over, answered or refused.
+    pub fn settle(&mut self) {
+        self.offer = None;
+    }
+
+    /// Closes every pair.
+    pub fn close(&mut self, media: &mut dyn Media) {
+        for row in self.rows.drain(..).flatten() {
+            media.close(row.pair.id);
+        }
+    }
+
+    fn remember_names(&mut self, side: Side, description: &Description) {
+        let named = &mut self.named[side as usize];
+        for line in description.lines() {
+            if let Line::Relayed { rtp, rtcp, held, .. } = line {
+                for ip in [rtp.ip().to_string(), rtcp.ip().to_string()] {
+                    if !held && !named.contains(&ip) && named.len() < super::MAX_EXCHANGES_PER_SESSION
+                    {
+                        named.push(ip);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lines that the answer refuses give their ports back.
+    fn close_refused(&mut self, cx: &mut Context<'_>, answer: &Description) {
+        for (slot, line) in self.rows.iter_mut().zip(answer.lines()) {
+            if *line == Line::Refused
+                && let Some(row) = slot.take()
+            {
+                cx.media.close(row.pair.id);
+            }
+        }
+    }
+
+    /// Opens a row for each line that both descriptions want and that has none. Rows that an
+    /// offer leaves out stay until it is answered: it may be refused.
+    fn open_rows(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: Ends,
+        offerer: Side,
+        offer: &Description,
+        answer: &Description,
+    ) -> Result<(), MediaError> {
+        let wanted = |index: usize| match (offer.lines().get(index), answer.lines().get(index)) {
+            (Some(Line::Relayed { medium, rtp, .. }), Some(Line::Relayed { .. })) => {
+                Some((medium.clone(), rtp.ip()))
+            }
+            _ => None,
+        };
+        if (0..offer.lines().len()).all(|index| wanted(index).is_none()) {
+            return Err(MediaError::NothingUsable);
+        }
+        let lines = offer.lines().len().max(self.rows.len());
+        self.rows.resize_with(lines, || None);
+        for (index, slot) in self.rows.iter_mut().enumerate() {
+            if let (Some((medium, ip)), None) = (wanted(index), &slot) {
+                *slot = Some(open_row(cx, ends, medium, (offerer, ip))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: Ends,
+        side: Side,
+        description: &Description,
+        learn_window: Duration,
+    ) {
+        for (row, line) in self.rows.iter_mut().zip(description.lines()) {
+            let (Some(row), Line::Relayed { rtp, rtcp, held: false, .. }) = (row, line) else {
+                continue;
+            };
+            row.remote[side as usize] = Some(*rtp);
+            let remote = Remote {
+                rtp: *rtp,
+                rtcp: *rtcp,
+                signalled_from: ends.of_side(side),
+                learn_window,
+            };
+            cx.media.set_remote(row.pair.id, side, remote);
+        }
+    }
+
+    /// The body toward the side opposite of `from`.
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: Ends,
+        from: Side,
+        description: &Description,
+    ) -> Vec<u8> {
+        let to = from.other();
+        let locals: Vec<Option<SocketAddr>> = self
+            .rows
+            .iter()
+            .map(|row| row.as_ref().map(|row| row.pair.local[to as usize].rtp))
+            .map(|local| local.map(|local| cx.paths.shown_media(local)))
+            .collect();
+        let (id, version) = self.origin[to as usize].unwrap_or_else(|| (cx.ids.number() >> 2, 0));
+        self.origin[to as usize] = Some((id, version + 1));
+        let address = locals.iter().flatten().next().map(SocketAddr::ip);
+        let origin = OriginLine {
+            id,
+            version: version + 1,
+            address: address.unwrap_or_else(|| ends.of_side(to)),
+        };
+        let mut hidden = self.addresses(from);
+        hidden.push(ends.of_side(from).to_string());
+        hidden.retain(|name| *name != origin.address.to_string());
+        description.readdressed(origin, &locals, &hidden)
+    }
+}
+
+fn open_row(
+    cx: &mut Context<'_>,
+    ends: Ends,
+    medium: String,
+    (offerer, offered): (Side, IpAddr),
+) -> Result<Row, MediaError> {
+    let mut local = |side: Side| {
+        let from = ends.of_side(side);
+        let media_to = if side == offerer { offered } else { from };
+        cx.paths
+            .media_ip(from, media_to)
+            .ok_or(MediaError::NoRoute(media_to))
+    };
+    let spec = PairSpec::new(local(Side::Client)?, local(Side::Agent)?);
+    Ok(Row {
+        pair: cx.media.open(spec)?,
+        medium,
+        remote: [None, None],
+    })
+}

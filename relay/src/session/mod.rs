@@ -1,0 +1,256 @@
+//! Sessions: the rows of the routing table as signalling sees them.
+//!
+//! A session is a back-to-back user agent: a dialog with the caller, a dialog with the agent,
+//! and a pair of legs per medium in the packet engine. It begins with a transferred INVITE and
+//! from then on asks no other process. All of it is without I/O: it is driven by what the
+//! transaction layer reports and by the time.
+
+mod answer;
+mod exchange;
+mod ids;
+mod leg;
+mod media;
+mod table;
+mod transfer;
+mod view;
+
+pub use ids::{Ids, SessionId};
+pub use leg::{Leg, SIP_PORT};
+pub use media::{Media, MediaState};
+pub use table::{MAX_REPLAYS, Sessions};
+
+use crate::edge::counters::EdgeCounters;
+use crate::edge::flow_token::FlowTokens;
+use crate::edge::paths::Paths;
+use crate::edge::{Config, Now, Output};
+use crate::engine::Side;
+use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionRef, SessionState};
+use patchbay_route::transfer::TransferTarget;
+use patchbay_sip::Message;
+use patchbay_sip::transaction::{ClientKey, Layer, ServerKey};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Most transactions that one session may have under way at once.
+pub const MAX_EXCHANGES_PER_SESSION: usize = 16;
+/// An agent's phone that neither answers nor refuses is given up after this (RFC 3261 Timer C);
+/// control's ring time is shorter.
+pub const MAX_OFFER_TIME: Duration = Duration::from_secs(190);
+/// A session that is ending is forgotten after this, whatever its peers do; longer than 64*T1.
+pub const MAX_ENDING_TIME: Duration = Duration::from_secs(40);
+
+/// What a session may use while it handles something.
+pub struct Context<'a> {
+    /// The transaction layer.
+    pub layer: &'a mut Layer,
+    /// The packet engine.
+    pub media: &'a mut dyn Media,
+    /// How to reach parties.
+    pub paths: &'a mut Paths,
+    /// Flow tokens.
+    pub tokens: &'a FlowTokens,
+    /// The host's configuration.
+    pub config: &'a Config,
+    /// Identifiers and tags.
+    pub ids: &'a mut Ids,
+    /// What the host shall do.
+    pub outputs: &'a mut VecDeque<Output>,
+    /// Counters.
+    pub counters: &'a mut EdgeCounters,
+    /// Whose a transaction or dialog is.
+    pub links: &'a mut Links,
+    /// The time.
+    pub now: Now,
+}
+
+/// Which session a transaction or dialog belongs to.
+#[derive(Default)]
+pub struct Links {
+    clients: FxHashMap<ClientKey, SessionId>,
+    servers: FxHashMap<ServerKey, SessionId>,
+    tags: FxHashMap<String, (SessionId, Side)>,
+}
+
+/// What one of our client transactions is for.
+#[derive(Clone, Debug)]
+enum Purpose {
+    /// The INVITE to the agent.
+    Offer,
+    /// An INVITE to this side that it answered with a 2xx: repeated answers get the ACK again.
+    Answered(Side),
+    /// A re-INVITE to this side.
+    Reinvite(Side),
+    /// A BYE to this side.
+    Bye,
+    /// A request of the other side, re-addressed to this one.
+    Relayed(Side, ServerKey, Box<Message>),
+}
+
+/// A re-INVITE under way.
+struct Reinvite {
+    from: Side,
+    server: ServerKey,
+    request: Message,
+    client: ClientKey,
+}
+
+/// The caller's INVITE that has no final answer yet.
+struct Invite {
+    server: ServerKey,
+    request: Message,
+    /// The INVITE to the agent; none while its name is being resolved.
+    client: Option<ClientKey>,
+}
+
+/// One transferred call.
+pub struct Session {
+    id: SessionId,
+    target: TransferTarget,
+    state: SessionState,
+    started_unix_ms: u64,
+    answered: Option<Now>,
+    caller: Leg,
+    agent: Leg,
+    media: MediaState,
+    invite: Option<Invite>,
+    reinvite: Option<Reinvite>,
+    clients: Vec<(ClientKey, Purpose)>,
+    guard: Option<Instant>,
+    timer: Option<Instant>,
+    ended: bool,
+}
+
+impl Session {
+    fn leg(&mut self, side: Side) -> &mut Leg {
+        match side {
+            Side::Client => &mut self.caller,
+            Side::Agent => &mut self.agent,
+        }
+    }
+
+    fn reference(&self) -> SessionRef {
+        SessionRef {
+            session: self.id.to_string(),
+            contact: self.target.contact.clone(),
+            offer: self.target.offer.clone(),
+            agent: self.target.agent_id.clone(),
+        }
+    }
+
+    /// Addresses of `side` that the other side must not see.
+    fn hidden(&mut self, cx: &mut Context<'_>, side: Side) -> Vec<String> {
+        let ours = [
+            cx.paths.advertised(&self.caller.flow).ip().to_string(),
+            cx.paths.advertised(&self.agent.flow).ip().to_string(),
+        ];
+        let mut hidden = self.leg(side).addresses();
+        hidden.extend(self.media.addresses(side));
+        hidden.retain(|address| !ours.contains(address));
+        hidden
+    }
+
+    fn has_room(&self) -> bool {
+        self.clients.len() < MAX_EXCHANGES_PER_SESSION
+    }
+
+    fn track(&mut self, cx: &mut Context<'_>, client: ClientKey, purpose: Purpose) {
+        cx.links.clients.insert(client, self.id);
+        self.clients.push((client, purpose));
+    }
+
+    fn untrack(&mut self, cx: &mut Context<'_>, client: ClientKey) {
+        cx.links.clients.remove(&client);
+        self.clients.retain(|(key, _)| *key != client);
+    }
+
+    fn purpose(&self, client: ClientKey) -> Option<Purpose> {
+        self.clients
+            .iter()
+            .find(|(key, _)| *key == client)
+            .map(|(_, purpose)| purpose.clone())
+    }
+
+    fn next_wakeup(&self) -> Option<Instant> {
+        [
+            self.guard,
+            self.caller.next_wakeup(),
+            self.agent.next_wakeup(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Timers: a 2xx without ACK is sent again, then given up; an offer or an ending that hangs
+    /// is ended.
+    fn wake(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now.instant;
+        for side in [Side::Client, Side::Agent] {
+            if self.leg(side).wake(cx) {
+                self.end(cx, EndedBy::Relay, EndCause::NoAck);
+            }
+        }
+        if self.guard.is_some_and(|guard| guard <= now) {
+            self.guard = None;
+            match self.state {
+                SessionState::Offering | SessionState::Ringing => self.give_up_offer(cx),
+                SessionState::Established => {}
+                SessionState::Ending => self.forget_exchanges(cx),
+            }
+        }
+    }
+
+    /// From now on `client` only matters for repeated answers.
+    fn mark_answered(&mut self, cx: &mut Context<'_>, client: ClientKey, side: Side) {
+        self.forget_answered(cx, Some(side));
+        for (key, purpose) in &mut self.clients {
+            if *key == client {
+                *purpose = Purpose::Answered(side);
+            }
+        }
+    }
+
+    /// Forgets answered INVITEs to one side, or to both.
+    fn forget_answered(&mut self, cx: &mut Context<'_>, of: Option<Side>) {
+        let links = &mut *cx.links;
+        self.clients.retain(|(client, purpose)| {
+            let forget = matches!(purpose, Purpose::Answered(side) if of.is_none_or(|of| of == *side));
+            if forget {
+                links.clients.remove(client);
+            }
+            !forget
+        });
+    }
+
+    fn forget_exchanges(&mut self, cx: &mut Context<'_>) {
+        for (client, _) in std::mem::take(&mut self.clients) {
+            cx.links.clients.remove(&client);
+        }
+    }
+
+    /// Ends the session: media stop, whoever still thinks that there is a call gets a BYE, and
+    /// whoever waits for an answer gets one. Safe to call again.
+    pub(super) fn end(&mut self, cx: &mut Context<'_>, by: EndedBy, cause: EndCause) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        self.state = SessionState::Ending;
+        self.guard = Some(cx.now.instant + MAX_ENDING_TIME);
+        let ended = self.ended_event(cx, by, cause);
+        self.media.close(cx.media);
+        self.forget_answered(cx, None);
+        self.refuse_waiting(cx);
+        for (side, party) in [(Side::Client, EndedBy::Client), (Side::Agent, EndedBy::Agent)] {
+            if !(cause == EndCause::Bye && party == by) {
+                self.bye(cx, side);
+            }
+        }
+        cx.outputs.push_back(Output::Event(SessionEvent::Ended(ended)));
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended && self.clients.is_empty()
+    }
+}

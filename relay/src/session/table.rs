@@ -1,0 +1,220 @@
+//! The routing table of sessions: which session a message, timer or command belongs to.
+
+use super::{Context, Links, Media, Session, SessionId};
+use crate::edge::counters::EdgeDrop;
+use crate::edge::{Now, Refusal};
+use crate::engine::Side;
+use patchbay_route::session::{EndCause, EndedBy, SessionView};
+use patchbay_route::transfer::Verified;
+use patchbay_sip::transaction::{ClientKey, ServerKey};
+use patchbay_sip::{Message, Transport};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Most transfers remembered to refuse their replay; each is remembered until it expires.
+pub const MAX_REPLAYS: usize = 200_000;
+
+/// All live sessions of this host.
+#[derive(Default)]
+pub struct Sessions {
+    rows: FxHashMap<SessionId, Session>,
+    timers: BTreeSet<(Instant, SessionId)>,
+    replays: FxHashMap<[u8; 32], u64>,
+}
+
+impl Sessions {
+    /// Sessions, those included that are ending.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// True without any session.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Sessions that are not ending.
+    pub fn live(&self) -> usize {
+        self.rows.values().filter(|session| !session.ended).count()
+    }
+
+    /// What the API shows.
+    pub fn views(&self, media: &dyn Media) -> Vec<SessionView> {
+        let live = self.rows.values().filter(|session| !session.ended);
+        live.map(|session| session.view(media)).collect()
+    }
+
+    pub(super) fn is_replay(&self, verified: &Verified) -> bool {
+        self.replays.contains_key(&verified.signature)
+    }
+
+    pub(super) fn remember(&mut self, verified: &Verified, now: Now) {
+        if self.replays.len() >= MAX_REPLAYS {
+            let now = now.unix_ms / 1000;
+            self.replays.retain(|_, expires| *expires >= now);
+        }
+        self.replays.insert(verified.signature, verified.expires_unix);
+    }
+
+    /// Whether a new transfer can be remembered: if not, it is refused.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Runs the timers that are due.
+    pub fn wake(&mut self, cx: &mut Context<'_>) {
+        while let Some((at, id)) = self.timers.first().copied()
+            && at <= cx.now.instant
+        {
+            self.timers.pop_first();
+            self.with(cx, id, |session, cx| {
+                session.timer = None;
+                session.wake(cx);
+            });
+        }
+    }
+
+    /// Puts a session (back) into the table, or forgets it if it is over.
+    pub(super) fn keep(&mut self, cx: &mut Context<'_>, mut session: Session) {
+        if let Some(at) = session.timer.take() {
+            self.timers.remove(&(at, session.id));
+        }
+        if session.is_over() {
+            forget(cx.links, &session);
+            return;
+        }
+        session.timer = session.next_wakeup();
+        if let Some(at) = session.timer {
+            self.timers.insert((at, session.id));
+        }
+        self.rows.insert(session.id, session);
+    }
+
+    fn with(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: SessionId,
+        act: impl FnOnce(&mut Session, &mut Context<'_>),
+    ) {
+        if let Some(mut session) = self.rows.remove(&id) {
+            act(&mut session, cx);
+            self.keep(cx, session);
+        }
+    }
+
+    /// A request with a To tag: it belongs to the dialog whose local tag that is.
+    pub fn request(&mut self, cx: &mut Context<'_>, server: ServerKey, request: Message) {
+        match find(cx.links, &request, &self.rows) {
+            Some((id, side)) => self.with(cx, id, |session, cx| {
+                session.request(cx, side, server, request);
+            }),
+            None => {
+                cx.counters.drop(EdgeDrop::NoDialog);
+                let refusal = Refusal::no_dialog();
+                refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
+            }
+        }
+    }
+
+    /// An ACK for a 2xx of ours.
+    pub fn ack(&mut self, cx: &mut Context<'_>, ack: &Message) {
+        match find(cx.links, ack, &self.rows) {
+            Some((id, side)) => self.with(cx, id, |session, cx| session.acknowledged(cx, side, ack)),
+            None => cx.counters.drop(EdgeDrop::StrayAck),
+        }
+    }
+
+    /// A response to a request of a session; false if it is no session's.
+    pub fn response(&mut self, cx: &mut Context<'_>, client: ClientKey, response: &Message) -> bool {
+        let Some(id) = cx.links.clients.get(&client).copied() else {
+            return false;
+        };
+        self.with(cx, id, |session, cx| session.response(cx, client, response));
+        true
+    }
+
+    /// A request of a session got no answer; false if it was no session's.
+    pub fn failed(&mut self, cx: &mut Context<'_>, client: ClientKey, status: u16) -> bool {
+        let Some(id) = cx.links.clients.get(&client).copied() else {
+            return false;
+        };
+        self.with(cx, id, |session, cx| session.failed(cx, client, status));
+        true
+    }
+
+    /// An INVITE that a session has not answered was taken back, or its way back is gone;
+    /// false if it is no session's.
+    pub fn cancelled(&mut self, cx: &mut Context<'_>, server: ServerKey) -> bool {
+        let Some(id) = cx.links.servers.get(&server).copied() else {
+            return false;
+        };
+        self.with(cx, id, |session, cx| match session.invite {
+            Some(_) => session.cancel(cx),
+            None => session.cancel_reinvite(cx),
+        });
+        true
+    }
+
+    /// The name of an agent's host was resolved, or not.
+    pub fn resolved(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: SessionId,
+        transport: Transport,
+        address: Option<SocketAddr>,
+    ) {
+        self.with(cx, id, |session, cx| session.resolved(cx, transport, address));
+    }
+
+    /// Ends one session; false if there is none of that name.
+    pub fn end(&mut self, cx: &mut Context<'_>, id: SessionId, by: EndedBy, cause: EndCause) -> bool {
+        let there = self.rows.contains_key(&id);
+        self.with(cx, id, |session, cx| session.end(cx, by, cause));
+        there
+    }
+
+    /// Ends all sessions: the host goes down.
+    pub fn end_all(&mut self, cx: &mut Context<'_>) {
+        let ids: Vec<_> = self.rows.keys().copied().collect();
+        for id in ids {
+            self.end(cx, id, EndedBy::Relay, EndCause::Shutdown);
+        }
+    }
+}
+
+fn find(
+    links: &Links,
+    request: &Message,
+    rows: &FxHashMap<SessionId, Session>,
+) -> Option<(SessionId, Side)> {
+    let (id, side) = links.tags.get(request.to_tag()?.as_str()).copied()?;
+    let session = rows.get(&id)?;
+    let leg = match side {
+        Side::Client => &session.caller,
+        Side::Agent => &session.agent,
+    };
+    (request.call_id().ok()? == leg.call_id).then_some((id, side))
+}
+
+fn forget(links: &mut Links, session: &Session) {
+    links.tags.remove(&session.caller.tag);
+    links.tags.remove(&session.agent.tag);
+    for (client, _) in &session.clients {
+        links.clients.remove(client);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ids;
+
+    #[test]
+    fn identifiers_read_back() {
+        let mut ids = Ids::new([7; 32]);
+        let id = ids.session();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_ne!(ids.session(), id);
+    }
+}

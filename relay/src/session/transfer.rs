@@ -1,0 +1,361 @@
+//! Transfer of control: an INVITE with the agent in its URI becomes a row of the routing table
+//! and a call to the agent (requirements B1, B2, B3).
+
+use super::leg::{address_of, copy_body, transport_of};
+use super::media::{Ends, MediaError};
+use super::{Context, Invite, Leg, MAX_OFFER_TIME, MediaState, Purpose, Session, Sessions};
+use crate::edge::counters::EdgeDrop;
+use crate::edge::flow_token::Source;
+use crate::edge::{Output, Refusal, SOURCE_FLOW_HEADER};
+use crate::engine::Side;
+use crate::readdress::headers;
+use patchbay_route::session::{SessionEvent, SessionState};
+use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
+use patchbay_sip::transaction::{Flow, ServerKey};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Transport, Uri};
+use std::net::{IpAddr, SocketAddr};
+
+/// Seconds after which a caller may try again when this host is out of room.
+const FULL_RETRY_AFTER_S: u32 = 5;
+
+impl Sessions {
+    /// A transferred INVITE from control.
+    pub fn transfer(&mut self, cx: &mut Context<'_>, server: ServerKey, request: Message) {
+        match self.admit(cx, server, &request) {
+            Ok(mut session) => {
+                cx.counters.transfers += 1;
+                cx.links.servers.insert(server, session.id);
+                cx.links
+                    .tags
+                    .insert(session.caller.tag.clone(), (session.id, Side::Client));
+                cx.links
+                    .tags
+                    .insert(session.agent.tag.clone(), (session.id, Side::Agent));
+                let started = SessionEvent::Started(session.reference());
+                cx.outputs.push_back(Output::Event(started));
+                session.start(cx);
+                self.keep(cx, session);
+            }
+            Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
+        }
+    }
+
+    fn admit(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: ServerKey,
+        request: &Message,
+    ) -> Result<Session, Refusal> {
+        let verified = self.verify(cx, request)?;
+        if cx.config.draining {
+            return Err(Refusal::busy(EdgeDrop::Draining, "Going Down", FULL_RETRY_AFTER_S));
+        }
+        if self.len() >= cx.config.max_sessions {
+            return Err(Refusal::busy(EdgeDrop::SessionsFull, "Relay Full", FULL_RETRY_AFTER_S));
+        }
+        if let Some(required) = request.headers.get(HeaderName::Require) {
+            return Err(Refusal::plain(420, "Bad Extension").with("Unsupported", required));
+        }
+        let source = self.source(cx, request)?;
+        let mut caller = Leg::new(cx.ids.tag(), call_id(request)?, source);
+        caller.dialog = patchbay_sip::dialog::Dialog::uas(request, &caller.tag).ok();
+        if caller.dialog.is_none() {
+            return Err(Refusal::plain(400, "Missing or Broken Contact"));
+        }
+        // Until the agent's address is known, its leg stands where the caller's does.
+        let agent = Leg::new(cx.ids.tag(), cx.ids.call_id(), source);
+        self.remember(&verified, cx.now);
+        Ok(Session {
+            id: cx.ids.session(),
+            target: verified.target,
+            state: SessionState::Offering,
+            started_unix_ms: cx.now.unix_ms,
+            answered: None,
+            caller,
+            agent,
+            media: MediaState::default(),
+            invite: Some(Invite {
+                server,
+                request: request.clone(),
+                client: None,
+            }),
+            reinvite: None,
+            clients: Vec::new(),
+            guard: Some(cx.now.instant + MAX_OFFER_TIME),
+            timer: None,
+            ended: false,
+        })
+    }
+
+    fn verify(&mut self, cx: &mut Context<'_>, request: &Message) -> Result<Verified, Refusal> {
+        let uri = request.uri().unwrap_or_default();
+        let from_tag = request.from_tag().unwrap_or_default();
+        let id = call_id(request)?;
+        let now = cx.now.unix_ms / 1000;
+        let verified = transfer::verify(&cx.config.secret, uri, &id, &from_tag, now);
+        let verified = verified.map_err(|error| {
+            cx.counters.drop(EdgeDrop::ForgedTransfer);
+            let status = match error {
+                TransferError::Forged | TransferError::Expired => 403,
+                _ => 400,
+            };
+            Refusal::plain(status, "Transfer Refused").with("Reason-Phrase", &error.to_string())
+        })?;
+        if self.is_replay(&verified) {
+            cx.counters.drop(EdgeDrop::ReplayedTransfer);
+            return Err(Refusal::plain(403, "Transfer Used Before"));
+        }
+        Ok(verified)
+    }
+
+    /// Where the caller is reached: the flow that its INVITE came in on if it came in here, else
+    /// what its Contact says.
+    fn source(&self, cx: &mut Context<'_>, request: &Message) -> Result<Source, Refusal> {
+        let token = request.headers.get(HeaderName::from(SOURCE_FLOW_HEADER));
+        if let Some(source) = token.and_then(|token| cx.tokens.read(token)) {
+            return Ok(source);
+        }
+        let contact = request
+            .headers
+            .get(HeaderName::Contact)
+            .and_then(|contact| NameAddr::parse(contact).ok())
+            .and_then(|contact| address_of(&contact.uri));
+        let flow = contact.and_then(|(transport, address)| {
+            cx.paths.flow_to(transport, address, cx.outputs)
+        });
+        flow.map(|flow| Source {
+            flow,
+            pinned: false,
+        })
+        .ok_or(Refusal::plain(400, "Caller Unreachable"))
+    }
+}
+
+fn call_id(request: &Message) -> Result<String, Refusal> {
+    request
+        .call_id()
+        .map(str::to_string)
+        .map_err(|_| Refusal::plain(400, "Missing Call-ID"))
+}
+
+/// Where the agent's phone is.
+enum Whereabouts {
+    /// By a flow that it registered through, here.
+    Flow(Source),
+    /// At this address.
+    Address(Transport, SocketAddr),
+    /// At a name that must be resolved first.
+    Name(Transport, String, u16),
+}
+
+impl Session {
+    fn start(&mut self, cx: &mut Context<'_>) {
+        match whereabouts(cx, &self.target) {
+            Some(Whereabouts::Flow(source)) => self.call_agent(cx, source),
+            Some(Whereabouts::Address(transport, address)) => {
+                self.call_address(cx, transport, address);
+            }
+            Some(Whereabouts::Name(transport, host, port)) => {
+                let session = self.id;
+                cx.outputs.push_back(Output::Resolve {
+                    session,
+                    transport,
+                    host,
+                    port,
+                });
+            }
+            None => self.refuse_offer(cx, Refusal::plain(480, "Agent Unreachable")),
+        }
+    }
+
+    /// The name of the agent's host was resolved, or not.
+    pub(super) fn resolved(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: Transport,
+        address: Option<SocketAddr>,
+    ) {
+        let waits = matches!(&self.invite, Some(invite) if invite.client.is_none());
+        match address {
+            _ if self.ended || !waits => {}
+            Some(address) => self.call_address(cx, transport, address),
+            None => self.refuse_offer(cx, Refusal::plain(480, "Agent's Host Unknown")),
+        }
+    }
+
+    fn call_address(&mut self, cx: &mut Context<'_>, transport: Transport, address: SocketAddr) {
+        match cx.paths.flow_to(transport, address, cx.outputs) {
+            Some(flow) => self.call_agent(
+                cx,
+                Source {
+                    flow,
+                    pinned: false,
+                },
+            ),
+            None => self.refuse_offer(cx, Refusal::plain(480, "No Way to Agent")),
+        }
+    }
+
+    fn call_agent(&mut self, cx: &mut Context<'_>, source: Source) {
+        self.agent.flow = source.flow;
+        self.agent.pinned = source.pinned;
+        if !cx.paths.is_alive(&source.flow) {
+            // RFC 5626 section 11.1: the flow that the phone registered by is gone.
+            return self.refuse_offer(cx, Refusal::plain(430, "Flow Failed"));
+        }
+        match self.send_offer(cx, source.flow) {
+            Ok(()) => {}
+            Err(refusal) => self.refuse_offer(cx, refusal),
+        }
+    }
+
+    fn send_offer(&mut self, cx: &mut Context<'_>, flow: Flow) -> Result<(), Refusal> {
+        let Some(invite) = &self.invite else {
+            return Ok(());
+        };
+        let request = invite.request.clone();
+        let ends = Ends::of(&self.caller, &self.agent);
+        let body = self
+            .media
+            .take(cx, ends, Side::Client, &request)
+            .map_err(|error| refusal_of(cx, &error))?;
+        let offer = self.offer_message(cx, &request, body);
+        let sent_by = cx.paths.advertised(&flow).to_string();
+        let client = cx
+            .layer
+            .send_request(offer, flow, &sent_by, cx.now.instant)
+            .map_err(|_| {
+                Refusal::busy(EdgeDrop::Transaction, "Transactions Full", FULL_RETRY_AFTER_S)
+            })?;
+        if let Some(invite) = &mut self.invite {
+            invite.client = Some(client);
+        }
+        self.track(cx, client, Purpose::Offer);
+        Ok(())
+    }
+
+    fn offer_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Message,
+        body: Option<Vec<u8>>,
+    ) -> Message {
+        let mut offer = Message::request(Method::Invite, self.target.agent_uri.as_str());
+        let hops = request.max_forwards().unwrap_or(70).saturating_sub(1);
+        offer.headers.push(HeaderName::MaxForwards, hops.to_string());
+        if let Some(path) = self.foreign_path(cx) {
+            offer.headers.push(HeaderName::Route, path);
+        }
+        let shown = cx.paths.advertised(&self.agent.flow);
+        let from = shown_from(request, shown);
+        let tag = &self.agent.tag;
+        offer.headers.push(HeaderName::From, format!("{from};tag={tag}"));
+        let to = self.target.aor.as_ref().unwrap_or(&self.target.agent_uri);
+        offer.headers.push(HeaderName::To, format!("<{to}>"));
+        offer.headers.push(HeaderName::CallId, self.agent.call_id.as_str());
+        offer.headers.push(HeaderName::CSeq, "1 INVITE");
+        let contact = self.agent.contact(cx);
+        offer.headers.push(HeaderName::Contact, contact);
+        offer.headers.push(HeaderName::Allow, headers::ALLOW);
+        let hidden = self.hidden(cx, Side::Client);
+        let held_back = headers::pass(request, &mut offer, &hidden);
+        cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
+        put_body(&mut offer, request, body);
+        offer
+    }
+
+    /// The agent's Path, if it leads through another edge than this one.
+    fn foreign_path(&self, cx: &Context<'_>) -> Option<String> {
+        let path = self.target.path.as_ref()?;
+        own_flow(cx, path).is_none().then(|| path.clone())
+    }
+
+    /// Answers the transfer with a failure: control moves on to the next agent.
+    pub(super) fn refuse_offer(&mut self, cx: &mut Context<'_>, refusal: Refusal) {
+        use patchbay_route::session::{EndCause, EndedBy};
+        if let Some(invite) = self.invite.take() {
+            cx.links.servers.remove(&invite.server);
+            let tag = &self.caller.tag;
+            let refusal = refusal.tagged(tag);
+            refusal.answer(cx.layer, cx.counters, invite.server, &invite.request, cx.now);
+        }
+        self.end(cx, EndedBy::Relay, EndCause::Unreachable);
+    }
+}
+
+/// The answer for media that cannot be relayed.
+pub(super) fn refusal_of(cx: &mut Context<'_>, error: &MediaError) -> Refusal {
+    let (status, reason) = error.status();
+    match error {
+        MediaError::Open(_) => Refusal::busy(EdgeDrop::PortsExhausted, reason, FULL_RETRY_AFTER_S),
+        MediaError::Type => Refusal::plain(status, reason).with("Accept", super::media::SDP_TYPE),
+        _ => {
+            let host = cx.config.name.clone();
+            let warning = format!("399 {host} \"{error}\"");
+            Refusal::plain(status, reason).with("Warning", &warning)
+        }
+    }
+}
+
+/// Puts the re-addressed description, or the body as it is when there was none to re-address.
+pub(super) fn put_body(to: &mut Message, from: &Message, body: Option<Vec<u8>>) {
+    match body {
+        Some(body) => {
+            to.headers.set(HeaderName::ContentType, super::media::SDP_TYPE);
+            to.body = body.into();
+        }
+        None => copy_body(from, to),
+    }
+}
+
+/// The caller's identity as the agent sees it: user and display name, and the domain unless it
+/// is an address.
+fn shown_from(request: &Message, shown: SocketAddr) -> String {
+    let Ok(mut from) = request.from() else {
+        return format!("<sip:anonymous@{shown}>");
+    };
+    if from.uri.host.ip().is_some() {
+        let ours = match shown.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        let display = from.display.take();
+        let user = from.uri.user.as_deref().map(|user| format!("{user}@"));
+        let uri = format!("<sip:{}{ours}>", user.unwrap_or_default());
+        return match display {
+            Some(name) => format!("\"{}\" {uri}", name.replace(['"', '\\'], "")),
+            None => uri,
+        };
+    }
+    from.params.remove("tag");
+    from.to_string()
+}
+
+fn whereabouts(cx: &mut Context<'_>, target: &TransferTarget) -> Option<Whereabouts> {
+    let uri = Uri::parse(&target.agent_uri).ok()?;
+    let Some(path) = &target.path else {
+        return by_uri(&uri);
+    };
+    match own_flow(cx, path) {
+        Some(source) => Some(Whereabouts::Flow(source)),
+        None => by_uri(&NameAddr::parse(path).ok()?.uri),
+    }
+}
+
+fn by_uri(uri: &Uri) -> Option<Whereabouts> {
+    if let Some((transport, address)) = address_of(uri) {
+        return Some(Whereabouts::Address(transport, address));
+    }
+    let port = uri.port.unwrap_or(super::leg::SIP_PORT);
+    Some(Whereabouts::Name(
+        transport_of(uri)?,
+        uri.host.to_string(),
+        port,
+    ))
+}
+
+/// The flow that a Path of this host names.
+fn own_flow(cx: &Context<'_>, path: &str) -> Option<Source> {
+    let path = NameAddr::parse(path).ok()?;
+    cx.tokens.read(path.uri.user.as_deref()?)
+}

@@ -1,0 +1,72 @@
+//! What the API and the events say of a session.
+
+use super::media::Row;
+use super::{Context, Media, Session};
+use crate::engine::Side;
+use patchbay_route::counters::PairStats;
+use patchbay_route::flow::Component;
+use patchbay_route::session::{EndCause, Ended, EndedBy, LegView, PairView, SessionView};
+
+impl Session {
+    /// The session as the API shows it.
+    pub fn view(&self, media: &dyn Media) -> SessionView {
+        let client_uri = self.caller.dialog.as_ref().map(|d| d.remote_target.to_string());
+        SessionView {
+            id: self.id.to_string(),
+            contact: self.target.contact.clone(),
+            offer: self.target.offer.clone(),
+            agent: self.target.agent_id.clone(),
+            agent_uri: self.target.agent_uri.clone(),
+            client_uri: client_uri.unwrap_or_default(),
+            state: self.state,
+            started_unix_ms: self.started_unix_ms,
+            answered_unix_ms: self.answered.map(|answered| answered.unix_ms),
+            pairs: self.pairs(media),
+        }
+    }
+
+    fn pairs(&self, media: &dyn Media) -> Vec<PairView> {
+        self.media
+            .rows()
+            .map(|row| {
+                let stats = media.stats(row.pair.id).unwrap_or_default();
+                PairView {
+                    medium: row.medium.clone(),
+                    client: leg(row, &stats, Side::Client),
+                    agent: leg(row, &stats, Side::Agent),
+                }
+            })
+            .collect()
+    }
+
+    /// The event of the session's end, with its rows' last counters.
+    pub(super) fn ended_event(
+        &self,
+        cx: &mut Context<'_>,
+        by: EndedBy,
+        cause: EndCause,
+    ) -> Ended {
+        let talk = self.answered.map_or(0, |answered| {
+            cx.now.unix_ms.saturating_sub(answered.unix_ms)
+        });
+        Ended {
+            of: self.reference(),
+            by,
+            cause,
+            answered: self.answered.is_some(),
+            talk_ms: talk,
+            pairs: self.pairs(cx.media),
+        }
+    }
+}
+
+fn leg(row: &Row, stats: &PairStats, side: Side) -> LegView {
+    let flows = [Component::Rtp, Component::Rtcp].map(|component| *stats.of(side, component));
+    LegView {
+        local: Some(row.pair.local[side as usize].rtp),
+        remote: row.remote[side as usize],
+        packets: flows.iter().map(|flow| flow.forwarded()).sum(),
+        bytes: flows.iter().map(|flow| flow.bytes).sum(),
+        dropped: flows.iter().map(|flow| flow.drops.total()).sum(),
+    }
+}

@@ -1,0 +1,188 @@
+//! Starting a relay, a control node, or both in one process.
+
+use crate::config::{Config, ListenTransport, link};
+use anyhow::{Context, Result};
+use patchbay_control::api::{self, Api, Token};
+use patchbay_control::link::RelayClient;
+use patchbay_control::node::{self, Control, ControlConfig};
+use patchbay_control::store::Store;
+use patchbay_relay::engine::EngineConfig;
+use patchbay_relay::{Relay, RelayConfig, Secret};
+use patchbay_sip::Transport;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Pairs that one session may need on average: audio, and video now and then.
+const PAIRS_PER_SESSION: usize = 2;
+/// After the calls have ended, control gets this long to write down what it knows.
+const CONTROL_STOP: Duration = Duration::from_secs(5);
+
+/// Which halves of the product run in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// A relay and a control node.
+    Both,
+    /// A relay host.
+    Relay,
+    /// A control node.
+    Control,
+}
+
+/// A running control node with its API.
+pub struct RunningControl {
+    /// The node.
+    pub node: Control,
+    /// Where the API listens.
+    pub api: SocketAddr,
+    /// Opens the API.
+    pub token: Token,
+    stop_api: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+/// What runs in this process.
+pub struct Running {
+    /// The relay host.
+    pub relay: Option<Relay>,
+    /// The control node.
+    pub control: Option<RunningControl>,
+}
+
+/// Starts the parts. Control comes first, so that the relay finds it at once.
+///
+/// # Errors
+/// Whatever hinders a part, with what to do about it.
+pub async fn start(config: &Config, parts: Parts) -> Result<Running> {
+    let file = &config.link.secret_file;
+    let secret = match parts {
+        Parts::Both => link::read_or_create(file)?,
+        Parts::Relay | Parts::Control => link::read(file)?,
+    };
+    let control = match parts {
+        Parts::Relay => None,
+        Parts::Both | Parts::Control => Some(start_control(config, &secret).await?),
+    };
+    let relay = match parts {
+        Parts::Control => None,
+        Parts::Both | Parts::Relay => Some(start_relay(config, &secret).await?),
+    };
+    Ok(Running { relay, control })
+}
+
+async fn start_control(config: &Config, secret: &str) -> Result<RunningControl> {
+    let store = Store::open(&config.data).await?;
+    let token = Token::read_or_create(&config.data)?;
+    let secret = patchbay_control::link::Secret::new(secret);
+    let settings = ControlConfig {
+        sip_listen: config.control.sip,
+        relay_urls: config.control.relays.clone(),
+        realm: config.control.realm.clone(),
+        legacy_md5: config.control.legacy_md5,
+        allowed_relays: config.control.allowed_relays.clone(),
+        ..ControlConfig::new(secret.clone())
+    };
+    let relays = settings
+        .relay_urls
+        .iter()
+        .map(|url| RelayClient::new(url, secret.clone()))
+        .collect::<Result<_, _>>()?;
+    let listener = TcpListener::bind(config.control.api)
+        .await
+        .with_context(|| format!("cannot listen for the API on {}", config.control.api))?;
+    let address = listener.local_addr()?;
+    let node = node::start(settings, store.clone()).await?;
+    let api = Api {
+        node: node.handle.clone(),
+        store,
+        token: token.clone(),
+        relays,
+    };
+    let (stop_api, stopping) = oneshot::channel();
+    let serving = tokio::spawn(async move {
+        let stopped = async {
+            // A sender that was dropped means the same as a message: stop.
+            let _ = stopping.await;
+        };
+        if let Err(error) = api::serve(listener, api, stopped).await {
+            tracing::error!(%error, "the API stopped");
+        }
+    });
+    Ok(RunningControl {
+        node,
+        api: address,
+        token,
+        stop_api,
+        serving,
+    })
+}
+
+async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
+    let relay = &config.relay;
+    let listen = relay.listen.iter().map(|listen| {
+        let transport = match listen.transport {
+            ListenTransport::Udp => Transport::Udp,
+            ListenTransport::Tcp => Transport::Tcp,
+        };
+        (transport, listen.address)
+    });
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).context("the system gives no random numbers")?;
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("cannot create {}", config.data.display()))?;
+    let settings = RelayConfig {
+        name: "patchbay".into(),
+        listen: listen.collect(),
+        advertise: relay.advertise.clone(),
+        control: relay.control.clone(),
+        api: relay.api,
+        link_secret: Secret(secret.as_bytes().to_vec()),
+        max_sessions: relay.max_sessions,
+        engine: EngineConfig {
+            threads: relay.threads,
+            cpus: relay.cpus.clone(),
+            ports: relay.media_ports.clone(),
+            max_pairs: relay.max_sessions * PAIRS_PER_SESSION,
+            seed: u64::from_ne_bytes(seed),
+        },
+        journal: Some(config.data.join("sessions.jsonl")),
+    };
+    Ok(Relay::start(settings).await?)
+}
+
+impl Running {
+    /// Where this process can be reached, a line each.
+    pub fn describe(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (transport, address) in self.relay.iter().flat_map(|relay| &relay.listen) {
+            let transport = transport.to_string().to_ascii_lowercase();
+            lines.push(format!("SIP        {transport} {address}"));
+        }
+        if let Some(relay) = &self.relay {
+            lines.push(format!("relay API  http://{} (private)", relay.api));
+        }
+        if let Some(control) = &self.control {
+            lines.push(format!("relays     tcp {} (private)", control.node.sip_addr));
+            lines.push(format!("API        http://{}/api/v1", control.api));
+            let token = control.token.expose();
+            lines.push(format!("console    http://{}/#token={token}", control.api));
+        }
+        lines
+    }
+
+    /// Takes no new calls, lets the others end within `drain`, ends the rest, and stops.
+    pub async fn shutdown(self, drain: Duration) {
+        if let Some(relay) = self.relay {
+            relay.shutdown(drain).await;
+        }
+        if let Some(control) = self.control {
+            control.node.handle.shutdown(CONTROL_STOP).await;
+            // The API may have stopped already.
+            let _ = control.stop_api.send(());
+            let _ = control.serving.await;
+            let _ = control.node.join.await;
+        }
+    }
+}
