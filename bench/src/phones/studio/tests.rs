@@ -166,7 +166,9 @@ fn audio_of_another_call_is_foreign() {
     talk(&desk, AGENT, caller, Law::Mu);
     until(&desk, |t| t.heard_by_callers.received > 0);
     talk(&desk, stranger, caller, Law::Mu);
-    let totals = until(&desk, |t| t.heard_by_callers.foreign >= 3 && t.heard_by_callers.wrong_source >= 3);
+    let totals = until(&desk, |t| {
+        t.heard_by_callers.foreign >= 3 && t.heard_by_callers.wrong_source >= 3
+    });
     assert_eq!(totals.heard_by_callers.corrupted, 0);
 }
 
