@@ -17,6 +17,7 @@ mod name_addr;
 mod params;
 mod parse;
 mod scan;
+pub mod sdp;
 pub mod status;
 pub mod stream;
 pub mod text;
