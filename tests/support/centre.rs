@@ -8,13 +8,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::api::Api;
+use super::declaration::Declaration;
 use super::ports::Ports;
 use super::process::{Folder, Running};
 use super::wait::until;
-use super::{RELAY, RELAY6, SOON};
+use super::{AGENT, RELAY, RELAY6, SOON};
 
 /// The binary under test.
 pub const PATCHBAY: &str = env!("CARGO_BIN_EXE_patchbay");
+/// Lines of `[control]` for phones that know no digest but MD5.
+pub const MD5_ONLY: &str = "digest = [\"md5\"]";
 /// How long the product may take until it says that it is ready.
 const START: Duration = Duration::from_secs(20);
 
@@ -25,7 +28,6 @@ pub struct Setup {
     media_ports: u16,
     relay_keys: String,
     control_keys: String,
-    digest: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -35,7 +37,6 @@ impl Default for Setup {
             media_ports: Ports::most_media(),
             relay_keys: String::new(),
             control_keys: String::new(),
-            digest: None,
         }
     }
 }
@@ -69,9 +70,9 @@ impl Setup {
         self
     }
 
-    /// Starts it and applies a declaration.
-    pub fn start(self, declaration: &str) -> Centre {
-        Centre::start_with(self, declaration)
+    /// Starts it; nothing is declared yet.
+    pub fn start(self) -> Centre {
+        Centre::start_with(self)
     }
 }
 
@@ -105,12 +106,12 @@ pub struct Centre {
 }
 
 impl Centre {
-    /// `patchbay up` with defaults, and this declaration applied.
-    pub fn start(declaration: &str) -> Centre {
-        Setup::default().start(declaration)
+    /// `patchbay up` with defaults; nothing is declared yet.
+    pub fn start() -> Centre {
+        Setup::default().start()
     }
 
-    fn start_with(setup: Setup, declaration: &str) -> Centre {
+    fn start_with(setup: Setup) -> Centre {
         let folder = Folder::make();
         let ports = Ports::claim();
         let at = |port| SocketAddr::new(RELAY, port);
@@ -170,7 +171,6 @@ impl Centre {
             folder,
         };
         centre.wait_ready();
-        centre.apply(declaration);
         centre
     }
 
@@ -191,9 +191,9 @@ impl Centre {
     }
 
     /// `patchbay apply`, which must succeed.
-    pub fn apply(&self, declaration: &str) {
+    pub fn apply(&self, declaration: &Declaration) {
         let file = self.folder.file("centre.toml");
-        std::fs::write(&file, declaration).expect("a declaration");
+        std::fs::write(&file, declaration.to_string()).expect("a declaration");
         let output = self.patchbay(&["apply", &file.to_string_lossy()]);
         assert!(
             output.status.success(),
@@ -213,6 +213,18 @@ impl Centre {
             .expect("patchbay starts")
     }
 
+    /// An address for the phone of an agent.
+    pub fn agent_address(&self) -> SocketAddr {
+        SocketAddr::new(AGENT, self.ports.next())
+    }
+
+    /// Declares the queue `support` and one agent, `anna`, whose phone is at the returned address.
+    pub fn declare_anna(&self) -> SocketAddr {
+        let address = self.agent_address();
+        self.apply(&Declaration::new().at("anna", address));
+        address
+    }
+
     /// Live sessions of the relay.
     pub fn relay_sessions(&self) -> Vec<Value> {
         self.relay_api.list("/relay/v1/sessions")
@@ -221,6 +233,11 @@ impl Centre {
     /// Live sessions as control knows them.
     pub fn sessions(&self) -> Vec<Value> {
         self.api.list("/api/v1/sessions")
+    }
+
+    /// Live contacts as control knows them: waiting, ringing or talking.
+    pub fn contacts(&self) -> Vec<Value> {
+        self.api.list("/api/v1/contacts")
     }
 
     /// One agent as control's API shows it.

@@ -32,7 +32,7 @@ impl Sip {
     }
 
     /// Value of the first header of that name (long form).
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.headers(name).next()
     }
 
@@ -71,7 +71,7 @@ impl Sip {
     }
 
     /// A tag of From or To.
-    pub fn tag(&self, header: &str) -> Option<&str> {
+    pub fn tag<'a>(&'a self, header: &'a str) -> Option<&'a str> {
         let (_, rest) = self.header(header)?.split_once(";tag=")?;
         rest.split(';').next()
     }

@@ -15,6 +15,7 @@ pub mod api;
 pub mod baresip;
 pub mod capture;
 pub mod centre;
+pub mod declaration;
 pub mod media;
 pub mod message;
 pub mod peers;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 pub use capture::Capture;
 pub use centre::{Centre, Setup};
+pub use declaration::Declaration;
 pub use media::Media;
 pub use peers::have;
 pub use sipp::Sipp;

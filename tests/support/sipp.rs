@@ -24,6 +24,7 @@ pub struct Sipp {
     echo: bool,
     rtp: SocketAddr,
     words: Vec<(&'static str, String)>,
+    name: String,
 }
 
 impl Sipp {
@@ -43,7 +44,20 @@ impl Sipp {
             echo: true,
             rtp,
             words: Vec::new(),
+            name: "carla".to_owned(),
         }
+    }
+
+    /// A phone that registers `user` for `seconds`, and wants the answer `status`. Calls will come to
+    /// `phone`, which is where the request comes from too.
+    pub fn register(user: &str, password: &str, phone: SocketAddr, centre: &Centre) -> Sipp {
+        let contact = format!("<sip:{user}@{phone};transport=[transport]>");
+        Sipp::caller("register.xml", phone.ip(), centre)
+            .at(phone)
+            .calls_for(user)
+            .word("contact", contact)
+            .word("password", password)
+            .without_echo()
     }
 
     /// An agent's phone that listens at `local` and plays back what it hears.
@@ -52,6 +66,13 @@ impl Sipp {
         phone.local = local;
         phone.remote = None;
         phone
+    }
+
+    /// Another scenario, all else alike.
+    #[must_use]
+    pub fn scenario(mut self, scenario: &'static str) -> Sipp {
+        self.scenario = scenario;
+        self
     }
 
     /// A phone that sends requests to the centre from the address it listens at.
@@ -72,6 +93,13 @@ impl Sipp {
     #[must_use]
     pub fn calls_for(mut self, service: &str) -> Sipp {
         self.service = service.to_owned();
+        self
+    }
+
+    /// The caller's name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Sipp {
+        self.name = name.to_owned();
         self
     }
 
@@ -97,6 +125,13 @@ impl Sipp {
         self
     }
 
+    /// It has no audio at all.
+    #[must_use]
+    pub fn without_echo(mut self) -> Sipp {
+        self.echo = false;
+        self
+    }
+
     /// Fills `{{name}}` in the scenario.
     #[must_use]
     pub fn word(mut self, name: &'static str, value: impl Into<String>) -> Sipp {
@@ -105,8 +140,9 @@ impl Sipp {
     }
 
     /// Starts it. An agent's phone listens when this returns.
-    pub fn start(self) -> Phone {
+    pub fn start(mut self) -> Phone {
         let folder = Folder::make();
+        self.words.push(("header", "Subject: a call".to_owned()));
         let scenario = fill(self.scenario, &self.words);
         let file = folder.file("scenario.xml");
         std::fs::write(&file, scenario).expect("a scenario file");
@@ -123,6 +159,7 @@ impl Sipp {
             .args(["-t", if self.tcp { "t1" } else { "u1" }])
             .args(["-m", &calls, "-l", &calls, "-d", &hold, "-s", &self.service])
             .args(["-key", "rtp_port", &self.rtp.port().to_string()])
+            .args(["-key", "caller", &self.name])
             .args(["-nostdin", "-timeout", "100s", "-timeout_error"])
             .args(["-trace_err", "-error_file", "errors.log"])
             .args(["-trace_msg", "-message_file", "messages.log"])
@@ -174,6 +211,11 @@ impl Phone {
             shown(&seen)
         );
         seen
+    }
+
+    /// Whether its calls went as the scenario says; `None` as long as it runs.
+    pub fn finished(&mut self) -> Option<bool> {
+        self.running.ended().map(|status| status.success())
     }
 
     /// Whether it has ended.
