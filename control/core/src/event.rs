@@ -243,6 +243,8 @@ pub enum OfferEnd {
     Error,
     /// The caller gave up.
     CallerGone,
+    /// The agent logged out while its phone was being called.
+    AgentLeft,
     /// Another agent's answer came first.
     AnsweredElsewhere,
     /// The relay ended the session before its answer reached us.

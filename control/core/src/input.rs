@@ -54,7 +54,8 @@ pub enum Input {
         /// The SIP status, 408 for a timeout, 503 for a broken connection.
         code: u16,
     },
-    /// The relay says that a session is over, answered or not.
+    /// The relay says that a session is over. Tell it of answered sessions; the end of others is
+    /// `OfferFailed`, which knows more. Both is harmless.
     ContactEnded {
         /// Whose session.
         contact: ContactId,
@@ -64,7 +65,8 @@ pub enum Input {
         cause: EndCause,
     },
     /// Whether an agent can be reached: its phone is registered, or its URI is static. An agent
-    /// with a static URI starts reachable, all others start unreachable.
+    /// with a static URI starts reachable, all others start unreachable. Tell it after the
+    /// `Configure` that declares the agent.
     AgentReachable {
         /// Which agent.
         agent: AgentId,
@@ -178,4 +180,20 @@ pub enum EndCause {
     Api,
     /// The relay's list no longer has it and its end was never reported.
     Gone,
+}
+
+impl From<patchbay_route::session::EndCause> for EndCause {
+    fn from(cause: patchbay_route::session::EndCause) -> Self {
+        use patchbay_route::session::EndCause as Relay;
+        match cause {
+            Relay::Bye => Self::Bye,
+            Relay::Cancelled => Self::Cancelled,
+            Relay::Refused => Self::Refused,
+            Relay::NoAck => Self::NoAck,
+            Relay::Unreachable => Self::Unreachable,
+            Relay::MediaTimeout => Self::MediaTimeout,
+            Relay::Shutdown => Self::Shutdown,
+            Relay::Api => Self::Api,
+        }
+    }
 }

@@ -4,7 +4,9 @@
 //! ([`Output`]). It has no clock, no sockets and no randomness of its own, so that the same
 //! inputs always give the same outputs.
 
+mod agent;
 pub mod centre;
+mod contact;
 mod counters;
 mod distributor;
 pub mod event;
@@ -14,13 +16,16 @@ mod id;
 mod input;
 pub mod limits;
 mod media;
+mod memory;
 mod output;
+mod selection;
 pub mod snapshot;
+mod timers;
 mod typing;
 
 pub use centre::{Centre, Problem, validate};
 pub use counters::Counters;
-pub use distributor::Distributor;
+pub use distributor::{Distributor, Held};
 pub use event::{Activity, Event, OfferEnd, What};
 pub use explain::Explanation;
 pub use facts::{Facts, Medium};

@@ -41,3 +41,5 @@ pub const OFFER_GUARD: Duration = Duration::from_secs(35);
 pub const REMEMBER: Duration = Duration::from_secs(120);
 /// How often the relay's list of sessions is asked for while an agent holds an offer or a call.
 pub const RECONCILE_EVERY: Duration = Duration::from_secs(30);
+/// Retry-After of a refusal that is not the queue's: not configured, too many contacts. Seconds.
+pub const OVERLOAD_RETRY_AFTER_S: u32 = 5;

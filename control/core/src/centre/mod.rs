@@ -42,12 +42,13 @@ pub struct Queue {
     /// How long an agent's phone rings before the next one is tried. 1 to 180, default 20.
     #[serde(default = "defaults::ring_seconds")]
     pub ring_seconds: u32,
-    /// How long a contact waits, from its arrival to an answer, before it is refused with 480.
-    /// 1 to 86400, default 300.
+    /// How long a contact waits before it is refused with 480. An offer under way at that time
+    /// may still be answered. 1 to 86400, default 300.
     #[serde(default = "defaults::max_wait_seconds")]
     pub max_wait_seconds: u32,
-    /// How many contacts may wait or be on offer; the next is refused with 480. 0 to 10000,
-    /// default 100. With 0 a contact is served at once or not at all.
+    /// How many contacts may be in it; the next that finds no free agent is refused with 480.
+    /// 0 to 10000, default 100. With 0 a contact is offered at once or not at all. One that was
+    /// offered keeps its place when the offer fails, full or not.
     #[serde(default = "defaults::max_length")]
     pub max_length: usize,
     /// The Retry-After of a refusal. 0 to 86400, default 30.

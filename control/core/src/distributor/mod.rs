@@ -1,21 +1,88 @@
 //! The distributor: told what happens and when, says what to do.
+//!
+//! Every step leaves this true: whoever is free has been compared with whoever waits for them.
+//! So a step only looks at what it changed: a contact that begins to wait looks at the free
+//! agents of its class ([`Distributor::serve_contact`]), an agent that becomes free at the
+//! contacts waiting in its classes ([`Distributor::refresh`]).
 
+mod agents;
+mod arrive;
+mod configure;
+mod offers;
+mod select;
+mod sessions;
+mod timing;
+mod view;
+
+use crate::agent::Agent;
+use crate::centre::{Centre, Queue as DeclaredQueue};
+use crate::contact::{Contact, Leg};
 use crate::counters::Counters;
-use crate::explain::{Explanation, Outcome};
-use crate::facts::Facts;
-use crate::id::IdSource;
+use crate::event::{Event, What};
+use crate::id::{AgentId, ContactId, IdSource, OfferId};
 use crate::input::{Input, Now};
-use crate::output::{Output, RefuseReason};
-use crate::snapshot::Snapshot;
+use crate::memory::Memory;
+use crate::output::Output;
+use crate::selection::{Classes, Place};
+use crate::timers::Timers;
+use crate::typing::Rules;
 use core::time::Duration;
-use std::collections::VecDeque;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeSet, VecDeque};
 
 /// A whole centre at work.
+///
+/// Call [`handle`](Self::handle) for what happens and [`wake`](Self::wake) at the time that
+/// [`next_wakeup`](Self::next_wakeup) says, and after each of both [`poll`](Self::poll) until it
+/// gives nothing.
 #[derive(Debug)]
 pub struct Distributor {
+    now: Now,
     ids: IdSource,
+    /// The declaration in force.
+    centre: Option<Centre>,
+    rules: Rules,
+    agents: FxHashMap<AgentId, Agent>,
+    queues: Vec<Queue>,
+    classes: Classes,
+    contacts: FxHashMap<ContactId, Contact>,
+    legs: FxHashMap<OfferId, Leg>,
+    memory: Memory,
+    timers: Timers,
+    /// Counts arrivals, for the order within a queue.
+    arrivals: u64,
     outputs: VecDeque<Output>,
     counters: Counters,
+}
+
+/// A queue at work.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub declared: DeclaredQueue,
+    /// Contacts that wait or are on offer.
+    pub places: BTreeSet<Place>,
+    /// Agents that serve it.
+    pub agents: usize,
+    /// Those logged in and reachable.
+    pub staffed: usize,
+    /// Its contacts in a call.
+    pub connected: usize,
+}
+
+/// How much the distributor holds; all of it is bounded, and without contacts and sessions
+/// nothing but memories of the last two minutes is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Live contacts.
+    pub contacts: usize,
+    /// Offers and sessions.
+    pub legs: usize,
+    /// Timers.
+    pub timers: usize,
+    /// Ended offers and contacts that are remembered.
+    pub remembered: usize,
+    /// Agents, those that only a session keeps included.
+    pub agents: usize,
 }
 
 impl Distributor {
@@ -23,20 +90,50 @@ impl Distributor {
     /// another one to each process.
     pub fn new(seed: u64) -> Self {
         Self {
+            now: Now::default(),
             ids: IdSource::new(seed),
+            centre: None,
+            rules: Rules::default(),
+            agents: FxHashMap::default(),
+            queues: Vec::new(),
+            classes: Classes::default(),
+            contacts: FxHashMap::default(),
+            legs: FxHashMap::default(),
+            memory: Memory::default(),
+            timers: Timers::default(),
+            arrivals: 0,
             outputs: VecDeque::new(),
             counters: Counters::default(),
         }
     }
 
-    /// Takes one input. Call [`Distributor::poll`] until it gives nothing afterwards.
+    /// Takes one input, then lets the timers run that are due: what came in before a timer was
+    /// noticed counts as in time.
     pub fn handle(&mut self, input: Input, now: Now) {
-        let _ = (input, now, self.ids.number());
+        self.advance(now);
+        match input {
+            Input::Configure(centre) => self.configure(centre),
+            Input::ContactArrived { contact, facts } => self.arrived(contact, &facts),
+            Input::ContactCancelled { contact } => self.cancelled(contact),
+            Input::OfferRinging { offer } => self.ringing(offer),
+            Input::OfferAnswered { offer } => self.answered(offer),
+            Input::OfferFailed { offer, cause, code } => self.failed(offer, cause, code),
+            Input::ContactEnded {
+                contact,
+                offer,
+                cause,
+            } => self.session_ended(contact, offer, cause),
+            Input::AgentReachable { agent, reachable } => self.set_reachable(&agent, reachable),
+            Input::AgentStatus { agent, status } => self.set_status(&agent, status),
+            Input::SessionsLive { sessions, asked } => self.sessions_live(sessions, asked),
+        }
+        self.run_timers();
     }
 
     /// Lets the timers run that are due. Call it when [`Distributor::next_wakeup`] says.
     pub fn wake(&mut self, now: Now) {
-        let _ = now;
+        self.advance(now);
+        self.run_timers();
     }
 
     /// The next thing to do.
@@ -46,7 +143,7 @@ impl Distributor {
 
     /// When [`Distributor::wake`] is next needed, on the clock of [`Now::mono`].
     pub fn next_wakeup(&self) -> Option<Duration> {
-        None
+        self.timers.next()
     }
 
     /// What was counted.
@@ -54,25 +151,48 @@ impl Distributor {
         &self.counters
     }
 
-    /// The state for the API.
-    pub fn snapshot(&self, now: Now) -> Snapshot {
-        let _ = now;
-        Snapshot::default()
-    }
-
-    /// What would happen to a contact with these facts, and why; changes nothing.
-    pub fn explain(&self, facts: &Facts, now: Now) -> Explanation {
-        let _ = (facts, now);
-        Explanation {
-            media: Vec::new(),
-            unusable: Vec::new(),
-            rules: Vec::new(),
-            typed: None,
-            choice: None,
-            outcome: Outcome::Refuse {
-                status: RefuseReason::NotConfigured.status(),
-                why: RefuseReason::NotConfigured,
-            },
+    /// How much is held now.
+    pub fn held(&self) -> Held {
+        Held {
+            contacts: self.contacts.len(),
+            legs: self.legs.len(),
+            timers: self.timers.len(),
+            remembered: self.memory.len(),
+            agents: self.agents.len(),
         }
     }
+
+    fn advance(&mut self, now: Now) {
+        self.now = Now {
+            mono: now.mono.max(self.now.mono),
+            unix_ms: now.unix_ms,
+        };
+        self.memory.expire(self.now.mono);
+    }
+
+    fn out(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    fn tell(&mut self, what: What) {
+        let unix_ms = self.now.unix_ms;
+        self.out(Output::Event(Event { unix_ms, what }));
+    }
+
+    fn since_ms(&self, then: Duration) -> u64 {
+        millis(self.now.mono.saturating_sub(then))
+    }
+
+    fn unix_at(&self, due: Duration) -> u64 {
+        let ahead = due.saturating_sub(self.now.mono);
+        self.now.unix_ms.saturating_add(millis(ahead))
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn seconds(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count))
 }

@@ -1,0 +1,107 @@
+//! A contact and its legs: the two state machines that everything else serves.
+//!
+//! ```text
+//! contact:  (arrived) ─► Waiting ◄──► Offered(offer) ─► Connected(offer) ─► (ended)
+//!               │           │             │
+//!               └─ refused ─┴─ abandoned ─┘
+//!
+//! leg:      Offering ─► Live ─► (over)            the way that is wanted
+//!               │  └──► (failed)                  busy, declined, unreachable…
+//!               └─► Cancelling ─► (failed)        ring timer, caller gone, answered elsewhere
+//!                        ├─► Live                 its answer crossed the cancel and still helps
+//!                        └─► Unwanted ─► (over)   its answer crossed the cancel and does not
+//! ```
+//!
+//! Ways out: Waiting has the longest wait, Offering the ring timer, Cancelling the guard timer;
+//! Live and Unwanted end by the relay's word or by its list of sessions, which is asked for as
+//! long as any leg is there. A leg holds its agent; a contact never does, so that a contact may
+//! leave while its leg is still being taken back.
+
+use crate::event::OfferEnd;
+use crate::explain::Typed;
+use crate::id::{AgentId, ContactId, OfferId};
+use crate::selection::Place;
+use core::time::Duration;
+
+/// A live contact.
+#[derive(Debug)]
+pub(crate) struct Contact {
+    pub state: State,
+    /// None for an adopted one.
+    pub ticket: Option<Ticket>,
+    pub arrived: Duration,
+    pub arrived_unix_ms: u64,
+    pub answered: Option<(Duration, u64)>,
+}
+
+/// What a contact that arrived here wants.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub typed: Typed,
+    /// Its order in the queue, for as long as it lives.
+    pub place: Place,
+    /// Index of its queue; none once the queue was removed.
+    pub queue: Option<usize>,
+    /// Index of what it asks of an agent; none once the queue was removed.
+    pub class: Option<usize>,
+    pub deadline: Duration,
+    /// Agents passed over because an offer of it failed, with the time of their return.
+    pub skipped: Vec<(AgentId, Duration)>,
+    pub from: String,
+    pub to: String,
+    pub media: Vec<String>,
+}
+
+impl Ticket {
+    pub fn skips(&self, agent: &AgentId) -> bool {
+        self.skipped.iter().any(|(skipped, _)| skipped == agent)
+    }
+}
+
+/// The states of a contact. Those that are over are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Waiting,
+    Offered(OfferId),
+    Connected(OfferId),
+}
+
+/// What came of an offer; holds an agent.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub contact: ContactId,
+    pub agent: AgentId,
+    pub state: LegState,
+    /// Since when it is in this state.
+    pub since: Duration,
+}
+
+/// The states of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LegState {
+    /// Offered and not answered; the contact is `Offered` with it.
+    Offering { ringing: bool },
+    /// Being taken back.
+    Cancelling {
+        why: OfferEnd,
+        /// The relay's list showed it answered, although its answer did not reach us.
+        answered: bool,
+    },
+    /// In a call; the contact is `Connected` with it.
+    Live,
+    /// In a call that no contact wants.
+    Unwanted {
+        /// Whether the relay is asked to end it.
+        end: bool,
+    },
+}
+
+impl LegState {
+    /// Whether the agent is in a call, as far as the relay told.
+    pub fn in_call(self) -> bool {
+        match self {
+            Self::Live | Self::Unwanted { .. } => true,
+            Self::Offering { .. } | Self::Cancelling { .. } => false,
+        }
+    }
+}

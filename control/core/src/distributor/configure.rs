@@ -1,0 +1,185 @@
+//! A new declaration while everything is live.
+//!
+//! What was declared anew holds at once: skills and queues of agents, rules for the next
+//! contacts, the ring time of the next offer. Contacts that wait keep their type, their place and
+//! their longest wait. An agent that is no longer declared keeps its call and gets no other. A
+//! contact waiting in a queue that is no longer declared is refused with 480 and a Retry-After,
+//! so that it can call again and be typed by the new rules; one whose agent's phone rings is
+//! left to it, and refused only if that fails.
+
+use super::{Distributor, Queue};
+use crate::agent::{Agent, initial_status};
+use crate::centre::{Agent as Declared, Centre, Rule, validate};
+use crate::contact::State;
+use crate::id::{AgentId, ContactId};
+use crate::output::RefuseReason;
+use crate::selection::{Classes, Place, serves};
+use crate::typing::Rules;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+
+impl Distributor {
+    pub(super) fn configure(&mut self, centre: Centre) {
+        if self.centre.as_ref() == Some(&centre) {
+            return;
+        }
+        if !validate(&centre).is_empty() {
+            self.counters.dropped_declaration += 1;
+            return;
+        }
+        let changed = self.replace_agents(&centre);
+        self.rules = Rules::new(&centre.rules);
+        self.replace_queues(&centre);
+        self.centre = Some(centre);
+        self.rejoin_agents();
+        for agent in &changed {
+            self.tell_status(agent);
+        }
+        self.serve_all();
+    }
+
+    /// Returns whose status or reachability is new.
+    fn replace_agents(&mut self, centre: &Centre) -> Vec<AgentId> {
+        let mut changed = Vec::new();
+        let declared: BTreeSet<&AgentId> = centre.agents.iter().map(|a| &a.id).collect();
+        for agent in self.agents.values_mut() {
+            agent.in_declaration = declared.contains(&agent.declared.id);
+        }
+        let now = self.now;
+        for agent in &centre.agents {
+            let is_new = match self.agents.get_mut(&agent.id) {
+                Some(found) => redeclare(found, agent),
+                None => {
+                    let new = Agent::new(agent.clone(), true, now.mono, now.unix_ms);
+                    self.agents.insert(agent.id.clone(), new);
+                    true
+                }
+            };
+            if is_new {
+                changed.push(agent.id.clone());
+            }
+        }
+        changed
+    }
+
+    /// Queues and classes are made anew; contacts are entered again where they were.
+    fn replace_queues(&mut self, centre: &Centre) {
+        self.classes = wishes(&centre.rules);
+        self.queues = centre
+            .queues
+            .iter()
+            .map(|declared| Queue {
+                declared: declared.clone(),
+                places: BTreeSet::new(),
+                agents: 0,
+                staffed: 0,
+                connected: 0,
+            })
+            .collect();
+        let index: FxHashMap<_, _> = centre
+            .queues
+            .iter()
+            .enumerate()
+            .map(|(index, queue)| (&queue.id, index))
+            .collect();
+        for contact in self.contacts.values_mut() {
+            let Some(ticket) = &mut contact.ticket else {
+                continue;
+            };
+            ticket.queue = index.get(&ticket.typed.queue).copied();
+            ticket.class = None;
+            let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue)) else {
+                continue;
+            };
+            if let State::Connected(_) = contact.state {
+                queue.connected += 1;
+                continue;
+            }
+            queue.places.insert(ticket.place);
+            let class = self
+                .classes
+                .intern(&ticket.typed.queue, &ticket.typed.skills);
+            ticket.class = Some(class);
+            if contact.state == State::Waiting
+                && let Some(class) = self.classes.get_mut(class)
+            {
+                class.waiting.insert(ticket.place);
+            }
+        }
+    }
+
+    /// Enters all agents in the new queues and classes, without serving anybody yet.
+    fn rejoin_agents(&mut self) {
+        for agent in self.agents.values_mut() {
+            agent.rank = None;
+            agent.staffed = false;
+            agent.queues.clear();
+            agent.classes.clear();
+            if !agent.in_declaration {
+                continue;
+            }
+            agent.classes = self.classes.join(&agent.declared);
+            for (index, queue) in self.queues.iter_mut().enumerate() {
+                if serves(&agent.declared, &queue.declared.id) {
+                    agent.queues.push(index);
+                    queue.agents += 1;
+                }
+            }
+        }
+    }
+
+    /// Refuses those whose queue is gone, frees agents that are gone, and compares everybody who
+    /// waits with everybody who is free, in the order of service.
+    fn serve_all(&mut self) {
+        let mut waiting: Vec<Place> = Vec::new();
+        let mut homeless: Vec<ContactId> = Vec::new();
+        for (id, contact) in &self.contacts {
+            let (State::Waiting, Some(ticket)) = (contact.state, &contact.ticket) else {
+                continue;
+            };
+            match ticket.queue {
+                Some(_) => waiting.push(ticket.place),
+                None => homeless.push(*id),
+            }
+        }
+        homeless.sort_unstable();
+        for contact in homeless {
+            self.refuse_waiting(contact, RefuseReason::QueueRemoved);
+        }
+        let mut agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        agents.sort_unstable();
+        for agent in &agents {
+            self.index(agent);
+        }
+        waiting.sort_unstable();
+        for place in waiting {
+            self.serve_contact(place.contact);
+        }
+        for agent in &agents {
+            self.refresh(agent);
+        }
+    }
+}
+
+/// The status follows the declaration only where the declaration changed. Says whether it did.
+fn redeclare(agent: &mut Agent, declared: &Declared) -> bool {
+    let before = (agent.status.clone(), agent.reachable);
+    if agent.declared.paused != declared.paused {
+        agent.status = initial_status(declared.paused);
+    }
+    if agent.declared.uri.is_some() != declared.uri.is_some() {
+        agent.reachable = declared.uri.is_some();
+    }
+    agent.declared = declared.clone();
+    before != (agent.status.clone(), agent.reachable)
+}
+
+fn wishes(rules: &[Rule]) -> Classes {
+    let mut classes = Classes::default();
+    for rule in rules {
+        if let Some(queue) = &rule.then.queue {
+            classes.intern(queue, &rule.then.skills);
+        }
+    }
+    classes
+}

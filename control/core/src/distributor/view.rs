@@ -1,0 +1,221 @@
+//! Views for the API: the state, and the dry run that explains (requirements A3, A4).
+
+use super::select::{best, unavailable};
+use super::{Distributor, Queue};
+use crate::agent::Agent;
+use crate::contact::{Contact, State, Ticket};
+use crate::explain::{Considered, Explanation, Outcome, Typed, Verdict};
+use crate::facts::Facts;
+use crate::id::{AgentId, ContactId};
+use crate::input::Now;
+use crate::limits::MAX_EXPLAINED_AGENTS;
+use crate::media::Usable;
+use crate::selection::{Place, lacking, serves};
+use crate::snapshot::{AgentView, ContactState, ContactView, QueueView, Snapshot, WaitingView};
+use core::cmp::Reverse;
+use core::time::Duration;
+
+impl Distributor {
+    /// The state for the API.
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        let mut agents: Vec<&Agent> = self.agents.values().collect();
+        agents.sort_unstable_by(|a, b| a.declared.id.cmp(&b.declared.id));
+        let mut contacts: Vec<(&ContactId, &Contact)> = self.contacts.iter().collect();
+        contacts.sort_unstable_by_key(|(id, contact)| (contact.arrived_unix_ms, **id));
+        Snapshot {
+            agents: agents
+                .into_iter()
+                .map(|agent| self.agent_view(agent))
+                .collect(),
+            queues: self
+                .queues
+                .iter()
+                .map(|q| self.queue_view(q, now.mono))
+                .collect(),
+            contacts: contacts
+                .into_iter()
+                .map(|(id, contact)| self.contact_view(*id, contact))
+                .collect(),
+        }
+    }
+
+    fn agent_view(&self, agent: &Agent) -> AgentView {
+        let queues = agent
+            .queues
+            .iter()
+            .filter_map(|queue| self.queues.get(*queue));
+        AgentView {
+            id: agent.declared.id.clone(),
+            name: agent.declared.name.clone(),
+            status: agent.status.clone(),
+            reachable: agent.reachable,
+            activity: agent.activity.clone(),
+            since_unix_ms: agent.activity_since_unix_ms,
+            available: agent.rank.is_some(),
+            skills: agent.declared.skills.clone(),
+            queues: queues.map(|queue| queue.declared.id.clone()).collect(),
+            missed: agent.missed,
+            declared: agent.in_declaration,
+        }
+    }
+
+    fn queue_view(&self, queue: &Queue, now: Duration) -> QueueView {
+        let free = self
+            .agents
+            .values()
+            .filter(|agent| agent.rank.is_some() && serves(&agent.declared, &queue.declared.id));
+        QueueView {
+            id: queue.declared.id.clone(),
+            waiting: queue
+                .places
+                .iter()
+                .enumerate()
+                .map(|(index, place)| self.waiting_view(index + 1, place, now))
+                .collect(),
+            max_length: queue.declared.max_length,
+            connected: queue.connected,
+            agents: queue.agents,
+            agents_staffed: queue.staffed,
+            agents_available: free.count(),
+        }
+    }
+
+    fn waiting_view(&self, position: usize, place: &Place, now: Duration) -> WaitingView {
+        let contact = self.contacts.get(&place.contact);
+        let waited = contact.map_or(Duration::ZERO, |c| now.saturating_sub(c.arrived));
+        WaitingView {
+            contact: place.contact,
+            position,
+            priority: place.priority.0,
+            waited_ms: super::millis(waited),
+            offered_to: contact.and_then(|c| self.agent_of(c)).cloned(),
+        }
+    }
+
+    fn agent_of(&self, contact: &Contact) -> Option<&AgentId> {
+        match contact.state {
+            State::Waiting => None,
+            State::Offered(offer) | State::Connected(offer) => {
+                self.legs.get(&offer).map(|leg| &leg.agent)
+            }
+        }
+    }
+
+    fn contact_view(&self, id: ContactId, contact: &Contact) -> ContactView {
+        let (state, offer) = match contact.state {
+            State::Waiting => (ContactState::Waiting, None),
+            State::Offered(offer) => (ContactState::Offered, Some(offer)),
+            State::Connected(offer) => (ContactState::Connected, Some(offer)),
+        };
+        let ticket = contact.ticket.as_ref();
+        let text = |of: fn(&Ticket) -> &String| ticket.map(of).cloned().unwrap_or_default();
+        ContactView {
+            id,
+            state,
+            queue: ticket.map(|t| t.typed.queue.clone()),
+            call_type: text(|t| &t.typed.call_type),
+            rule: ticket.map(|t| t.typed.rule.clone()),
+            agent: self.agent_of(contact).cloned(),
+            offer,
+            from: text(|t| &t.from),
+            to: text(|t| &t.to),
+            media: ticket.map(|t| t.media.clone()).unwrap_or_default(),
+            priority: ticket.map_or(0, |t| t.typed.priority),
+            arrived_unix_ms: contact.arrived_unix_ms,
+            answered_unix_ms: contact.answered.map(|(_, unix_ms)| unix_ms),
+        }
+    }
+
+    /// What would happen to a contact with these facts, and why; changes nothing. Rules over the
+    /// time of day are tried at [`Now::unix_ms`], which may be any time.
+    pub fn explain(&self, facts: &Facts, now: Now) -> Explanation {
+        let usable = Usable::of(facts);
+        let rules = self.rules.explain(facts, &usable, now.unix_ms);
+        let mut explanation = Explanation {
+            media: usable.kinds(),
+            unusable: usable.unusable.clone(),
+            rules,
+            typed: None,
+            choice: None,
+            outcome: Outcome::Queue { position: 1 },
+        };
+        match self.type_contact_at(facts, &usable, now.unix_ms) {
+            Ok((typed, _)) => self.explain_typed(typed, &mut explanation),
+            Err(refusal) => {
+                explanation.outcome = Outcome::Refuse {
+                    status: refusal.status,
+                    why: refusal.why,
+                };
+            }
+        }
+        explanation
+    }
+
+    fn explain_typed(&self, typed: Typed, explanation: &mut Explanation) {
+        let ticket = self.would_be(typed);
+        let class = ticket.class.and_then(|class| self.classes.get(class));
+        let chosen = class
+            .and_then(|class| best(class, &ticket))
+            .map(|rank| rank.agent.clone());
+        let mut choice = self.choice(&ticket, chosen.as_ref());
+        self.add_unqualified(&ticket, &mut choice.considered);
+        explanation.outcome = match (chosen, self.no_room(&ticket)) {
+            (Some(agent), _) => Outcome::Offer { agent },
+            (None, Some(why)) => Outcome::Refuse {
+                status: why.status(),
+                why,
+            },
+            (None, None) => Outcome::Queue {
+                position: self.position(&ticket) + 1,
+            },
+        };
+        explanation.choice = Some(choice);
+        explanation.typed = Some(ticket.typed);
+    }
+
+    /// The ticket that a contact arriving now would get. Its class exists: every rule has one.
+    fn would_be(&self, typed: Typed) -> Ticket {
+        let queues = &self.queues;
+        Ticket {
+            place: Place {
+                priority: Reverse(typed.priority),
+                arrival: u64::MAX,
+                contact: ContactId(u64::MAX),
+            },
+            queue: queues.iter().position(|q| q.declared.id == typed.queue),
+            class: self.classes.find(&typed.queue, &typed.skills),
+            deadline: Duration::ZERO,
+            skipped: Vec::new(),
+            from: String::new(),
+            to: String::new(),
+            media: Vec::new(),
+            typed,
+        }
+    }
+
+    /// Adds agents that do not qualify, as far as the explanation has room.
+    fn add_unqualified(&self, ticket: &Ticket, considered: &mut Vec<Considered>) {
+        let mut agents: Vec<&Agent> = self.agents.values().collect();
+        agents.sort_unstable_by(|a, b| a.declared.id.cmp(&b.declared.id));
+        let room = MAX_EXPLAINED_AGENTS.saturating_sub(considered.len());
+        let unqualified = agents.into_iter().filter_map(|agent| {
+            let verdict = if !agent.in_declaration {
+                unavailable(agent)?
+            } else if !serves(&agent.declared, &ticket.typed.queue) {
+                Verdict::NotInQueue
+            } else {
+                let (skill, needs, has) = lacking(&ticket.typed.skills, &agent.declared)?;
+                Verdict::LacksSkill {
+                    skill: skill.into(),
+                    needs,
+                    has,
+                }
+            };
+            Some(Considered {
+                agent: agent.declared.id.clone(),
+                verdict,
+            })
+        });
+        considered.extend(unqualified.take(room));
+    }
+}

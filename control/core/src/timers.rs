@@ -1,0 +1,72 @@
+//! Timers by name. Each name has one due time at most, so timers are bounded by what they are
+//! for.
+
+use crate::id::{AgentId, ContactId, OfferId};
+use core::time::Duration;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+
+/// What a timer is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Timer {
+    /// The contact has waited as long as it may.
+    MaxWait(ContactId),
+    /// The offer has rung as long as it may.
+    Ring(OfferId),
+    /// The cancelled offer's end was never reported.
+    Guard(OfferId),
+    /// The agent's wrap-up is over.
+    WrapUp(AgentId),
+    /// The agent may get offers again after one that failed.
+    Rest(AgentId),
+    /// The contact may be offered again to the agent that failed it.
+    Skip(ContactId, AgentId),
+    /// The relay's list of sessions is wanted.
+    Reconcile,
+}
+
+/// All timers.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    order: BTreeSet<(Duration, Timer)>,
+    due: FxHashMap<Timer, Duration>,
+}
+
+impl Timers {
+    /// Sets a timer, in place of an earlier one of the same name.
+    pub fn set(&mut self, timer: Timer, due: Duration) {
+        self.cancel(&timer);
+        self.due.insert(timer.clone(), due);
+        self.order.insert((due, timer));
+    }
+
+    /// Removes a timer; nothing happens without one.
+    pub fn cancel(&mut self, timer: &Timer) {
+        if let Some(due) = self.due.remove(timer) {
+            self.order.remove(&(due, timer.clone()));
+        }
+    }
+
+    pub fn is_set(&self, timer: &Timer) -> bool {
+        self.due.contains_key(timer)
+    }
+
+    /// Takes out the first timer that is due.
+    pub fn take_due(&mut self, now: Duration) -> Option<Timer> {
+        let (due, _) = self.order.first()?;
+        if *due > now {
+            return None;
+        }
+        let (_, timer) = self.order.pop_first()?;
+        self.due.remove(&timer);
+        Some(timer)
+    }
+
+    pub fn next(&self) -> Option<Duration> {
+        self.order.first().map(|(due, _)| *due)
+    }
+
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+}
