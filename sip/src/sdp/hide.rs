@@ -158,7 +158,9 @@ fn names(value: &str, address: &str) -> bool {
     let part = |char: Option<char>| char.is_some_and(|c| c.is_alphanumeric() || c == '.');
     value.match_indices(address).any(|(at, _)| {
         let before = value.get(..at).and_then(|text| text.chars().next_back());
-        let after = value.get(at + address.len()..).and_then(|text| text.chars().next());
+        let after = value
+            .get(at + address.len()..)
+            .and_then(|text| text.chars().next());
         !part(before) && !part(after)
     })
 }
