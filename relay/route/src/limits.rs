@@ -23,6 +23,10 @@ pub const BUFFERS_PER_THREAD: u16 = 2048;
 /// own with a place for every pair, so that it cannot fail.
 pub const MAX_COMMANDS: usize = 1024;
 
+/// Longest window, in seconds, in which a source other than the signalled one may be learned.
+/// It bounds for how long media can be taken by somebody who shares the party's IP address.
+pub const MAX_LEARN_WINDOW_SECONDS: u64 = 60;
+
 /// Local IP addresses for which a port pool is kept.
 pub const MAX_LOCAL_IPS: usize = 64;
 

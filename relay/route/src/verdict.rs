@@ -6,14 +6,19 @@ use crate::flow::Flow;
 
 /// What the table says about one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it is sent on.
+    pub verdict: Verdict,
+    /// Whether it is the first from an acceptable source, so that its flow is to be locked to
+    /// that source. It may be so even if it is not sent on.
+    pub learn: bool,
+}
+
+/// Sent on, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Send it out of that socket.
-    Forward {
-        /// The socket to send from; its row knows the address to send to.
-        out: Flow,
-        /// This is the first datagram from an acceptable source: lock the flow to it.
-        learn: bool,
-    },
+    /// Send it out of that socket; its row knows the address to send to.
+    Forward(Flow),
     /// Do not send it, and count why.
     Drop(DropReason),
 }

@@ -57,7 +57,7 @@ impl EngineConfig {
             ));
         }
         let (first, last) = (*self.ports.start(), *self.ports.end());
-        if first < 1024 || first.next_multiple_of(2) >= last {
+        if first < 1024 || u32::from(first).next_multiple_of(2) >= u32::from(last) {
             return bad(format!(
                 "ports is {first}-{last}, needed is at least one even port and the odd one above it, from 1024 on"
             ));

@@ -1,0 +1,212 @@
+//! Counters that one packet thread writes and anybody reads.
+//!
+//! Each cell has one writer, so that a relaxed load and a relaxed store replace the locked
+//! instruction of an atomic addition.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use patchbay_route::counters::{DropCounts, FlowStats, PairStats};
+use patchbay_route::flow::{FLOWS, Flow};
+use patchbay_route::verdict::DropReason;
+
+use super::totals::ThreadTotals;
+
+/// A counter with a single writer.
+#[derive(Debug, Default)]
+pub struct Cell(AtomicU64);
+
+impl Cell {
+    /// Adds; to be called by the writer alone.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Sets.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+
+    /// Reads.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// One counter for each reason.
+#[derive(Debug, Default)]
+pub struct DropCells {
+    source_unexpected: Cell,
+    source_unsignalled: Cell,
+    remote_unknown: Cell,
+    remote_held: Cell,
+    oversized: Cell,
+    unreadable: Cell,
+    closing: Cell,
+    queue_full: Cell,
+    send_would_block: Cell,
+    send_no_buffers: Cell,
+    send_refused: Cell,
+    send_unreachable: Cell,
+    send_too_big: Cell,
+    send_forbidden: Cell,
+    send_other: Cell,
+}
+
+impl DropCells {
+    /// The counter of a reason.
+    #[inline]
+    pub fn of(&self, reason: DropReason) -> &Cell {
+        match reason {
+            DropReason::SourceUnexpected => &self.source_unexpected,
+            DropReason::SourceUnsignalled => &self.source_unsignalled,
+            DropReason::RemoteUnknown => &self.remote_unknown,
+            DropReason::RemoteHeld => &self.remote_held,
+            DropReason::Oversized => &self.oversized,
+            DropReason::Unreadable => &self.unreadable,
+            DropReason::Closing => &self.closing,
+            DropReason::QueueFull => &self.queue_full,
+            DropReason::SendWouldBlock => &self.send_would_block,
+            DropReason::SendNoBuffers => &self.send_no_buffers,
+            DropReason::SendRefused => &self.send_refused,
+            DropReason::SendUnreachable => &self.send_unreachable,
+            DropReason::SendTooBig => &self.send_too_big,
+            DropReason::SendForbidden => &self.send_forbidden,
+            DropReason::SendOther => &self.send_other,
+        }
+    }
+
+    fn read(&self) -> DropCounts {
+        DropCounts::new(DropReason::ALL.map(|reason| self.of(reason).get()))
+    }
+}
+
+/// Counters of one flow.
+#[derive(Debug, Default)]
+pub struct FlowCells {
+    /// Datagrams read from the socket.
+    pub received: Cell,
+    /// Datagrams handed to the kernel for sending.
+    pub accepted: Cell,
+    /// Their payload bytes.
+    pub bytes: Cell,
+    /// When the last one was accepted, in nanoseconds of the engine's clock; 0: never.
+    pub last: Cell,
+    /// Whether the flow is locked to a source.
+    pub learned: AtomicBool,
+    /// Datagrams not forwarded.
+    pub drops: DropCells,
+}
+
+impl FlowCells {
+    fn read(&self, now: u64) -> FlowStats {
+        let last = self.last.get();
+        FlowStats {
+            received: self.received.get(),
+            accepted: self.accepted.get(),
+            bytes: self.bytes.get(),
+            drops: self.drops.read(),
+            learned: self.learned.load(Relaxed),
+            last_packet_age: (last > 0).then(|| Duration::from_nanos(now.saturating_sub(last))),
+        }
+    }
+}
+
+/// Counters of one pair.
+#[derive(Debug, Default)]
+pub struct PairCells {
+    flows: [FlowCells; FLOWS],
+}
+
+impl PairCells {
+    /// The counters of one of its flows.
+    #[inline]
+    pub fn flow(&self, flow: Flow) -> &FlowCells {
+        &self.flows[flow.index()]
+    }
+
+    /// Takes a snapshot; `now` is the engine's clock.
+    pub fn read(&self, now: u64) -> PairStats {
+        PairStats {
+            flows: Flow::ALL.map(|flow| self.flow(flow).read(now)),
+        }
+    }
+}
+
+/// Counters of one packet thread.
+#[derive(Debug, Default)]
+pub struct ThreadCells {
+    /// Datagrams read from sockets.
+    pub received: Cell,
+    /// Datagrams handed to the kernel for sending.
+    pub accepted: Cell,
+    /// Their payload bytes.
+    pub bytes: Cell,
+    /// Datagrams not forwarded.
+    pub drops: DropCells,
+    /// Wake-ups.
+    pub batches: Cell,
+    /// Receives started anew.
+    pub rearmed: Cell,
+    /// Receives that found no buffer.
+    pub out_of_buffers: Cell,
+    /// Receives that ended with another error.
+    pub receive_errors: Cell,
+    /// Sources learned.
+    pub learned: Cell,
+    /// Sockets that could not be connected.
+    pub connect_errors: Cell,
+    /// Pairs in the table.
+    pub pairs: Cell,
+}
+
+impl ThreadCells {
+    /// Takes a snapshot.
+    pub fn read(&self) -> ThreadTotals {
+        ThreadTotals {
+            received: self.received.get(),
+            accepted: self.accepted.get(),
+            bytes: self.bytes.get(),
+            drops: self.drops.read(),
+            batches: self.batches.get(),
+            rearmed: self.rearmed.get(),
+            out_of_buffers: self.out_of_buffers.get(),
+            receive_errors: self.receive_errors.get(),
+            learned: self.learned.get(),
+            connect_errors: self.connect_errors.get(),
+            pairs: self.pairs.get(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_counter_of_its_own() {
+        let cells = DropCells::default();
+        for (i, reason) in DropReason::ALL.into_iter().enumerate() {
+            cells.of(reason).add(i as u64 + 1);
+        }
+        for (i, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(cells.read().get(reason), i as u64 + 1);
+        }
+    }
+
+    #[test]
+    fn ages_are_counted_from_the_last_packet() {
+        let cells = PairCells::default();
+        let flow = Flow::from_index(2);
+        assert_eq!(cells.read(10).last_packet_age(), None);
+        cells.flow(flow).last.set(4);
+        assert_eq!(
+            cells.read(10).last_packet_age(),
+            Some(Duration::from_nanos(6))
+        );
+        assert_eq!(cells.read(3).last_packet_age(), Some(Duration::ZERO));
+    }
+}

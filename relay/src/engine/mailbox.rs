@@ -1,0 +1,182 @@
+//! What a packet thread shares with the rest: bounded queues in and out, a wake-up, counters.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crossbeam::queue::ArrayQueue;
+use patchbay_route::flow::{FLOWS, Side};
+use patchbay_route::limits::MAX_COMMANDS;
+use patchbay_route::pair::{PairId, Remote};
+use rustix::event::EventfdFlags;
+
+use super::cells::{PairCells, ThreadCells};
+use super::times::TimeCells;
+
+/// A change of a thread's table.
+#[derive(Debug)]
+pub enum Command {
+    /// A new row.
+    Open {
+        /// Its name.
+        id: PairId,
+        /// Its sockets, by flow index.
+        sockets: [OwnedFd; FLOWS],
+        /// Its counters.
+        cells: Arc<PairCells>,
+    },
+    /// A side's SDP came.
+    SetRemote {
+        /// The pair.
+        id: PairId,
+        /// The side.
+        side: Side,
+        /// What its SDP says.
+        remote: Remote,
+    },
+    /// Fail, as if something had gone wrong: for tests and drills.
+    Fail,
+}
+
+/// One packet thread's queues and cells.
+#[derive(Debug)]
+pub struct Mailbox {
+    commands: ArrayQueue<Command>,
+    /// Rows to be closed: a place for each, so that closing never finds the queue full.
+    closes: ArrayQueue<PairId>,
+    /// Rows that have been closed; as large, for the same reason.
+    closed: ArrayQueue<u32>,
+    wake: OwnedFd,
+    stop: AtomicBool,
+    alive: AtomicBool,
+    tid: AtomicU32,
+    failure: OnceLock<String>,
+    /// Counters.
+    pub cells: ThreadCells,
+    /// Sampled forwarding times.
+    pub times: TimeCells,
+}
+
+impl Mailbox {
+    /// An empty mailbox for a thread of that many rows.
+    ///
+    /// # Errors
+    /// What the kernel says when it gives no eventfd.
+    pub fn new(rows: usize) -> rustix::io::Result<Mailbox> {
+        Ok(Mailbox {
+            commands: ArrayQueue::new(MAX_COMMANDS),
+            closes: ArrayQueue::new(rows.max(1)),
+            closed: ArrayQueue::new(rows.max(1)),
+            wake: rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            stop: AtomicBool::new(false),
+            alive: AtomicBool::new(false),
+            tid: AtomicU32::new(0),
+            failure: OnceLock::new(),
+            cells: ThreadCells::default(),
+            times: TimeCells::default(),
+        })
+    }
+
+    /// Hands a command to the thread; gives it back when the queue is full.
+    pub fn send(&self, command: Command) -> Result<(), Command> {
+        self.commands.push(command)?;
+        self.ring_bell();
+        Ok(())
+    }
+
+    /// Asks the thread to close a row. A row is asked for once in its life.
+    pub fn close(&self, id: PairId) {
+        // Cannot be full: it has a place for each row.
+        let _ = self.closes.push(id);
+        self.ring_bell();
+    }
+
+    /// Asks the thread to close all rows and end.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.ring_bell();
+    }
+
+    /// A row that the thread has finished closing.
+    pub fn next_closed(&self) -> Option<u32> {
+        self.closed.pop()
+    }
+
+    /// Whether the thread runs.
+    pub fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
+    }
+
+    /// The thread's kernel id.
+    pub fn tid(&self) -> u32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// Why the thread ended before it was asked to.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Drops what a dead thread will not take any more, with the sockets in it.
+    pub fn clear(&self) {
+        while self.commands.pop().is_some() {}
+        while self.closes.pop().is_some() {}
+    }
+
+    fn ring_bell(&self) {
+        // It can only fail when the count is at its end, and then the bell rings already.
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+
+    // The packet thread's side.
+
+    /// Says that the thread runs.
+    pub fn begin(&self) {
+        let tid = rustix::thread::gettid().as_raw_nonzero().get();
+        self.tid
+            .store(u32::try_from(tid).unwrap_or(0), Ordering::Relaxed);
+        self.alive.store(true, Ordering::Release);
+    }
+
+    /// Says that the thread has ended, and why if nobody asked it to.
+    pub fn end(&self, failure: Option<String>) {
+        if let Some(failure) = failure {
+            let _ = self.failure.set(failure);
+        }
+        self.cells.pairs.set(0);
+        self.alive.store(false, Ordering::Release);
+        self.clear();
+    }
+
+    /// The descriptor that becomes readable when there is something to do.
+    pub fn bell(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// Makes the bell silent. To be called before the queues are read.
+    pub fn silence(&self) {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&self.wake, &mut count);
+    }
+
+    /// The next command.
+    pub fn next_command(&self) -> Option<Command> {
+        self.commands.pop()
+    }
+
+    /// The next row to be closed. Commands for it were sent before: read those first.
+    pub fn next_close(&self) -> Option<PairId> {
+        self.closes.pop()
+    }
+
+    /// Reports a row as closed: sockets gone, ports free.
+    pub fn report_closed(&self, row: u32) {
+        // Cannot be full: it has a place for each row.
+        let _ = self.closed.push(row);
+    }
+
+    /// Whether the thread is to end.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}

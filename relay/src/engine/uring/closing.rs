@@ -1,0 +1,175 @@
+//! A packet thread's commands: rows come, sides move, rows go.
+//!
+//! A row goes in three steps, since the ring holds its sockets for a while: its receives are
+//! cancelled and report their end; its sockets are closed and report that; then the row is
+//! reported as closed, and its ports are free.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use patchbay_route::flow::{Component, FLOWS, Flow, Side};
+use patchbay_route::pair::{PairId, Remote};
+
+use super::message::ask_for_stamps;
+use super::row::{Phase, Row, slot};
+use super::worker::{Failure, Worker};
+use crate::engine::cells::PairCells;
+use crate::engine::mailbox::Command;
+use crate::forward::Destination;
+
+/// One row in so many has its datagrams stamped by the kernel, to sample the forwarding time.
+const STAMPED_ROWS: u32 = 16;
+
+impl Worker {
+    /// Does all that the mailbox asks for.
+    pub(super) fn obey(&mut self) -> Result<(), Failure> {
+        self.mailbox.silence();
+        self.obey_commands()?;
+        while let Some(id) = self.mailbox.next_close() {
+            // What was asked for before the closing comes first.
+            self.obey_commands()?;
+            if self.table.get(id.row()).is_some_and(|row| row.id == id) {
+                self.close_row(id.row())?;
+            }
+        }
+        if self.mailbox.is_stopping() && !self.stopping {
+            self.stopping = true;
+            for index in 0..self.table.end() {
+                self.close_row(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn obey_commands(&mut self) -> Result<(), Failure> {
+        while let Some(command) = self.mailbox.next_command() {
+            match command {
+                Command::Open { id, sockets, cells } => self.open_row(id, &sockets, cells)?,
+                Command::SetRemote { id, side, remote } => self.set_remote(id, side, &remote)?,
+                Command::Fail => return Err(Failure::Asked),
+            }
+        }
+        Ok(())
+    }
+
+    fn open_row(
+        &mut self,
+        id: PairId,
+        sockets: &[OwnedFd; FLOWS],
+        cells: Arc<PairCells>,
+    ) -> Result<(), Failure> {
+        let index = id.row();
+        if self.table.get(index).is_some() {
+            return Ok(());
+        }
+        if index.is_multiple_of(STAMPED_ROWS) {
+            sockets.iter().for_each(ask_for_stamps);
+        }
+        if self.stopping
+            || self
+                .ring
+                .register(slot(index, Flow::ALL[0]), sockets)
+                .is_err()
+        {
+            self.mailbox.report_closed(index);
+            return Ok(());
+        }
+        if self.table.insert(index, Row::new(id, cells)).is_err() {
+            return Ok(());
+        }
+        self.mailbox.cells.pairs.set(self.table.len() as u64);
+        for flow in Flow::ALL {
+            if let Some(row) = self.table.get_mut(index) {
+                row.socket(flow).armed = true;
+            }
+            self.ring.arm(slot(index, flow))?;
+        }
+        Ok(())
+    }
+
+    fn set_remote(&mut self, id: PairId, side: Side, remote: &Remote) -> Result<(), Failure> {
+        let (index, now) = (id.row(), self.now);
+        let Some(row) = self.table.get_mut(index).filter(|row| row.id == id) else {
+            return Ok(());
+        };
+        let restarted = row.pair.set_remote(side, remote, now);
+        for component in Component::ALL {
+            if !restarted[component.index()] {
+                continue;
+            }
+            let flow = Flow::new(side, component);
+            row.cells.flow(flow).learned.store(false, Ordering::Relaxed);
+            let socket = row.socket(flow);
+            socket.connected = false;
+            socket.epoch = socket.epoch.wrapping_add(1);
+            if std::mem::take(&mut socket.bound_to_peer) {
+                self.ring.disconnect(slot(index, flow))?;
+            }
+            if let Destination::At(address) = row.pair.destination(flow) {
+                self.ring.set_address(slot(index, flow), address);
+            }
+        }
+        Ok(())
+    }
+
+    fn close_row(&mut self, index: u32) -> Result<(), Failure> {
+        let Some(row) = self.table.get_mut(index) else {
+            return Ok(());
+        };
+        if row.phase != Phase::Open {
+            return Ok(());
+        }
+        row.phase = Phase::Disarming;
+        for flow in Flow::ALL {
+            if row.socket(flow).armed {
+                self.ring.disarm(slot(index, flow))?;
+            }
+        }
+        self.go_on_closing(index)
+    }
+
+    /// Closes the sockets of a row once none of its receives is under way.
+    pub(super) fn go_on_closing(&mut self, index: u32) -> Result<(), Failure> {
+        let Some(row) = self.table.get_mut(index) else {
+            return Ok(());
+        };
+        if row.phase != Phase::Disarming || row.sockets.iter().any(|socket| socket.armed) {
+            return Ok(());
+        }
+        row.phase = Phase::Closing;
+        for flow in Flow::ALL {
+            self.ring.close(slot(index, flow))?;
+        }
+        Ok(())
+    }
+
+    /// One of a row's sockets is gone; after the last one, so is the row.
+    pub(super) fn socket_closed(&mut self, at: u32) {
+        let (index, flow) = super::row::unslot(at);
+        let Some(row) = self.table.get_mut(index) else {
+            return;
+        };
+        row.socket(flow).open = false;
+        if row.sockets.iter().any(|socket| socket.open) {
+            return;
+        }
+        self.table.remove(index);
+        self.mailbox.cells.pairs.set(self.table.len() as u64);
+        self.mailbox.report_closed(index);
+    }
+
+    /// Ends the ring in order, so that its memory can be freed.
+    pub(super) fn dismantle(mut self) -> Result<(), Failure> {
+        self.ring.unwatch()?;
+        while self.bell_armed {
+            self.ring.wait()?;
+            while let Some(event) = self.ring.next() {
+                if let super::ring::Event::Woken { armed } = event {
+                    self.bell_armed = armed;
+                }
+            }
+        }
+        Ok(self.ring.dismantle()?)
+    }
+}

@@ -1,0 +1,378 @@
+//! An io_uring with a socket table and packet buffers, made safe to use.
+//!
+//! Sockets live in the ring's registered file table, at *slots*; the process keeps no descriptor
+//! of them. What the kernel may still read (buffers, addresses, the message layout) is owned
+//! here and stays in its place, so that no caller can pull it away.
+//!
+//! Sends do not wait (`MSG_DONTWAIT`), so that they are over when the system call that submits
+//! them returns. Only failures are reported; the buffers of all go back to the pool at once.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use io_uring::squeue::{Entry, Flags};
+use io_uring::{IoUring, cqueue, opcode, types};
+use patchbay_route::limits::{BUFFERS_PER_THREAD, HEADROOM_BYTES};
+
+use super::address::{self, Addresses};
+use super::buffers::{Buffer, Buffers, GROUP};
+use super::message::{Layout, Message};
+
+/// Entries of the submission queue. When it is full it is submitted, so that a large batch
+/// leaves in parts.
+const SUBMISSIONS: u32 = 512;
+/// Entries of the completion queue: more than one wake-up can yield, which is one for each
+/// buffer, and the ends of receives and the like.
+const COMPLETIONS: u32 = 4 * BUFFERS_PER_THREAD as u32;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A receive yielded something.
+    Received {
+        /// The socket.
+        slot: u32,
+        /// A datagram, or the error that ended the receive.
+        outcome: Result<Buffer, i32>,
+        /// Whether the receive goes on. If not it must be armed anew.
+        armed: bool,
+    },
+    /// A send failed.
+    SendFailed {
+        /// The socket on which the datagram had arrived.
+        from: u32,
+        /// Why.
+        errno: i32,
+    },
+    /// A connect is done.
+    Connected {
+        /// The socket.
+        slot: u32,
+        /// As given to [`Ring::connect`].
+        epoch: u8,
+        /// Whether it succeeded.
+        ok: bool,
+    },
+    /// A socket has been closed.
+    Closed {
+        /// Where it was.
+        slot: u32,
+    },
+    /// The bell rang.
+    Woken {
+        /// Whether it goes on being watched.
+        armed: bool,
+    },
+    /// The end of something whose end is of no account.
+    Other,
+}
+
+/// Whereto a send goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// To the address that the socket is connected to.
+    Peer,
+    /// To the slot's address (see [`Ring::set_address`]).
+    Address,
+}
+
+/// What a completion was for: the top byte of its user data.
+mod kind {
+    pub const RECEIVE: u8 = 1;
+    pub const SEND: u8 = 2;
+    pub const CONNECT: u8 = 3;
+    pub const CLOSE: u8 = 4;
+    pub const BELL: u8 = 5;
+    pub const OTHER: u8 = 6;
+}
+
+/// The ring of one packet thread.
+pub struct Ring {
+    io: IoUring,
+    buffers: Buffers,
+    addresses: Addresses,
+    layout: Layout,
+    /// Buffers of sends that are queued and not submitted.
+    unsent: Vec<Buffer>,
+}
+
+impl Ring {
+    /// A ring for that many sockets, none of them there yet.
+    ///
+    /// # Errors
+    /// What the kernel says, and at which step.
+    pub fn new(slots: u32) -> Result<Ring, (&'static str, io::Error)> {
+        let io = builder()
+            .build(SUBMISSIONS)
+            .map_err(|e| ("io_uring_setup", e))?;
+        io.submitter()
+            .register_files_sparse(slots)
+            .map_err(|e| ("socket table", e))?;
+        let buffers = Buffers::new(&io.submitter()).map_err(|e| ("packet buffers", e))?;
+        Ok(Ring {
+            io,
+            buffers,
+            addresses: Addresses::new(slots),
+            layout: Layout::new(),
+            unsent: Vec::with_capacity(usize::from(BUFFERS_PER_THREAD)),
+        })
+    }
+
+    /// Puts sockets at the slots from `first` on. The caller's descriptors can be closed then.
+    ///
+    /// # Errors
+    /// What the kernel says; none is in its place then.
+    pub fn register<const N: usize>(
+        &mut self,
+        first: u32,
+        sockets: &[OwnedFd; N],
+    ) -> io::Result<()> {
+        let raw = sockets.each_ref().map(AsRawFd::as_raw_fd);
+        let done = self.io.submitter().register_files_update(first, &raw)?;
+        if done == N {
+            return Ok(());
+        }
+        let _ = self.io.submitter().register_files_update(first, &[-1; N]);
+        Err(io::ErrorKind::Other.into())
+    }
+
+    /// Starts a receive that goes on until it ends with [`Event::Received::armed`] false.
+    pub fn arm(&mut self, slot: u32) -> io::Result<()> {
+        let receive =
+            opcode::RecvMsgMulti::new(types::Fixed(slot), self.layout.as_ptr(), GROUP).build();
+        // SAFETY: the kernel reads the layout when this is submitted; it lives as long as the
+        // ring. The buffers are the registered pool's.
+        unsafe { self.queue(receive.user_data(tag(kind::RECEIVE, 0, slot))) }
+    }
+
+    /// Ends a receive, which then reports its end.
+    pub fn disarm(&mut self, slot: u32) -> io::Result<()> {
+        let cancel = opcode::AsyncCancel::new(tag(kind::RECEIVE, 0, slot)).build();
+        // SAFETY: refers to no memory.
+        unsafe { self.queue(cancel.user_data(tag(kind::OTHER, 0, slot))) }
+    }
+
+    /// Watches a descriptor for being readable.
+    pub fn watch(&mut self, bell: BorrowedFd<'_>) -> io::Result<()> {
+        let poll = opcode::PollAdd::new(types::Fd(bell.as_raw_fd()), libc::POLLIN as u32)
+            .multi(true)
+            .build();
+        // SAFETY: refers to no memory; the kernel holds the file open while it polls.
+        unsafe { self.queue(poll.user_data(tag(kind::BELL, 0, 0))) }
+    }
+
+    /// Ends the watching.
+    pub fn unwatch(&mut self) -> io::Result<()> {
+        let cancel = opcode::AsyncCancel::new(tag(kind::BELL, 0, 0)).build();
+        // SAFETY: refers to no memory.
+        unsafe { self.queue(cancel.user_data(tag(kind::OTHER, 0, 0))) }
+    }
+
+    /// Sets the address that [`To::Address`] and [`Ring::connect`] mean.
+    pub fn set_address(&mut self, slot: u32, address: SocketAddr) {
+        self.addresses.set(slot, address);
+    }
+
+    /// Connects the slot's socket to the slot's address: it then receives from there alone.
+    pub fn connect(&mut self, slot: u32, epoch: u8) -> io::Result<()> {
+        let Some((address, len)) = self.addresses.get(slot) else {
+            return Ok(());
+        };
+        let connect = opcode::Connect::new(types::Fixed(slot), address, len).build();
+        // SAFETY: the kernel reads the address when this is submitted; it lives as long as the
+        // ring, and does not move.
+        unsafe { self.queue(connect.user_data(tag(kind::CONNECT, epoch, slot))) }
+    }
+
+    /// Undoes a connect: the socket receives from everybody again.
+    pub fn disconnect(&mut self, slot: u32) -> io::Result<()> {
+        let (address, len) = address::unspecified();
+        let connect = opcode::Connect::new(types::Fixed(slot), address, len).build();
+        // SAFETY: the address is a static.
+        unsafe { self.queue(connect.user_data(tag(kind::OTHER, 0, slot))) }
+    }
+
+    /// Closes the slot's socket.
+    pub fn close(&mut self, slot: u32) -> io::Result<()> {
+        let close = opcode::Close::new(types::Fixed(slot)).build();
+        // SAFETY: refers to no memory.
+        unsafe { self.queue(close.user_data(tag(kind::CLOSE, 0, slot))) }
+    }
+
+    /// Sends the payload of a received buffer out of slot `out`. `from` is where it came in, for
+    /// [`Event::SendFailed`]. The buffer goes back to the pool by itself.
+    ///
+    /// # Errors
+    /// The queue is full even after submitting it, or no address is set. The buffer is back in
+    /// the pool.
+    pub fn send(&mut self, out: u32, from: u32, buffer: Buffer, to: To) -> io::Result<()> {
+        let Some(payload) = self.buffers.bytes(&buffer).get(HEADROOM_BYTES..) else {
+            self.buffers.give_back(buffer);
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let len = u32::try_from(payload.len()).unwrap_or(0);
+        let mut send =
+            opcode::Send::new(types::Fixed(out), payload.as_ptr(), len).flags(libc::MSG_DONTWAIT);
+        if to == To::Address {
+            let Some((address, len)) = self.addresses.get(out) else {
+                self.buffers.give_back(buffer);
+                return Err(io::ErrorKind::AddrNotAvailable.into());
+            };
+            send = send.dest_addr(address).dest_addr_len(len);
+        }
+        let send = send
+            .build()
+            .flags(Flags::SKIP_SUCCESS)
+            .user_data(tag(kind::SEND, 0, from));
+        // SAFETY: payload and address are read while the entry is submitted, since the send does
+        // not wait. The address lives as long as the ring; the buffer is kept in `unsent` until
+        // then (or given back at once if it could not be queued).
+        match unsafe { self.queue(send) } {
+            Ok(()) => {
+                self.unsent.push(buffer);
+                Ok(())
+            }
+            Err(e) => {
+                self.buffers.give_back(buffer);
+                Err(e)
+            }
+        }
+    }
+
+    /// Gives a buffer back that is not sent.
+    pub fn give_back(&mut self, buffer: Buffer) {
+        self.buffers.give_back(buffer);
+    }
+
+    /// Reads the message in a buffer.
+    pub fn message<'a>(&'a self, buffer: &'a Buffer) -> Option<Message<'a>> {
+        self.layout.parse(self.buffers.bytes(buffer))
+    }
+
+    /// Submits what is queued.
+    ///
+    /// # Errors
+    /// The kernel refuses to go on.
+    pub fn submit(&mut self) -> io::Result<()> {
+        self.enter(0)
+    }
+
+    /// Submits what is queued, and waits until there is an event.
+    ///
+    /// # Errors
+    /// The kernel refuses to go on.
+    pub fn wait(&mut self) -> io::Result<()> {
+        self.enter(1)
+    }
+
+    fn enter(&mut self, want: usize) -> io::Result<()> {
+        self.buffers.publish();
+        match self.io.submit_and_wait(want) {
+            Ok(_) => {}
+            // Interrupted, or the kernel wants completions to be taken first: both pass.
+            Err(e)
+                if matches!(
+                    e.raw_os_error(),
+                    Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)
+                ) => {}
+            Err(e) => return Err(e),
+        }
+        // An entry that the kernel has not taken may be one of the sends.
+        if self.io.submission().is_empty() && !self.unsent.is_empty() {
+            for buffer in self.unsent.drain(..) {
+                self.buffers.give_back(buffer);
+            }
+            self.buffers.publish();
+        }
+        Ok(())
+    }
+
+    /// The next event that has arrived.
+    pub fn next(&mut self) -> Option<Event> {
+        let entry = self.io.completion().next()?;
+        let (kind, epoch, slot) = untag(entry.user_data());
+        let (result, armed) = (entry.result(), cqueue::more(entry.flags()));
+        Some(match kind {
+            kind::RECEIVE => {
+                let buffer = cqueue::buffer_select(entry.flags());
+                Event::Received {
+                    slot,
+                    outcome: self.outcome(result, buffer),
+                    armed,
+                }
+            }
+            kind::SEND if result < 0 => Event::SendFailed {
+                from: slot,
+                errno: -result,
+            },
+            kind::CONNECT => Event::Connected {
+                slot,
+                epoch,
+                ok: result >= 0,
+            },
+            kind::CLOSE => Event::Closed { slot },
+            kind::BELL => Event::Woken { armed },
+            _ => Event::Other,
+        })
+    }
+
+    /// Frees the buffers. To be called when every receive has reported its end; a ring that is
+    /// dropped without this leaves them allocated.
+    pub fn dismantle(mut self) -> io::Result<()> {
+        self.submit()?;
+        if self.unsent.is_empty() {
+            self.buffers.release(&self.io.submitter());
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, result: i32, buffer: Option<u16>) -> Result<Buffer, i32> {
+        let len = usize::try_from(result).map_err(|_| -result);
+        match (len, buffer) {
+            (Ok(len), Some(id)) => self.buffers.take(id, len).ok_or(libc::EBADMSG),
+            (Ok(_), None) => Err(libc::ENODATA),
+            (Err(errno), Some(id)) => {
+                if let Some(unused) = self.buffers.take(id, 0) {
+                    self.buffers.give_back(unused);
+                }
+                Err(errno)
+            }
+            (Err(errno), None) => Err(errno),
+        }
+    }
+
+    /// Puts an entry into the submission queue, making room if it is full.
+    ///
+    /// # Safety
+    /// What the entry points to must stay until the kernel is done with it.
+    unsafe fn queue(&mut self, entry: Entry) -> io::Result<()> {
+        // SAFETY: the caller's promise.
+        if unsafe { self.io.submission().push(&entry) }.is_ok() {
+            return Ok(());
+        }
+        self.submit()?;
+        // SAFETY: the caller's promise.
+        unsafe { self.io.submission().push(&entry) }.map_err(|_| io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// The kind of ring that the packet engine needs.
+pub fn builder() -> io_uring::Builder {
+    let mut builder = IoUring::builder();
+    builder
+        .setup_cqsize(COMPLETIONS)
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_submit_all();
+    builder
+}
+
+fn tag(kind: u8, epoch: u8, slot: u32) -> u64 {
+    u64::from(kind) << 56 | u64::from(epoch) << 48 | u64::from(slot)
+}
+
+fn untag(data: u64) -> (u8, u8, u32) {
+    let [kind, epoch, _, _, a, b, c, d] = data.to_be_bytes();
+    (kind, epoch, u32::from_be_bytes([a, b, c, d]))
+}

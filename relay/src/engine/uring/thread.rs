@@ -1,0 +1,104 @@
+//! Starting a packet thread, and telling how it ended.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+
+use patchbay_route::flow::FLOWS;
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use super::probe::explain;
+use super::ring::Ring;
+use super::worker::Worker;
+use crate::engine::EngineError;
+use crate::engine::clock::Clock;
+use crate::engine::mailbox::Mailbox;
+
+/// What a packet thread is to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its number.
+    pub thread: usize,
+    /// The core to pin it to.
+    pub cpu: Option<usize>,
+    /// Rows of its table.
+    pub rows: usize,
+    /// The engine's clock.
+    pub clock: Clock,
+    /// What it shares with the rest.
+    pub mailbox: Arc<Mailbox>,
+}
+
+/// Starts a thread and waits until it is ready.
+///
+/// # Errors
+/// [`EngineError`] if it cannot be started, pinned, or have its ring.
+pub fn start(plan: Plan) -> Result<JoinHandle<()>, EngineError> {
+    let thread = plan.thread;
+    let failed = move |what, cause| EngineError::Thread {
+        thread,
+        what,
+        cause,
+    };
+    let (ready, started) = mpsc::channel();
+    let handle = std::thread::Builder::new()
+        .name(format!("packets-{thread}"))
+        .spawn(move || run(&plan, &ready))
+        .map_err(|e| failed("spawn", e))?;
+    match started.recv() {
+        Ok(Ok(())) => Ok(handle),
+        Ok(Err(e)) => {
+            let _ = handle.join();
+            Err(e)
+        }
+        Err(_) => Err(failed("start", io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
+fn run(plan: &Plan, ready: &Sender<Result<(), EngineError>>) {
+    let ring = match pin(plan).and_then(|()| make_ring(plan.rows)) {
+        Ok(ring) => ring,
+        Err(e) => {
+            let _ = ready.send(Err(e));
+            return;
+        }
+    };
+    let worker = Worker::new(ring, plan.rows, plan.mailbox.clone(), plan.clock);
+    plan.mailbox.begin();
+    let _ = ready.send(Ok(()));
+    let outcome = catch_unwind(AssertUnwindSafe(|| worker.run()));
+    plan.mailbox.end(match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(failure)) => Some(failure.to_string()),
+        Err(panic) => Some(format!("panicked: {}", message(panic.as_ref()))),
+    });
+}
+
+fn pin(plan: &Plan) -> Result<(), EngineError> {
+    let Some(cpu) = plan.cpu else { return Ok(()) };
+    let failed = |cause| EngineError::Thread {
+        thread: plan.thread,
+        what: "pin to its core",
+        cause,
+    };
+    if cpu >= CpuSet::MAX_CPU {
+        return Err(failed(io::ErrorKind::InvalidInput.into()));
+    }
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set).map_err(|e| failed(e.into()))
+}
+
+fn make_ring(rows: usize) -> Result<Ring, EngineError> {
+    let slots = u32::try_from(rows * FLOWS).unwrap_or(u32::MAX);
+    Ring::new(slots).map_err(|(step, cause)| explain(step, cause))
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

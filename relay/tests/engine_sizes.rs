@@ -1,0 +1,36 @@
+//! F1: datagrams of every size up to the limit pass; a larger one is dropped by name.
+#![allow(clippy::unwrap_used)]
+
+mod engine_support;
+use engine_support::*;
+use patchbay_relay::engine::{Component, DropReason, Side};
+use patchbay_route::limits::MAX_DATAGRAM_BYTES;
+
+#[test]
+fn sizes_from_none_to_the_limit_pass() {
+    let engine = engine(11_500, 11_599);
+    let (client, agent, pair) = call(&engine);
+    let [at_client, at_agent] = pair.local;
+    let mut sent = 0;
+    for _ in 0..2 {
+        for size in [0, 1, 11, 12, 172, 0, 0, 1472, 1500, MAX_DATAGRAM_BYTES, 1] {
+            let data: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
+            assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &data);
+            sent += 1;
+        }
+        let oversized = vec![7; MAX_DATAGRAM_BYTES + 1];
+        client.rtp.send_to(&oversized, at_client.rtp).unwrap();
+        client.rtp.send_to(&[7; 9000], at_client.rtp).unwrap();
+    }
+    assert_passes(
+        &client.rtp,
+        at_client.rtp,
+        &agent.rtp,
+        at_agent.rtp,
+        b"goes on",
+    );
+    let flow = flow(&engine, &pair, Side::Client, Component::Rtp);
+    assert_eq!(flow.drops.get(DropReason::Oversized), 4);
+    assert_eq!((flow.forwarded(), flow.received), (sent + 1, sent + 5));
+    assert_silent(&agent.rtp);
+}
