@@ -2,7 +2,7 @@
 
 use super::Inbound;
 use bytes::Bytes;
-use patchbay_sip::stream::{Frame, Framer};
+use patchbay_sip::stream::{Frame, Framer, KeepAlive, PONG};
 use patchbay_sip::transaction::Flow;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,8 +20,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const WRITE_TIME: Duration = Duration::from_secs(20);
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
-/// Answer to a keep-alive (RFC 5626 section 3.5.1).
-const PONG: &[u8] = b"\r\n";
 
 /// A connection's way out; dropping it closes the connection.
 #[derive(Debug)]
@@ -87,12 +85,12 @@ async fn read_frames(
         while let Some(frame) = framer.next() {
             let bytes = match frame {
                 Ok(Frame::Message(bytes)) => bytes,
-                Ok(Frame::Ping) => {
+                Ok(Frame::KeepAlive(KeepAlive::Ping)) => {
                     // A full queue means that the peer does not read: it needs no pong.
                     let _ = queue.try_send(Bytes::from_static(PONG));
                     continue;
                 }
-                Ok(Frame::Pong) => continue,
+                Ok(Frame::KeepAlive(KeepAlive::Pong)) => continue,
                 Err(_) => return true,
             };
             if inbound.send(Inbound::Message { bytes, flow }).await.is_err() {

@@ -2,16 +2,13 @@
 //!
 //! A description is read once into [`Description`], which says per medium where its sender
 //! receives; [`Description::readdressed`] writes it for the other side with the relay's addresses
-//! in the place of every one of the sender's. ICE lines (RFC 8839) are left out: the relay's
-//! address is the only candidate. `a=rtcp` is left out too: the relay's RTCP port follows RTP.
+//! in the place of every one of the sender's.
 
-use sdp_types::{Attribute, Connection, Media, Origin, Session};
-use std::net::{IpAddr, SocketAddr};
+use patchbay_sip::sdp::{MediaView, Sdp};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 
-/// Longest session description that is read, in bytes.
-pub const MAX_SDP_BYTES: usize = 16 * 1024;
-/// Most media lines of one description.
+/// Most media lines of one description that a session relays.
 pub const MAX_MEDIA_LINES: usize = 8;
 
 /// Transports whose packets the engine re-addresses (RTP profiles of RFC 3551, 3711, 4585, 5764).
@@ -24,31 +21,15 @@ const RELAYED_PROTOCOLS: [&str; 6] = [
     "UDP/TLS/RTP/SAVPF",
 ];
 
-/// Attributes that carry addresses or candidates of the sender, or that the relay answers itself.
-const DROPPED_ATTRIBUTES: [&str; 9] = [
-    "candidate",
-    "remote-candidates",
-    "end-of-candidates",
-    "ice-ufrag",
-    "ice-pwd",
-    "ice-options",
-    "ice-lite",
-    "rtcp",
-    "ssrc",
-];
-
 /// Why a description cannot be relayed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SdpError {
-    /// Longer than [`MAX_SDP_BYTES`].
-    #[error("the session description is longer than {MAX_SDP_BYTES} bytes")]
-    TooLong,
     /// More media than [`MAX_MEDIA_LINES`].
     #[error("the session description has more than {MAX_MEDIA_LINES} media")]
     TooManyMedia,
-    /// Not SDP.
-    #[error("the session description cannot be read: {0}")]
-    Syntax(String),
+    /// Not SDP, or too long.
+    #[error(transparent)]
+    Syntax(#[from] patchbay_sip::sdp::SdpError),
     /// A connection address that is missing, a host name, or one no packet may be sent to.
     #[error("medium {0} has no usable connection address")]
     Address(usize),
@@ -75,7 +56,7 @@ pub enum Line {
 /// A description that was read, and its media lines in order.
 #[derive(Debug, Clone)]
 pub struct Description {
-    session: Session,
+    sdp: Sdp,
     lines: Vec<Line>,
 }
 
@@ -93,21 +74,16 @@ pub struct OriginLine {
 impl Description {
     /// Reads a description.
     pub fn read(body: &[u8]) -> Result<Self, SdpError> {
-        if body.len() > MAX_SDP_BYTES {
-            return Err(SdpError::TooLong);
-        }
-        let session =
-            patchbay_sip::sdp::parse(body).map_err(|error| SdpError::Syntax(error.to_string()))?;
-        if session.medias.len() > MAX_MEDIA_LINES {
+        let sdp = Sdp::parse(body)?;
+        if sdp.len() > MAX_MEDIA_LINES {
             return Err(SdpError::TooManyMedia);
         }
-        let lines = session
-            .medias
-            .iter()
+        let lines = sdp
+            .medias()
             .enumerate()
-            .map(|(index, media)| line(&session, media).ok_or(SdpError::Address(index)))
+            .map(|(index, media)| line(&media, &kind(&sdp, index)).ok_or(SdpError::Address(index)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { session, lines })
+        Ok(Self { sdp, lines })
     }
 
     /// The media lines, in order.
@@ -116,81 +92,47 @@ impl Description {
     }
 
     /// The description for the other side: `locals` holds, for each media line, where the relay
-    /// receives it from that side (none refuses the medium). Nothing that names an address in
-    /// `hidden` is left in.
+    /// receives RTP from that side, RTCP on the next port (none refuses the medium). Nothing that
+    /// names an address in `hidden` is left in.
     pub fn readdressed(
         &self,
         origin: OriginLine,
         locals: &[Option<SocketAddr>],
         hidden: &[String],
-    ) -> Vec<u8> {
-        let mut session = self.session.clone();
-        let address = origin.address;
-        session.origin = Origin {
-            username: Some("-".into()),
-            sess_id: origin.id.to_string(),
-            sess_version: origin.version,
-            nettype: "IN".into(),
-            addrtype: address_type(address).into(),
-            unicast_address: address.to_string(),
-        };
-        session.session_name = "-".into();
-        session.session_description = None;
-        session.uri = None;
-        session.emails.clear();
-        session.phones.clear();
-        session.connection = Some(connection(address));
-        keep_attributes(&mut session.attributes, hidden);
-        for (index, media) in session.medias.iter_mut().enumerate() {
-            let local = locals.get(index).copied().flatten();
-            let held = matches!(self.lines.get(index), Some(Line::Relayed { held: true, .. }));
-            readdress_media(media, local, held, address, hidden);
+    ) -> bytes::Bytes {
+        let mut sdp = self.sdp.clone();
+        sdp.hide(origin.address, origin.id, origin.version);
+        for media in &mut sdp.session_mut().medias {
+            media.media_title = None;
+            media.attributes.retain(|attribute| {
+                // The canonical name in a source attribute is user@host (RFC 5576, RFC 3550).
+                !attribute.attribute.eq_ignore_ascii_case("ssrc")
+                    && !names_any(attribute.value.as_deref().unwrap_or(""), hidden)
+            });
         }
-        let mut out = Vec::with_capacity(1024);
-        // Writing to a Vec cannot fail.
-        let _ = session.write(&mut out);
-        out
+        for (index, line) in self.lines.iter().enumerate() {
+            let local = locals.get(index).copied().flatten();
+            // The index is that of a line of this very description.
+            let _ = match (line, local) {
+                (Line::Relayed { held, .. }, Some(local)) => {
+                    let rtp = if *held { nowhere(local) } else { local };
+                    let rtcp = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
+                    sdp.readdress(index, rtp, rtcp)
+                }
+                _ => sdp.refuse(index),
+            };
+        }
+        sdp.encode()
     }
 }
 
-fn readdress_media(
-    media: &mut Media,
-    local: Option<SocketAddr>,
-    held: bool,
-    session_address: IpAddr,
-    hidden: &[String],
-) {
-    media.connections.clear();
-    media.num_ports = None;
-    media.media_title = None;
-    keep_attributes(&mut media.attributes, hidden);
-    let Some(local) = local else {
-        media.port = 0;
-        return;
+/// `c=0.0.0.0`: an old hold stays one for the other side.
+fn nowhere(local: SocketAddr) -> SocketAddr {
+    let ip: IpAddr = match local {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    media.port = local.port();
-    if held {
-        let nowhere: IpAddr = match local {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-        };
-        media.connections.push(connection(nowhere));
-    } else if local.ip() != session_address {
-        media.connections.push(connection(local.ip()));
-    }
-}
-
-fn keep_attributes(attributes: &mut Vec<Attribute>, hidden: &[String]) {
-    attributes.retain(|attribute| {
-        let dropped = DROPPED_ATTRIBUTES
-            .iter()
-            .any(|name| attribute.attribute.eq_ignore_ascii_case(name));
-        let leaks = attribute
-            .value
-            .as_deref()
-            .is_some_and(|value| names_any(value, hidden));
-        !dropped && !leaks
-    });
+    SocketAddr::new(ip, local.port())
 }
 
 /// Whether a text names one of the hidden addresses.
@@ -198,68 +140,34 @@ pub fn names_any(text: &str, hidden: &[String]) -> bool {
     hidden.iter().any(|address| text.contains(address.as_str()))
 }
 
-fn line(session: &Session, media: &Media) -> Option<Line> {
+/// The kind of a media line, as it is written.
+fn kind(sdp: &Sdp, index: usize) -> String {
+    let media = sdp.session().medias.get(index);
+    media.map(|media| media.media.clone()).unwrap_or_default()
+}
+
+fn line(media: &MediaView<'_>, kind: &str) -> Option<Line> {
     let relayed = RELAYED_PROTOCOLS
         .iter()
-        .any(|known| media.proto.eq_ignore_ascii_case(known));
-    if media.port == 0 || !relayed {
+        .any(|known| media.proto().eq_ignore_ascii_case(known));
+    if media.port() == 0 || !relayed {
         return Some(Line::Refused);
     }
-    let ip = media
-        .connections
-        .first()
-        .or(session.connection.as_ref())
-        .and_then(|c| c.connection_address.parse::<IpAddr>().ok())?;
-    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
-    if ip.is_multicast() || broadcast {
+    let rtp = media.rtp_address()?;
+    let broadcast = matches!(rtp.ip(), IpAddr::V4(v4) if v4.is_broadcast());
+    if rtp.ip().is_multicast() || broadcast {
         return None;
     }
-    let rtp = SocketAddr::new(ip, media.port);
-    Some(Line::Relayed {
-        medium: media.media.clone(),
-        rtp,
-        rtcp: rtcp_address(media, rtp),
-        held: ip.is_unspecified(),
-    })
-}
-
-/// RFC 3605: `a=rtcp:port [IN IP4 address]`; RFC 5761: `a=rtcp-mux`; else the next port.
-fn rtcp_address(media: &Media, rtp: SocketAddr) -> SocketAddr {
-    let attribute = |name: &str| {
-        media
-            .attributes
-            .iter()
-            .find(|attribute| attribute.attribute.eq_ignore_ascii_case(name))
+    let rtcp = match media.rtcp_mux() {
+        true => rtp,
+        false => media.rtcp_address()?,
     };
-    if attribute("rtcp-mux").is_some() {
-        return rtp;
-    }
-    let mut words = attribute("rtcp")
-        .and_then(|attribute| attribute.value.as_deref())
-        .unwrap_or_default()
-        .split_ascii_whitespace();
-    match words.next().and_then(|port| port.parse().ok()) {
-        Some(port) => {
-            let ip = words.nth(2).and_then(|ip| ip.parse().ok());
-            SocketAddr::new(ip.unwrap_or(rtp.ip()), port)
-        }
-        None => SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1)),
-    }
-}
-
-fn connection(address: IpAddr) -> Connection {
-    Connection {
-        nettype: "IN".into(),
-        addrtype: address_type(address).into(),
-        connection_address: address.to_string(),
-    }
-}
-
-fn address_type(address: IpAddr) -> &'static str {
-    match address {
-        IpAddr::V4(_) => "IP4",
-        IpAddr::V6(_) => "IP6",
-    }
+    Some(Line::Relayed {
+        medium: kind.to_string(),
+        rtp,
+        rtcp,
+        held: rtp.ip().is_unspecified(),
+    })
 }
 
 #[cfg(test)]
@@ -281,7 +189,7 @@ mod tests {
             address: "198.51.100.1".parse().unwrap(),
         };
         let locals = [Some("198.51.100.1:20000".parse().unwrap()), None];
-        String::from_utf8(description.readdressed(origin, &locals, hidden)).unwrap()
+        String::from_utf8(description.readdressed(origin, &locals, hidden).to_vec()).unwrap()
     }
 
     // B6, B7: topology hidden in SDP
@@ -329,6 +237,5 @@ mod tests {
         assert_eq!(error(&named), SdpError::Address(0));
         let many = "m=audio 4000 RTP/AVP 0\r\n".repeat(MAX_MEDIA_LINES + 1);
         assert_eq!(error(&format!("{OFFER}{many}")), SdpError::TooManyMedia);
-        assert_eq!(error(&"a".repeat(MAX_SDP_BYTES + 1)), SdpError::TooLong);
     }
 }

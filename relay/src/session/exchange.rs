@@ -9,6 +9,7 @@ use crate::edge::counters::EdgeDrop;
 use crate::engine::Side;
 use crate::readdress::headers;
 use patchbay_route::session::{EndCause, EndedBy};
+use bytes::Bytes;
 use patchbay_sip::transaction::{ClientKey, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method};
 
@@ -161,7 +162,7 @@ impl Session {
         cx: &mut Context<'_>,
         from: Side,
         request: &Message,
-        body: Option<Vec<u8>>,
+        body: Option<Bytes>,
     ) -> Result<ClientKey, Refusal> {
         if !self.has_room() {
             return Err(Refusal::busy(EdgeDrop::ExchangesFull, "Too Many Exchanges", 1));

@@ -5,6 +5,7 @@ use crate::engine::{Engine, OpenError, OpenPair, PairId, PairSpec, Remote, Side}
 use patchbay_route::counters::PairStats;
 use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
 use patchbay_sip::{HeaderName, Message};
+use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use thiserror::Error;
@@ -139,7 +140,7 @@ impl MediaState {
         ends: Ends,
         side: Side,
         message: &Message,
-    ) -> Result<Option<Vec<u8>>, MediaError> {
+    ) -> Result<Option<Bytes>, MediaError> {
         if message.body.is_empty() {
             return Ok(None);
         }
@@ -270,7 +271,7 @@ impl MediaState {
         ends: Ends,
         from: Side,
         description: &Description,
-    ) -> Vec<u8> {
+    ) -> Bytes {
         let to = from.other();
         let locals: Vec<Option<SocketAddr>> = self
             .rows

@@ -50,15 +50,21 @@ impl Sessions {
         self.replays.contains_key(&verified.signature)
     }
 
-    pub(super) fn remember(&mut self, verified: &Verified, now: Now) {
+    /// Remembers a transfer until it expires; false if there is no room, so that it must be
+    /// refused.
+    pub(super) fn remember(&mut self, verified: &Verified, now: Now) -> bool {
         if self.replays.len() >= MAX_REPLAYS {
             let now = now.unix_ms / 1000;
             self.replays.retain(|_, expires| *expires >= now);
         }
-        self.replays.insert(verified.signature, verified.expires_unix);
+        let room = self.replays.len() < MAX_REPLAYS;
+        if room {
+            self.replays.insert(verified.signature, verified.expires_unix);
+        }
+        room
     }
 
-    /// Whether a new transfer can be remembered: if not, it is refused.
+    /// When [`Sessions::wake`] wants to be called.
     pub fn next_wakeup(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)
     }

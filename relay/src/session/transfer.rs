@@ -11,6 +11,7 @@ use crate::engine::Side;
 use crate::readdress::headers;
 use patchbay_route::session::{SessionEvent, SessionState};
 use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
+use bytes::Bytes;
 use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, NameAddr, Transport, Uri};
 use std::net::{IpAddr, SocketAddr};
@@ -64,7 +65,9 @@ impl Sessions {
         }
         // Until the agent's address is known, its leg stands where the caller's does.
         let agent = Leg::new(cx.ids.tag(), cx.ids.call_id(), source);
-        self.remember(&verified, cx.now);
+        if !self.remember(&verified, cx.now) {
+            return Err(Refusal::busy(EdgeDrop::SessionsFull, "Too Many Transfers", FULL_RETRY_AFTER_S));
+        }
         Ok(Session {
             id: cx.ids.session(),
             target: verified.target,
@@ -238,7 +241,7 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
         request: &Message,
-        body: Option<Vec<u8>>,
+        body: Option<Bytes>,
     ) -> Message {
         let mut offer = Message::request(Method::Invite, self.target.agent_uri.as_str());
         let hops = request.max_forwards().unwrap_or(70).saturating_sub(1);
@@ -298,11 +301,11 @@ pub(super) fn refusal_of(cx: &mut Context<'_>, error: &MediaError) -> Refusal {
 }
 
 /// Puts the re-addressed description, or the body as it is when there was none to re-address.
-pub(super) fn put_body(to: &mut Message, from: &Message, body: Option<Vec<u8>>) {
+pub(super) fn put_body(to: &mut Message, from: &Message, body: Option<Bytes>) {
     match body {
         Some(body) => {
             to.headers.set(HeaderName::ContentType, super::media::SDP_TYPE);
-            to.body = body.into();
+            to.body = body;
         }
         None => copy_body(from, to),
     }
