@@ -1,0 +1,102 @@
+//! The declarations that a simulated centre changes between.
+
+use super::rng::Rng;
+use patchbay_core::centre::{Agent, Centre, Many, Offers, Queue, Rule, Secret, Then, WhenNoAgents};
+use std::collections::BTreeMap;
+
+pub const AGENTS: u64 = 10;
+pub const SKILLS: [&str; 2] = ["german", "billing"];
+
+fn queue(id: &str, rng: &mut Rng) -> Queue {
+    Queue {
+        id: id.into(),
+        ring_seconds: rng.range(2, 25) as u32,
+        max_wait_seconds: rng.range(5, 120) as u32,
+        max_length: rng.range(0, 12) as usize,
+        retry_after_seconds: 30,
+        wrap_up_seconds: *rng.pick(&[0, 0, 5, 20]),
+        when_no_agents: *rng.pick(&[WhenNoAgents::Refuse, WhenNoAgents::Wait]),
+    }
+}
+
+fn agent(number: u64, queues: &[&str], rng: &mut Rng) -> Agent {
+    let registers = number % 2 == 0;
+    let mut skills = BTreeMap::new();
+    for skill in SKILLS {
+        if rng.percent(60) {
+            skills.insert(skill.to_string(), rng.range(1, 4) as u8);
+        }
+    }
+    Agent {
+        id: format!("a{number}").as_str().into(),
+        name: String::new(),
+        skills,
+        queues: rng.percent(60).then(|| {
+            let served = queues.iter().filter(|_| rng.percent(70));
+            served.map(|id| (*id).into()).collect()
+        }),
+        password: registers.then(|| Secret::new("secret")),
+        uri: (!registers).then(|| format!("sip:a{number}@192.0.2.{number}")),
+        paused: rng.percent(5),
+    }
+}
+
+fn rule(id: &str, to: Option<&str>, then: Then) -> Rule {
+    let mut rule = Rule {
+        id: id.into(),
+        when: Default::default(),
+        then,
+    };
+    rule.when.to = to.map(|to| Many::One(to.to_string()));
+    rule
+}
+
+fn then(queue: &str, rng: &mut Rng) -> Then {
+    let mut skills = BTreeMap::new();
+    if rng.percent(50) {
+        let skill = rng.pick(&SKILLS).to_string();
+        skills.insert(skill, rng.range(1, 3) as u8);
+    }
+    Then {
+        queue: Some(queue.into()),
+        skills,
+        priority: *rng.pick(&[0, 0, 5, -5]),
+        ..Then::default()
+    }
+}
+
+/// A centre; some of them lack a queue or agents that others have.
+pub fn any(rng: &mut Rng) -> Centre {
+    let mut queues = vec!["sales", "support"];
+    if rng.percent(70) {
+        queues.push("vip");
+    }
+    let mut rules = vec![
+        rule("sales", Some("sales@*"), then("sales", rng)),
+        rule("german", Some("deutsch@*"), then("support", rng)),
+    ];
+    if queues.contains(&"vip") {
+        rules.push(rule("vip", Some("vip@*"), then("vip", rng)));
+    }
+    let refuse = Then {
+        refuse: Some(404),
+        ..Then::default()
+    };
+    rules.push(rule("nobody", Some("nobody@*"), refuse));
+    rules.push(rule("rest", None, then("support", rng)));
+    Centre {
+        queues: queues.iter().map(|id| queue(id, rng)).collect(),
+        agents: (0..AGENTS)
+            .filter(|_| rng.number() % 100 < 85)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|number| agent(number, &queues, rng))
+            .collect(),
+        rules,
+        offers: Offers {
+            back_off_seconds: rng.range(1, 8) as u32,
+            skip_seconds: rng.range(1, 40) as u32,
+            pause_after_missed: *rng.pick(&[0, 0, 2, 3]),
+        },
+    }
+}

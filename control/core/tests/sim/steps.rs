@@ -1,0 +1,141 @@
+//! What happens to the simulated centre, step by step.
+
+use super::relay::Effects;
+use super::{Step, World, centres};
+use patchbay_core::{Facts, Input, Medium, Status};
+
+impl World {
+    pub(super) fn happen(&mut self, step: Step) {
+        match step {
+            Step::Call => self.call(),
+            Step::GiveUp(contact) => {
+                if self.oracle.unanswered.contains_key(&contact) {
+                    self.oracle.answer(contact, 487);
+                    self.tell(Input::ContactCancelled { contact });
+                } else if self.rng.percent(20) {
+                    // A CANCEL that crossed the final answer.
+                    self.tell(Input::ContactCancelled { contact });
+                }
+            }
+            Step::ToRelay(message) => {
+                let effects = self.relay.receive(message, self.now_ms, &mut self.rng);
+                self.spread(effects);
+            }
+            Step::AtRelay(later) => {
+                let effects = self.relay.later(later, self.now_ms, &mut self.rng);
+                self.spread(effects);
+            }
+            Step::ToControl(message) => self.from_relay(message),
+            Step::NoResponse(offer, epoch) if epoch == self.epoch => self.no_response(offer),
+            Step::CancelUnanswered(offer, epoch) if epoch == self.epoch => {
+                self.cancel_unanswered(offer);
+            }
+            Step::NoResponse(..) | Step::CancelUnanswered(..) => {}
+            Step::Relist(epoch) => {
+                if epoch == self.epoch {
+                    self.ask_for_list();
+                }
+            }
+            Step::Disturb => self.disturb(),
+        }
+    }
+
+    fn spread(&mut self, effects: Effects) {
+        for message in effects.up {
+            let list = matches!(message, super::Up::Sessions { .. });
+            self.network(|| Step::ToControl(message.clone()), !list);
+        }
+        for (delay, later) in effects.later {
+            self.after(delay, Step::AtRelay(later));
+        }
+    }
+
+    fn call(&mut self) {
+        let contact = self.contacts.contact();
+        let called = ["sales", "deutsch", "vip", "support", "nobody"];
+        let last = 4 + usize::from(self.rng.percent(5));
+        let user = *self.rng.pick(&called[..last]);
+        let codec = if self.rng.percent(2) {
+            "x-none"
+        } else {
+            "PCMU"
+        };
+        let facts = Facts {
+            request_uri: format!("sip:{user}@centre.example"),
+            to: format!("sip:{user}@centre.example"),
+            from: "sip:caller@example.net".into(),
+            media: vec![Medium {
+                kind: "audio".into(),
+                port: 4_000,
+                protocol: "RTP/AVP".into(),
+                codecs: vec![codec.into()],
+            }],
+            ..Facts::default()
+        };
+        self.tally.calls += 1;
+        self.oracle.arrived(contact);
+        self.tell(Input::ContactArrived {
+            contact,
+            facts: facts.clone(),
+        });
+        if self.rng.percent(self.profile.double) {
+            self.tell(Input::ContactArrived { contact, facts });
+        }
+        let patience = match self.rng.percent(30) {
+            true => self.rng.range(1, 20_000),
+            false => self.rng.range(20_000, 400_000),
+        };
+        self.after(patience, Step::GiveUp(contact));
+        self.calls_left -= 1;
+        if self.calls_left > 0 {
+            let pause = self.rng.range(0, 2 * self.profile.between_ms);
+            self.after(pause, Step::Call);
+        }
+    }
+
+    fn disturb(&mut self) {
+        if self.calls_left == 0 {
+            return;
+        }
+        match self.rng.range(0, 99) {
+            0..4 => {
+                self.tally.restarts += 1;
+                self.start_control();
+            }
+            4..7 => {
+                self.relay.crash();
+                self.connection_lost();
+                let soon = self.rng.range(0, 1_500);
+                self.after(soon, Step::Relist(self.epoch));
+            }
+            7..15 => {
+                self.centre = centres::any(&mut self.rng);
+                self.configure();
+            }
+            15..18 => self.configure(),
+            18..50 => self.change_registration(),
+            _ => self.change_status(),
+        }
+        let pause = self.rng.range(1, 2 * self.profile.disturbed_every_ms);
+        self.after(pause, Step::Disturb);
+    }
+
+    fn change_registration(&mut self) {
+        let agent = self.rng.pick(&self.agents()).clone();
+        let reachable = self.rng.percent(75);
+        self.relay.registered.insert(agent.clone(), reachable);
+        self.tell(Input::AgentReachable { agent, reachable });
+    }
+
+    fn change_status(&mut self) {
+        let agent = self.rng.pick(&self.agents()).clone();
+        let status = match self.rng.range(0, 9) {
+            0 | 1 => Status::Paused {
+                reason: "coffee".into(),
+            },
+            2 => Status::LoggedOut,
+            _ => Status::Ready,
+        };
+        self.tell(Input::AgentStatus { agent, status });
+    }
+}
