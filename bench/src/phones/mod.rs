@@ -15,4 +15,5 @@ pub use exchange::{
 };
 pub use hear::HeardCounts;
 pub use phone::{Behaviour, CallFailure, CallRef, CallSpec, Outcome, PhoneEvent};
+pub(crate) use studio::nanoseconds;
 pub use studio::{AudioTotals, LegId, LegReport, Role, StudioConfig, StudioError};

@@ -148,6 +148,7 @@ impl Floor {
     /// The sums of closed and open legs.
     pub(super) fn sums(&self) -> AudioTotals {
         let mut totals = self.totals.clone();
+        totals.open_legs = self.legs.len();
         for (id, leg) in &self.legs {
             let mut report = self.leg_report(*id, leg);
             // Packets of open calls may be on their way.

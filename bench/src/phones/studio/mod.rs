@@ -9,6 +9,7 @@
 mod closing;
 mod leg;
 mod reports;
+
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -25,6 +26,8 @@ use serde::Serialize;
 use super::g711::Law;
 use super::hear::HeardCounts;
 use super::poller::{Poller, Waker};
+
+pub(crate) use reports::nanoseconds;
 
 /// Legs that are open at one time, at most.
 pub const MAX_LEGS: usize = 65_536;
@@ -110,6 +113,8 @@ pub(crate) enum Note {
 /// Sums over all legs, closed and open.
 #[derive(Clone, Debug)]
 pub struct AudioTotals {
+    /// Legs that are open now.
+    pub open_legs: usize,
     /// Packets sent by callers.
     pub sent_by_callers: u64,
     /// Packets sent by agents.

@@ -22,6 +22,7 @@ impl AudioTotals {
     /// Nothing yet.
     pub(super) fn new() -> Self {
         Self {
+            open_legs: 0,
             sent_by_callers: 0,
             sent_by_agents: 0,
             heard_by_callers: HeardCounts::default(),
