@@ -17,5 +17,5 @@ fn a_bye_from_the_agent_ends_the_call_on_both_sides() {
     caller.succeeds(CALL);
     agent.succeeds(SOON);
     centre.wait_empty();
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
 }

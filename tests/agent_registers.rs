@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{AGENT, CALL, CALLER, Centre, Declaration, SOON, Setup, Sipp, have, until};
+use support::{AGENT, CALL, CALLER, Centre, Declaration, SOON, Setup, Sipp, have};
 
 /// sipp 3.6 knows MD5 only and gives up when anything else is offered first.
 fn centre_for_old_phones() -> Centre {
@@ -25,7 +25,7 @@ fn a_phone_that_registers_gets_calls_until_it_unregisters() {
         phone.start().succeeds(SOON)
     };
     register("600");
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
 
     let agent = Sipp::agent("agent.xml", phone, &centre).start();
     let caller = Sipp::caller("caller.xml", CALLER, &centre).start();
@@ -90,9 +90,7 @@ fn a_phone_that_registers_over_tcp_is_called_on_its_connection() {
     phone.receives("200 to its REGISTER", SOON, |sip| {
         sip.is_answer(200, "REGISTER")
     });
-    until("anna is ready", SOON, || {
-        (centre.agent("anna")["state"] == "ready").then_some(())
-    });
+    centre.wait_available("anna");
     let caller = Sipp::caller("caller.xml", CALLER, &centre).start();
     caller.succeeds(CALL);
     let seen = phone.succeeds(SOON);

@@ -20,7 +20,7 @@ fn an_agent_who_picks_up_while_the_caller_hangs_up_is_hung_up_on() {
     caller.succeeds(CALL);
     agent.succeeds(SOON);
     centre.wait_empty();
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
 }
 
 // B6

@@ -49,7 +49,7 @@ fn a_call_is_set_up_carries_audio_both_ways_and_hides_each_side_from_the_other()
     assert_eq!(session["pairs"][0]["client"]["local"], to_anna.to_string());
     assert_eq!(session["pairs"][0]["agent"]["local"], to_carla.to_string());
     assert_eq!(centre.sessions().len(), 1, "control shows the call");
-    centre.wait_agent("anna", "busy");
+    centre.wait_in_call("anna");
 
     std::thread::scope(|threads| {
         threads.spawn(|| carla.talk(to_anna, 1, PACKETS));
@@ -71,7 +71,7 @@ fn a_call_is_set_up_carries_audio_both_ways_and_hides_each_side_from_the_other()
     caller.succeeds(CALL);
     agent.succeeds(SOON);
     centre.wait_empty();
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
 
     let seen = capture.stop();
     assert_hidden(&seen, CALLER, RELAY, AGENT);

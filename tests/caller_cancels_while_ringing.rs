@@ -23,5 +23,5 @@ fn a_cancelled_call_stops_ringing_and_the_agent_is_free_again() {
     caller.succeeds(CALL);
     agent.succeeds(SOON);
     centre.wait_empty();
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
 }

@@ -58,21 +58,21 @@ fn an_established_call_outlives_a_crash_of_control() {
         carla.wait_intact(anna.ssrc(), so_far, SOON);
     };
     talk(1);
-    centre.wait_agent("anna", "busy");
+    centre.wait_in_call("anna");
 
     centre.control_process.kill();
     talk(51);
 
     // It comes back, asks the relay, and knows that Anna is talking.
     centre.restart_control();
-    centre.wait_agent("anna", "busy");
+    centre.wait_in_call("anna");
     assert_eq!(centre.sessions().len(), 1);
     talk(101);
 
     caller.succeeds(CALL);
     agent.succeeds(SOON);
     centre.wait_empty();
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
 }
 
 // B1 G1
@@ -88,7 +88,7 @@ fn a_call_ends_properly_while_control_is_away_and_the_agent_is_free_when_it_is_b
         .hold(Duration::from_secs(3))
         .start();
     caller.answered();
-    centre.wait_agent("anna", "busy");
+    centre.wait_in_call("anna");
     centre.control_process.kill();
 
     // With no control there is nobody who could decide: refused, with a hint to come back.
@@ -105,7 +105,7 @@ fn a_call_ends_properly_while_control_is_away_and_the_agent_is_free_when_it_is_b
         centre.relay_sessions().is_empty().then_some(())
     });
     centre.restart_control();
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
     let agent = Sipp::agent("agent.xml", agent_at, &centre).start();
     Sipp::caller("caller.xml", CALLER, &centre)
         .start()

@@ -25,5 +25,5 @@ fn an_answer_without_ack_is_repeated_and_then_ends_the_call() {
     assert!(answers >= 8, "the answer came {answers} times");
     agent.succeeds(SOON);
     centre.wait_empty();
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
 }

@@ -70,7 +70,7 @@ fn garbage_is_dropped_and_counted_and_calls_go_on() {
     centre.wait_empty();
     centre.assert_alive();
     assert!(
-        centre.relay_api.metric("patchbay_relay_sip_dropped_total") > 0.0,
+        centre.relay_api.metric("patchbay_relay_sip_drops_total") > 0.0,
         "drops are counted"
     );
 }

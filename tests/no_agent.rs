@@ -41,5 +41,5 @@ fn a_call_that_no_rule_knows_is_refused() {
         .word("status", "404")
         .start();
     caller.succeeds(CALL);
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
 }

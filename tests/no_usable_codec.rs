@@ -34,6 +34,6 @@ fn an_offer_without_a_usable_codec_is_refused_with_488() {
     }
     let mut buffer = [0; 2048];
     assert!(desk.recv(&mut buffer).is_err(), "no agent was asked");
-    centre.wait_agent("anna", "ready");
+    centre.wait_available("anna");
     centre.wait_empty();
 }

@@ -1,6 +1,7 @@
 //! A client of the product's HTTP APIs.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,6 +21,20 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text))
+    }
+}
+
+/// An event stream that is being followed.
+#[derive(Debug)]
+pub struct Stream {
+    text: Arc<Mutex<String>>,
+    _runtime: Runtime,
+}
+
+impl Stream {
+    /// Everything that came so far.
+    pub fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
     }
 }
 
@@ -80,6 +95,53 @@ impl Api {
         let answer = self.request("GET", path, None);
         assert_eq!(answer.status, 200, "GET {path}: {}", answer.text);
         answer.json()
+    }
+
+    /// POSTs a text.
+    pub fn send_text(&self, path: &str, kind: &str, text: &str) -> Answer {
+        let mut request = self
+            .client
+            .post(format!("{}{path}", self.base))
+            .header("Content-Type", kind)
+            .body(text.to_owned());
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        self.runtime.block_on(async {
+            let response = request.send().await.expect("an answer");
+            let status = response.status().as_u16();
+            let text = response.text().await.expect("a text");
+            Answer { status, text }
+        })
+    }
+
+    /// Follows an event stream until the returned value is dropped.
+    pub fn follow(&self, path: &str) -> Stream {
+        let url = format!("{}{path}", self.base);
+        let token = self.token.clone().unwrap_or_default();
+        let text: Arc<Mutex<String>> = Arc::default();
+        let into = Arc::clone(&text);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let mut response = runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build();
+            let request = client.expect("a client").get(url).bearer_auth(token);
+            let response = request.send().await.expect("an answer");
+            assert_eq!(response.status().as_u16(), 200);
+            response
+        });
+        runtime.spawn(async move {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                into.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk));
+            }
+        });
+        Stream {
+            text,
+            _runtime: runtime,
+        }
     }
 
     /// The items of a collection.

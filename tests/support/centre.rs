@@ -237,7 +237,8 @@ impl Centre {
 
     /// Live contacts as control knows them: waiting, ringing or talking.
     pub fn contacts(&self) -> Vec<Value> {
-        self.api.list("/api/v1/contacts")
+        let contacts = self.api.get("/api/v1/contacts?state=live");
+        contacts["live"].as_array().expect("live contacts").clone()
     }
 
     /// One agent as control's API shows it.
@@ -249,10 +250,17 @@ impl Centre {
             .clone()
     }
 
-    /// Waits until an agent is in a state.
-    pub fn wait_agent(&self, id: &str, state: &str) {
-        until(&format!("agent {id} is {state}"), SOON, || {
-            (self.agent(id)["state"] == state).then_some(())
+    /// Waits until an agent talks to a caller.
+    pub fn wait_in_call(&self, id: &str) {
+        until(&format!("agent {id} is in a call"), SOON, || {
+            (self.agent(id)["activity"] == "in_call").then_some(())
+        });
+    }
+
+    /// Waits until an agent would get the next call.
+    pub fn wait_available(&self, id: &str) {
+        until(&format!("agent {id} is available"), SOON, || {
+            (self.agent(id)["available"] == true).then_some(())
         });
     }
 

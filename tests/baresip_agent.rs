@@ -1,0 +1,91 @@
+//! An agent's phone as people have it: baresip registers with digest, answers, and sends a tone.
+
+mod support;
+
+use std::time::Duration;
+
+use support::baresip::{Baresip, TONE_HZ};
+use support::{AGENT, CALL, CALLER, Declaration, Media, RELAY, SOON, Setup, Sipp, have, until};
+
+/// What G.711 has in a second.
+const RATE: f64 = 8000.0;
+/// Two seconds of the caller's speech.
+const PACKETS: u16 = 100;
+
+// A5 A6 B6 B7 D12
+#[test]
+fn a_registered_baresip_takes_a_call_and_both_hear_each_other() {
+    if !have(&["sipp", "baresip"]) {
+        return;
+    }
+    let centre = Setup::default().control(support::centre::MD5_ONLY).start();
+    centre.apply(&Declaration::new().registers("anna", "secret"));
+    let mut phone = Baresip::start(&centre, AGENT, "anna", "secret");
+    centre.wait_available("anna");
+    let carla = Media::open(CALLER, &centre.ports);
+    let caller = Sipp::caller("caller.xml", CALLER, &centre)
+        .media(&carla)
+        .hold(Duration::from_secs(5))
+        .start();
+    let to_anna = caller.answered().audio().expect("an answer with audio");
+    assert_eq!(to_anna.ip(), RELAY);
+    carla.talk(to_anna, 1, PACKETS);
+
+    until("a second of baresip's audio", SOON, || {
+        (carla.arrived().len() > 50).then_some(())
+    });
+    let heard: Vec<f64> = carla
+        .arrived()
+        .iter()
+        .flat_map(|packet| packet.payload().to_vec())
+        .map(linear)
+        .collect();
+    let (tone, other) = (power(&heard, TONE_HZ), power(&heard, TONE_HZ * 3));
+    assert!(tone > 100.0 * other, "the caller hears {TONE_HZ} Hz: {tone} against {other}");
+
+    caller.succeeds(CALL);
+    centre.wait_empty();
+    centre.wait_available("anna");
+    // It unregisters when it is closed, and is no longer reachable.
+    phone.close();
+    until("anna's phone is gone", SOON, || {
+        (centre.agent("anna")["reachable"] == false).then_some(())
+    });
+    let energy: f64 = phone.heard().iter().map(|s| f64::from(*s).powi(2)).sum();
+    assert!(energy > 1e9, "the agent hears the caller: {energy}");
+}
+
+// B6
+#[test]
+fn a_baresip_that_is_closed_in_a_call_hangs_up() {
+    if !have(&["sipp", "baresip"]) {
+        return;
+    }
+    let centre = Setup::default().control(support::centre::MD5_ONLY).start();
+    centre.apply(&Declaration::new().registers("anna", "secret"));
+    let mut phone = Baresip::start(&centre, AGENT, "anna", "secret");
+    centre.wait_available("anna");
+    let caller = Sipp::caller("caller_waits_for_bye.xml", CALLER, &centre).start();
+    caller.answered();
+    centre.wait_in_call("anna");
+    phone.close();
+    caller.succeeds(CALL);
+    centre.wait_empty();
+}
+
+/// G.711 µ-law to a linear sample (ITU-T G.711).
+fn linear(byte: u8) -> f64 {
+    let byte = !byte;
+    let magnitude = ((i32::from(byte & 15) << 3) + 132) << ((byte >> 4) & 7);
+    let sample = f64::from(magnitude - 132);
+    if byte & 128 == 0 { sample } else { -sample }
+}
+
+/// Power of one pitch (Goertzel).
+fn power(samples: &[f64], hz: u32) -> f64 {
+    let coefficient = 2.0 * (2.0 * std::f64::consts::PI * f64::from(hz) / RATE).cos();
+    let (last, before) = samples.iter().fold((0.0, 0.0), |(last, before), sample| {
+        (sample + coefficient * last - before, last)
+    });
+    last * last + before * before - coefficient * last * before
+}

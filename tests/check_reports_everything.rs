@@ -1,0 +1,88 @@
+//! `patchbay check FILE`: every error of a configuration at once, with its line and a remedy.
+
+mod support;
+
+use std::process::{Command, Output};
+
+use support::centre::PATCHBAY;
+use support::process::Folder;
+
+fn check(folder: &Folder, name: &str, text: &str) -> (Output, String) {
+    let file = folder.file(name);
+    std::fs::write(&file, text).expect("a file");
+    let output = Command::new(PATCHBAY)
+        .arg("check")
+        .arg(&file)
+        .output()
+        .expect("patchbay starts");
+    let mut shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    shown.push_str(&String::from_utf8_lossy(&output.stderr));
+    (output, shown)
+}
+
+// F4
+#[test]
+fn all_errors_of_a_configuration_are_reported_together() {
+    let folder = Folder::make();
+    let wrong = "\
+[relay]
+listen = [\"udp:127.0.0.1\"]
+media_ports = \"60000-50000\"
+colour = \"blue\"
+
+[control]
+api = \"somewhere\"
+";
+    let (output, shown) = check(&folder, "patchbay.toml", wrong);
+    assert!(!output.status.success());
+    for word in ["127.0.0.1", "60000-50000", "colour", "somewhere"] {
+        assert!(shown.contains(word), "{word} is reported:\n{shown}");
+    }
+    for line in ["2", "3", "4", "7"] {
+        assert!(shown.contains(&format!(":{line}")), "line {line} is named:\n{shown}");
+    }
+}
+
+// F4
+#[test]
+fn all_errors_of_a_centre_are_reported_together() {
+    let folder = Folder::make();
+    let wrong = "\
+[[queue]]
+id = \"support\"
+ring_seconds = 0
+
+[[agent]]
+id = \"anna\"
+queues = [\"nowhere\"]
+password = \"secret\"
+
+[[rule]]
+id = \"r\"
+then = { queue = \"elsewhere\" }
+";
+    let (output, shown) = check(&folder, "centre.toml", wrong);
+    assert!(!output.status.success());
+    for word in ["ring_seconds", "nowhere", "elsewhere"] {
+        assert!(shown.contains(word), "{word} is reported:\n{shown}");
+    }
+}
+
+// F4
+#[test]
+fn the_examples_that_are_installed_are_right() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("examples") {
+        let file = entry.expect("an example").path();
+        let output = Command::new(PATCHBAY)
+            .arg("check")
+            .arg(&file)
+            .output()
+            .expect("patchbay starts");
+        let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}: {shown}", file.display());
+        seen += 1;
+    }
+    assert!(seen >= 3, "there are examples");
+}

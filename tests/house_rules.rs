@@ -1,0 +1,266 @@
+//! Rules of this project that a machine can check. Each failure says what to do.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A file beyond this has a second idea hiding in it.
+const MOST_LINES: usize = 500;
+/// A file beyond this is worth a look.
+const MANY_LINES: usize = 400;
+
+/// Folders that are not ours or not text.
+const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", "proptest-regressions"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of the project, by its path from the root.
+fn files() -> Vec<String> {
+    fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_dir() && !SKIPPED.contains(&&*name) {
+                walk(&path, into);
+            } else if path.is_file() {
+                into.push(path.clone());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(root(), &mut found);
+    let mut names: Vec<String> = found
+        .iter()
+        .map(|path| path.strip_prefix(root()).unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn rust_files() -> impl Iterator<Item = String> {
+    files().into_iter().filter(|name| name.ends_with(".rs"))
+}
+
+fn read(name: &str) -> String {
+    String::from_utf8_lossy(&std::fs::read(root().join(name)).expect("a file")).into_owned()
+}
+
+/// Lines of code with their numbers: comments are cut off.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .enumerate()
+        .map(|(index, line)| (index + 1, line))
+}
+
+/// Whether it belongs to tests and not to the product.
+fn is_test(name: &str) -> bool {
+    let file = Path::new(name).file_stem().unwrap_or_default();
+    name.starts_with("tests/") || name.contains("/tests/") || file == "tests"
+}
+
+/// The product's part of a source file: test modules stand at its end.
+fn product_code(text: &str) -> &str {
+    let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
+    &text[..end]
+}
+
+fn report(rule: &str, broken: &[String]) {
+    assert!(broken.is_empty(), "{rule}\n  {}", broken.join("\n  "));
+}
+
+#[test]
+fn dependencies_between_the_crates_point_one_way() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("sip", &[] as &[&str]),
+        ("relay/route", &[]),
+        ("control/core", &["sip", "route"]),
+        ("relay", &["sip", "route"]),
+        ("control", &["core", "sip", "route"]),
+        ("bench", &["sip", "route", "core", "relay", "control"]),
+        (".", &["sip", "route", "core", "relay", "control", "bench"]),
+    ]);
+    let manifests: Vec<String> = files()
+        .into_iter()
+        .filter(|name| name == "Cargo.toml" || name.ends_with("/Cargo.toml"))
+        .collect();
+    let mut broken = Vec::new();
+    for name in &manifests {
+        let folder = name.strip_suffix("Cargo.toml").unwrap().trim_end_matches('/');
+        let folder = if folder.is_empty() { "." } else { folder };
+        let Some(allowed) = allowed.get(folder) else {
+            broken.push(format!("{folder}: a new crate; say in this test what it may know"));
+            continue;
+        };
+        let manifest: toml::Table = read(name).parse().expect("a manifest");
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(toml::Value::Table(named)) = manifest.get(section) else {
+                continue;
+            };
+            let ours = named.keys().filter_map(|key| key.strip_prefix("patchbay-"));
+            let wrong = ours.filter(|crate_name| !allowed.contains(crate_name));
+            broken.extend(wrong.map(|crate_name| {
+                format!("{name}: [{section}] must not name patchbay-{crate_name}")
+            }));
+        }
+    }
+    assert_eq!(manifests.len(), allowed.len(), "a crate is missing");
+    report("Relay and control meet only in the types of route.", &broken);
+}
+
+#[test]
+fn unsafe_code_lives_in_the_packet_engine_only() {
+    let mut broken = Vec::new();
+    for name in rust_files().filter(|name| !name.starts_with("relay/src/engine/")) {
+        let text = read(&name);
+        let unsafe_word = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "(unsafe_code)"];
+        for (line, code) in code(&text) {
+            if unsafe_word.iter().any(|word| code.contains(word)) && name != "tests/house_rules.rs" {
+                broken.push(format!("{name}:{line}: {}", code.trim()));
+            }
+        }
+    }
+    report("Only relay/src/engine may be unsafe.", &broken);
+}
+
+#[test]
+fn files_are_short() {
+    let mut broken = Vec::new();
+    for name in rust_files() {
+        let lines = read(&name).lines().count();
+        if lines > MOST_LINES {
+            broken.push(format!("{name}: {lines} lines"));
+        } else if lines > MANY_LINES {
+            eprintln!("worth a look: {name} has {lines} lines");
+        }
+    }
+    report("Split a file by its ideas before it has 500 lines.", &broken);
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    // Written in two pieces, so that this list does not find itself.
+    let marks = [
+        concat!("to", "do!("),
+        concat!("unimpl", "emented!("),
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("#[ig", "nore"),
+    ];
+    let mut broken = Vec::new();
+    for name in rust_files() {
+        for (index, line) in read(&name).lines().enumerate() {
+            if marks.iter().any(|mark| line.contains(mark)) {
+                broken.push(format!("{name}:{}: {}", index + 1, line.trim()));
+            }
+        }
+    }
+    report("A stub is not done, and a test that does not run proves nothing.", &broken);
+}
+
+#[test]
+fn nothing_that_the_network_reaches_unwraps() {
+    let mut broken = Vec::new();
+    let crates = ["sip/src/", "relay/src/", "relay/route/src/", "control/src/", "control/core/src/"];
+    let network = |name: &String| crates.iter().any(|folder| name.starts_with(folder));
+    for name in rust_files().filter(network).filter(|name| !is_test(name)) {
+        let text = read(&name);
+        for (line, code) in code(product_code(&text)) {
+            if code.contains(".unwrap()") {
+                broken.push(format!("{name}:{line}: {}", code.trim()));
+            }
+        }
+    }
+    report("Handle it, or show that it cannot happen by the types.", &broken);
+}
+
+#[test]
+fn no_path_of_somebodys_machine_is_named() {
+    let marks = [
+        concat!("/ro", "ot/"),
+        concat!("/wo", "rk/"),
+        concat!("../sha", "red"),
+        concat!("bash_", "jobs"),
+        concat!("/tmp/", "pb"),
+    ];
+    let mut broken = Vec::new();
+    for name in files().into_iter().filter(|name| name != "Cargo.lock") {
+        for (index, line) in read(&name).lines().enumerate() {
+            if marks.iter().any(|mark| line.contains(mark)) {
+                broken.push(format!("{name}:{}: {}", index + 1, line.trim()));
+            }
+        }
+    }
+    report("Nobody else has these folders.", &broken);
+}
+
+/// One row of docs/features.md.
+struct Feature {
+    id: String,
+    row: String,
+    works: bool,
+    proofs: Vec<String>,
+}
+
+fn features() -> Vec<Feature> {
+    let text = read("docs/features.md");
+    let rows = text.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
+        let id = *cells.first()?;
+        let letter = id.chars().next()?;
+        let number: u32 = id.get(1..)?.parse().ok()?;
+        ('A'..='G').contains(&letter).then(|| Feature {
+            id: format!("{letter}{number}"),
+            row: line.to_owned(),
+            works: !line.contains("not yet") && !line.contains("partly"),
+            proofs: cells
+                .last()
+                .into_iter()
+                .flat_map(|cell| cell.split('`'))
+                .filter(|word| word.ends_with(".rs"))
+                .map(str::to_owned)
+                .collect(),
+        })
+    });
+    rows.collect()
+}
+
+#[test]
+fn every_requirement_is_listed_once() {
+    let wanted = [('A', 10), ('B', 7), ('C', 6), ('D', 15), ('E', 11), ('F', 7), ('G', 9)];
+    let wanted: Vec<String> = wanted
+        .iter()
+        .flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}")))
+        .collect();
+    let listed: Vec<String> = features().into_iter().map(|feature| feature.id).collect();
+    assert_eq!(listed, wanted, "docs/features.md lists A1 to G9, each once, in order");
+}
+
+#[test]
+fn what_works_is_proved_by_a_test_that_names_it() {
+    let mut broken = Vec::new();
+    for feature in features() {
+        if feature.works && feature.proofs.is_empty() {
+            broken.push(format!("no test is given: {}", feature.row));
+        }
+        for proof in &feature.proofs {
+            let named = root().join(proof).is_file() && names(&read(proof), &feature.id);
+            if !named {
+                broken.push(format!("{proof} does not name {}", feature.id));
+            }
+        }
+    }
+    report("A row works when a test that names its ID passes.", &broken);
+}
+
+/// Whether a comment of the text has the identifier as a word of its own.
+fn names(text: &str, id: &str) -> bool {
+    let comments = text.lines().filter(|line| line.trim_start().starts_with("//"));
+    let words: BTreeSet<&str> = comments
+        .flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()))
+        .collect();
+    words.contains(id)
+}
