@@ -1,1 +1,9 @@
-//! The relay's file output.
+//! The relay's file output: one thread with an io_uring of its own (tokio-uring), so that no
+//! disk ever holds up a packet or a message.
+//!
+//! What there is so far: the [`Journal`] of ended sessions.
+
+mod journal;
+mod writer;
+
+pub use journal::{Journal, JournalCounts, JournalError, JournalFull, JournalLimits};
