@@ -60,15 +60,28 @@ impl Store {
         cursor: u64,
         limit: usize,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT cursor, unix_ms, body FROM event WHERE cursor > $1 ORDER BY cursor LIMIT $2",
-        )
-        .bind(signed(cursor))
-        .bind(signed(limit.min(MAX_EVENTS_READ) as u64))
-        .fetch_all(&self.inner.readers)
-        .await
-        .map_err(while_doing("read events"))?;
-        Ok(self.read_rows(rows))
+        let limit = signed(limit.clamp(1, MAX_EVENTS_READ) as u64);
+        let mut after = signed(cursor);
+        loop {
+            let rows: Vec<Row> = sqlx::query_as(
+                "SELECT cursor, unix_ms, body FROM event WHERE cursor > $1 \
+                 ORDER BY cursor LIMIT $2",
+            )
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(while_doing("read events"))?;
+            let Some((last, ..)) = rows.last() else {
+                return Ok(Vec::new());
+            };
+            after = *last;
+            let events = self.read_rows(rows);
+            // No event means the end, so a stretch that cannot be read is stepped over.
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
     }
 
     /// The cursor of the last event; 0 before the first.

@@ -31,16 +31,15 @@ pub enum Outcome {
     Refused,
     /// The caller gave up.
     Abandoned,
+    /// The process ended before the contact did, and no relay had it afterwards.
+    Lost,
 }
 
 impl Outcome {
     /// Whether nothing more is to come.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(
-            self,
-            Outcome::Served | Outcome::Refused | Outcome::Abandoned
-        )
+        !matches!(self, Outcome::Waiting | Outcome::Connected)
     }
 }
 
@@ -81,6 +80,8 @@ pub struct PastContact {
     pub talk_ms: u64,
     /// The cursor of its first event; the list goes on below it.
     pub first_cursor: u64,
+    /// The cursor of its last event.
+    pub last_cursor: u64,
 }
 
 /// One page of contacts, newest first.
@@ -176,8 +177,10 @@ fn summary(id: ContactId, events: &[StoredEvent]) -> Option<PastContact> {
         waited_ms: 0,
         talk_ms: 0,
         first_cursor: first.cursor,
+        last_cursor: first.cursor,
     };
     for stored in events {
+        contact.last_cursor = stored.cursor;
         contact.take(&stored.event);
     }
     Some(contact)

@@ -1,0 +1,115 @@
+//! The declaration as a whole.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use patchbay_core::Centre;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::body::{Params, json, need_media_type, read};
+use super::limits::MAX_DECLARATION_BYTES;
+use super::problem::{Failure, Kind, Problem};
+use super::{Shared, declaration, schema};
+use crate::node::Applied;
+
+const JSON: &str = "application/json";
+const TOML: &str = "application/toml";
+
+/// How a declaration is applied.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PutParams {
+    /// Check it and say what it would change, but change nothing.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// The declaration in force, without passwords. Its revision is the ETag.
+#[utoipa::path(get, path = "/centre", tag = "declaration",
+    responses((status = 200, description = "Can be sent back as it is", body = schema::Declaration,
+        headers(("ETag" = String, description = "The revision, for If-Match")))))]
+pub async fn get(State(shared): State<Shared>) -> Result<Response, Failure> {
+    let _turn = shared.editing.lock().await;
+    let centre = shared.api.node.centre().await;
+    Ok((etag(&shared).await?, Json(declaration::shown(&centre))).into_response())
+}
+
+/// Applies a declaration, which replaces the one in force; applying it twice changes nothing.
+///
+/// An agent with `password_set: true` and without a `password` keeps the one it has. Live contacts
+/// are kept. With If-Match the declaration is applied only if nothing else was applied meanwhile.
+#[utoipa::path(put, path = "/centre", tag = "declaration", params(PutParams),
+    request_body(content((schema::Declaration = "application/json"), (String = "application/toml")),
+        description = "As JSON, or a centre.toml as it is"),
+    responses(
+        (status = 200, description = "What it changed", body = Applied),
+        (status = 400, description = "Neither JSON nor TOML", body = Problem),
+        (status = 412, description = "If-Match names another revision", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Of another type", body = Problem),
+        (status = 422, description = "Not valid; `errors` lists every fault", body = Problem)))]
+pub async fn put(
+    State(shared): State<Shared>,
+    Params(params): Params<PutParams>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let condition = request.headers().get(header::IF_MATCH).cloned();
+    let kind = need_media_type(request.headers(), &[JSON, TOML])?;
+    let body = read(request, MAX_DECLARATION_BYTES).await?;
+    let value = if kind == TOML {
+        toml(&body)?
+    } else {
+        json(&body)?
+    };
+    let _turn = shared.editing.lock().await;
+    check_condition(&shared, condition).await?;
+    let before = shared.api.node.centre().await;
+    let centre = declaration::read(value, &before)?;
+    let applied = match params.dry_run {
+        true => declaration::preview(&before, &centre),
+        false => shared.api.node.apply(centre).await?,
+    };
+    Ok((etag(&shared).await?, Json(applied)).into_response())
+}
+
+fn toml(body: &[u8]) -> Result<Value, Failure> {
+    let malformed = |error: &dyn std::fmt::Display| {
+        Failure::new(Kind::Malformed, format!("the body is not TOML: {error}"))
+    };
+    let text = std::str::from_utf8(body).map_err(|error| malformed(&error))?;
+    toml::from_str(text).map_err(|error: toml::de::Error| malformed(&error))
+}
+
+async fn revision(shared: &Shared) -> Result<String, Failure> {
+    Ok(format!("\"{}\"", shared.api.store.centre_revision().await?))
+}
+
+async fn etag(shared: &Shared) -> Result<HeaderMap, Failure> {
+    let value = HeaderValue::try_from(revision(shared).await?);
+    Ok(value
+        .map(|value| (header::ETAG, value))
+        .into_iter()
+        .collect())
+}
+
+async fn check_condition(shared: &Shared, condition: Option<HeaderValue>) -> Result<(), Failure> {
+    let Some(wanted) = condition else {
+        return Ok(());
+    };
+    let wanted = wanted.to_str().unwrap_or("").to_owned();
+    let current = revision(shared).await?;
+    if wanted == "*" || wanted.split(',').any(|tag| tag.trim() == current) {
+        return Ok(());
+    }
+    let detail =
+        format!("the revision in force is {current}; read it again, and repeat the change");
+    Err(Failure::new(Kind::Changed, detail))
+}
+
+/// Applies a declaration that differs in a part; `shared.editing` must be held.
+pub async fn apply(shared: &Shared, centre: Centre) -> Result<Applied, Failure> {
+    Ok(shared.api.node.apply(centre).await?)
+}

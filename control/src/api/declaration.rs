@@ -1,0 +1,229 @@
+//! The declaration on its way in and out: all faults together, and no password ever out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use patchbay_core::centre::{Agent, Offers, Queue, Rule, Secret};
+use patchbay_core::{Centre, RuleId, validate};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::body::SEE_DOCUMENT;
+use super::problem::{Failure, Fault};
+use crate::node::Applied;
+
+/// Stands in for a password on the way out; on the way in it keeps the password as it is.
+const PASSWORD_SET: &str = "password_set";
+
+/// A declaration for everybody's eyes.
+pub fn shown(centre: &Centre) -> Value {
+    let mut value = serde_json::to_value(centre).unwrap_or(Value::Null);
+    let agents = value.get_mut("agent").and_then(Value::as_array_mut);
+    for agent in agents.into_iter().flatten() {
+        hide(agent);
+    }
+    value
+}
+
+/// An agent's declaration for everybody's eyes.
+pub fn shown_agent(agent: &Agent) -> Value {
+    let mut value = serde_json::to_value(agent).unwrap_or(Value::Null);
+    hide(&mut value);
+    value
+}
+
+fn hide(agent: &mut Value) {
+    if let Some(fields) = agent.as_object_mut() {
+        let set = fields.remove("password").is_some();
+        fields.insert(PASSWORD_SET.to_owned(), Value::Bool(set));
+    }
+}
+
+/// Reads and checks a declaration. Passwords that it says are set are those of `before`.
+///
+/// # Errors
+/// Every fault of it.
+pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
+    let mut faults = Vec::new();
+    let Value::Object(mut fields) = value else {
+        let fault = Fault::new("", "a declaration is an object", SEE_DOCUMENT);
+        return Err(Failure::invalid(vec![fault]));
+    };
+    let centre = Centre {
+        queues: list::<Queue>(&mut fields, "queue", &mut faults),
+        agents: agents(&mut fields, before, &mut faults),
+        rules: list::<Rule>(&mut fields, "rule", &mut faults),
+        offers: match fields.remove("offers") {
+            None => Offers::default(),
+            Some(value) => one("offers", value, &mut faults).unwrap_or_default(),
+        },
+    };
+    for key in fields.keys() {
+        let remedy = "the keys of a declaration are: queue, agent, rule, offers";
+        faults.push(Fault::new(key, format!("there is no key `{key}`"), remedy));
+    }
+    // An entry that cannot be read is missing now: what refers to it would be blamed for it.
+    if faults.is_empty() {
+        faults.extend(validate(&centre).into_iter().map(Fault::from));
+    }
+    match faults.is_empty() {
+        true => Ok(centre),
+        false => Err(Failure::invalid(faults)),
+    }
+}
+
+/// Reads one agent's declaration, whose identifier may be left out.
+///
+/// # Errors
+/// Its faults.
+pub fn read_agent(id: &str, value: Value, before: &Centre) -> Result<Agent, Failure> {
+    let mut faults = Vec::new();
+    let mut value = value;
+    if let Some(fields) = value.as_object_mut() {
+        let given = fields.insert("id".to_owned(), Value::String(id.to_owned()));
+        if given.is_some_and(|given| given != id) {
+            let message = format!("the path names `{id}`");
+            faults.push(Fault::new("id", message, "give the same, or leave it out"));
+        }
+    }
+    let agent = agent("", value, before, &mut faults);
+    match agent {
+        Some(agent) if faults.is_empty() => Ok(agent),
+        _ => Err(Failure::invalid(faults)),
+    }
+}
+
+/// What applying `after` would change, as [`crate::node::NodeHandle::apply`] tells it.
+pub fn preview(before: &Centre, after: &Centre) -> Applied {
+    let mut applied = Applied::default();
+    differ(
+        "queue",
+        &before.queues,
+        &after.queues,
+        |queue| queue.id.as_str(),
+        &mut applied,
+    );
+    differ(
+        "agent",
+        &before.agents,
+        &after.agents,
+        |agent| agent.id.as_str(),
+        &mut applied,
+    );
+    differ(
+        "rule",
+        &before.rules,
+        &after.rules,
+        |rule| rule.id.as_str(),
+        &mut applied,
+    );
+    let order = |centre: &Centre| centre.rules.iter().map(|rule| rule.id.clone()).collect();
+    let (old, new): (Vec<RuleId>, Vec<RuleId>) = (order(before), order(after));
+    let set = |ids: &[RuleId]| ids.iter().cloned().collect::<BTreeSet<_>>();
+    if old != new && set(&old) == set(&new) {
+        applied.changed.push("rules:order".to_owned());
+    }
+    if before.offers != after.offers {
+        applied.changed.push("offers".to_owned());
+    }
+    applied
+}
+
+fn differ<T: PartialEq>(
+    kind: &str,
+    before: &[T],
+    after: &[T],
+    id: impl Fn(&T) -> &str,
+    applied: &mut Applied,
+) {
+    let named = |all: &'_ [T]| -> BTreeMap<String, usize> {
+        all.iter()
+            .enumerate()
+            .map(|(index, entry)| (id(entry).to_owned(), index))
+            .collect()
+    };
+    let (old, new) = (named(before), named(after));
+    for (name, index) in &new {
+        match old.get(name).and_then(|index| before.get(*index)) {
+            None => applied.added.push(format!("{kind}:{name}")),
+            Some(entry) if after.get(*index) != Some(entry) => {
+                applied.changed.push(format!("{kind}:{name}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = old.keys().filter(|name| !new.contains_key(*name));
+    applied
+        .removed
+        .extend(gone.map(|name| format!("{kind}:{name}")));
+}
+
+fn agents(fields: &mut Map<String, Value>, before: &Centre, faults: &mut Vec<Fault>) -> Vec<Agent> {
+    let values = elements(fields, "agent", faults).into_iter().enumerate();
+    values
+        .filter_map(|(index, value)| agent(&format!("agent[{index}]"), value, before, faults))
+        .collect()
+}
+
+fn agent(path: &str, mut value: Value, before: &Centre, faults: &mut Vec<Fault>) -> Option<Agent> {
+    let kept = value
+        .as_object_mut()
+        .and_then(|fields| fields.remove(PASSWORD_SET));
+    let mut agent: Agent = one(path, value, faults)?;
+    if kept == Some(Value::Bool(true)) && agent.password.is_none() {
+        agent.password = password(&agent, before);
+        if agent.password.is_none() {
+            let at = if path.is_empty() {
+                PASSWORD_SET.to_owned()
+            } else {
+                format!("{path}.{PASSWORD_SET}")
+            };
+            let message = format!("agent `{}` has no password to keep", agent.id);
+            faults.push(Fault::new(at, message, "give its `password`"));
+        }
+    }
+    Some(agent)
+}
+
+fn password(agent: &Agent, before: &Centre) -> Option<Secret> {
+    before
+        .agents
+        .iter()
+        .find(|old| old.id == agent.id)
+        .and_then(|old| old.password.clone())
+}
+
+fn list<T: DeserializeOwned>(
+    fields: &mut Map<String, Value>,
+    key: &'static str,
+    faults: &mut Vec<Fault>,
+) -> Vec<T> {
+    let values = elements(fields, key, faults).into_iter().enumerate();
+    values
+        .filter_map(|(index, value)| one(&format!("{key}[{index}]"), value, faults))
+        .collect()
+}
+
+fn elements(
+    fields: &mut Map<String, Value>,
+    key: &'static str,
+    faults: &mut Vec<Fault>,
+) -> Vec<Value> {
+    match fields.remove(key) {
+        None => Vec::new(),
+        Some(Value::Array(values)) => values,
+        Some(_) => {
+            faults.push(Fault::new(key, "is not a list", SEE_DOCUMENT));
+            Vec::new()
+        }
+    }
+}
+
+fn one<T: DeserializeOwned>(path: &str, value: Value, faults: &mut Vec<Fault>) -> Option<T> {
+    match serde_json::from_value(value) {
+        Ok(read) => Some(read),
+        Err(error) => {
+            faults.push(Fault::new(path, error.to_string(), SEE_DOCUMENT));
+            None
+        }
+    }
+}

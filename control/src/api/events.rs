@@ -1,0 +1,170 @@
+//! The event stream: from any cursor on, without a gap and without a repetition.
+
+use std::convert::Infallible;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use futures_util::stream::{self, Stream, StreamExt};
+use patchbay_core::Event;
+use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio_util::sync::CancellationToken;
+
+use super::body::Params;
+use super::limits::{MAX_STREAMS, STREAM_BATCH, STREAM_KEEP_ALIVE};
+use super::problem::{Failure, Kind, Problem};
+use super::{Shared, schema};
+use crate::node::StoredEvent;
+use crate::store::Store;
+
+/// An event as clients see it: one flat object.
+#[derive(Serialize)]
+pub struct Told {
+    cursor: u64,
+    #[serde(flatten)]
+    event: Event,
+}
+
+impl From<StoredEvent> for Told {
+    fn from(stored: StoredEvent) -> Told {
+        Told {
+            cursor: stored.cursor,
+            event: stored.event,
+        }
+    }
+}
+
+/// Where to begin.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamParams {
+    /// Events with a higher cursor; 0: all that are kept. Default: those from now on.
+    after: Option<u64>,
+}
+
+/// The events as they happen (server-sent events); each message's `id` is its cursor.
+///
+/// A Last-Event-ID header says where to go on, and wins over `after`. Nothing is left out and
+/// nothing comes twice, however slowly the stream is read.
+#[utoipa::path(get, path = "/events", tag = "events",
+    params(StreamParams, ("Last-Event-ID" = Option<u64>, Header, description = "The last cursor seen")),
+    responses(
+        (status = 200, description = "Never ends by itself; `data` is one event",
+            body = schema::EventMessage, content_type = "text/event-stream"),
+        (status = 410, description = "Events after this cursor were removed, or never were", body = Problem),
+        (status = 503, description = "As many streams are open as may be", body = Problem)))]
+pub async fn stream(
+    State(shared): State<Shared>,
+    Params(params): Params<StreamParams>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Message, Infallible>>>, Failure> {
+    let permit = shared.streams.clone().try_acquire_owned().map_err(|_| {
+        Failure::new(
+            Kind::Busy,
+            format!("{MAX_STREAMS} streams are open; close one"),
+        )
+    })?;
+    // Subscribed before the store is asked, so that nothing falls between the two.
+    let receiver = shared.api.node.subscribe();
+    let store = shared.api.store.clone();
+    let after = match last_event_id(&headers)?.or(params.after) {
+        Some(cursor) => still_there(&store, cursor).await?,
+        None => store.last_cursor().await,
+    };
+    let reader = Reader {
+        store,
+        receiver,
+        last: after,
+        replaying: true,
+        stopping: shared.stopping.clone(),
+        _permit: permit,
+    };
+    let batches = stream::unfold(reader, |mut reader| async {
+        let batch = reader.next().await?;
+        Some((batch, reader))
+    });
+    let messages = batches.flat_map(|batch| stream::iter(batch.into_iter().filter_map(message)));
+    Ok(Sse::new(messages.map(Ok)).keep_alive(KeepAlive::new().interval(STREAM_KEEP_ALIVE)))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+    let Some(value) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
+    let cursor = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    let wrong = || Failure::new(Kind::Malformed, "Last-Event-ID is not a cursor");
+    cursor.map(Some).ok_or_else(wrong)
+}
+
+/// Refuses a cursor after which the stream would not be whole.
+async fn still_there(store: &Store, cursor: u64) -> Result<u64, Failure> {
+    let (oldest, last) = (store.pruned_to().await, store.last_cursor().await);
+    let detail = match cursor {
+        0 => return Ok(oldest),
+        cursor if cursor > last => format!("the last event is {last}: was the database restored?"),
+        cursor if cursor < oldest => format!("events up to {oldest} were removed"),
+        cursor => return Ok(cursor),
+    };
+    let detail = format!("{detail}; read the state again, and go on from after={last}");
+    Err(Failure::new(Kind::Gone, detail))
+}
+
+fn message(stored: StoredEvent) -> Option<Message> {
+    let id = stored.cursor.to_string();
+    Message::default().id(id).json_data(Told::from(stored)).ok()
+}
+
+/// Reads the store up to its end, then the live events. A reader that falls behind these goes back
+/// to the store, so that a slow client costs a batch of memory, however slow it is.
+struct Reader {
+    store: Store,
+    receiver: Receiver<StoredEvent>,
+    last: u64,
+    replaying: bool,
+    stopping: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Vec<StoredEvent>> {
+        loop {
+            if self.replaying {
+                // What was removed before it was read would be a gap; the client is told when it
+                // comes back.
+                if self.store.pruned_to().await > self.last {
+                    return None;
+                }
+                match self.store.events_after(self.last, STREAM_BATCH).await {
+                    Ok(batch) if batch.is_empty() => self.replaying = false,
+                    Ok(batch) => {
+                        self.last = batch.last().map_or(self.last, |event| event.cursor);
+                        return Some(batch);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "an event stream ends");
+                        return None;
+                    }
+                }
+            }
+            let received = tokio::select! {
+                () = self.stopping.cancelled() => return None,
+                received = self.receiver.recv() => received,
+            };
+            match received {
+                Ok(event) if event.cursor <= self.last => {}
+                Ok(event) if event.cursor == self.last + 1 => {
+                    self.last = event.cursor;
+                    return Some(vec![event]);
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => self.replaying = true,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}

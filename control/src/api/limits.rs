@@ -1,0 +1,24 @@
+//! What the API takes at most.
+
+use std::time::Duration;
+
+/// Longest declaration, in bytes: as many agents, queues and rules as a centre may have.
+pub const MAX_DECLARATION_BYTES: usize = 16 * 1024 * 1024;
+/// Longest body of any other request, in bytes.
+pub const MAX_BODY_BYTES: usize = 128 * 1024;
+/// Connections at a time; further ones wait in the kernel's queue.
+pub const MAX_CONNECTIONS: usize = 1_024;
+/// Event streams at a time; a further one is answered 503.
+pub const MAX_STREAMS: usize = 256;
+/// Events that one stream has in memory at most.
+pub const STREAM_BATCH: usize = 256;
+/// Pause between two signs of life on an event stream.
+pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Time for one request up to the head of its answer; then 503.
+pub const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// A connection on which nothing moves for this long is closed, also a stream that is not read.
+pub const IDLE_TIME: Duration = Duration::from_secs(120);
+/// Time for requests under way when the process is asked to stop.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// Contacts on a page unless said otherwise.
+pub const DEFAULT_PAGE: usize = 50;

@@ -1,0 +1,164 @@
+//! The HTTP API, version 1, and the status page.
+//!
+//! Everything but `/healthz`, `/readyz` and the files of the status page (which hold no data) needs
+//! the bearer token, `/metrics` included: its figures tell a stranger how busy the centre is. Errors
+//! are problem documents (RFC 9457). Nothing that a client sends makes more than its own request
+//! fail, and nothing that it leaves unread is kept: see [`limits`].
+
+mod access;
+mod agents;
+mod body;
+mod centre;
+mod contacts;
+mod declaration;
+mod events;
+mod health;
+pub mod limits;
+mod listener;
+mod metrics;
+mod openapi;
+mod page;
+mod problem;
+mod queues;
+mod relays;
+mod rules;
+mod schema;
+mod token;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Semaphore};
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use openapi::document;
+pub use problem::{Fault, Problem};
+pub use token::{TOKEN_FILE, Token};
+
+use crate::link::RelayClient;
+use crate::node::NodeHandle;
+use crate::store::Store;
+use metrics::Metrics;
+
+/// What the API serves from.
+#[derive(Clone)]
+pub struct Api {
+    /// The running node.
+    pub node: NodeHandle,
+    /// The node's store.
+    pub store: Store,
+    /// Opens the API.
+    pub token: Token,
+    /// The relays, for their lists of sessions.
+    pub relays: Vec<RelayClient>,
+}
+
+/// What every handler can have.
+#[derive(Clone)]
+struct Shared {
+    api: Api,
+    metrics: Arc<Metrics>,
+    streams: Arc<Semaphore>,
+    /// Held from reading the declaration until its successor is applied.
+    editing: Arc<Mutex<()>>,
+    /// The last event of the process before this one.
+    born_after: u64,
+    stopping: CancellationToken,
+}
+
+impl FromRef<Shared> for NodeHandle {
+    fn from_ref(shared: &Shared) -> NodeHandle {
+        shared.api.node.clone()
+    }
+}
+
+impl FromRef<Shared> for Store {
+    fn from_ref(shared: &Shared) -> Store {
+        shared.api.store.clone()
+    }
+}
+
+/// Serves the API until `shutdown` is ready; then streams are ended, requests under way get
+/// [`limits::GRACE`] to finish, and the listener is closed.
+///
+/// # Errors
+/// Never while it serves; only if the listener cannot be used at all.
+pub async fn serve(
+    listener: TcpListener,
+    api: Api,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let stopping = CancellationToken::new();
+    let shared = Shared {
+        metrics: Arc::default(),
+        streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
+        editing: Arc::default(),
+        born_after: api.store.last_cursor().await,
+        stopping: stopping.clone(),
+        api,
+    };
+    let counting = tokio::spawn(metrics::follow(shared.clone()));
+    let graceful = {
+        let stopping = stopping.clone();
+        async move {
+            shutdown.await;
+            stopping.cancel();
+        }
+    };
+    let listener = listener::Guarded::new(listener);
+    let server = axum::serve(listener, router(shared)).with_graceful_shutdown(graceful);
+    let overdue = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(limits::GRACE).await;
+    };
+    let served = tokio::select! {
+        served = server => served,
+        () = overdue => Ok(()),
+    };
+    stopping.cancel();
+    // It listens to `stopping`; its result is nothing.
+    let _ended = counting.await;
+    served
+}
+
+fn router(shared: Shared) -> Router {
+    let (router, _) = documented().split_for_parts();
+    router
+        .merge(page::routes())
+        .fallback(access::not_found)
+        .method_not_allowed_fallback(access::method_not_allowed)
+        .layer(from_fn(access::in_time))
+        .layer(from_fn_with_state(shared.clone(), access::need_token))
+        .layer(from_fn_with_state(shared.clone(), metrics::count))
+        .with_state(shared)
+}
+
+/// The routes that the OpenAPI document lists.
+fn documented() -> OpenApiRouter<Shared> {
+    let v1 = OpenApiRouter::new()
+        .routes(routes!(centre::get, centre::put))
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::get, agents::put, agents::delete))
+        .routes(routes!(agents::set_status))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::get))
+        .routes(routes!(rules::list))
+        .routes(routes!(rules::explain))
+        .routes(routes!(contacts::list))
+        .routes(routes!(contacts::get, contacts::end))
+        .routes(routes!(relays::sessions))
+        .routes(routes!(relays::relays))
+        .routes(routes!(events::stream))
+        .routes(routes!(openapi::get));
+    OpenApiRouter::with_openapi(openapi::base())
+        .nest("/api/v1", v1)
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::get))
+}

@@ -1,0 +1,136 @@
+//! The declaration.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A whole declaration.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Declaration {
+    /// Where contacts wait.
+    pub queue: Vec<QueueDeclaration>,
+    /// Who serves them.
+    pub agent: Vec<AgentDeclaration>,
+    /// What an arriving contact is; the first that matches decides.
+    pub rule: Vec<RuleDeclaration>,
+    /// What happens to an agent after an offer that failed.
+    pub offers: OffersDeclaration,
+}
+
+/// A queue.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueDeclaration {
+    /// Its identifier: letters, digits, `-`, `_`, `.`, `+`; at most 64.
+    pub id: String,
+    /// How long an agent's phone rings; 1 to 180, default 20.
+    #[schema(required = false, default = 20)]
+    pub ring_seconds: u32,
+    /// How long a contact waits for an answer; 1 to 86400, default 300.
+    #[schema(required = false, default = 300)]
+    pub max_wait_seconds: u32,
+    /// How many contacts may wait; 0 to 10000, default 100.
+    #[schema(required = false, default = 100)]
+    pub max_length: u32,
+    /// The Retry-After of a refusal; 0 to 86400, default 30.
+    #[schema(required = false, default = 30)]
+    pub retry_after_seconds: u32,
+    /// How long an agent is left alone after a call; 0 to 86400, default 0.
+    #[schema(required = false, default = 0)]
+    pub wrap_up_seconds: u32,
+    /// What a contact finds when no agent is logged in and reachable: `refuse` (default) or `wait`.
+    #[schema(required = false, default = "refuse")]
+    pub when_no_agents: String,
+}
+
+/// An agent; it has a password, with which its phone registers, or a URI, where it is reached.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentDeclaration {
+    /// Its identifier, and the user name that its phone registers with.
+    pub id: String,
+    /// Its name for people.
+    #[schema(required = false)]
+    pub name: String,
+    /// Its skills with their levels, 1 to 100.
+    #[schema(required = false)]
+    pub skills: BTreeMap<String, u8>,
+    /// The queues that it serves; default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Vec<String>>,
+    /// The password of its phone. It can be written and never read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(write_only)]
+    pub password: Option<String>,
+    /// Whether it has a password. Sent back without a `password`, true keeps the one it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_set: Option<bool>,
+    /// Where it is reached without registering: a `sip:` or `sips:` URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Whether it starts paused.
+    #[schema(required = false, default = false)]
+    pub paused: bool,
+}
+
+/// A rule: if all its conditions hold, the contact is this.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleDeclaration {
+    /// Its identifier.
+    pub id: String,
+    /// The conditions: `to`, `uri`, `from`, `header`, `medium`, `protocol`, `codec`, `source`,
+    /// `transport`, `hours`; each one value or a list, of which any will do. In patterns `*` stands
+    /// for any characters and `?` for one.
+    #[schema(required = false, value_type = Object,
+        example = json!({"to": "support@*", "header": {"X-Tier": ["gold", "silver"]},
+            "hours": {"from": "08:00", "to": "18:00", "days": ["mon", "tue"], "zone": "Europe/Zurich"}}))]
+    pub when: serde_json::Value,
+    /// What the contact then is.
+    pub then: Then,
+}
+
+/// What a contact is.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Then {
+    /// The queue that it waits in.
+    pub queue: String,
+    /// Skills that its agent must have, with their lowest level, 1 to 100.
+    #[schema(required = false)]
+    pub skills: BTreeMap<String, u8>,
+    /// -1000 to 1000; the higher is served first.
+    #[schema(required = false, default = 0)]
+    pub priority: i32,
+    /// The call type's name; default: the rule's identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_type: Option<String>,
+}
+
+/// What happens to an agent after an offer that failed.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(default)]
+pub struct OffersDeclaration {
+    /// How long it gets no offer at all; 1 to 3600.
+    #[schema(default = 5)]
+    pub back_off_seconds: u32,
+    /// How long the same contact passes it over; 1 to 3600.
+    #[schema(default = 30)]
+    pub skip_seconds: u32,
+    /// After how many unanswered offers in a row it is paused; 0: never.
+    #[schema(default = 0)]
+    pub pause_after_missed: u32,
+}
+
+impl Default for OffersDeclaration {
+    fn default() -> Self {
+        Self {
+            back_off_seconds: 5,
+            skip_seconds: 30,
+            pause_after_missed: 0,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Facts and what they lead to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What is known of a contact when it arrives; whatever is left out is empty.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Facts {
+    /// The Request-URI.
+    pub request_uri: String,
+    /// The URI in the To header.
+    pub to: String,
+    /// The URI in the From header.
+    pub from: String,
+    /// The display name in the From header.
+    pub from_name: String,
+    /// All header fields: pairs of name and value.
+    #[schema(value_type = Vec<Vec<String>>)]
+    pub headers: Vec<(String, String)>,
+    /// The media asked for.
+    pub media: Vec<Medium>,
+    /// There is no session description: audio is assumed.
+    pub delayed_offer: bool,
+    /// Where it came from: address and port.
+    pub source: Option<String>,
+    /// What it came over: `udp`, `tcp`, …
+    pub transport: String,
+}
+
+/// One medium of a session description.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Medium {
+    /// `audio`, `video`, `message`, …
+    pub kind: String,
+    /// 0: not wanted.
+    pub port: u16,
+    /// `RTP/AVP`, …
+    pub protocol: String,
+    /// Encoding names in order of preference.
+    pub codecs: Vec<String>,
+}
+
+/// What would happen to a contact, and why.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Explanation {
+    /// The media that could be served.
+    pub media: Vec<String>,
+    /// Media that could not, and why.
+    pub unusable: Vec<String>,
+    /// Each rule up to and including the first that matches.
+    pub rules: Vec<RuleVerdict>,
+    /// What it would be typed as.
+    pub typed: Option<Typed>,
+    /// The selection in its queue.
+    pub choice: Option<Choice>,
+    /// `offer`, `queue` or `refuse`.
+    pub outcome: String,
+    /// With `offer`: the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// With `queue`: from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u32>,
+    /// With `refuse`: the SIP status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// With `refuse`: the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What one rule says.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleVerdict {
+    /// Which rule.
+    pub rule: String,
+    /// Whether all conditions hold.
+    pub matched: bool,
+    /// The conditions in order.
+    pub conditions: Vec<ConditionVerdict>,
+}
+
+/// What one condition says.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionVerdict {
+    /// Such as `to`, `header.X-Customer`, `hours`.
+    pub condition: String,
+    /// What the rule wants.
+    pub wanted: String,
+    /// What the contact says.
+    pub found: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// What a contact was typed as.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Typed {
+    /// The rule.
+    pub rule: String,
+    /// The call type.
+    pub call_type: String,
+    /// Where it goes.
+    pub queue: String,
+    /// Skills required, with their lowest level.
+    pub skills: BTreeMap<String, u8>,
+    /// The higher is served first.
+    pub priority: i32,
+}
+
+/// Why an agent was chosen, or why none was.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// The agent chosen.
+    pub chosen: Option<String>,
+    /// Agents that serve the queue and have the skills.
+    pub qualified: u32,
+    /// Those of them that were free.
+    pub free: u32,
+    /// The chosen one and others, each with a `verdict` and what belongs to it.
+    pub considered: Vec<Considered>,
+}
+
+/// One agent in a choice.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct Considered {
+    /// Which agent.
+    pub agent: String,
+    /// `chosen`, `less_idle`, `in_call`, `lacks_skill`, …
+    pub verdict: String,
+    /// What belongs to the verdict.
+    #[serde(flatten)]
+    pub details: BTreeMap<String, serde_json::Value>,
+}

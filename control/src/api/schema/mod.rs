@@ -1,0 +1,14 @@
+//! The shapes of the API for its OpenAPI document. The handlers give and take the distributor's own
+//! types; a test holds the two together.
+
+mod declaration;
+mod explanation;
+mod sessions;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use declaration::{AgentDeclaration, Declaration, RuleDeclaration};
+pub use explanation::{Explanation, Facts};
+pub use sessions::Sessions;
+pub use state::{Agent, AgentView, Contact, Contacts, EventMessage, QueueView, Status};

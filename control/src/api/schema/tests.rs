@@ -1,0 +1,225 @@
+//! Whatever the handlers give is what the document says: read as documented, and written back, it
+//! is the same.
+#![allow(clippy::unwrap_used)]
+
+use patchbay_core::Centre;
+use patchbay_core::explain::{
+    Choice, ConditionVerdict, Considered, Explanation, Outcome, RuleVerdict, Typed, Verdict,
+};
+use patchbay_core::snapshot::{AgentView, ContactState, ContactView, QueueView, WaitingView};
+use patchbay_core::{
+    Activity, AgentId, ContactId, EndCause, Facts, Medium, OfferId, QueueId, RefuseReason, RuleId,
+    Status,
+};
+use patchbay_route::session::{LegView, PairView, SessionState, SessionView};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{declaration, explanation, sessions, state};
+use crate::api::declaration::shown;
+use crate::store;
+
+fn documented<T: DeserializeOwned + Serialize>(given: &impl Serialize) {
+    let given = serde_json::to_value(given).unwrap();
+    let read: T = serde_json::from_value(given.clone())
+        .unwrap_or_else(|error| panic!("{error} in {given:#}"));
+    assert_eq!(serde_json::to_value(read).unwrap(), given);
+}
+
+#[test]
+fn the_declaration_is_as_documented() {
+    let centre: Centre = toml::from_str(
+        "[[queue]]\nid = 'q'\n\
+         [[agent]]\nid = 'a'\npassword = 'p'\nqueues = ['q']\nskills = { s = 1 }\n\
+         [[agent]]\nid = 'b'\nuri = 'sip:b@c'\n\
+         [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' } }\n\
+         then = { queue = 'q', skills = { s = 1 }, call_type = 'c' }\n[offers]\n",
+    )
+    .unwrap();
+    documented::<declaration::Declaration>(&shown(&centre));
+    for rule in &centre.rules {
+        documented::<declaration::RuleDeclaration>(rule);
+    }
+}
+
+fn agent(status: Status, activity: Activity) -> AgentView {
+    AgentView {
+        id: AgentId::new("a"),
+        name: "A".into(),
+        status,
+        reachable: true,
+        activity,
+        since_unix_ms: 1,
+        available: true,
+        skills: [("s".to_owned(), 1)].into(),
+        queues: vec![QueueId::new("q")],
+        missed: 1,
+        declared: true,
+    }
+}
+
+#[test]
+fn agents_queues_and_contacts_are_as_documented() {
+    let (offer, contact) = (OfferId(1), ContactId(2));
+    let until_unix_ms = 3;
+    for activity in [
+        Activity::Idle,
+        Activity::Reserved { offer, contact },
+        Activity::InCall { offer, contact },
+        Activity::WrapUp { until_unix_ms },
+        Activity::Resting { until_unix_ms },
+    ] {
+        documented::<state::AgentView>(&agent(Status::Ready, activity));
+    }
+    for status in [
+        Status::Ready,
+        Status::LoggedOut,
+        Status::Paused {
+            reason: "lunch".into(),
+        },
+    ] {
+        documented::<state::Status>(&status);
+        documented::<state::AgentView>(&agent(status, Activity::Idle));
+    }
+    documented::<state::QueueView>(&QueueView {
+        id: QueueId::new("q"),
+        waiting: vec![WaitingView {
+            contact,
+            position: 1,
+            priority: -1,
+            waited_ms: 1,
+            offered_to: Some(AgentId::new("a")),
+        }],
+        max_length: 1,
+        connected: 1,
+        agents: 1,
+        agents_staffed: 1,
+        agents_available: 1,
+    });
+    documented::<state::ContactView>(&ContactView {
+        id: contact,
+        state: ContactState::Offered,
+        queue: None,
+        call_type: "c".into(),
+        rule: None,
+        agent: None,
+        offer: Some(offer),
+        from: "f".into(),
+        to: "t".into(),
+        media: vec!["audio".into()],
+        priority: 0,
+        arrived_unix_ms: 1,
+        answered_unix_ms: None,
+    });
+    documented::<state::PastContact>(&store::PastContact {
+        id: contact,
+        outcome: store::Outcome::Lost,
+        rule: None,
+        call_type: None,
+        queue: None,
+        agent: None,
+        from: None,
+        to: None,
+        offers: 1,
+        end_cause: Some(EndCause::Bye),
+        refuse_reason: Some(RefuseReason::NoRule),
+        status: Some(480),
+        began_unix_ms: 1,
+        ended_unix_ms: None,
+        waited_ms: 1,
+        talk_ms: 1,
+        first_cursor: 1,
+        last_cursor: 1,
+    });
+}
+
+fn explained(outcome: Outcome) -> Explanation {
+    let condition = ConditionVerdict {
+        condition: "to".into(),
+        wanted: "w".into(),
+        found: "f".into(),
+        holds: true,
+    };
+    let lacks = Verdict::LacksSkill {
+        skill: "s".into(),
+        needs: 2,
+        has: 1,
+    };
+    Explanation {
+        media: vec!["audio".into()],
+        unusable: vec!["video: why".into()],
+        rules: vec![RuleVerdict {
+            rule: RuleId::new("r"),
+            matched: true,
+            conditions: vec![condition],
+        }],
+        typed: Some(Typed {
+            rule: RuleId::new("r"),
+            call_type: "c".into(),
+            queue: QueueId::new("q"),
+            skills: [("s".to_owned(), 1)].into(),
+            priority: 1,
+        }),
+        choice: Some(Choice {
+            chosen: None,
+            qualified: 1,
+            free: 0,
+            considered: vec![Considered {
+                agent: AgentId::new("a"),
+                verdict: lacks,
+            }],
+        }),
+        outcome,
+    }
+}
+
+#[test]
+fn facts_and_explanations_are_as_documented() {
+    for outcome in [
+        Outcome::Offer {
+            agent: AgentId::new("a"),
+        },
+        Outcome::Queue { position: 1 },
+        Outcome::Refuse {
+            status: 480,
+            why: RefuseReason::QueueFull,
+        },
+    ] {
+        documented::<explanation::Explanation>(&explained(outcome));
+    }
+    let facts = Facts {
+        headers: vec![("a".into(), "b".into())],
+        media: vec![Medium::default()],
+        source: "192.0.2.1:5060".parse().ok(),
+        ..Facts::default()
+    };
+    documented::<explanation::Facts>(&facts);
+}
+
+#[test]
+fn sessions_are_as_documented() {
+    let leg = LegView {
+        local: "192.0.2.1:4000".parse().ok(),
+        ..LegView::default()
+    };
+    let session = SessionView {
+        id: "s".into(),
+        contact: "c".into(),
+        offer: "o".into(),
+        agent: "a".into(),
+        agent_uri: "sip:a".into(),
+        client_uri: "sip:c".into(),
+        state: SessionState::Ringing,
+        started_unix_ms: 1,
+        answered_unix_ms: None,
+        pairs: vec![PairView {
+            medium: "audio".into(),
+            client: leg.clone(),
+            agent: leg,
+        }],
+    };
+    let mut value = serde_json::to_value(session).unwrap();
+    value["relay"] = Value::String("http://192.0.2.1:8090".into());
+    documented::<sessions::Session>(&value);
+}
