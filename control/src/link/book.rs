@@ -72,7 +72,10 @@ impl RelayBook {
             capacity: None,
             sessions: BTreeMap::new(),
         };
-        RelayBook { relays: urls.into_iter().map(relay).collect(), doomed: BTreeSet::new() }
+        RelayBook {
+            relays: urls.into_iter().map(relay).collect(),
+            doomed: BTreeSet::new(),
+        }
     }
 
     /// The relays in the configured order.
@@ -83,7 +86,12 @@ impl RelayBook {
 
     /// Takes a relay's whole list. Gives the doomed sessions found in it.
     pub fn list(&mut self, relay: usize, list: &SessionList) -> Vec<Place> {
-        let sessions = list.sessions.iter().filter_map(known).map(|k| (k.live.offer, k)).collect();
+        let sessions = list
+            .sessions
+            .iter()
+            .filter_map(known)
+            .map(|k| (k.live.offer, k))
+            .collect();
         if let Some(entry) = self.relays.get_mut(relay) {
             entry.sessions = sessions;
             entry.up = true;
@@ -91,8 +99,12 @@ impl RelayBook {
             entry.last_error = None;
         }
         let doomed: Vec<OfferId> = self.doomed.iter().copied().collect();
-        let found: Vec<Place> = doomed.iter().filter_map(|offer| self.find(*offer)).collect();
-        self.doomed.retain(|offer| !self.relays.iter().any(|r| r.sessions.contains_key(offer)));
+        let found: Vec<Place> = doomed
+            .iter()
+            .filter_map(|offer| self.find(*offer))
+            .collect();
+        self.doomed
+            .retain(|offer| !self.relays.iter().any(|r| r.sessions.contains_key(offer)));
         found
     }
 
@@ -139,10 +151,23 @@ impl RelayBook {
         let contact = of.contact.parse().ok()?;
         let offer: OfferId = of.offer.parse().ok()?;
         let agent = AgentId::new(of.agent.as_str());
-        let live = LiveSession { contact, offer, agent, since, answered };
+        let live = LiveSession {
+            contact,
+            offer,
+            agent,
+            since,
+            answered,
+        };
         let session = of.session.clone();
-        self.relays.get_mut(relay)?.sessions.insert(offer, Known { session, live });
-        if self.doomed.remove(&offer) { self.find(offer) } else { None }
+        self.relays
+            .get_mut(relay)?
+            .sessions
+            .insert(offer, Known { session, live });
+        if self.doomed.remove(&offer) {
+            self.find(offer)
+        } else {
+            None
+        }
     }
 
     fn ended(&mut self, relay: usize, ended: &Ended) -> Option<Input> {
@@ -150,7 +175,11 @@ impl RelayBook {
         let offer: OfferId = ended.of.offer.parse().ok()?;
         self.doomed.remove(&offer);
         self.relays.get_mut(relay)?.sessions.remove(&offer);
-        Some(Input::ContactEnded { contact, offer, cause: cause(ended.cause) })
+        Some(Input::ContactEnded {
+            contact,
+            offer,
+            cause: cause(ended.cause),
+        })
     }
 
     /// A relay's capacity.
@@ -172,15 +201,23 @@ impl RelayBook {
     /// When a relay that is down is next taken for dead.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Instant> {
-        let carrying = self.relays.iter().filter(|relay| !relay.sessions.is_empty());
-        carrying.filter_map(|relay| relay.down_since).map(|since| since + RELAY_LOST_AFTER).min()
+        let carrying = self
+            .relays
+            .iter()
+            .filter(|relay| !relay.sessions.is_empty());
+        carrying
+            .filter_map(|relay| relay.down_since)
+            .map(|since| since + RELAY_LOST_AFTER)
+            .min()
     }
 
     /// Forgets the sessions of relays that are taken for dead. True when there were any.
     pub fn wake(&mut self, now: Instant) -> bool {
         let mut lost = false;
         for relay in &mut self.relays {
-            let dead = relay.down_since.is_some_and(|since| since + RELAY_LOST_AFTER <= now);
+            let dead = relay
+                .down_since
+                .is_some_and(|since| since + RELAY_LOST_AFTER <= now);
             if dead && !relay.sessions.is_empty() {
                 relay.sessions.clear();
                 lost = true;
@@ -198,7 +235,10 @@ fn known(view: &SessionView) -> Option<Known> {
         since: view.answered_unix_ms.unwrap_or(view.started_unix_ms),
         answered: view.answered_unix_ms.is_some(),
     };
-    Some(Known { session: view.id.clone(), live })
+    Some(Known {
+        session: view.id.clone(),
+        live,
+    })
 }
 
 fn cause(cause: session::EndCause) -> EndCause {

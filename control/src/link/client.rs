@@ -62,7 +62,11 @@ impl RelayClient {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|e| LinkError::Client(e.to_string()))?;
-        Ok(RelayClient { http, base: base.trim_end_matches('/').to_owned(), secret })
+        Ok(RelayClient {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            secret,
+        })
     }
 
     /// The base URL.
@@ -92,8 +96,16 @@ impl RelayClient {
     /// # Errors
     /// [`LinkError`].
     pub async fn end(&self, session: &str) -> Result<bool, LinkError> {
-        let url = format!("{}/relay/v1/sessions/{}", self.base, patchbay_sip::uri::escape(session));
-        let request = self.http.delete(url).bearer_auth(self.secret.expose()).timeout(ANSWER_TIME);
+        let url = format!(
+            "{}/relay/v1/sessions/{}",
+            self.base,
+            patchbay_sip::uri::escape(session)
+        );
+        let request = self
+            .http
+            .delete(url)
+            .bearer_auth(self.secret.expose())
+            .timeout(ANSWER_TIME);
         let answer = request.send().await.map_err(transport)?;
         match answer.status().as_u16() {
             404 => Ok(false),
@@ -117,12 +129,19 @@ impl RelayClient {
             .map_err(|_| LinkError::Transport("no answer in time".to_owned()))?
             .map_err(transport)?;
         check(&answer)?;
-        Ok(answer.bytes_stream().map(|chunk| chunk.map_err(transport)).boxed())
+        Ok(answer
+            .bytes_stream()
+            .map(|chunk| chunk.map_err(transport))
+            .boxed())
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, LinkError> {
         let url = format!("{}{path}", self.base);
-        let request = self.http.get(url).bearer_auth(self.secret.expose()).timeout(ANSWER_TIME);
+        let request = self
+            .http
+            .get(url)
+            .bearer_auth(self.secret.expose())
+            .timeout(ANSWER_TIME);
         let answer = request.send().await.map_err(transport)?;
         check(&answer)?;
         let mut stream = answer.bytes_stream();

@@ -109,7 +109,11 @@ async fn follow_once(
     let list = client.sessions().await?;
     let mut cursor = list.cursor;
     let mut stream = client.events(cursor).await?;
-    if reports.send(LinkReport::List { relay, asked, list }).await.is_err() {
+    if reports
+        .send(LinkReport::List { relay, asked, list })
+        .await
+        .is_err()
+    {
         return Ok(());
     }
     let mut reader = SseReader::default();
@@ -149,8 +153,12 @@ async fn next_chunk(
     latest: Instant,
 ) -> Result<bytes::Bytes, LinkError> {
     match tokio::time::timeout_at(latest, stream.next()).await {
-        Err(_) => Err(LinkError::Transport("the event stream fell silent".to_owned())),
-        Ok(None) => Err(LinkError::Transport("the relay closed the event stream".to_owned())),
+        Err(_) => Err(LinkError::Transport(
+            "the event stream fell silent".to_owned(),
+        )),
+        Ok(None) => Err(LinkError::Transport(
+            "the relay closed the event stream".to_owned(),
+        )),
         Ok(Some(chunk)) => chunk,
     }
 }
@@ -169,10 +177,16 @@ async fn forward(
             continue;
         }
         if event.cursor != *cursor + 1 {
-            return Err(LinkError::Unreadable("events are missing from the stream".to_owned()));
+            return Err(LinkError::Unreadable(
+                "events are missing from the stream".to_owned(),
+            ));
         }
         *cursor = event.cursor;
-        if reports.send(LinkReport::Event { relay, event }).await.is_err() {
+        if reports
+            .send(LinkReport::Event { relay, event })
+            .await
+            .is_err()
+        {
             return Ok(false);
         }
     }

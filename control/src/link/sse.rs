@@ -68,7 +68,9 @@ impl SseReader {
         }
         // Other fields (event, id, retry) and comments carry nothing that is needed here: the
         // cursor is part of the data.
-        let Some(value) = line.strip_prefix("data") else { return Ok(()) };
+        let Some(value) = line.strip_prefix("data") else {
+            return Ok(());
+        };
         let value = match value.strip_prefix(':') {
             Some(value) => value.strip_prefix(' ').unwrap_or(value),
             None if value.is_empty() => "",
@@ -105,7 +107,8 @@ mod tests {
 
     #[test]
     fn events_are_read_however_they_are_cut() {
-        let stream = "id: 1\ndata: {\"a\":1}\n\n: keep-alive\n\ndata:x\r\ndata: y\r\n\r\nevent: z\n\n";
+        let stream =
+            "id: 1\ndata: {\"a\":1}\n\n: keep-alive\n\ndata:x\r\ndata: y\r\n\r\nevent: z\n\n";
         let expected = vec!["{\"a\":1}".to_owned(), "x\ny".to_owned()];
         assert_eq!(read(&[stream]), expected);
         let bytes: Vec<String> = stream.chars().map(String::from).collect();

@@ -17,9 +17,17 @@ pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
     let rule = |rule: &Rule| rule.id.to_string();
     differences("rule", &before.rules, &after.rules, rule, &mut applied);
     let order = |centre: &Centre| -> Vec<String> {
-        centre.rules.iter().map(|rule| rule.id.to_string()).collect()
+        centre
+            .rules
+            .iter()
+            .map(|rule| rule.id.to_string())
+            .collect()
     };
-    let same_rules = !applied.added.iter().chain(&applied.removed).any(|e| e.starts_with("rule:"));
+    let same_rules = !applied
+        .added
+        .iter()
+        .chain(&applied.removed)
+        .any(|e| e.starts_with("rule:"));
     if same_rules && order(before) != order(after) {
         applied.changed.push("rules:order".to_owned());
     }
@@ -46,7 +54,9 @@ fn differences<T: PartialEq>(
         }
     }
     let gone = before.keys().filter(|id| !after.contains_key(*id));
-    applied.removed.extend(gone.map(|id| format!("{kind}:{id}")));
+    applied
+        .removed
+        .extend(gone.map(|id| format!("{kind}:{id}")));
 }
 
 #[cfg(test)]

@@ -193,14 +193,37 @@ pub(crate) struct Published {
 /// A question to the node's task, with the way back.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Configure { centre: Arc<Centre>, done: oneshot::Sender<()> },
-    Snapshot { reply: oneshot::Sender<Snapshot> },
-    SetStatus { agent: AgentId, status: Status, reply: oneshot::Sender<Result<(), StatusError>> },
-    Explain { facts: Box<Facts>, reply: oneshot::Sender<Explanation> },
-    Bindings { agent: AgentId, reply: oneshot::Sender<Vec<BindingView>> },
-    EndContact { contact: ContactId, reply: oneshot::Sender<Result<(), EndError>> },
-    Relays { reply: oneshot::Sender<Vec<RelayView>> },
-    Shutdown { deadline: std::time::Duration, done: oneshot::Sender<()> },
+    Configure {
+        centre: Arc<Centre>,
+        done: oneshot::Sender<()>,
+    },
+    Snapshot {
+        reply: oneshot::Sender<Snapshot>,
+    },
+    SetStatus {
+        agent: AgentId,
+        status: Status,
+        reply: oneshot::Sender<Result<(), StatusError>>,
+    },
+    Explain {
+        facts: Box<Facts>,
+        reply: oneshot::Sender<Explanation>,
+    },
+    Bindings {
+        agent: AgentId,
+        reply: oneshot::Sender<Vec<BindingView>>,
+    },
+    EndContact {
+        contact: ContactId,
+        reply: oneshot::Sender<Result<(), EndError>>,
+    },
+    Relays {
+        reply: oneshot::Sender<Vec<RelayView>>,
+    },
+    Shutdown {
+        deadline: std::time::Duration,
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// The way to the running node; see the module.
@@ -225,7 +248,14 @@ impl NodeHandle {
         store: Store,
     ) -> NodeHandle {
         let applying = Arc::default();
-        NodeHandle { commands, centre, published, events, store, applying }
+        NodeHandle {
+            commands,
+            centre,
+            published,
+            events,
+            store,
+            applying,
+        }
     }
 
     async fn ask<T>(&self, command: Command, answer: oneshot::Receiver<T>) -> Result<T, Stopped> {
@@ -248,9 +278,19 @@ impl NodeHandle {
         if *before == centre {
             return Ok(applied);
         }
-        self.store.save_centre(&centre).await.map_err(|e| ApplyError::Store(e.to_string()))?;
+        self.store
+            .save_centre(&centre)
+            .await
+            .map_err(|e| ApplyError::Store(e.to_string()))?;
         let (done, answer) = oneshot::channel();
-        self.ask(Command::Configure { centre: Arc::new(centre), done }, answer).await?;
+        self.ask(
+            Command::Configure {
+                centre: Arc::new(centre),
+                done,
+            },
+            answer,
+        )
+        .await?;
         Ok(applied)
     }
 
@@ -283,7 +323,15 @@ impl NodeHandle {
         status: Status,
     ) -> Result<(), StatusError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::SetStatus { agent, status, reply }, answer).await?
+        self.ask(
+            Command::SetStatus {
+                agent,
+                status,
+                reply,
+            },
+            answer,
+        )
+        .await?
     }
 
     /// What would happen to a contact with these facts now. Nothing is changed.
@@ -292,7 +340,14 @@ impl NodeHandle {
     /// [`Stopped`] while the process shuts down.
     pub async fn explain(&self, facts: Facts) -> Result<Explanation, Stopped> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::Explain { facts: Box::new(facts), reply }, answer).await
+        self.ask(
+            Command::Explain {
+                facts: Box::new(facts),
+                reply,
+            },
+            answer,
+        )
+        .await
     }
 
     /// The devices of an agent; empty for an unknown one.
@@ -311,7 +366,8 @@ impl NodeHandle {
     /// [`EndError`].
     pub async fn end_contact(&self, contact: ContactId) -> Result<(), EndError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::EndContact { contact, reply }, answer).await?
+        self.ask(Command::EndContact { contact, reply }, answer)
+            .await?
     }
 
     /// The relays as this node sees them.
@@ -351,7 +407,12 @@ impl NodeHandle {
     /// `deadline` has passed, then ends the node's task. Returns when it has ended.
     pub async fn shutdown(&self, deadline: std::time::Duration) {
         let (done, ended) = oneshot::channel();
-        if self.commands.send(Command::Shutdown { deadline, done }).await.is_ok() {
+        if self
+            .commands
+            .send(Command::Shutdown { deadline, done })
+            .await
+            .is_ok()
+        {
             let _gone = ended.await;
         }
     }

@@ -82,8 +82,20 @@ pub(super) fn journal(
 ) -> (Journal, JournalWriter) {
     let (sender, queue) = mpsc::channel(MAX_JOURNAL);
     let counters = Arc::<JournalCounters>::default();
-    let writer = JournalWriter { queue, counters: Arc::clone(&counters), store, events, stop };
-    (Journal { queue: sender, counters }, writer)
+    let writer = JournalWriter {
+        queue,
+        counters: Arc::clone(&counters),
+        store,
+        events,
+        stop,
+    };
+    (
+        Journal {
+            queue: sender,
+            counters,
+        },
+        writer,
+    )
 }
 
 impl JournalWriter {
@@ -129,7 +141,11 @@ impl JournalWriter {
             .await;
         let Some(last) = last else { return };
         for (cursor, event) in (last + 1 - count..).zip(shared.iter()) {
-            let event = StoredEvent { cursor, unix_ms: event.unix_ms, event: event.clone() };
+            let event = StoredEvent {
+                cursor,
+                unix_ms: event.unix_ms,
+                event: event.clone(),
+            };
             // Without subscribers nobody is told.
             let _receivers = self.events.send(event);
         }

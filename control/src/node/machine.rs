@@ -125,7 +125,10 @@ impl Machine {
     pub fn next_wakeup(&self, now: Moment) -> Option<Instant> {
         let core = self.distributor.next_wakeup().map(|mono| self.start + mono);
         let signalling = self.signalling.next_wakeup(now);
-        [core, signalling, self.book.next_wakeup()].into_iter().flatten().min()
+        [core, signalling, self.book.next_wakeup()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next thing to do outside.
@@ -135,21 +138,27 @@ impl Machine {
 
     /// Uses a declaration that was found valid.
     pub fn configure(&mut self, centre: Arc<Centre>, now: Moment) {
-        self.distributor.handle(Input::Configure(Centre::clone(&centre)), now.now);
+        self.distributor
+            .handle(Input::Configure(Centre::clone(&centre)), now.now);
         self.decided(now);
         let accounts = centre.agents.iter().map(|agent| Account {
             agent: agent.id.to_string(),
-            password: agent.password.as_ref().map(|password| password.expose().to_owned()),
+            password: agent
+                .password
+                .as_ref()
+                .map(|password| password.expose().to_owned()),
             uri: agent.uri.clone(),
         });
-        self.signalling.with_registrar(|registrar| registrar.configure(accounts));
+        self.signalling
+            .with_registrar(|registrar| registrar.configure(accounts));
         self.centre = centre;
         self.run(now);
     }
 
     /// Takes the bindings that were stored before a restart; configure first.
     pub fn restore(&mut self, bindings: Vec<Binding>, now: Moment) {
-        self.signalling.with_registrar(|registrar| registrar.restore(bindings, now.unix_ms()));
+        self.signalling
+            .with_registrar(|registrar| registrar.restore(bindings, now.unix_ms()));
         self.run(now);
     }
 
@@ -164,7 +173,8 @@ impl Machine {
         match report {
             LinkReport::List { relay, asked, list } => {
                 let doomed = self.book.list(relay, &list);
-                self.actions.extend(doomed.into_iter().map(Action::EndSession));
+                self.actions
+                    .extend(doomed.into_iter().map(Action::EndSession));
                 let asked = asked.into_std().saturating_duration_since(self.start);
                 self.tell_sessions(asked, now);
             }
@@ -200,11 +210,18 @@ impl Machine {
             for (contact, offer, agent) in self.signalling.recent_answers() {
                 if self.book.find(offer).is_none() {
                     let since = now.unix_ms();
-                    sessions.push(LiveSession { contact, offer, agent, since, answered: true });
+                    sessions.push(LiveSession {
+                        contact,
+                        offer,
+                        agent,
+                        since,
+                        answered: true,
+                    });
                 }
             }
         }
-        self.distributor.handle(Input::SessionsLive { sessions, asked }, now.now);
+        self.distributor
+            .handle(Input::SessionsLive { sessions, asked }, now.now);
         self.decided(now);
     }
 
@@ -230,10 +247,16 @@ impl Machine {
         status: Status,
         now: Moment,
     ) -> Result<(), StatusError> {
-        if !self.centre.agents.iter().any(|declared| declared.id == agent) {
+        if !self
+            .centre
+            .agents
+            .iter()
+            .any(|declared| declared.id == agent)
+        {
             return Err(StatusError::UnknownAgent(agent));
         }
-        self.distributor.handle(Input::AgentStatus { agent, status }, now.now);
+        self.distributor
+            .handle(Input::AgentStatus { agent, status }, now.now);
         self.decided(now);
         self.run(now);
         Ok(())
@@ -252,26 +275,39 @@ impl Machine {
             updated_unix_ms: 0,
             fixed: true,
         });
-        let registered = registrar.bindings(agent.as_str()).iter().map(|binding| BindingView {
-            agent: binding.agent.clone(),
-            contact: binding.contact.clone(),
-            path: binding.path.clone(),
-            user_agent: binding.user_agent.clone(),
-            expires_in_s: binding.expires_unix_ms.saturating_sub(now.unix_ms()).div_ceil(1000),
-            updated_unix_ms: binding.updated_unix_ms,
-            fixed: false,
-        });
+        let registered = registrar
+            .bindings(agent.as_str())
+            .iter()
+            .map(|binding| BindingView {
+                agent: binding.agent.clone(),
+                contact: binding.contact.clone(),
+                path: binding.path.clone(),
+                user_agent: binding.user_agent.clone(),
+                expires_in_s: binding
+                    .expires_unix_ms
+                    .saturating_sub(now.unix_ms())
+                    .div_ceil(1000),
+                updated_unix_ms: binding.updated_unix_ms,
+                fixed: false,
+            });
         fixed.into_iter().chain(registered).collect()
     }
 
     /// Ends a contact, or says who can.
     pub fn end_contact(&mut self, contact: ContactId, now: Moment) -> Ending {
-        if self.signalling.end_waiting(contact, ENDED_RETRY_AFTER_S, now) {
+        if self
+            .signalling
+            .end_waiting(contact, ENDED_RETRY_AFTER_S, now)
+        {
             self.run(now);
             return Ending::Refused;
         }
         let snapshot = self.distributor.snapshot(now.now);
-        let Some(view) = snapshot.contacts.into_iter().find(|view| view.id == contact) else {
+        let Some(view) = snapshot
+            .contacts
+            .into_iter()
+            .find(|view| view.id == contact)
+        else {
             return Ending::Unknown;
         };
         let place = view.offer.and_then(|offer| self.book.find(offer));
@@ -311,7 +347,9 @@ impl Machine {
     fn run(&mut self, now: Moment) {
         while let Some(effect) = self.signalling.poll() {
             match effect {
-                Effect::Send { flow, bytes } => self.actions.push_back(Action::Send { flow, bytes }),
+                Effect::Send { flow, bytes } => {
+                    self.actions.push_back(Action::Send { flow, bytes })
+                }
                 Effect::SaveBinding(binding) => {
                     self.actions.push_back(Action::SaveBinding(binding));
                 }
@@ -331,15 +369,26 @@ impl Machine {
         while let Some(output) = self.distributor.poll() {
             match output {
                 Output::Queued { contact, .. } => self.signalling.queued(contact, now),
-                Output::Offer { contact, offer, agent, ring_for } => {
+                Output::Offer {
+                    contact,
+                    offer,
+                    agent,
+                    ring_for,
+                } => {
                     self.signalling.offer(contact, offer, &agent, ring_for, now);
                 }
                 Output::CancelOffer { contact, offer } => {
                     self.signalling.cancel_offer(contact, offer, now);
                 }
                 Output::Accept { contact, offer } => self.signalling.accept(contact, offer, now),
-                Output::Refuse { contact, status, retry_after_s, why } => {
-                    self.signalling.refuse_contact(contact, status, retry_after_s, why, now);
+                Output::Refuse {
+                    contact,
+                    status,
+                    retry_after_s,
+                    why,
+                } => {
+                    self.signalling
+                        .refuse_contact(contact, status, retry_after_s, why, now);
                 }
                 Output::EndSession { contact, offer, .. } => self.end_session(contact, offer),
                 Output::ListSessions => self.actions.push_back(Action::ListSessions),

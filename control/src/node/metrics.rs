@@ -11,7 +11,15 @@ use super::wire::WireCounters;
 use crate::signalling::{Drop, MAX_CALLS};
 
 fn plain(name: &'static str, help: &'static str, kind: MetricKind, value: u64) -> Metric {
-    Metric { name, help, kind, samples: vec![Sample { labels: Vec::new(), value }] }
+    Metric {
+        name,
+        help,
+        kind,
+        samples: vec![Sample {
+            labels: Vec::new(),
+            value,
+        }],
+    }
 }
 
 fn by(
@@ -22,9 +30,17 @@ fn by(
 ) -> Metric {
     let samples = samples
         .into_iter()
-        .map(|(word, value)| Sample { labels: vec![(label, word.to_owned())], value })
+        .map(|(word, value)| Sample {
+            labels: vec![(label, word.to_owned())],
+            value,
+        })
         .collect();
-    Metric { name, help, kind: MetricKind::Counter, samples }
+    Metric {
+        name,
+        help,
+        kind: MetricKind::Counter,
+        samples,
+    }
 }
 
 fn read(counter: &AtomicU64) -> u64 {
@@ -94,8 +110,18 @@ fn signalling(machine: &Machine) -> Vec<Metric> {
             "reason",
             Drop::ALL.map(|(reason, word)| (word, counters.dropped(reason))),
         ),
-        plain("calls_open", "INVITEs without a final answer", MetricKind::Gauge, open),
-        plain("calls_limit", "Most INVITEs at a time", MetricKind::Gauge, MAX_CALLS as u64),
+        plain(
+            "calls_open",
+            "INVITEs without a final answer",
+            MetricKind::Gauge,
+            open,
+        ),
+        plain(
+            "calls_limit",
+            "Most INVITEs at a time",
+            MetricKind::Gauge,
+            MAX_CALLS as u64,
+        ),
     ]
 }
 
@@ -123,7 +149,9 @@ fn transactions(machine: &Machine) -> Vec<Metric> {
             "sip_transaction_drops",
             "Messages dropped by the transaction layer",
             "reason",
-            DropReason::ALL.iter().map(|reason| (reason.as_str(), counters.dropped(*reason))),
+            DropReason::ALL
+                .iter()
+                .map(|reason| (reason.as_str(), counters.dropped(*reason))),
         ),
         plain(
             "sip_transactions_live",
@@ -149,6 +177,11 @@ fn registrar(machine: &Machine) -> Vec<Metric> {
                 ("refused", counters.refused),
             ],
         ),
-        plain("bindings", "Registered devices", MetricKind::Gauge, registrar.len() as u64),
+        plain(
+            "bindings",
+            "Registered devices",
+            MetricKind::Gauge,
+            registrar.len() as u64,
+        ),
     ]
 }

@@ -48,7 +48,9 @@ pub(super) struct Draining {
 /// Unix time in milliseconds.
 pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 impl Node {
@@ -94,7 +96,10 @@ impl Node {
             }
         }
         self.act();
-        self.draining.take().map(|draining| draining.done).unwrap_or_default()
+        self.draining
+            .take()
+            .map(|draining| draining.done)
+            .unwrap_or_default()
     }
 
     fn next_wakeup(&self) -> Instant {
@@ -102,7 +107,11 @@ impl Node {
         let machine = self.machine.next_wakeup(now).map(Instant::from_std);
         let deadline = self.draining.as_ref().map(|draining| draining.deadline);
         let idle = Instant::from_std(now.at) + Duration::from_secs(3600);
-        [machine, deadline].into_iter().flatten().min().unwrap_or(idle)
+        [machine, deadline]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(idle)
     }
 
     fn on_wire(&mut self, event: WireEvent) {
@@ -139,7 +148,9 @@ impl Node {
     }
 
     fn end_session(&self, place: Place, reply: Option<oneshot::Sender<Result<(), EndError>>>) {
-        let Some(client) = self.clients.get(place.relay).cloned() else { return };
+        let Some(client) = self.clients.get(place.relay).cloned() else {
+            return;
+        };
         tokio::spawn(async move {
             let result = match client.end(&place.session).await {
                 // A session that the relay does not know is over.
@@ -167,7 +178,11 @@ impl Node {
             Command::Snapshot { reply } => {
                 let _gone = reply.send(self.machine.snapshot(now));
             }
-            Command::SetStatus { agent, status, reply } => {
+            Command::SetStatus {
+                agent,
+                status,
+                reply,
+            } => {
                 let _gone = reply.send(self.machine.set_status(agent, status, now));
             }
             Command::Explain { facts, reply } => {
@@ -196,9 +211,15 @@ impl Node {
 
     fn shut_down(&mut self, deadline: Duration, done: oneshot::Sender<()>) {
         let deadline = Instant::now() + deadline;
-        info!(waiting = self.machine.signalling().open_calls(), "shutting down");
+        info!(
+            waiting = self.machine.signalling().open_calls(),
+            "shutting down"
+        );
         self.machine.drain();
-        let draining = self.draining.get_or_insert(Draining { deadline, done: Vec::new() });
+        let draining = self.draining.get_or_insert(Draining {
+            deadline,
+            done: Vec::new(),
+        });
         draining.deadline = draining.deadline.min(deadline);
         draining.done.push(done);
         self.publish();
@@ -206,7 +227,9 @@ impl Node {
 
     /// True when a shutdown has nothing to wait for any more, or no time.
     fn drained(&mut self) -> bool {
-        let Some(draining) = &self.draining else { return false };
+        let Some(draining) = &self.draining else {
+            return false;
+        };
         if self.machine.signalling().open_calls() == 0 {
             return true;
         }
@@ -223,7 +246,9 @@ impl Node {
         let links: Vec<SocketAddr> = self.connections.remotes().collect();
         let of_host = |url: &str| -> Vec<String> {
             let ips = host_ips(url);
-            let own = links.iter().filter(|link| ips.contains(&link.ip().to_canonical()));
+            let own = links
+                .iter()
+                .filter(|link| ips.contains(&link.ip().to_canonical()));
             own.map(ToString::to_string).collect()
         };
         let view = |relay: &crate::link::Relay| RelayView {
@@ -231,7 +256,10 @@ impl Node {
             sip_links: of_host(&relay.url),
             events_up: relay.up,
             sessions: relay.sessions() as u64,
-            capacity: relay.capacity.as_ref().and_then(|c| serde_json::to_value(c).ok()),
+            capacity: relay
+                .capacity
+                .as_ref()
+                .and_then(|c| serde_json::to_value(c).ok()),
             last_error: relay.last_error.clone(),
         };
         self.machine.book().relays().iter().map(view).collect()
@@ -246,21 +274,31 @@ impl Node {
             store: !self.journal.counters.failing.load(Relaxed),
             draining,
         };
-        let counters =
-            metrics::gather(&self.machine, &self.wire_counters, &self.journal.counters);
+        let counters = metrics::gather(&self.machine, &self.wire_counters, &self.journal.counters);
         if let Ok(mut published) = self.published.write() {
-            *published = Published { readiness, counters };
+            *published = Published {
+                readiness,
+                counters,
+            };
         }
     }
 }
 
 /// The addresses that a URL's host names without asking anybody.
 fn host_ips(url: &str) -> Vec<IpAddr> {
-    let Ok(url) = reqwest::Url::parse(url) else { return Vec::new() };
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return Vec::new();
+    };
     let host = url.host_str().unwrap_or_default();
     if host.eq_ignore_ascii_case("localhost") {
-        return vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+        return vec![
+            IpAddr::from([127, 0, 0, 1]),
+            IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+        ];
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.parse().into_iter().map(|ip: IpAddr| ip.to_canonical()).collect()
+    host.parse()
+        .into_iter()
+        .map(|ip: IpAddr| ip.to_canonical())
+        .collect()
 }

@@ -113,7 +113,11 @@ async fn remembered(
         machine.configure(Arc::new(centre), now);
     }
     let bindings = store.load_bindings(now.unix_ms()).await?;
-    info!(bindings = bindings.len(), agents = machine.centre().agents.len(), "loaded");
+    info!(
+        bindings = bindings.len(),
+        agents = machine.centre().agents.len(),
+        "loaded"
+    );
     machine.restore(bindings, now);
     Ok(machine)
 }
@@ -143,7 +147,11 @@ fn spawn(
     let wire = Wire {
         events: wire_events,
         counters: Arc::clone(&wire_counters),
-        allowed: config.allowed_relays.iter().map(|ip| ip.to_canonical()).collect(),
+        allowed: config
+            .allowed_relays
+            .iter()
+            .map(|ip| ip.to_canonical())
+            .collect(),
         idle_limit: config.idle_limit,
         stop: stop.clone(),
         tasks: tasks.clone(),
@@ -179,5 +187,9 @@ fn spawn(
         }
         info!("the control node has stopped");
     });
-    Control { handle, sip_addr, join }
+    Control {
+        handle,
+        sip_addr,
+        join,
+    }
 }

@@ -46,7 +46,10 @@ pub(super) enum WireEvent {
     /// A relay connected.
     Opened { flow: Flow, writer: Writer },
     /// A message came.
-    Message { flow: Flow, parsed: Box<Result<Message, ParseError>> },
+    Message {
+        flow: Flow,
+        parsed: Box<Result<Message, ParseError>>,
+    },
     /// A connection is gone.
     Closed { flow: Flow },
 }
@@ -167,16 +170,31 @@ impl Wire {
     }
 
     async fn serve(self, stream: TcpStream, remote: SocketAddr, connection: u64) {
-        let Ok(local) = stream.local_addr() else { return };
+        let Ok(local) = stream.local_addr() else {
+            return;
+        };
         // Without it an answer waits for the acknowledgement of the one before.
         let _best_effort = stream.set_nodelay(true);
-        let flow = Flow { transport: Transport::Tcp, local, remote, connection };
+        let flow = Flow {
+            transport: Transport::Tcp,
+            local,
+            remote,
+            connection,
+        };
         let cut = self.stop.child_token();
         let (queue, writes) = mpsc::channel(MAX_WRITES);
         // Weak, so that the writer ends, all written, when the node's task drops its end.
         let pongs = queue.downgrade();
-        let writer = Writer { queue, cut: cut.clone() };
-        if self.events.send(WireEvent::Opened { flow, writer }).await.is_err() {
+        let writer = Writer {
+            queue,
+            cut: cut.clone(),
+        };
+        if self
+            .events
+            .send(WireEvent::Opened { flow, writer })
+            .await
+            .is_err()
+        {
             return;
         }
         info!(%remote, "relay connected");
@@ -207,12 +225,13 @@ impl Wire {
                 return;
             };
             framer.push(chunk);
-            while let Some(frame) = framer.next() {
+            for frame in framer.by_ref() {
                 let bytes = match frame {
                     Ok(Frame::Message(bytes)) => bytes,
                     Ok(frame) => {
                         // RFC 5626 section 3.5.1: a double CRLF is answered with a single one.
-                        if let (Frame::KeepAlive(KeepAlive::Ping), Some(queue)) = (frame, pongs.upgrade())
+                        if let (Frame::KeepAlive(KeepAlive::Ping), Some(queue)) =
+                            (frame, pongs.upgrade())
                         {
                             let _full = queue.try_send(Bytes::from_static(PONG));
                         }
@@ -225,7 +244,12 @@ impl Wire {
                     }
                 };
                 let parsed = Box::new(Message::parse(bytes));
-                if self.events.send(WireEvent::Message { flow, parsed }).await.is_err() {
+                if self
+                    .events
+                    .send(WireEvent::Message { flow, parsed })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }

@@ -17,7 +17,11 @@ impl Answer {
     /// An answer without further headers.
     #[must_use]
     pub fn new(status: u16, reason: &'static str) -> Answer {
-        Answer { status, reason, headers: Vec::new() }
+        Answer {
+            status,
+            reason,
+            headers: Vec::new(),
+        }
     }
 
     /// The same with one more header.

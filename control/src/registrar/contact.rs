@@ -46,13 +46,20 @@ pub(super) fn wishes(request: &Message) -> Result<Wishes, Answer> {
     if values.len() > MAX_BINDINGS_PER_AGENT {
         return Err(Answer::new(403, "Too Many Contacts"));
     }
-    values.into_iter().map(|value| wish(value, common)).collect::<Result<_, _>>().map(Wishes::Set)
+    values
+        .into_iter()
+        .map(|value| wish(value, common))
+        .collect::<Result<_, _>>()
+        .map(Wishes::Set)
 }
 
 /// The Path of a REGISTER, first hop first (RFC 3327).
 pub(super) fn path(request: &Message) -> Result<Vec<String>, Answer> {
-    let path: Vec<String> =
-        request.headers.all_split(HeaderName::Path).map(|value| value.trim().to_owned()).collect();
+    let path: Vec<String> = request
+        .headers
+        .all_split(HeaderName::Path)
+        .map(|value| value.trim().to_owned())
+        .collect();
     let length: usize = path.iter().map(String::len).sum();
     if path.len() > MAX_PATHS || length > MAX_CONTACT_BYTES {
         return Err(Answer::new(403, "Path Too Long"));
@@ -66,7 +73,9 @@ pub(super) fn path(request: &Message) -> Result<Vec<String>, Answer> {
 fn common_expires(request: &Message) -> Result<Option<u64>, Answer> {
     match request.headers.get(HeaderName::Expires) {
         None => Ok(None),
-        Some(value) => seconds(value).map(Some).ok_or(Answer::new(400, "Bad Expires")),
+        Some(value) => seconds(value)
+            .map(Some)
+            .ok_or(Answer::new(400, "Bad Expires")),
     }
 }
 
@@ -93,7 +102,11 @@ fn wish(value: &str, common: Option<u64>) -> Result<Wish, Answer> {
         None => 1000,
         Some(value) => q(value).ok_or_else(bad)?,
     };
-    Ok(Wish { contact: uri, expires_s: expires_s.min(MAX_EXPIRES_S), q_milli })
+    Ok(Wish {
+        contact: uri,
+        expires_s: expires_s.min(MAX_EXPIRES_S),
+        q_milli,
+    })
 }
 
 /// Delta seconds; more than 32 bits hold counts as the greatest that they hold.
@@ -102,7 +115,11 @@ fn seconds(value: &str) -> Option<u64> {
     if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    Some(value.parse().map_or(u64::from(u32::MAX), |v: u64| v.min(u64::from(u32::MAX))))
+    Some(
+        value
+            .parse()
+            .map_or(u64::from(u32::MAX), |v: u64| v.min(u64::from(u32::MAX))),
+    )
 }
 
 /// `0`, `0.5`, `1.000` and so on in thousandths.
@@ -132,7 +149,10 @@ mod tests {
         assert_eq!(q("0.1234"), None);
         assert_eq!(q("x"), None);
         assert_eq!(seconds("60"), Some(60));
-        assert_eq!(seconds("99999999999999999999999"), Some(u64::from(u32::MAX)));
+        assert_eq!(
+            seconds("99999999999999999999999"),
+            Some(u64::from(u32::MAX))
+        );
         assert_eq!(seconds("-1"), None);
         assert_eq!(seconds(""), None);
     }

@@ -131,19 +131,35 @@ impl Registrar {
 
     /// Takes the declared agents. Bindings of agents that may no longer register end.
     pub fn configure(&mut self, accounts: impl IntoIterator<Item = Account>) {
-        let before: BTreeSet<String> =
-            self.accounts.keys().filter(|agent| self.reachable(agent)).cloned().collect();
+        let before: BTreeSet<String> = self
+            .accounts
+            .keys()
+            .filter(|agent| self.reachable(agent))
+            .cloned()
+            .collect();
         self.accounts = accounts
             .into_iter()
             .map(|account| {
-                let ha1 = account.password.map(|p| hashes(&self.config, &account.agent, &p));
-                (account.agent, Known { ha1, uri: account.uri })
+                let ha1 = account
+                    .password
+                    .map(|p| hashes(&self.config, &account.agent, &p));
+                (
+                    account.agent,
+                    Known {
+                        ha1,
+                        uri: account.uri,
+                    },
+                )
             })
             .collect();
         let strangers: Vec<(String, String)> = self
             .table
             .agents()
-            .filter(|agent| self.accounts.get(*agent).is_none_or(|known| known.ha1.is_none()))
+            .filter(|agent| {
+                self.accounts
+                    .get(*agent)
+                    .is_none_or(|known| known.ha1.is_none())
+            })
             .flat_map(|agent| self.table.of(agent))
             .map(|binding| (binding.agent.clone(), binding.contact.clone()))
             .collect();
@@ -155,7 +171,8 @@ impl Registrar {
         for agent in agents {
             let reachable = self.reachable(&agent);
             if reachable || before.contains(&agent) {
-                self.changes.push_back(Change::Reachable { agent, reachable });
+                self.changes
+                    .push_back(Change::Reachable { agent, reachable });
             }
         }
     }
@@ -164,7 +181,10 @@ impl Registrar {
     /// are left out and told as removed.
     pub fn restore(&mut self, bindings: impl IntoIterator<Item = Binding>, unix_ms: u64) {
         for binding in bindings {
-            let known = self.accounts.get(&binding.agent).is_some_and(|k| k.ha1.is_some());
+            let known = self
+                .accounts
+                .get(&binding.agent)
+                .is_some_and(|k| k.ha1.is_some());
             let room = self.table.of(&binding.agent).len() < MAX_BINDINGS_PER_AGENT
                 && !self.table.full_for(&binding.agent);
             if !known || !room || binding.expires_unix_ms <= unix_ms {
@@ -196,11 +216,16 @@ impl Registrar {
     #[must_use]
     pub fn targets(&self, agent: &str) -> Vec<Target> {
         let fixed = self.accounts.get(agent).and_then(|known| known.uri.clone());
-        let fixed = fixed.map(|uri| Target { uri, path: Vec::new() });
+        let fixed = fixed.map(|uri| Target {
+            uri,
+            path: Vec::new(),
+        });
         let mut bindings: Vec<&Binding> = self.table.of(agent).iter().collect();
         bindings.sort_by_key(|b| std::cmp::Reverse((b.q_milli, b.updated_unix_ms)));
-        let devices =
-            bindings.into_iter().map(|b| Target { uri: b.contact.clone(), path: b.path.clone() });
+        let devices = bindings.into_iter().map(|b| Target {
+            uri: b.contact.clone(),
+            path: b.path.clone(),
+        });
         fixed.into_iter().chain(devices).collect()
     }
 
@@ -254,7 +279,9 @@ impl Registrar {
     }
 
     fn take_out(&mut self, agent: &str, contact: &str) -> bool {
-        let Some(binding) = self.table.remove(agent, contact) else { return false };
+        let Some(binding) = self.table.remove(agent, contact) else {
+            return false;
+        };
         self.counters.removed += 1;
         self.changes.push_back(Change::Removed(binding));
         true
@@ -270,7 +297,10 @@ impl Registrar {
     fn tell_reachable(&mut self, agent: &str, before: bool) {
         let reachable = self.reachable(agent);
         if reachable != before {
-            self.changes.push_back(Change::Reachable { agent: agent.to_owned(), reachable });
+            self.changes.push_back(Change::Reachable {
+                agent: agent.to_owned(),
+                reachable,
+            });
         }
     }
 }

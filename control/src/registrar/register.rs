@@ -50,10 +50,16 @@ impl Registrar {
             // An unknown user is checked against a password that nobody has, so that neither
             // the answer nor its time tells whether the user exists.
             let ha1 = |user: &str, algorithm: Algorithm| {
-                let account = accounts.get(user).and_then(|a| a.ha1.as_ref()).unwrap_or(decoy);
+                let account = accounts
+                    .get(user)
+                    .and_then(|a| a.ha1.as_ref())
+                    .unwrap_or(decoy);
                 account.of(algorithm)
             };
-            match self.authority.verify(credentials, &Method::Register, ha1, now_unix) {
+            match self
+                .authority
+                .verify(credentials, &Method::Register, ha1, now_unix)
+            {
                 Verdict::Accepted { user, .. } if accounts.contains_key(&user) => return Ok(user),
                 Verdict::Stale => stale = true,
                 _ => self.counters.refused += 1,
@@ -71,7 +77,10 @@ impl Registrar {
     fn remove_all(&mut self, agent: &str, request: &Message) -> Result<(), Answer> {
         let (call_id, cseq) = order(request)?;
         let bindings = self.table.of(agent);
-        if bindings.iter().any(|b| b.call_id == call_id && b.cseq >= cseq) {
+        if bindings
+            .iter()
+            .any(|b| b.call_id == call_id && b.cseq >= cseq)
+        {
             return Err(Answer::new(500, "CSeq Out Of Order"));
         }
         let contacts: Vec<String> = bindings.iter().map(|b| b.contact.clone()).collect();
@@ -92,12 +101,15 @@ impl Registrar {
     ) -> Result<Vec<Binding>, Answer> {
         let (call_id, cseq) = order(request)?;
         let user_agent = request.headers.get(HeaderName::UserAgent);
-        let user_agent = user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect::<String>());
+        let user_agent =
+            user_agent.map(|text| text.chars().take(MAX_USER_AGENT).collect::<String>());
         let current = self.table.of(agent);
         let mut count = current.len();
         let mut bindings = Vec::with_capacity(wishes.len());
         for wish in wishes {
-            let known = current.iter().find(|b| same_contact(&b.contact, &wish.contact));
+            let known = current
+                .iter()
+                .find(|b| same_contact(&b.contact, &wish.contact));
             if known.is_some_and(|b| b.call_id == call_id && b.cseq >= cseq) {
                 return Err(Answer::new(500, "CSeq Out Of Order"));
             }
@@ -148,7 +160,10 @@ impl Registrar {
             answer = answer.with(HeaderName::Path, value.as_str());
         }
         for binding in self.table.of(agent) {
-            let left = binding.expires_unix_ms.saturating_sub(unix_ms).div_ceil(1000);
+            let left = binding
+                .expires_unix_ms
+                .saturating_sub(unix_ms)
+                .div_ceil(1000);
             let mut value = format!("<{}>;expires={left}", binding.contact);
             if binding.q_milli < 1000 {
                 value.push_str(&format!(";q=0.{:03}", binding.q_milli));
@@ -175,11 +190,15 @@ fn unsupported(request: &Message) -> Result<(), Answer> {
 /// The agent that the address of record (To) names.
 fn aor(request: &Message) -> Result<String, Answer> {
     let to = request.to().map_err(|_| Answer::new(400, "Bad To"))?;
-    to.uri.user_unescaped().ok_or(Answer::new(404, "No Such Address"))
+    to.uri
+        .user_unescaped()
+        .ok_or(Answer::new(404, "No Such Address"))
 }
 
 fn order(request: &Message) -> Result<(String, u32), Answer> {
-    let call_id = request.call_id().map_err(|_| Answer::new(400, "Bad Call-ID"))?;
+    let call_id = request
+        .call_id()
+        .map_err(|_| Answer::new(400, "Bad Call-ID"))?;
     let cseq = request.cseq().map_err(|_| Answer::new(400, "Bad CSeq"))?;
     Ok((call_id.to_owned(), cseq.number))
 }

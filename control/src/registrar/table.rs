@@ -49,7 +49,10 @@ impl Table {
     pub fn put(&mut self, binding: Binding) {
         self.remove(&binding.agent, &binding.contact);
         self.expiries.insert(expiry(&binding));
-        self.agents.entry(binding.agent.clone()).or_default().push(binding);
+        self.agents
+            .entry(binding.agent.clone())
+            .or_default()
+            .push(binding);
     }
 
     /// Takes a binding out.
@@ -82,7 +85,11 @@ impl Table {
 }
 
 fn expiry(binding: &Binding) -> (u64, String, String) {
-    (binding.expires_unix_ms, binding.agent.clone(), binding.contact.clone())
+    (
+        binding.expires_unix_ms,
+        binding.agent.clone(),
+        binding.contact.clone(),
+    )
 }
 
 #[cfg(test)]

@@ -28,8 +28,11 @@ impl Signalling {
             Some(200..=299) => self.success(contact, client, response, now),
             Some(status) => {
                 let full = status == 503 && from_relay(&response);
-                let cause =
-                    if full { OfferFailure::RelayFull } else { OfferFailure::of_status(status) };
+                let cause = if full {
+                    OfferFailure::RelayFull
+                } else {
+                    OfferFailure::of_status(status)
+                };
                 self.branch_over(contact, client, cause, status, now);
             }
         }
@@ -37,12 +40,20 @@ impl Signalling {
 
     /// No final answer, or no connection any more.
     pub(super) fn branch_failed(&mut self, client: ClientKey, why: Failure, now: Moment) {
-        let Some(contact) = self.calls.of_client(client) else { return };
+        let Some(contact) = self.calls.of_client(client) else {
+            return;
+        };
         let status = match why {
             Failure::Timeout => 408,
             Failure::Transport => 503,
         };
-        self.branch_over(contact, client, OfferFailure::of_status(status), status, now);
+        self.branch_over(
+            contact,
+            client,
+            OfferFailure::of_status(status),
+            status,
+            now,
+        );
     }
 
     fn provisional(
@@ -52,9 +63,14 @@ impl Signalling {
         response: Message,
         now: Moment,
     ) {
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         let stage = call.stage;
-        let branch = call.branches.iter_mut().find(|branch| branch.client == client);
+        let branch = call
+            .branches
+            .iter_mut()
+            .find(|branch| branch.client == client);
         let Some(branch) = branch else { return };
         if stage != Stage::Open || branch.cancelled {
             return;
@@ -67,9 +83,14 @@ impl Signalling {
     }
 
     fn success(&mut self, contact: ContactId, client: ClientKey, response: Message, now: Moment) {
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         let (stage, server) = (call.stage, call.server);
-        let branch = call.branches.iter_mut().find(|branch| branch.client == client);
+        let branch = call
+            .branches
+            .iter_mut()
+            .find(|branch| branch.client == client);
         let Some(branch) = branch else { return };
         let offer = branch.offer;
         if branch.answer.is_some() {
@@ -103,8 +124,12 @@ impl Signalling {
         now: Moment,
     ) {
         self.calls.forget_client(client);
-        let Some(call) = self.calls.get(contact) else { return };
-        let Some(branch) = call.take_branch(client) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
+        let Some(branch) = call.take_branch(client) else {
+            return;
+        };
         let stage = call.stage;
         let last = call.branches.is_empty();
         if branch.answer.is_some() {
@@ -113,18 +138,29 @@ impl Signalling {
         }
         debug!(%contact, offer = %branch.offer, agent = %branch.agent, code, "offer failed");
         if code == FLOW_FAILED {
-            self.registrar.remove(branch.agent.as_str(), &branch.target.uri);
+            self.registrar
+                .remove(branch.agent.as_str(), &branch.target.uri);
         }
         let retry = stage == Stage::Open
             && cause == OfferFailure::Unreachable
             && !branch.cancelled
             && !branch.others.is_empty();
         if retry {
-            let Branch { offer, agent, others, ring_s, .. } = branch;
+            let Branch {
+                offer,
+                agent,
+                others,
+                ring_s,
+                ..
+            } = branch;
             self.transfer(contact, offer, &agent, others, ring_s, now);
             return;
         }
-        self.tell(Input::OfferFailed { offer: branch.offer, cause, code });
+        self.tell(Input::OfferFailed {
+            offer: branch.offer,
+            cause,
+            code,
+        });
         if stage == Stage::Cancelled && last {
             self.terminated(contact, now);
         }
@@ -132,8 +168,12 @@ impl Signalling {
 
     /// The caller's CANCEL, which the layer has answered.
     pub(super) fn cancelled(&mut self, server: ServerKey, now: Moment) {
-        let Some(contact) = self.calls.of_server(server) else { return };
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(contact) = self.calls.of_server(server) else {
+            return;
+        };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         if call.stage != Stage::Open {
             return;
         }
@@ -150,22 +190,29 @@ impl Signalling {
 
     /// 487, the end of a cancelled call.
     pub(super) fn terminated(&mut self, contact: ContactId, now: Moment) {
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         let response = reply(&call.request, 487, "", &call.tag);
         self.finish(contact, response, None, now);
     }
 
     /// The way back to the caller is gone.
     pub(super) fn server_failed(&mut self, server: ServerKey, now: Moment) {
-        let Some(contact) = self.calls.of_server(server) else { return };
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(contact) = self.calls.of_server(server) else {
+            return;
+        };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         if matches!(call.stage, Stage::Answered(_)) {
             return;
         }
         info!(%contact, "connection to the caller lost");
         let was_open = call.stage == Stage::Open;
         call.stage = Stage::Answered(None);
-        self.calls.set_timer(contact, now.at + super::timers::KEEP_ANSWERED);
+        self.calls
+            .set_timer(contact, now.at + super::timers::KEEP_ANSWERED);
         if was_open {
             self.tell(Input::ContactCancelled { contact });
         }

@@ -63,11 +63,16 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn branch(&mut self, offer: OfferId) -> Option<&mut Branch> {
-        self.branches.iter_mut().find(|branch| branch.offer == offer)
+        self.branches
+            .iter_mut()
+            .find(|branch| branch.offer == offer)
     }
 
     pub(super) fn take_branch(&mut self, client: ClientKey) -> Option<Branch> {
-        let place = self.branches.iter().position(|branch| branch.client == client)?;
+        let place = self
+            .branches
+            .iter()
+            .position(|branch| branch.client == client)?;
         Some(self.branches.swap_remove(place))
     }
 }
@@ -98,7 +103,9 @@ impl Calls {
     /// Calls whose 2xx went to the caller: contact, offer, agent.
     pub(super) fn answered(&self) -> impl Iterator<Item = (ContactId, OfferId, AgentId)> {
         self.calls.iter().filter_map(|(contact, call)| {
-            let Stage::Answered(Some(offer)) = call.stage else { return None };
+            let Stage::Answered(Some(offer)) = call.stage else {
+                return None;
+            };
             let branch = call.branches.iter().find(|branch| branch.offer == offer)?;
             Some((*contact, offer, branch.agent.clone()))
         })
@@ -149,11 +156,16 @@ impl Calls {
 
     /// A call whose timer is due; the caller sets the next timer or removes the call.
     pub(super) fn due(&self, now: Instant) -> Option<ContactId> {
-        self.timers.first().filter(|(at, _)| *at <= now).map(|(_, contact)| *contact)
+        self.timers
+            .first()
+            .filter(|(at, _)| *at <= now)
+            .map(|(_, contact)| *contact)
     }
 
     pub(super) fn remove(&mut self, contact: ContactId) {
-        let Some(call) = self.calls.remove(&contact) else { return };
+        let Some(call) = self.calls.remove(&contact) else {
+            return;
+        };
         self.timers.remove(&(call.timer, contact));
         self.servers.remove(&call.server);
         self.names.remove(&call.name);

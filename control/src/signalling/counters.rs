@@ -82,6 +82,9 @@ impl SignallingCounters {
     #[must_use]
     pub fn dropped(&self, why: Drop) -> u64 {
         let place = Drop::ALL.iter().position(|(reason, _)| *reason == why);
-        place.and_then(|place| self.drops.get(place)).copied().unwrap_or(0)
+        place
+            .and_then(|place| self.drops.get(place))
+            .copied()
+            .unwrap_or(0)
     }
 }

@@ -29,7 +29,10 @@ pub(super) fn decode(request: &Message) -> Result<Facts, BadBody> {
     Ok(Facts {
         request_uri: request.uri().unwrap_or_default().to_owned(),
         to: address(request.to().ok()).unwrap_or_default(),
-        from_name: from.as_ref().and_then(|f| f.display.clone()).unwrap_or_default(),
+        from_name: from
+            .as_ref()
+            .and_then(|f| f.display.clone())
+            .unwrap_or_default(),
         from: address(from).unwrap_or_default(),
         headers: headers(request),
         media,
@@ -56,27 +59,43 @@ fn headers(request: &Message) -> Vec<(String, String)> {
 fn source(request: &Message) -> (String, Option<std::net::SocketAddr>) {
     let value = request.headers.get(SOURCE).unwrap_or_default();
     let (transport, address) = value.split_once(';').unwrap_or((value, ""));
-    (transport.trim().to_ascii_lowercase(), address.trim().parse().ok())
+    (
+        transport.trim().to_ascii_lowercase(),
+        address.trim().parse().ok(),
+    )
 }
 
 /// The media wanted, and whether the offer is left to the other side.
 fn media(request: &Message) -> Result<(Vec<Medium>, bool), BadBody> {
-    let encoding = request.headers.get(HeaderName::ContentEncoding).unwrap_or("identity");
+    let encoding = request
+        .headers
+        .get(HeaderName::ContentEncoding)
+        .unwrap_or("identity");
     if !encoding.trim().eq_ignore_ascii_case("identity") {
-        return Err(BadBody { status: 415, headers: vec![(HeaderName::AcceptEncoding, "identity")] });
+        return Err(BadBody {
+            status: 415,
+            headers: vec![(HeaderName::AcceptEncoding, "identity")],
+        });
     }
     if request.body.is_empty() {
         return Ok((Vec::new(), true));
     }
     if !request.has_content_type("application/sdp") {
-        return Err(BadBody { status: 415, headers: vec![(HeaderName::Accept, "application/sdp")] });
+        return Err(BadBody {
+            status: 415,
+            headers: vec![(HeaderName::Accept, "application/sdp")],
+        });
     }
     Ok((described(&request.body)?, false))
 }
 
 fn described(body: &[u8]) -> Result<Vec<Medium>, BadBody> {
     let sdp = Sdp::parse(body).map_err(|error| BadBody {
-        status: if error == SdpError::TooManyMedia { 488 } else { 400 },
+        status: if error == SdpError::TooManyMedia {
+            488
+        } else {
+            400
+        },
         headers: Vec::new(),
     })?;
     let words = sdp.session().medias.iter().map(|media| media.media.clone());
@@ -143,18 +162,36 @@ mod tests {
         assert_eq!(facts.source, Some("[2001:db8::7]:5062".parse().unwrap()));
         assert_eq!(facts.media[0].codecs, ["PCMA", "opus"]);
         assert_eq!(facts.media[0].protocol, "RTP/AVP");
-        assert_eq!((facts.media[1].kind.as_str(), facts.media[1].port), ("video", 0));
+        assert_eq!(
+            (facts.media[1].kind.as_str(), facts.media[1].port),
+            ("video", 0)
+        );
         assert!(!facts.delayed_offer);
-        assert!(facts.headers.contains(&("X-Customer".into(), "gold".into())));
-        assert!(!facts.headers.iter().any(|(name, _)| name.to_lowercase().contains("patchbay")));
+        assert!(
+            facts
+                .headers
+                .contains(&("X-Customer".into(), "gold".into()))
+        );
+        assert!(
+            !facts
+                .headers
+                .iter()
+                .any(|(name, _)| name.to_lowercase().contains("patchbay"))
+        );
     }
 
     #[test]
     fn bodies_that_cannot_be_served_say_what_could() {
         let of = |rest: &str| facts_of_text(format!("{HEAD}{rest}").as_bytes());
         assert!(of("\n").unwrap().delayed_offer);
-        assert_eq!(of("Content-Type: text/plain\n\nhello"), Err(TextError::Body(415)));
-        assert_eq!(of("Content-Type: application/sdp\n\nhello"), Err(TextError::Body(400)));
+        assert_eq!(
+            of("Content-Type: text/plain\n\nhello"),
+            Err(TextError::Body(415))
+        );
+        assert_eq!(
+            of("Content-Type: application/sdp\n\nhello"),
+            Err(TextError::Body(400))
+        );
         let encoded = "Content-Type: application/sdp\nContent-Encoding: gzip\n\nx";
         assert_eq!(of(encoded), Err(TextError::Body(415)));
         let options = HEAD.replace("INVITE", "OPTIONS");
@@ -162,6 +199,9 @@ mod tests {
             facts_of_text(format!("{options}\n").as_bytes()),
             Err(TextError::NotAnInvite)
         );
-        assert!(matches!(facts_of_text(b"hello"), Err(TextError::Unreadable(_))));
+        assert!(matches!(
+            facts_of_text(b"hello"),
+            Err(TextError::Unreadable(_))
+        ));
     }
 }

@@ -87,7 +87,11 @@ pub struct Signalling {
 /// Independent secrets from one seed.
 fn derive(seed: &[u8; 32], purpose: &str) -> [u8; 32] {
     use sha2::{Digest, Sha256};
-    Sha256::new().chain_update(seed).chain_update(purpose.as_bytes()).finalize().into()
+    Sha256::new()
+        .chain_update(seed)
+        .chain_update(purpose.as_bytes())
+        .finalize()
+        .into()
 }
 
 impl Signalling {
@@ -96,15 +100,25 @@ impl Signalling {
     #[must_use]
     pub fn new(config: SignallingConfig, seed: [u8; 32]) -> Signalling {
         let name = derive(&seed, "sent-by");
-        let name: String = name.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let name: String = name
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let contacts = derive(&seed, "contacts");
-        let contacts = contacts.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte));
+        let contacts = contacts
+            .iter()
+            .take(8)
+            .fold(0, |all, byte| all << 8 | u64::from(*byte));
         let registrar = RegistrarConfig {
             realm: config.realm.clone(),
             legacy_md5: config.legacy_md5,
         };
         Signalling {
-            layer: Layer::new(config.transactions.clone(), derive(&seed, "branches and tags")),
+            layer: Layer::new(
+                config.transactions.clone(),
+                derive(&seed, "branches and tags"),
+            ),
             registrar: Registrar::new(registrar, derive(&seed, "nonces")),
             calls: Calls::default(),
             contacts: IdSource::new(contacts),
@@ -146,8 +160,14 @@ impl Signalling {
     /// When [`Signalling::wake`] is next needed.
     #[must_use]
     pub fn next_wakeup(&self, now: Moment) -> Option<Instant> {
-        let expiry = self.registrar.next_expiry().map(|unix_ms| now.at_unix_ms(unix_ms));
-        [self.layer.next_wakeup(), self.calls.next_timer(), expiry].into_iter().flatten().min()
+        let expiry = self
+            .registrar
+            .next_expiry()
+            .map(|unix_ms| now.at_unix_ms(unix_ms));
+        [self.layer.next_wakeup(), self.calls.next_timer(), expiry]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next thing to do.
@@ -203,12 +223,18 @@ impl Signalling {
                 Output::Send { flow, bytes } => {
                     self.effects.push_back(Effect::Send { flow, bytes });
                 }
-                Output::Request { server, request, flow } => {
+                Output::Request {
+                    server,
+                    request,
+                    flow,
+                } => {
                     self.request(server, &request, flow, now);
                 }
                 Output::Ack { .. } => self.counters.drop(Drop::StrayAck),
                 Output::Cancelled { server, .. } => self.cancelled(server, now),
-                Output::Response { client, response, .. } => self.response(client, response, now),
+                Output::Response {
+                    client, response, ..
+                } => self.response(client, response, now),
                 Output::Failed { client, why } => self.branch_failed(client, why, now),
                 Output::ServerFailed { server, .. } => self.server_failed(server, now),
             }

@@ -17,7 +17,13 @@ impl Moment {
     /// The moment `at`, with `start` as the zero of the distributor's clock.
     #[must_use]
     pub fn new(start: Instant, at: Instant, unix_ms: u64) -> Moment {
-        Moment { at, now: Now { mono: at.saturating_duration_since(start), unix_ms } }
+        Moment {
+            at,
+            now: Now {
+                mono: at.saturating_duration_since(start),
+                unix_ms,
+            },
+        }
     }
 
     /// Unix time in milliseconds.

@@ -32,7 +32,9 @@ const NO_DEVICE: u16 = 480;
 impl Signalling {
     /// The contact waits: 182, with our own To tag.
     pub fn queued(&mut self, contact: ContactId, now: Moment) {
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         if call.stage != Stage::Open {
             return;
         }
@@ -43,7 +45,9 @@ impl Signalling {
 
     /// Sends a provisional answer to the caller and starts its minute (RFC 3261 section 13.3.1.1).
     pub(super) fn progress(&mut self, contact: ContactId, response: Message, now: Moment) {
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         let server = call.server;
         call.progress = Some(response.clone());
         self.calls.set_timer(contact, now.at + PROGRESS_EVERY);
@@ -77,7 +81,9 @@ impl Signalling {
         now: Moment,
     ) {
         while let Some(target) = targets.pop_front() {
-            let Some(call) = self.calls.get(contact) else { break };
+            let Some(call) = self.calls.get(contact) else {
+                break;
+            };
             let invite = transferred(call, offer, agent, contact, &target, ring_s);
             let (flow, secret) = (call.flow, self.config.link_secret.expose());
             let invite = invite.signed(secret, now.unix_ms() / 1000);
@@ -109,7 +115,11 @@ impl Signalling {
             }
         }
         let cause = OfferFailure::Unreachable;
-        self.tell(Input::OfferFailed { offer, cause, code: NO_DEVICE });
+        self.tell(Input::OfferFailed {
+            offer,
+            cause,
+            code: NO_DEVICE,
+        });
     }
 
     /// Takes an offer back (RFC 3261 section 9.1). Its end is told when it has come.
@@ -127,7 +137,9 @@ impl Signalling {
 
     /// Passes the 2xx of an offer to the caller.
     pub fn accept(&mut self, contact: ContactId, offer: OfferId, now: Moment) {
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         let answer = call.branch(offer).and_then(|branch| branch.answer.clone());
         let Some(answer) = answer else { return };
         if matches!(call.stage, Stage::Answered(_)) {
@@ -147,7 +159,9 @@ impl Signalling {
         why: RefuseReason,
         now: Moment,
     ) {
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         if matches!(call.stage, Stage::Answered(_)) {
             return;
         }
@@ -159,14 +173,18 @@ impl Signalling {
     /// Ends a contact that has no final answer yet, on behalf of an operator or a shutdown. False
     /// when there is no such contact.
     pub fn end_waiting(&mut self, contact: ContactId, retry_after_s: u32, now: Moment) -> bool {
-        let Some(call) = self.calls.get(contact) else { return false };
+        let Some(call) = self.calls.get(contact) else {
+            return false;
+        };
         if matches!(call.stage, Stage::Answered(_)) {
             return false;
         }
         info!(%contact, "ended while waiting");
         let status = if self.draining { 503 } else { 480 };
         let mut response = reply(&call.request, status, "", &call.tag);
-        response.headers.push(HeaderName::RetryAfter, retry_after_s.to_string());
+        response
+            .headers
+            .push(HeaderName::RetryAfter, retry_after_s.to_string());
         self.finish(contact, response, None, now);
         self.tell(Input::ContactCancelled { contact });
         true
@@ -188,7 +206,9 @@ impl Signalling {
         offer: Option<OfferId>,
         now: Moment,
     ) {
-        let Some(call) = self.calls.get(contact) else { return };
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         call.stage = Stage::Answered(offer);
         call.progress = None;
         let server = call.server;
@@ -209,7 +229,13 @@ impl Unsigned {
         let call_id = self.invite.call_id().unwrap_or_default().to_owned();
         let from_tag = self.invite.from_tag().unwrap_or_default();
         let expires = now_unix + TRANSFER_VALID_S;
-        let uri = sign(secret.as_bytes(), &self.target, &call_id, &from_tag, expires);
+        let uri = sign(
+            secret.as_bytes(),
+            &self.target,
+            &call_id,
+            &from_tag,
+            expires,
+        );
         self.invite.set_uri(uri);
         self.invite
     }
@@ -225,8 +251,12 @@ fn transferred(
     ring_s: u64,
 ) -> Unsigned {
     let mut invite = call.request.clone();
-    let hops = invite.max_forwards().map_or(DEFAULT_MAX_FORWARDS, |hops| hops.saturating_sub(1));
-    invite.headers.set(HeaderName::MaxForwards, hops.to_string());
+    let hops = invite
+        .max_forwards()
+        .map_or(DEFAULT_MAX_FORWARDS, |hops| hops.saturating_sub(1));
+    invite
+        .headers
+        .set(HeaderName::MaxForwards, hops.to_string());
     invite.headers.set(HeaderName::Expires, ring_s.to_string());
     // A Route led to us and to nobody after us; the relay finds the phone by the transfer.
     invite.headers.remove(HeaderName::Route);

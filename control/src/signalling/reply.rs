@@ -28,9 +28,15 @@ pub(super) fn refusal(
 ) -> Message {
     let mut response = reply(request, status, "", tag);
     if let Some(seconds) = retry_after_s {
-        response.headers.push(HeaderName::RetryAfter, seconds.to_string());
+        response
+            .headers
+            .push(HeaderName::RetryAfter, seconds.to_string());
     }
-    let code = if why == RefuseReason::NoUsableMedium { 305 } else { 399 };
+    let code = if why == RefuseReason::NoUsableMedium {
+        305
+    } else {
+        399
+    };
     let warning = format!("{code} patchbay {}", patchbay_sip::quote(why.text()));
     response.headers.push(HeaderName::Warning, warning);
     response

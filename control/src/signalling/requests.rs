@@ -25,7 +25,10 @@ impl Signalling {
         self.counters.drop(Drop::Malformed);
         response.set_to_tag(&self.layer.fresh_tag());
         // Everything comes over connections, and a response goes back over its own.
-        self.effects.push_back(Effect::Send { flow, bytes: response.encode() });
+        self.effects.push_back(Effect::Send {
+            flow,
+            bytes: response.encode(),
+        });
     }
 
     /// A new transaction.
@@ -37,14 +40,14 @@ impl Signalling {
         now: Moment,
     ) {
         let answered = match request.method() {
-            _ if request.to_tag().is_some() => Err(self.in_dialog(request)),
+            _ if request.to_tag().is_some() => Err(Box::new(self.in_dialog(request))),
             Some(Method::Invite) => self.invite(server, request, flow, now),
-            Some(Method::Register) => Err(self.register(request, now)),
-            Some(Method::Options) => Err(self.options(request)),
-            _ => Err(self.other(request)),
+            Some(Method::Register) => Err(Box::new(self.register(request, now))),
+            Some(Method::Options) => Err(Box::new(self.options(request))),
+            _ => Err(Box::new(self.other(request))),
         };
         if let Err(response) = answered {
-            self.respond(server, response, now);
+            self.respond(server, *response, now);
         }
     }
 
@@ -90,7 +93,9 @@ impl Signalling {
         let mut response = self.answer(request, if self.draining { 503 } else { 200 });
         response.headers.push(HeaderName::Allow, ALLOW);
         response.headers.push(HeaderName::Accept, "application/sdp");
-        response.headers.push(HeaderName::AcceptEncoding, "identity");
+        response
+            .headers
+            .push(HeaderName::AcceptEncoding, "identity");
         response.headers.push(HeaderName::AcceptLanguage, "en");
         response.headers.push(HeaderName::Supported, SUPPORTED);
         if self.draining {
@@ -121,8 +126,12 @@ impl Signalling {
 
     /// 420 when the request needs an extension (RFC 3261 section 8.2.2.3).
     fn bad_extension(&mut self, request: &Message, header: HeaderName) -> Option<Message> {
-        let needed: Vec<&str> =
-            request.headers.all_split(header).map(str::trim).filter(|tag| !tag.is_empty()).collect();
+        let needed: Vec<&str> = request
+            .headers
+            .all_split(header)
+            .map(str::trim)
+            .filter(|tag| !tag.is_empty())
+            .collect();
         if needed.is_empty() {
             return None;
         }
@@ -139,7 +148,7 @@ impl Signalling {
         request: &Message,
         flow: Flow,
         now: Moment,
-    ) -> Result<(), Message> {
+    ) -> Result<(), Box<Message>> {
         let name = self.check_invite(request)?;
         let facts = match facts::decode(request) {
             Ok(facts) => facts,
@@ -148,7 +157,7 @@ impl Signalling {
                 for (header, value) in refusal.headers {
                     response.headers.push(header, value);
                 }
-                return Err(response);
+                return Err(response.into());
             }
         };
         let contact = self.contacts.contact();
@@ -170,43 +179,52 @@ impl Signalling {
         Ok(())
     }
 
-    fn check_invite(&mut self, request: &Message) -> Result<RequestName, Message> {
+    fn check_invite(&mut self, request: &Message) -> Result<RequestName, Box<Message>> {
         if request.max_forwards() == Some(0) {
-            return Err(self.refuse(request, 483, Drop::TooManyHops));
+            return Err(self.refuse(request, 483, Drop::TooManyHops).into());
         }
         let looped = request.headers.all_split(HeaderName::Via).any(|via| {
             patchbay_sip::Via::parse(via).is_ok_and(|via| via.sent_by() == self.sent_by)
         });
         if looped {
-            return Err(self.refuse(request, 482, Drop::Looped));
+            return Err(self.refuse(request, 482, Drop::Looped).into());
         }
         for header in [HeaderName::ProxyRequire, HeaderName::Require] {
             if let Some(response) = self.bad_extension(request, header) {
-                return Err(response);
+                return Err(response.into());
             }
         }
-        let name = request_name(request).ok_or_else(|| self.refuse(request, 400, Drop::Malformed))?;
+        let name =
+            request_name(request).ok_or_else(|| self.refuse(request, 400, Drop::Malformed))?;
         if self.calls.is_known(&name) {
-            return Err(self.refuse(request, 482, Drop::Merged));
+            return Err(self.refuse(request, 482, Drop::Merged).into());
         }
         if self.draining {
             let after = self.config.drain_retry_after_s;
-            return Err(self.unavailable(request, after, Drop::Draining));
+            return Err(self.unavailable(request, after, Drop::Draining).into());
         }
         if self.calls.len() >= MAX_CALLS {
-            return Err(self.unavailable(request, BUSY_RETRY_AFTER_S, Drop::TooManyCalls));
+            return Err(self
+                .unavailable(request, BUSY_RETRY_AFTER_S, Drop::TooManyCalls)
+                .into());
         }
         Ok(name)
     }
 
     fn unavailable(&mut self, request: &Message, retry_after_s: u32, why: Drop) -> Message {
         let mut response = self.refuse(request, 503, why);
-        response.headers.push(HeaderName::RetryAfter, retry_after_s.to_string());
+        response
+            .headers
+            .push(HeaderName::RetryAfter, retry_after_s.to_string());
         response
     }
 }
 
 fn request_name(request: &Message) -> Option<RequestName> {
     let call_id = request.call_id().ok()?.to_owned();
-    Some((call_id, request.from_tag().unwrap_or_default(), request.cseq().ok()?.number))
+    Some((
+        call_id,
+        request.from_tag().unwrap_or_default(),
+        request.cseq().ok()?.number,
+    ))
 }

@@ -20,7 +20,9 @@ pub const KEEP_ANSWERED: Duration = Duration::from_secs(40);
 impl Signalling {
     pub(super) fn run_timers(&mut self, now: Moment) {
         while let Some(contact) = self.calls.due(now.at) {
-            let Some(call) = self.calls.get(contact) else { return };
+            let Some(call) = self.calls.get(contact) else {
+                return;
+            };
             match call.stage {
                 Stage::Open => match call.progress.clone() {
                     // A reliable one (RFC 3262) has its own repetition and is sent once here.

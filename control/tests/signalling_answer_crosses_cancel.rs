@@ -1,0 +1,90 @@
+//! An agent's answer and a CANCEL meet on the way.
+#![allow(clippy::unwrap_used)]
+
+mod signalling_support;
+
+use patchbay_control::link::LinkReport;
+use patchbay_route::session::{RelayEvent, SessionEvent, SessionRef};
+use signalling_support::{Scene, TWO_AGENTS, Transfer};
+
+// B6
+#[test]
+fn the_callers_cancel_crosses_the_answer_and_the_caller_gets_the_answer_to_hang_up() {
+    let mut scene = Scene::new(TWO_AGENTS);
+    let invite = scene.call("call-1");
+    let transfer = scene.expect_transfer("anna");
+    scene.answer(&transfer, 180);
+    scene.expect(180);
+    scene.cancel(&invite);
+    scene.expect_cancel(&transfer);
+    scene.answer(&transfer, 200);
+    let ok = scene.expect(200);
+    assert_eq!(ok.to_tag().as_deref(), Some(transfer.to_tag.as_str()));
+    scene.expect_nothing();
+    assert_eq!(scene.ended, [], "the caller's BYE ends it");
+    // A repeated one is passed on too, and nothing else follows.
+    scene.answer(&transfer, 200);
+    scene.expect(200);
+    scene.seconds(120);
+    scene.expect_nothing();
+    assert_eq!(scene.events_named("contact_abandoned").len(), 1);
+    assert_eq!(scene.events_named("contact_connected").len(), 0);
+}
+
+#[test]
+fn our_cancel_crosses_the_answer_and_the_caller_who_waits_is_connected() {
+    let mut scene = Scene::new(TWO_AGENTS);
+    scene.call("call-1");
+    let first = scene.expect_transfer("anna");
+    scene.answer(&first, 180);
+    scene.expect(180);
+    scene.seconds(21);
+    scene.expect_cancel(&first);
+    scene.answer(&first, 200);
+    let answers: Vec<_> = std::iter::from_fn(|| scene.next()).collect();
+    let oks = answers
+        .iter()
+        .filter(|message| message.status() == Some(200))
+        .count();
+    assert_eq!(oks, 1, "{answers:?}");
+    assert_eq!(scene.events_named("contact_connected").len(), 1);
+}
+
+#[test]
+fn an_answer_after_the_caller_was_refused_ends_on_the_relay() {
+    let one = TWO_AGENTS.replace("max_wait_seconds = 300", "max_wait_seconds = 10");
+    let mut scene = Scene::new(&one);
+    scene.call("call-1");
+    let transfer = scene.expect_transfer("anna");
+    scene.answer(&transfer, 180);
+    scene.expect(180);
+    scene.link(started(&transfer));
+    scene.seconds(12);
+    let mut refused = 0;
+    while let Some(message) = scene.next() {
+        refused += usize::from(message.status() == Some(480));
+    }
+    if refused == 0 {
+        // The ringing phone is let ring to its end first.
+        return;
+    }
+    scene.answer(&transfer, 200);
+    scene.expect_nothing_but_repeats(480);
+    assert_eq!(scene.ended.len(), 1);
+    assert_eq!(scene.ended[0].session, "session-1");
+}
+
+fn started(transfer: &Transfer) -> LinkReport {
+    let of = SessionRef {
+        session: "session-1".into(),
+        contact: transfer.target.contact.clone(),
+        offer: transfer.target.offer.clone(),
+        agent: transfer.target.agent_id.clone(),
+    };
+    let event = RelayEvent {
+        cursor: 1,
+        unix_ms: 1,
+        event: SessionEvent::Started(of),
+    };
+    LinkReport::Event { relay: 0, event }
+}

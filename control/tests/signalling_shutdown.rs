@@ -1,0 +1,33 @@
+//! A node that is going down takes no new calls and refuses those that wait.
+#![allow(clippy::unwrap_used)]
+
+mod signalling_support;
+
+use patchbay_sip::{HeaderName, Method};
+use signalling_support::{ONE_REGISTERS, Scene};
+
+#[test]
+fn new_calls_are_sent_elsewhere_and_waiting_ones_are_refused_at_the_deadline() {
+    let mut scene = Scene::new(ONE_REGISTERS);
+    let waiting = scene.call("call-1");
+    scene.expect(182);
+    scene.machine.drain();
+    scene.call("call-2");
+    let refused = scene.expect(503);
+    assert_eq!(refused.headers.get(HeaderName::RetryAfter), Some("7"));
+    let options = scene.request(Method::Options, "sip:patchbay.example", "ping", 1);
+    scene.receive(&options);
+    scene.expect(503);
+    // Phones may still register: the bindings are kept for the next start.
+    let register = scene.register_request("anna", None, 1);
+    assert_eq!(
+        scene.register(register, "anna", "open sesame").status(),
+        Some(200)
+    );
+
+    scene.run(|machine, now| machine.end_all_waiting(now));
+    let ended = scene.expect(503);
+    assert_eq!(ended.call_id().unwrap(), waiting.call_id().unwrap());
+    assert_eq!(ended.headers.get(HeaderName::RetryAfter), Some("7"));
+    assert_eq!(scene.machine.signalling().open_calls(), 0);
+}

@@ -1,0 +1,503 @@
+//! A control node on a virtual clock, with an edge and a relay played by the test over one
+//! connection.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use patchbay_control::link::{Place, Secret};
+use patchbay_control::node::{Action, Machine};
+use patchbay_control::registrar::Binding;
+use patchbay_control::signalling::{Moment, SignallingConfig};
+use patchbay_core::{Centre, Event, What};
+use patchbay_route::transfer::{self, TransferTarget};
+use patchbay_sip::digest::{Challenge, answer};
+use patchbay_sip::transaction::{Config, Flow};
+use patchbay_sip::{HeaderName, Message, Method, Transport};
+
+pub const SECRET: &str = "a link secret of thirty-two bytes";
+pub const UNIX_MS: u64 = 1_790_000_000_000;
+pub const ALICE: &str = "sip:alice@192.0.2.10:5062";
+
+/// One queue; `anna` and `bert` are always there.
+pub const TWO_AGENTS: &str = r#"
+    [[queue]]
+    id = "support"
+    ring_seconds = 20
+    max_wait_seconds = 300
+    retry_after_seconds = 30
+
+    [[agent]]
+    id = "anna"
+    skills = { support = 1 }
+    uri = "sip:anna@198.51.100.1:5090"
+
+    [[agent]]
+    id = "bert"
+    skills = { support = 1 }
+    uri = "sip:bert@198.51.100.2:5090"
+
+    [[rule]]
+    id = "all"
+    then = { queue = "support" }
+"#;
+
+/// One queue that callers wait in; `anna` registers.
+pub const ONE_REGISTERS: &str = r#"
+    [[queue]]
+    id = "support"
+    ring_seconds = 20
+    max_wait_seconds = 300
+    when_no_agents = "wait"
+
+    [[agent]]
+    id = "anna"
+    password = "open sesame"
+
+    [[rule]]
+    id = "all"
+    then = { queue = "support" }
+"#;
+
+pub struct Scene {
+    pub machine: Machine,
+    start: Instant,
+    elapsed: Duration,
+    pub flow: Flow,
+    /// What control sent, oldest first.
+    pub sent: VecDeque<Message>,
+    pub events: Vec<Event>,
+    pub saved: Vec<Binding>,
+    pub removed: Vec<Binding>,
+    pub ended: Vec<Place>,
+    pub lists_asked: usize,
+    branches: u32,
+}
+
+/// A transferred INVITE as the relay got it.
+#[derive(Clone)]
+pub struct Transfer {
+    pub invite: Message,
+    pub target: TransferTarget,
+    pub to_tag: String,
+}
+
+pub fn flow(connection: u64) -> Flow {
+    let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let remote = address(40_000 + u16::try_from(connection).unwrap());
+    Flow {
+        transport: Transport::Tcp,
+        local: address(5070),
+        remote,
+        connection,
+    }
+}
+
+impl Scene {
+    pub fn new(centre: &str) -> Scene {
+        Scene::seeded(centre, 1)
+    }
+
+    /// Another seed is another process.
+    pub fn seeded(centre: &str, seed: u8) -> Scene {
+        let start = Instant::now();
+        let config = SignallingConfig {
+            realm: "patchbay.example".into(),
+            legacy_md5: true,
+            link_secret: Secret::new(SECRET),
+            drain_retry_after_s: 7,
+            transactions: Config::default(),
+        };
+        let relays = ["http://127.0.0.1:8090".to_owned()];
+        let machine = Machine::new(config, relays, [seed; 32], start);
+        let mut scene = Scene {
+            machine,
+            start,
+            elapsed: Duration::ZERO,
+            flow: flow(1),
+            sent: VecDeque::new(),
+            events: Vec::new(),
+            saved: Vec::new(),
+            removed: Vec::new(),
+            ended: Vec::new(),
+            lists_asked: 0,
+            branches: 0,
+        };
+        if !centre.is_empty() {
+            scene.configure(centre);
+        }
+        scene
+    }
+
+    pub fn configure(&mut self, centre: &str) {
+        let centre: Centre = toml::from_str(centre).unwrap();
+        assert_eq!(patchbay_core::validate(&centre), []);
+        let now = self.now();
+        self.machine.configure(Arc::new(centre), now);
+        self.settle();
+    }
+
+    pub fn now(&self) -> Moment {
+        let unix_ms = UNIX_MS + u64::try_from(self.elapsed.as_millis()).unwrap();
+        self.machine.moment(self.start + self.elapsed, unix_ms)
+    }
+
+    /// Lets time pass; every timer on the way runs at its own time.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.elapsed + time;
+        loop {
+            let now = self.now();
+            let Some(at) = self.machine.next_wakeup(now) else {
+                break;
+            };
+            let at = at.saturating_duration_since(self.start).max(self.elapsed);
+            if at > end {
+                break;
+            }
+            self.elapsed = at;
+            let now = self.now();
+            self.machine.wake(now);
+            self.settle();
+        }
+        self.elapsed = end;
+    }
+
+    pub fn seconds(&mut self, seconds: u64) {
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    fn settle(&mut self) {
+        while let Some(action) = self.machine.poll() {
+            match action {
+                Action::Send { bytes, .. } => self.sent.push_back(Message::parse(bytes).unwrap()),
+                Action::SaveBinding(binding) => self.saved.push(binding),
+                Action::RemoveBinding(binding) => self.removed.push(binding),
+                Action::Event(event) => self.events.push(event),
+                Action::EndSession(place) => self.ended.push(place),
+                Action::ListSessions => self.lists_asked += 1,
+            }
+        }
+    }
+
+    pub fn receive(&mut self, message: &Message) {
+        self.receive_bytes(message.encode());
+    }
+
+    pub fn receive_bytes(&mut self, bytes: impl Into<Bytes>) {
+        let now = self.now();
+        let flow = self.flow;
+        self.machine
+            .receive(Message::parse(bytes.into()), flow, now);
+        self.settle();
+    }
+
+    /// The connection to the relay's host breaks.
+    pub fn disconnect(&mut self) {
+        let now = self.now();
+        self.machine.flow_failed(self.flow.connection, now);
+        self.settle();
+    }
+
+    pub fn link(&mut self, report: patchbay_control::link::LinkReport) {
+        let now = self.now();
+        self.machine.link(report, now);
+        self.settle();
+    }
+
+    pub fn run(&mut self, change: impl FnOnce(&mut Machine, Moment)) {
+        let now = self.now();
+        change(&mut self.machine, now);
+        self.settle();
+    }
+
+    /// A request as the edge forwards it: its Via on top, the phone's below.
+    pub fn request(&mut self, method: Method, uri: &str, call_id: &str, cseq: u32) -> Message {
+        self.branches += 1;
+        let branch = self.branches;
+        let mut request = Message::request(method.clone(), uri);
+        let headers = &mut request.headers;
+        let edge = format!("SIP/2.0/TCP 127.0.0.1:40001;branch=z9hG4bKedge{branch}");
+        headers.push(HeaderName::Via, edge);
+        let phone = format!("SIP/2.0/UDP 192.0.2.10:5062;branch=z9hG4bKphone{branch}");
+        headers.push(HeaderName::Via, phone);
+        headers.push(HeaderName::MaxForwards, "69");
+        headers.push(
+            HeaderName::From,
+            "\"Alice\" <sip:alice@example.net>;tag=alice",
+        );
+        headers.push(HeaderName::To, "<sip:support@example.com>");
+        headers.push(HeaderName::CallId, call_id);
+        headers.push(HeaderName::CSeq, format!("{cseq} {}", method.as_str()));
+        headers.push("P-Patchbay-Source", "udp;192.0.2.10:5062");
+        request
+    }
+
+    /// An INVITE with audio in G.711.
+    pub fn invite(&mut self, call_id: &str) -> Message {
+        let mut invite = self.request(Method::Invite, "sip:support@example.com", call_id, 1);
+        invite
+            .headers
+            .push(HeaderName::Contact, format!("<{ALICE}>"));
+        invite.set_body("application/sdp", sdp("0 8 101"));
+        invite
+    }
+
+    /// Sends an INVITE and gives it back.
+    pub fn call(&mut self, call_id: &str) -> Message {
+        let invite = self.invite(call_id);
+        self.receive(&invite);
+        invite
+    }
+
+    pub fn cancel(&mut self, invite: &Message) {
+        assert_eq!(self.cancel_status(invite), 200);
+    }
+
+    /// Cancels, and gives the status that the CANCEL itself is answered with.
+    pub fn cancel_status(&mut self, invite: &Message) -> u16 {
+        let mut cancel = Message::request(Method::Cancel, invite.uri().unwrap());
+        let via = invite
+            .headers
+            .all_split(HeaderName::Via)
+            .next()
+            .unwrap()
+            .to_owned();
+        cancel.headers.push(HeaderName::Via, via);
+        for name in [HeaderName::From, HeaderName::To, HeaderName::CallId] {
+            let value = invite.headers.get(name.clone()).unwrap().to_owned();
+            cancel.headers.push(name, value);
+        }
+        cancel.headers.push(HeaderName::MaxForwards, "70");
+        cancel.headers.push(HeaderName::CSeq, "1 CANCEL");
+        self.receive(&cancel);
+        let answer = self.next().expect("an answer to CANCEL");
+        assert_eq!(answer.cseq().unwrap().method, Method::Cancel);
+        answer.status().unwrap()
+    }
+
+    /// The caller's edge acknowledges a failure answer.
+    pub fn ack(&mut self, invite: &Message, failure: &Message) {
+        let mut ack = Message::request(Method::Ack, invite.uri().unwrap());
+        let via = invite
+            .headers
+            .all_split(HeaderName::Via)
+            .next()
+            .unwrap()
+            .to_owned();
+        ack.headers.push(HeaderName::Via, via);
+        for name in [HeaderName::From, HeaderName::CallId] {
+            let value = invite.headers.get(name.clone()).unwrap().to_owned();
+            ack.headers.push(name, value);
+        }
+        let to = failure.headers.get(HeaderName::To).unwrap().to_owned();
+        ack.headers.push(HeaderName::To, to);
+        ack.headers.push(HeaderName::CSeq, "1 ACK");
+        ack.headers.push(HeaderName::MaxForwards, "70");
+        self.receive(&ack);
+    }
+
+    /// The next thing that control sent, 100 Trying aside.
+    pub fn next(&mut self) -> Option<Message> {
+        while let Some(message) = self.sent.pop_front() {
+            if message.status() != Some(100) {
+                return Some(message);
+            }
+        }
+        None
+    }
+
+    /// The next thing that control sent must be a response to a caller with this status.
+    pub fn expect(&mut self, status: u16) -> Message {
+        let message = self
+            .next()
+            .unwrap_or_else(|| panic!("no {status} was sent"));
+        assert_eq!(message.status(), Some(status), "{message:?}");
+        assert!(message.to_tag().is_some(), "{status} lacks a To tag");
+        message
+    }
+
+    pub fn expect_nothing(&mut self) {
+        let unexpected = self.next();
+        assert!(unexpected.is_none(), "unexpected: {unexpected:?}");
+    }
+
+    /// Nothing but retransmissions of a final answer that nobody acknowledged.
+    pub fn expect_nothing_but_repeats(&mut self, status: u16) {
+        while let Some(message) = self.next() {
+            assert_eq!(message.status(), Some(status), "unexpected: {message:?}");
+        }
+    }
+
+    /// The next thing that control sent must be a transferred INVITE for this agent; the relay
+    /// answers 100.
+    pub fn expect_transfer(&mut self, agent: &str) -> Transfer {
+        let invite = self.next().expect("a transferred INVITE");
+        assert_eq!(invite.method(), Some(&Method::Invite), "{invite:?}");
+        let verified = transfer::verify(
+            SECRET.as_bytes(),
+            invite.uri().unwrap(),
+            invite.call_id().unwrap(),
+            &invite.from_tag().unwrap(),
+            self.now().unix_ms() / 1000,
+        )
+        .expect("a signature that holds");
+        assert_eq!(verified.target.agent_id, agent);
+        let to_tag = format!("relay-{}", verified.target.offer);
+        let transfer = Transfer {
+            invite,
+            target: verified.target,
+            to_tag,
+        };
+        self.answer(&transfer, 100);
+        transfer
+    }
+
+    /// The relay answers a transferred INVITE.
+    pub fn answer(&mut self, transfer: &Transfer, status: u16) {
+        let response = transfer.response(status);
+        self.receive(&response);
+    }
+
+    /// Control cancelled this transfer; the relay answers the CANCEL.
+    pub fn expect_cancel(&mut self, transfer: &Transfer) {
+        let cancel = self.next().expect("a CANCEL");
+        assert_eq!(cancel.method(), Some(&Method::Cancel), "{cancel:?}");
+        assert_eq!(cancel.uri(), transfer.invite.uri());
+        assert_eq!(
+            cancel.top_via().unwrap().branch(),
+            transfer.invite.top_via().unwrap().branch()
+        );
+        assert_eq!(cancel.headers.all_split(HeaderName::Via).count(), 1);
+        self.receive(&Message::response_to(&cancel, 200, ""));
+    }
+
+    /// Control acknowledged the relay's failure answer.
+    pub fn expect_ack(&mut self, transfer: &Transfer) {
+        let ack = self.next().expect("an ACK");
+        assert_eq!(ack.method(), Some(&Method::Ack), "{ack:?}");
+        let branch = |message: &Message| message.top_via().unwrap().branch().map(str::to_owned);
+        assert_eq!(branch(&ack), branch(&transfer.invite));
+    }
+
+    /// The relay refuses, and control acknowledges.
+    pub fn refuse(&mut self, transfer: &Transfer, status: u16) {
+        self.answer(transfer, status);
+        self.expect_ack(transfer);
+    }
+
+    /// Events of one type, by their name.
+    pub fn events_named(&self, name: &str) -> Vec<serde_json::Value> {
+        let values = self
+            .events
+            .iter()
+            .map(|event| serde_json::to_value(event).unwrap());
+        values.filter(|value| value["type"] == name).collect()
+    }
+
+    pub fn happened(&self, matches: impl Fn(&What) -> bool) -> usize {
+        self.events
+            .iter()
+            .filter(|event| matches(&event.what))
+            .count()
+    }
+
+    /// A REGISTER of `user` for `contact`.
+    pub fn register_request(&mut self, user: &str, contact: Option<&str>, cseq: u32) -> Message {
+        let call_id = format!("register-{user}");
+        let mut request = self.request(Method::Register, "sip:patchbay.example", &call_id, cseq);
+        request
+            .headers
+            .set(HeaderName::To, format!("<sip:{user}@patchbay.example>"));
+        request.headers.set(
+            HeaderName::From,
+            format!("<sip:{user}@patchbay.example>;tag=r"),
+        );
+        request
+            .headers
+            .push(HeaderName::Path, "<sip:token@192.0.2.1;lr;ob>");
+        if let Some(contact) = contact {
+            request.headers.push(HeaderName::Contact, contact);
+        }
+        request
+    }
+
+    /// Sends a REGISTER, answers the challenge with the strongest algorithm, gives the outcome.
+    pub fn register(&mut self, request: Message, user: &str, password: &str) -> Message {
+        self.receive(&request);
+        let challenge = self.expect(401);
+        let offered = challenge.headers.get(HeaderName::WwwAuthenticate).unwrap();
+        self.authorise(request, offered, user, password)
+    }
+
+    /// Repeats a REGISTER with credentials for `offered`.
+    pub fn authorise(
+        &mut self,
+        mut request: Message,
+        offered: &str,
+        user: &str,
+        password: &str,
+    ) -> Message {
+        let challenge = Challenge::parse(offered).unwrap();
+        let uri = request.uri().unwrap().to_owned();
+        let words = answer(
+            &challenge,
+            &Method::Register,
+            &uri,
+            user,
+            password,
+            "c0ffee",
+            1,
+        );
+        let cseq = request.cseq().unwrap().number + 1;
+        request
+            .headers
+            .set(HeaderName::CSeq, format!("{cseq} REGISTER"));
+        request.headers.push(HeaderName::Authorization, words);
+        self.branches += 1;
+        let via = format!(
+            "SIP/2.0/TCP 127.0.0.1:40001;branch=z9hG4bKedge{}",
+            self.branches
+        );
+        request.headers.set_first(HeaderName::Via, via);
+        self.receive(&request);
+        self.next().expect("an answer to REGISTER")
+    }
+}
+
+impl Transfer {
+    pub fn response(&self, status: u16) -> Message {
+        let mut response = Message::response_to(&self.invite, status, "");
+        if status > 100 {
+            response.set_to_tag(&self.to_tag);
+        }
+        if (101..300).contains(&status) {
+            response
+                .headers
+                .push(HeaderName::Contact, "<sip:192.0.2.1:5060>");
+        }
+        if (180..300).contains(&status) && status != 180 {
+            response.set_body("application/sdp", sdp("0"));
+        }
+        response
+    }
+}
+
+/// A session description that offers these payload types.
+pub fn sdp(formats: &str) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
+         m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:101 telephone-event/8000\r\n"
+    )
+}
+
+/// The Via hops of a message, topmost first.
+pub fn vias(message: &Message) -> Vec<String> {
+    message
+        .headers
+        .all_split(HeaderName::Via)
+        .map(str::to_owned)
+        .collect()
+}
