@@ -33,10 +33,10 @@ fn run(seeds: u64, profile: Profile) -> Tally {
 #[test]
 fn a_centre_on_a_good_network() {
     let tally = run(
-        100,
+        400,
         Profile {
             calls: 100,
-            between_ms: 2_500,
+            between_ms: 4_500,
             loss: 0,
             double: 0,
             slow: 0,
@@ -50,10 +50,10 @@ fn a_centre_on_a_good_network() {
 #[test]
 fn a_centre_on_a_bad_network_with_restarts() {
     let tally = run(
-        200,
+        800,
         Profile {
             calls: 80,
-            between_ms: 3_000,
+            between_ms: 5_000,
             loss: 8,
             double: 8,
             slow: 15,
@@ -67,7 +67,7 @@ fn a_centre_on_a_bad_network_with_restarts() {
 #[test]
 fn a_flood_that_queues_cannot_hold() {
     let tally = run(
-        40,
+        300,
         Profile {
             calls: 200,
             between_ms: 150,

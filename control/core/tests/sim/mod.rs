@@ -83,6 +83,10 @@ const UNIX_MS: u64 = 1_780_000_000_000;
 pub fn run(seed: u64, profile: Profile) -> Tally {
     let _says_seed = SaysSeed(seed);
     let mut world = World::new(seed, profile);
+    for agent in world.agents() {
+        let registered = world.rng.percent(85);
+        world.relay.registered.insert(agent, registered);
+    }
     world.start_control();
     world.after(0, Step::Call);
     if profile.disturbed_every_ms > 0 {

@@ -96,7 +96,7 @@ impl Relay {
                     && !session.acknowledged
                 {
                     session.acknowledged = true;
-                    let talk = rng.range(10, 60_000);
+                    let talk = rng.range(10, 40_000);
                     effects.later.push((talk, Later::Bye(offer)));
                 }
             }

@@ -98,22 +98,22 @@ impl World {
             return;
         }
         match self.rng.range(0, 99) {
-            0..4 => {
+            0..2 => {
                 self.tally.restarts += 1;
                 self.start_control();
             }
-            4..7 => {
+            2..5 => {
                 self.relay.crash();
                 self.connection_lost();
                 let soon = self.rng.range(0, 1_500);
                 self.after(soon, Step::Relist(self.epoch));
             }
-            7..15 => {
+            5..12 => {
                 self.centre = centres::any(&mut self.rng);
                 self.configure();
             }
-            15..18 => self.configure(),
-            18..50 => self.change_registration(),
+            12..15 => self.configure(),
+            15..40 => self.change_registration(),
             _ => self.change_status(),
         }
         let pause = self.rng.range(1, 2 * self.profile.disturbed_every_ms);
