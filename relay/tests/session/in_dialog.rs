@@ -1,11 +1,9 @@
 //! Requests inside an established call: re-INVITE, INFO, lost ACK, wrong dialogs. B6.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-mod support;
+use crate::support::*;
 
 use patchbay_relay::engine::Side;
 use patchbay_sip::HeaderName;
 use std::time::Duration;
-use support::*;
 
 #[test]
 fn a_reinvite_moves_the_medium_and_shows_only_the_relay() {

@@ -1,5 +1,5 @@
 //! A relay core with a fake engine, on a virtual clock, and parties that speak in texts.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(dead_code)]
 
 use bytes::Bytes;
 use patchbay_relay::edge::paths::{Listener, Paths, Routes};

@@ -1,11 +1,9 @@
 //! Calls that do not come about: busy, cancelled, crossed, out of ports, forged. B2, B6.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-mod support;
+use crate::support::*;
 
 use patchbay_route::session::SessionEvent;
 use patchbay_sip::{HeaderName, Message, Method};
 use std::time::Duration;
-use support::*;
 
 const TO_CONTROL: &str = "10.0.0.2:5070";
 

@@ -1,10 +1,8 @@
 //! A whole call: transfer, answer, hang-up from either side. A5, A6, B1, B2, B3, B6.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
-mod support;
+use crate::support::*;
 
 use patchbay_relay::engine::Side;
 use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionState};
-use support::*;
 
 #[test]
 fn a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other() {
