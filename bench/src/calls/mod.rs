@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::phones::{ExchangeCounters, ExchangeError, HeardCounts, PhoneSpec};
 use crate::report::Quantiles;
 
-pub use figures::AudioFigures;
+pub use figures::{AudioFigures, Direction};
 pub use run::run;
 pub use search::{SearchReport, search};
 pub use watch::{Usage, Watch};

@@ -1,6 +1,7 @@
 //! What a run found, for people (aligned tables, colours on a terminal) and for programs (JSON).
 
 mod paint;
+mod screen;
 mod table;
 
 use std::io;
@@ -11,6 +12,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 pub use paint::Paint;
+pub use screen::{Screen, clock};
 pub use table::{Mark, Table};
 
 /// The points of a distribution that reports name.
@@ -65,6 +67,30 @@ impl Quantiles {
             "{:.digits$} / {:.digits$} / {:.digits$} {unit}",
             self.p50, self.p99, self.max
         )
+    }
+}
+
+/// Times to be described by their [`Quantiles`].
+#[derive(Clone, Debug)]
+pub struct Durations(Histogram<u64>);
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self(crate::phones::nanoseconds())
+    }
+}
+
+impl Durations {
+    /// Adds one time; more than 10 s count as 10 s.
+    pub fn record(&mut self, time: Duration) {
+        self.0
+            .saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// In milliseconds.
+    #[must_use]
+    pub fn millis(&self) -> Quantiles {
+        Quantiles::millis(&self.0)
     }
 }
 
