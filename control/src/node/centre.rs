@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use patchbay_core::Centre;
 use patchbay_core::centre::{Agent, Queue, Rule};
 
-use super::handle::Applied;
+use super::views::Applied;
 
 /// Names every entry that differs; rules count by their content, and their order by itself.
 pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {

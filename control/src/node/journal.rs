@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::handle::StoredEvent;
+use super::views::StoredEvent;
 use crate::registrar::Binding;
 use crate::store::Store;
 

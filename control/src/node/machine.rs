@@ -5,57 +5,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use patchbay_core::{
-    AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
-    OfferId, Output, Snapshot, Status,
+    AgentId, Centre, ContactId, Distributor, Explanation, Facts, Input, LiveSession, OfferId,
+    Output, Snapshot, Status,
 };
 use patchbay_route::session::{RelayEvent, SessionEvent};
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{Message, ParseError};
 
-use super::handle::{BindingView, StatusError};
-use crate::link::{LinkReport, Place, RelayBook};
+use super::action::{Action, Ending};
+use super::handle::StatusError;
+use super::views::BindingView;
+use crate::link::{LinkReport, RelayBook};
 use crate::registrar::{Account, Binding};
 use crate::signalling::{Effect, Moment, Signalling, SignallingConfig};
 
 /// Retry-After for a contact that an operator ended while it waited, seconds.
 const ENDED_RETRY_AFTER_S: u32 = 30;
-
-/// What is to be done outside.
-#[derive(Debug)]
-pub enum Action {
-    /// Send these bytes.
-    Send {
-        /// Over this flow.
-        flow: Flow,
-        /// One whole message.
-        bytes: Bytes,
-    },
-    /// Store a binding.
-    SaveBinding(Binding),
-    /// Remove a binding from the store.
-    RemoveBinding(Binding),
-    /// Store an event and tell it.
-    Event(Event),
-    /// End a session through its relay's API.
-    EndSession(Place),
-    /// Ask every relay for its list of sessions.
-    ListSessions,
-}
-
-/// How a contact is ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ending {
-    /// It waited and was refused.
-    Refused,
-    /// Its relay must end it.
-    Session(Place),
-    /// It is connected, and no relay lists its session.
-    Unlisted,
-    /// There is no such contact.
-    Unknown,
-}
 
 /// The node without I/O; see the module.
 pub struct Machine {

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use patchbay_sip::transaction::DropReason;
 
-use super::handle::{Metric, MetricKind, Sample};
 use super::journal::JournalCounters;
 use super::machine::Machine;
+use super::views::{Metric, MetricKind, Sample};
 use super::wire::WireCounters;
 use crate::signalling::{Drop, MAX_CALLS};
 

@@ -6,6 +6,7 @@
 //! - [`mod@journal`]: events and bindings on their way to the store
 //! - [`mod@handle`]: what others may ask
 
+mod action;
 mod centre;
 mod config;
 mod handle;
@@ -14,14 +15,18 @@ pub mod machine;
 mod metrics;
 mod run;
 mod start;
+mod views;
 mod wire;
 
+pub use action::{Action, Ending};
 pub use config::ControlConfig;
 pub use handle::{
-    Applied, ApplyError, BindingView, Counters, EVENT_BACKLOG, EndError, MAX_COMMANDS, Metric,
-    MetricKind, NodeHandle, Readiness, RelayView, Sample, StatusError, Stopped, StoredEvent,
+    ApplyError, EVENT_BACKLOG, EndError, MAX_COMMANDS, NodeHandle, StatusError, Stopped,
 };
 pub use journal::MAX_JOURNAL;
-pub use machine::{Action, Ending, Machine};
+pub use machine::Machine;
 pub use start::{Control, ControlError, MIN_SECRET_BYTES, start};
+pub use views::{
+    Applied, BindingView, Counters, Metric, MetricKind, Readiness, RelayView, Sample, StoredEvent,
+};
 pub use wire::{MAX_CONNECTIONS, MAX_WIRE_EVENTS, MAX_WRITES};

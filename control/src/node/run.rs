@@ -9,10 +9,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::handle::{Command, EndError, Published, Readiness, RelayView};
+use super::action::{Action, Ending};
+use super::handle::{Command, EndError, Published};
 use super::journal::{Entry, Journal};
-use super::machine::{Action, Ending, Machine};
+use super::machine::Machine;
 use super::metrics;
+use super::views::{Readiness, RelayView};
 use super::wire::{Connections, WireCounters, WireEvent};
 use crate::link::{LinkReport, Place, RelayClient};
 use crate::signalling::Moment;

@@ -2,6 +2,8 @@
 //! connection.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod tcp;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -435,6 +437,19 @@ impl Scene {
     /// Repeats a REGISTER with credentials for `offered`.
     pub fn authorise(
         &mut self,
+        request: Message,
+        offered: &str,
+        user: &str,
+        password: &str,
+    ) -> Message {
+        let request = self.with_credentials(request, offered, user, password);
+        self.receive(&request);
+        self.next().expect("an answer to REGISTER")
+    }
+
+    /// A REGISTER with credentials for `offered`, in a transaction of its own.
+    pub fn with_credentials(
+        &mut self,
         mut request: Message,
         offered: &str,
         user: &str,
@@ -462,8 +477,7 @@ impl Scene {
             self.branches
         );
         request.headers.set_first(HeaderName::Via, via);
-        self.receive(&request);
-        self.next().expect("an answer to REGISTER")
+        request
     }
 }
 

@@ -1,0 +1,43 @@
+//! What the machine wants done.
+
+use bytes::Bytes;
+use patchbay_core::Event;
+use patchbay_sip::transaction::Flow;
+
+use crate::link::Place;
+use crate::registrar::Binding;
+
+/// What is to be done outside.
+#[derive(Debug)]
+pub enum Action {
+    /// Send these bytes.
+    Send {
+        /// Over this flow.
+        flow: Flow,
+        /// One whole message.
+        bytes: Bytes,
+    },
+    /// Store a binding.
+    SaveBinding(Binding),
+    /// Remove a binding from the store.
+    RemoveBinding(Binding),
+    /// Store an event and tell it.
+    Event(Event),
+    /// End a session through its relay's API.
+    EndSession(Place),
+    /// Ask every relay for its list of sessions.
+    ListSessions,
+}
+
+/// How a contact is ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It waited and was refused.
+    Refused,
+    /// Its relay must end it.
+    Session(Place),
+    /// It is connected, and no relay lists its session.
+    Unlisted,
+    /// There is no such contact.
+    Unknown,
+}
