@@ -23,6 +23,7 @@ use crate::store::{Outcome, PastContact};
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// `live`: only those that live; `past`: only those that are over; default: both.
+    #[param(inline)]
     state: Option<Which>,
     /// Past contacts older than this: `next_before` of the page before.
     before: Option<u64>,

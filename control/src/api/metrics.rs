@@ -12,7 +12,7 @@ use patchbay_core::snapshot::{AgentView, ContactState};
 use patchbay_core::{Activity, RefuseReason, Status, What};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -231,7 +231,7 @@ async fn readings(shared: &Shared) -> Vec<Metric> {
         for contact in &snapshot.contacts {
             *contacts.entry(contact_state(contact.state)).or_default() += 1;
         }
-        all.push(gauge("contacts", "Live contacts", "state", contacts));
+        all.push(gauge("contacts_live", "Live contacts", "state", contacts));
         let mut agents: BTreeMap<&'static str, u64> =
             AGENT_STATES.into_iter().map(|state| (state, 0)).collect();
         for agent in &snapshot.agents {
@@ -361,19 +361,27 @@ impl Collector for Present {
                 MetricKind::Gauge => MetricType::Gauge,
             };
             let mut family = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
+            if let [only] = &metric.samples[..]
+                && only.labels.is_empty()
+            {
+                encode_value(metric.kind, only.value, family)?;
+                continue;
+            }
             for sample in &metric.samples {
-                let sample_encoder = family.encode_family(&sample.labels)?;
-                match metric.kind {
-                    MetricKind::Counter => {
-                        ConstCounter::new(sample.value).encode(sample_encoder)?
-                    }
-                    MetricKind::Gauge => {
-                        let value = i64::try_from(sample.value).unwrap_or(i64::MAX);
-                        ConstGauge::new(value).encode(sample_encoder)?;
-                    }
-                }
+                let encoder = family.encode_family(&sample.labels)?;
+                encode_value(metric.kind, sample.value, encoder)?;
             }
         }
         Ok(())
+    }
+}
+
+fn encode_value(kind: MetricKind, value: u64, encoder: MetricEncoder<'_>) -> fmt::Result {
+    match kind {
+        MetricKind::Counter => ConstCounter::new(value).encode(encoder),
+        MetricKind::Gauge => {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            ConstGauge::new(value).encode(encoder)
+        }
     }
 }

@@ -92,12 +92,16 @@ pub struct RuleDeclaration {
     pub then: Then,
 }
 
-/// What a contact is.
+/// What a contact is: `queue` or `refuse` must be given.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Then {
     /// The queue that it waits in.
-    pub queue: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Instead of a queue: the SIP status that it is refused with, 400 to 699.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuse: Option<u16>,
     /// Skills that its agent must have, with their lowest level, 1 to 100.
     #[schema(required = false)]
     pub skills: BTreeMap<String, u8>,
