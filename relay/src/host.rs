@@ -3,7 +3,7 @@
 use crate::api::{self, Command};
 use crate::config::RelayConfig;
 use crate::edge::paths::{Listener, Paths};
-use crate::edge::{Config, Core, Gauges, Now, Output};
+use crate::edge::{Config, Core, Gauges, Now, Occupancy, Output};
 use crate::engine::{Engine, EngineError};
 use crate::events::Events;
 use crate::files::Journal;
@@ -29,6 +29,8 @@ const MAX_COMMANDS: usize = 256;
 const MAX_RESOLVING: usize = 64;
 /// After the last session was ended, BYEs get this long to be answered.
 const GOODBYE_TIME: Duration = Duration::from_secs(2);
+/// With nobody left, the last answer may still be on its way out, or be asked for again.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// How often a stopping host looks whether its sessions have ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
 
@@ -326,14 +328,19 @@ impl Host {
         let at = Instant::now();
         match goodbye {
             Some(until) => *until <= at,
-            None if self.core.live_sessions() == 0 && self.core.gauges().transactions == 0 => true,
-            None if *deadline <= at => {
-                self.core.end_all(now());
-                self.flush();
-                *goodbye = Some(at + GOODBYE_TIME);
-                false
-            }
-            None => false,
+            None => match self.core.occupancy() {
+                Occupancy::Calls if *deadline > at => false,
+                occupancy => {
+                    self.core.end_all(now());
+                    self.flush();
+                    let last = match occupancy {
+                        Occupancy::Empty => LAST_ANSWERS,
+                        _ => GOODBYE_TIME,
+                    };
+                    *goodbye = Some(at + last);
+                    false
+                }
+            },
         }
     }
 

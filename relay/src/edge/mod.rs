@@ -102,6 +102,17 @@ pub struct Core {
     outputs: VecDeque<Output>,
 }
 
+/// What keeps a host that wants to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occupancy {
+    /// Calls, or callers who wait for one.
+    Calls,
+    /// BYEs that have no answer yet.
+    Goodbyes,
+    /// Nothing.
+    Empty,
+}
+
 /// What a core has and does, for the API.
 #[derive(Clone, Debug)]
 pub struct Gauges {
@@ -225,10 +236,26 @@ impl Core {
         self.config.draining = draining;
     }
 
-    /// Ends all sessions with a BYE to both sides.
+    /// Ends all sessions with a BYE to both sides, and tells callers who wait to try later.
     pub fn end_all(&mut self, now: Now) {
         self.with_sessions(now, Sessions::end_all);
+        for (client, server, request) in self.proxy.give_up() {
+            self.layer.cancel(client, now.instant);
+            let refusal = Refusal::busy(EdgeDrop::Draining, "Going Down", 5);
+            self.refuse(server, &request, refusal, now);
+        }
         self.run(now);
+    }
+
+    /// Whether anyone is in a call, or waits for one, or is still being said goodbye to.
+    pub fn occupancy(&self) -> Occupancy {
+        if self.sessions.live() > 0 || self.proxy.waiting_callers() > 0 {
+            Occupancy::Calls
+        } else if self.sessions.is_empty() {
+            Occupancy::Empty
+        } else {
+            Occupancy::Goodbyes
+        }
     }
 
     /// The time that [`Core::wake`] wants to be called at.

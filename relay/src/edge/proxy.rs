@@ -34,6 +34,20 @@ impl Proxy {
         self.by_server.get(&server).copied()
     }
 
+    /// Callers whose INVITE has no final answer yet: they wait or ring.
+    pub fn waiting_callers(&self) -> usize {
+        self.by_client.len() - self.accepted.len()
+    }
+
+    /// Gives up every INVITE that has no final answer: to be cancelled and refused.
+    pub fn give_up(&mut self) -> Vec<(ClientKey, ServerKey, Message)> {
+        let accepted: Vec<_> = self.accepted.iter().map(|(_, client)| *client).collect();
+        let waiting = self.by_client.keys().copied();
+        let waiting: Vec<_> = waiting.filter(|client| !accepted.contains(client)).collect();
+        let forget = |client| self.forget(client).map(|f| (client, f.server, f.request));
+        waiting.into_iter().filter_map(forget).collect()
+    }
+
     /// When [`Proxy::wake`] wants to be called.
     pub fn next_wakeup(&self) -> Option<Instant> {
         self.accepted.front().map(|(at, _)| *at)

@@ -48,6 +48,13 @@ impl Engine {
         config.check()?;
         probe::check()?;
         let rows = probe::pairs_that_fit(config.max_pairs)?;
+        if rows < config.max_pairs {
+            tracing::warn!(
+                wanted = config.max_pairs,
+                each_thread = rows,
+                "fewer pairs fit than configured: raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit)"
+            );
+        }
         let clock = Clock::start();
         let mut mailboxes = Vec::new();
         for thread in 0..config.threads {

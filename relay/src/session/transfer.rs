@@ -48,9 +48,6 @@ impl Sessions {
         request: &Message,
     ) -> Result<Session, Refusal> {
         let verified = self.verify(cx, request)?;
-        if cx.config.draining {
-            return Err(Refusal::busy(EdgeDrop::Draining, "Going Down", FULL_RETRY_AFTER_S));
-        }
         if self.len() >= cx.config.max_sessions {
             return Err(Refusal::busy(EdgeDrop::SessionsFull, "Relay Full", FULL_RETRY_AFTER_S));
         }
