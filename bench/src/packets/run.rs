@@ -24,7 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long packets may be under way after the last was sent.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Rounds over all flows before the run, until every flow has passed a packet.
-const WARM_UP_ROUNDS: usize = 5;
+const WARM_UP_ROUNDS: usize = 3;
+/// How long such a round waits for its packets.
+const WARM_UP_DRAIN: Duration = Duration::from_millis(500);
 /// Clock rate of G.711, of which `ptime` says how much is in a packet.
 const SAMPLES_PER_S: u128 = 8000;
 
@@ -158,7 +160,7 @@ fn measure(
         }
         progress(far(args, started, shared));
         let elapsed = sending.join().unwrap_or_default();
-        drain(shared);
+        drain(shared, DRAIN);
         shared.stop.store(true, Relaxed);
         let arrived = receiving
             .join()
@@ -218,7 +220,7 @@ fn send(
         Load::WarmUp => {
             for _ in 0..WARM_UP_ROUNDS {
                 sender.send_round();
-                drain(shared);
+                drain(shared, WARM_UP_DRAIN);
                 if shared.delivered.load(Relaxed) >= flows {
                     break;
                 }
@@ -228,11 +230,11 @@ fn send(
     start.elapsed()
 }
 
-/// Waits until all packets have arrived, or nothing has for a while.
-fn drain(shared: &Shared) {
+/// Waits until all packets have arrived, or patience ends.
+fn drain(shared: &Shared, patience: Duration) {
     let start = Instant::now();
     let under_way = || shared.sent.load(Relaxed) > shared.delivered.load(Relaxed);
-    while under_way() && start.elapsed() < DRAIN {
+    while under_way() && start.elapsed() < patience {
         thread::sleep(Duration::from_millis(5));
     }
 }
