@@ -1,11 +1,15 @@
 //! The `patchbay` command: a contact distributor and its media relay.
 
+mod apply;
+mod check;
 mod config;
+mod demo;
 mod serve;
 mod up;
 
 use clap::{Parser, Subcommand};
 use serve::ServeArgs;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use up::Parts;
@@ -26,22 +30,24 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Show a whole centre at work on this machine, with real calls and real audio
+    Demo(demo::DemoArgs),
     /// Run a relay and a control node in one process: a whole centre
     Up(ServeArgs),
     /// Run a relay host: SIP edge, routing table, packet engine
     Relay(ServeArgs),
     /// Run a control node: call typing, queues, agents, API
     Control(ServeArgs),
+    /// Tell a running centre its queues, agents and rules
+    Apply(apply::ApplyArgs),
+    /// Report every error of configuration files, with line and remedy
+    Check(check::CheckArgs),
 }
 
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("PATCHBAY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
-    match run(Cli::parse().command) {
+    let command = Cli::parse().command;
+    log_to_stderr(&command);
+    match run(command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("patchbay: {error:#}");
@@ -50,12 +56,31 @@ fn main() -> ExitCode {
     }
 }
 
+/// `PATCHBAY_LOG` chooses (`debug`, `patchbay_relay=trace`, …); without it services tell of
+/// calls, the other commands only of trouble.
+fn log_to_stderr(command: &Command) {
+    let usual = match command {
+        Command::Up(_) | Command::Relay(_) | Command::Control(_) => "info",
+        _ => "warn",
+    };
+    let filter = EnvFilter::try_from_env("PATCHBAY_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         match command {
+            Command::Demo(args) => demo::run(args).await,
+            Command::Apply(args) => apply::run(args).await,
+            Command::Check(args) => check::run(args),
             Command::Up(args) => serve::run(args, Parts::Both).await,
             Command::Relay(args) => serve::run(args, Parts::Relay).await,
             Command::Control(args) => serve::run(args, Parts::Control).await,

@@ -5,7 +5,9 @@ use super::counters::EdgeDrop;
 use super::flow_token::Source;
 use super::{Core, Now, Refusal, SOURCE_FLOW_HEADER, SOURCE_HEADER};
 use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, NameAddr};
+use crate::readdress::sdp::{Description, Line};
+use crate::session::SDP_TYPE;
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Uri};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -134,6 +136,10 @@ impl Core {
         if invite && self.sessions.len() >= self.config.max_sessions {
             return Err(Refusal::busy(EdgeDrop::SessionsFull, "Relay Full", 5));
         }
+        check_uri(request)?;
+        if invite {
+            check_offer(request)?;
+        }
         let hops = request.max_forwards().unwrap_or(MAX_FORWARDS);
         if hops == 0 {
             return Err(Refusal::too_many_hops());
@@ -195,6 +201,36 @@ impl Core {
             uri.host.ip() == Some(shown.ip())
                 && uri.port.unwrap_or(crate::session::SIP_PORT) == shown.port()
         })
+    }
+}
+
+/// RFC 3261 section 16.3: an unknown scheme is 416.
+fn check_uri(request: &Message) -> Result<(), Refusal> {
+    let uri = request.uri().and_then(|uri| Uri::parse(uri).ok());
+    match uri.map(|uri| uri.scheme) {
+        Some(Scheme::Sip | Scheme::Sips | Scheme::Tel) => Ok(()),
+        Some(_) => Err(Refusal::plain(416, "Unsupported URI Scheme")),
+        None => Err(Refusal::plain(400, "Malformed Request-URI")),
+    }
+}
+
+/// An offer that this host can never relay is refused before any agent is asked.
+fn check_offer(request: &Message) -> Result<(), Refusal> {
+    if request.body.is_empty() {
+        return Ok(());
+    }
+    if !request.has_content_type(SDP_TYPE) {
+        let refusal = Refusal::plain(415, "Unsupported Media Type");
+        return Err(refusal.with("Accept", SDP_TYPE));
+    }
+    let unusable = |why: &str| {
+        let warning = format!("399 patchbay \"{}\"", why.replace(['"', '\\'], ""));
+        Refusal::plain(488, "Not Acceptable Here").with("Warning", &warning)
+    };
+    let offer = Description::read(&request.body).map_err(|why| unusable(&why.to_string()))?;
+    match offer.lines().iter().any(|line| *line != Line::Refused) {
+        true => Ok(()),
+        false => Err(unusable("no medium that can be relayed")),
     }
 }
 

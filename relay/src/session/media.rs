@@ -4,7 +4,7 @@ use super::{Context, Leg};
 use crate::engine::{Engine, OpenError, OpenPair, PairId, PairSpec, Remote, Side};
 use patchbay_route::counters::PairStats;
 use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
-use patchbay_sip::{HeaderName, Message};
+use patchbay_sip::Message;
 use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -144,9 +144,7 @@ impl MediaState {
         if message.body.is_empty() {
             return Ok(None);
         }
-        let kind = message.headers.get(HeaderName::ContentType).unwrap_or("");
-        let kind = kind.split(';').next().unwrap_or("").trim();
-        if !kind.eq_ignore_ascii_case(SDP_TYPE) {
+        if !message.has_content_type(SDP_TYPE) {
             return Err(MediaError::Type);
         }
         let description = Description::read(&message.body)?;

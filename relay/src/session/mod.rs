@@ -16,7 +16,7 @@ mod view;
 
 pub use ids::{Ids, SessionId};
 pub use leg::{Leg, SIP_PORT};
-pub use media::{Media, MediaState};
+pub use media::{Media, MediaState, SDP_TYPE};
 pub use table::{MAX_REPLAYS, Sessions};
 
 use crate::edge::counters::EdgeCounters;
