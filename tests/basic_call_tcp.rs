@@ -16,7 +16,7 @@ fn a_call_over_tcp_carries_audio_both_ways_and_hides_each_side() {
     let centre = Centre::start();
     let agent_at = centre.agent_address();
     centre.apply(&Declaration::new().at_tcp("anna", agent_at));
-    let capture = Capture::of_parties();
+    let capture = Capture::of_parties(&centre.ports);
     let carla = Media::open(CALLER, &centre.ports);
     // The agent's phone plays back what it hears.
     let agent = Sipp::agent("agent.xml", agent_at, &centre).tcp().start();

@@ -19,7 +19,7 @@ fn a_call_is_set_up_carries_audio_both_ways_and_hides_each_side_from_the_other()
     }
     let centre = Centre::start();
     let agent_at = centre.declare_anna();
-    let capture = Capture::of_parties();
+    let capture = Capture::of_parties(&centre.ports);
     let (carla, anna) = (
         Media::open(CALLER, &centre.ports),
         Media::open(AGENT, &centre.ports),

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use support::raw::{Raw, sdp};
-use support::{CALL, CALLER, Centre, Media, SOON, STRANGER, Sipp, have};
+use support::{CALL, CALLER, Centre, Media, SOON, STRANGER, Sipp, have, until};
 
 // A1
 #[test]
@@ -17,12 +17,12 @@ fn requests_that_can_be_answered_get_the_answer_the_rfc_asks_for() {
     let phone = Raw::open(STRANGER, &centre.ports, centre.edge);
     let good = phone.invite("support", "");
     let method = |sip: &support::message::Sip| sip.header("CSeq").map(str::to_owned);
-    let cases: [(&str, String, &[u16]); 6] = [
-        ("no CSeq", without(&good, "CSeq:"), &[400]),
+    let cases: [(&str, String, &[u16]); 7] = [
         ("a CSeq of another method", good.replace("CSeq: 1 INVITE", "CSeq: 1 BYE"), &[400]),
         ("no hops left", good.replace("Max-Forwards: 70", "Max-Forwards: 0"), &[483]),
-        ("a scheme that nobody knows", good.replacen("sip:support", "http:support", 1), &[416, 400]),
+        ("a scheme that nobody knows", good.replacen("sip:support", "http:support", 1), &[416]),
         ("an extension that must be understood", good.replace("Max-Forwards", "Require: warp-drive\r\nMax-Forwards"), &[420]),
+        ("another version of SIP", good.replacen("SIP/2.0\r\n", "SIP/7.0\r\n", 1), &[505]),
         ("a Content-Length beyond the datagram", good.replace("Content-Length: 0", "Content-Length: 900"), &[400]),
     ];
     for (number, (what, request, wanted)) in cases.into_iter().enumerate() {
@@ -118,6 +118,25 @@ fn a_body_that_is_not_sdp_is_refused() {
     }
     centre.assert_alive();
     assert!(phone.next(Duration::from_millis(700)).is_none(), "the ACKs were taken");
+}
+
+// A1
+#[test]
+fn a_request_without_a_header_that_it_needs_is_answered_400_or_dropped_and_counted() {
+    let mut centre = Centre::start();
+    centre.declare_anna();
+    let phone = Raw::open(STRANGER, &centre.ports, centre.edge);
+    for header in ["CSeq:", "From:", "To:", "Call-ID:", "Via:"] {
+        let before = centre.relay_api.metric("patchbay_relay_sip_drops_total");
+        phone.send(without(&phone.invite("support", ""), header));
+        until(&format!("an INVITE without {header} is dealt with"), SOON, || {
+            let answered = phone.next(Duration::from_millis(20)).map(|sip| sip.status());
+            let dropped = centre.relay_api.metric("patchbay_relay_sip_drops_total") > before;
+            (answered == Some(Some(400)) || dropped).then_some(())
+        });
+    }
+    assert!(centre.contacts().is_empty());
+    centre.assert_alive();
 }
 
 fn without(request: &str, header: &str) -> String {

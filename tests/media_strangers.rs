@@ -49,8 +49,10 @@ fn a_stranger_neither_hears_a_call_nor_speaks_into_it() {
         assert_eq!(injected, 0, "{who} heard the stranger");
     }
     let session = &centre.relay_sessions()[0];
+    // Those before the first word are counted here; once a source is known, the kernel itself refuses
+    // the others, and counts them for the whole host.
     let dropped = session["pairs"][0]["client"]["dropped"].as_u64();
-    assert!(dropped >= Some(100), "drops are counted: {session}");
+    assert!(dropped >= Some(5), "drops are counted: {session}");
 
     caller.succeeds(CALL);
     agent.succeeds(SOON);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 
+use super::ports::Ports;
 use super::process::{Folder, Running};
 use super::wait::until;
 use super::{SOON, peers};
@@ -55,9 +56,12 @@ impl Capture {
         Capture { tcpdump, folder }
     }
 
-    /// Everything to or from the callers and the agents.
-    pub fn of_parties() -> Capture {
-        Capture::start("host 127.0.0.2 or host 127.0.0.3")
+    /// Everything to or from this test's callers and agents; other tests run beside it.
+    pub fn of_parties(ports: &Ports) -> Capture {
+        let (first, last) = ports.all();
+        Capture::start(&format!(
+            "(host 127.0.0.2 or host 127.0.0.3) and portrange {first}-{last}"
+        ))
     }
 
     /// Stops, and tells what was seen.

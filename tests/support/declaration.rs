@@ -82,6 +82,7 @@ impl fmt::Display for Declaration {
             f,
             "then = {{ queue = \"support\", skills = {{ {} }} }}",
             self.wanted_skills
-        )
+        )?;
+        writeln!(f, "\n[[rule]]\nid = \"others\"\nthen = {{ refuse = 404 }}")
     }
 }

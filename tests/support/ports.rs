@@ -9,7 +9,7 @@ const BLOCK: u16 = 200;
 const FIRST: u16 = 11_000;
 const BLOCKS: u16 = 100;
 /// Ports at the start of a block that are handed out one by one; the rest is for media.
-const SINGLE: u16 = 60;
+const SINGLE: u16 = 120;
 
 /// A block of ports, ours for as long as this lives.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ impl Ports {
         let port = self.next.fetch_add(2, Ordering::Relaxed);
         assert!(port < self.base + SINGLE, "a block has {SINGLE} single ports");
         port
+    }
+
+    /// First and last port of the block.
+    pub fn all(&self) -> (u16, u16) {
+        (self.base, self.base + BLOCK - 1)
     }
 
     /// First and last of `count` ports for the relay's media.

@@ -22,6 +22,9 @@ pub struct Sipp {
     hold: Duration,
     calls: u32,
     echo: bool,
+    /// Where sipp's own media socket is.
+    own_rtp: SocketAddr,
+    /// Where its SDP wants the audio.
     rtp: SocketAddr,
     words: Vec<(&'static str, String)>,
     name: String,
@@ -32,6 +35,8 @@ impl Sipp {
     pub fn caller(scenario: &'static str, ip: IpAddr, centre: &Centre) -> Sipp {
         let local = SocketAddr::new(ip, centre.ports.next());
         let rtp = SocketAddr::new(ip, centre.ports.next());
+        // sipp takes the port for video too, two above that for audio.
+        let _video = centre.ports.next();
         let edge = if ip.is_ipv6() { centre.edge6 } else { centre.edge };
         Sipp {
             scenario,
@@ -42,6 +47,7 @@ impl Sipp {
             hold: Duration::from_millis(500),
             calls: 1,
             echo: true,
+            own_rtp: rtp,
             rtp,
             words: Vec::new(),
             name: "carla".to_owned(),
@@ -155,7 +161,7 @@ impl Sipp {
             .arg("-sf")
             .arg(&file)
             .args(["-i", &ip, "-p", &self.local.port().to_string()])
-            .args(["-mi", &rtp_ip, "-mp", &self.rtp.port().to_string()])
+            .args(["-mi", &rtp_ip, "-mp", &self.own_rtp.port().to_string()])
             .args(["-t", if self.tcp { "t1" } else { "u1" }])
             .args(["-m", &calls, "-l", &calls, "-d", &hold, "-s", &self.service])
             .args(["-key", "rtp_port", &self.rtp.port().to_string()])
