@@ -3,6 +3,8 @@
 //! What the centre is (queues, agents, rules) is not here but in `centre.toml`, which is applied to
 //! a running control node. Every key has a default, so that no file is needed to begin with.
 
+mod advice;
+pub mod centre;
 pub mod fields;
 pub mod link;
 pub mod problem;
@@ -18,7 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-pub use problem::{Problems, Report, Severity};
+pub use problem::{Problems, Report};
 use raw::{CONTROL_SIP, RELAY_API, Raw, RawControl, RawRelay};
 
 pub use source::{Environment, Source};

@@ -105,11 +105,6 @@ impl<'s> Report<'s> {
         }
     }
 
-    /// The text that the report is about.
-    pub fn source(&self) -> &'s Source {
-        self.source
-    }
-
     /// Adds an error about `path` at `span`, or where the fault itself says.
     pub fn error(&mut self, path: impl Into<String>, span: Range<usize>, fault: Fault) {
         self.add(Severity::Error, path.into(), span, fault);
