@@ -1,0 +1,231 @@
+//! The table at the end, the verdict, and the same for programs.
+
+use patchbay_bench::calls::{AudioFigures, Direction};
+use patchbay_bench::phones::ExchangeCounters;
+use patchbay_bench::report::{Mark, Paint, Quantiles, Table, grouped};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use super::centre::Relayed;
+use super::show::Tally;
+
+/// A caller who reaches nobody is refused with this, and that is how it should be.
+const TEMPORARILY_UNAVAILABLE: u16 = 480;
+
+/// What the demo found.
+#[derive(Debug, Serialize)]
+pub struct DemoResult {
+    offered: u64,
+    answered: u64,
+    completed: u64,
+    /// By status.
+    refused: BTreeMap<u16, u64>,
+    failed: u64,
+    /// By reason.
+    failures: BTreeMap<String, u64>,
+    /// INVITE to 200 of calls that were put through at once.
+    setup_ms: Quantiles,
+    /// The same of calls that waited, or were passed on by an agent.
+    setup_delayed_ms: Quantiles,
+    packets_relayed: u64,
+    packets_dropped: BTreeMap<String, u64>,
+    pairs_left_open: usize,
+    /// Time that a packet spent in the relay.
+    added_latency_us: Quantiles,
+    audio: AudioFigures,
+    generator: ExchangeCounters,
+    /// What is wrong; nothing, if all went well.
+    problems: Vec<String>,
+}
+
+impl DemoResult {
+    pub fn new(
+        tally: &Tally,
+        audio: AudioFigures,
+        generator: ExchangeCounters,
+        relayed: Relayed,
+    ) -> Self {
+        let mut result = Self {
+            offered: tally.offered,
+            answered: tally.answered,
+            completed: tally.completed,
+            refused: tally.refused.clone(),
+            failed: tally.failures.values().sum::<u64>() + tally.unfinished,
+            failures: tally.failures.clone(),
+            setup_ms: tally.setup.millis(),
+            setup_delayed_ms: tally.setup_delayed.millis(),
+            packets_relayed: relayed.packets,
+            packets_dropped: relayed.drops.into_iter().collect(),
+            pairs_left_open: relayed.open,
+            added_latency_us: relayed.forwarding,
+            audio,
+            generator,
+            problems: Vec::new(),
+        };
+        if tally.unfinished > 0 {
+            result
+                .failures
+                .insert("never ended".to_owned(), tally.unfinished);
+        }
+        result.problems = result.find_problems();
+        result
+    }
+
+    /// Every call went as it should, and every packet of audio arrived as it was sent.
+    pub fn is_good(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn find_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (reason, count) in &self.failures {
+            problems.push(format!("{count} calls: {reason}"));
+        }
+        for (status, count) in &self.refused {
+            if *status != TEMPORARILY_UNAVAILABLE {
+                problems.push(format!("{count} calls refused with {status}"));
+            }
+        }
+        if self.answered == 0 {
+            problems.push("no call was answered".to_owned());
+        }
+        for (who, direction) in [
+            ("agents", &self.audio.to_agents),
+            ("callers", &self.audio.to_callers),
+        ] {
+            if direction.sent == 0 {
+                problems.push(format!("nothing was said to {who}"));
+            }
+            let heard = direction.heard;
+            for (count, what) in [
+                (direction.missing(), "missing"),
+                (heard.corrupted, "corrupted"),
+                (heard.foreign + heard.stale, "not of their call"),
+                (
+                    heard.wrong_source,
+                    "from an address that is not the relay's",
+                ),
+            ] {
+                if count > 0 {
+                    problems.push(format!("{count} packets to {who} {what}"));
+                }
+            }
+        }
+        if self.audio.crossed > 0 {
+            problems.push(format!("{} legs heard another call", self.audio.crossed));
+        }
+        problems
+    }
+
+    /// The table and the verdict.
+    pub fn render(&self, paint: Paint) -> String {
+        let mut table = Table::new();
+        table.row("calls offered", self.offered.to_string());
+        table.row("calls answered", self.answered.to_string());
+        self.refusals(&mut table);
+        let mark = if self.failed == 0 {
+            Mark::Good
+        } else {
+            Mark::Bad
+        };
+        table.marked("calls failed", self.failed.to_string(), "", mark);
+        let quantiles = "p50 / p99 / max";
+        let at_once = format!(
+            "{quantiles}, INVITE to 200, {} put through at once",
+            self.setup_ms.count
+        );
+        table.marked("set-up", self.setup_ms.brief("ms"), at_once, Mark::Plain);
+        if self.setup_delayed_ms.count > 0 {
+            let remark = format!(
+                "{quantiles}, {} that waited or were passed on",
+                self.setup_delayed_ms.count
+            );
+            table.marked(
+                "set-up, waiting",
+                self.setup_delayed_ms.brief("ms"),
+                remark,
+                Mark::Plain,
+            );
+        }
+        table.marked(
+            "packets relayed",
+            grouped(self.packets_relayed),
+            "RTP and RTCP",
+            Mark::Plain,
+        );
+        for (reason, count) in &self.packets_dropped {
+            table.marked("  dropped", grouped(*count), reason.clone(), Mark::Plain);
+        }
+        let added = format!("{quantiles}, from the kernel's receipt until sent on, sampled");
+        table.marked(
+            "latency added",
+            self.added_latency_us.brief("µs"),
+            added,
+            Mark::Plain,
+        );
+        direction(&mut table, "audio to agents", &self.audio.to_agents);
+        direction(&mut table, "audio to callers", &self.audio.to_callers);
+        let reports = format!(
+            "{} of {}",
+            self.audio.reports_heard, self.audio.reports_sent
+        );
+        table.marked("RTCP reports", reports, "heard of sent", Mark::Plain);
+        format!("{}\n{}", table.render(paint), self.verdict(paint))
+    }
+
+    fn refusals(&self, table: &mut Table) {
+        let refused: u64 = self.refused.values().sum();
+        let expected = self
+            .refused
+            .keys()
+            .all(|status| *status == TEMPORARILY_UNAVAILABLE);
+        let remark = match (refused, expected) {
+            (0, _) => String::new(),
+            (_, true) => "480 with Retry-After: nobody free within the queue's limit".to_owned(),
+            (_, false) => format!("by status: {:?}", self.refused),
+        };
+        let mark = if expected { Mark::Plain } else { Mark::Bad };
+        table.marked("calls refused", refused.to_string(), remark, mark);
+    }
+
+    fn verdict(&self, paint: Paint) -> String {
+        if self.is_good() {
+            let said = self.audio.to_agents.sent + self.audio.to_callers.sent;
+            let words = format!(
+                "All {} packets of audio arrived as they were sent.",
+                grouped(said)
+            );
+            return paint.good(&words);
+        }
+        let problems = self.problems.iter().map(|problem| format!("  {problem}\n"));
+        format!(
+            "{}\n{}",
+            paint.bad("Not as it should be:"),
+            problems.collect::<String>()
+        )
+    }
+}
+
+fn direction(table: &mut Table, label: &str, direction: &Direction) {
+    let value = format!(
+        "{} of {}",
+        grouped(direction.heard.received),
+        grouped(direction.sent)
+    );
+    let loss = if direction.sent == 0 {
+        0.0
+    } else {
+        direction.missing() as f64 * 100.0 / direction.sent as f64
+    };
+    let remark = format!(
+        "packets heard of sent, loss {loss:.3} %, {} corrupted; phone to phone {}",
+        direction.heard.corrupted,
+        direction.latency_us.brief("µs")
+    );
+    let mark = if direction.sent > 0 && direction.is_exact() {
+        Mark::Good
+    } else {
+        Mark::Bad
+    };
+    table.marked(label, value, remark, mark);
+}
