@@ -104,6 +104,10 @@ impl Signalling {
             return;
         }
         branch.answer = Some(response.clone());
+        if matches!(stage, Stage::Answered(_)) {
+            // The distributor has its session ended.
+            self.counters.drop(Drop::LateAnswer);
+        }
         if stage == Stage::Cancelled {
             // The answer crossed the CANCEL. A proxy passes every 2xx on (RFC 3261 section 16.7
             // step 10); the caller acknowledges it and hangs up.
@@ -219,8 +223,7 @@ impl Signalling {
     }
 }
 
-/// A 503 that the relay itself gave says when to come back, or why; a phone's is passed on bare.
+/// A 503 that the relay itself gave says when to come back.
 fn from_relay(response: &Message) -> bool {
     response.headers.contains(HeaderName::RetryAfter)
-        || response.headers.contains(HeaderName::Reason)
 }

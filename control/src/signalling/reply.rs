@@ -3,10 +3,9 @@
 use patchbay_core::RefuseReason;
 use patchbay_sip::{HeaderName, Message};
 
-/// The methods that are served, for Allow (RFC 3261 section 20.5): what a caller may use with the
-/// centre, where everything in a dialog is served by the relay.
-pub(super) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, PRACK, REFER, NOTIFY, MESSAGE";
+/// The methods that are served outside of dialogs, and those that belong to them (RFC 3261
+/// section 20.5). What a dialog allows is told by the relay, which has it.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
 
 /// Extensions that a REGISTER may use.
 pub(super) const SUPPORTED: &str = "path";

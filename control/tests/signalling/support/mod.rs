@@ -1,6 +1,5 @@
 //! A control node on a virtual clock, with an edge and a relay played by the test over one
 //! connection.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod tcp;
 
@@ -14,7 +13,7 @@ use patchbay_control::link::{Place, Secret};
 use patchbay_control::node::{Action, Machine};
 use patchbay_control::registrar::Binding;
 use patchbay_control::signalling::{Moment, SignallingConfig};
-use patchbay_core::{Centre, Event, What};
+use patchbay_core::{Centre, Event};
 use patchbay_route::transfer::{self, TransferTarget};
 use patchbay_sip::digest::{Challenge, answer};
 use patchbay_sip::transaction::{Config, Flow};
@@ -397,13 +396,6 @@ impl Scene {
             .iter()
             .map(|event| serde_json::to_value(event).unwrap());
         values.filter(|value| value["type"] == name).collect()
-    }
-
-    pub fn happened(&self, matches: impl Fn(&What) -> bool) -> usize {
-        self.events
-            .iter()
-            .filter(|event| matches(&event.what))
-            .count()
     }
 
     /// A REGISTER of `user` for `contact`.

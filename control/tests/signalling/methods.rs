@@ -1,11 +1,7 @@
 //! Every request gets the answer that the RFC asks for.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{Scene, TWO_AGENTS};
 use patchbay_control::signalling::Drop;
 use patchbay_sip::{HeaderName, Message, Method};
-use signalling_support::{Scene, TWO_AGENTS};
 
 fn ask(scene: &mut Scene, method: Method) -> Message {
     let request = scene.request(method, "sip:support@example.com", "ask-1", 1);

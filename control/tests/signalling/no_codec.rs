@@ -1,9 +1,5 @@
 //! A session description without a usable codec is refused at once, and no phone rings (A2).
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
-use signalling_support::{Scene, TWO_AGENTS, sdp};
+use crate::support::{Scene, TWO_AGENTS, sdp};
 
 // A2
 #[test]

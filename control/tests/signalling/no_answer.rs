@@ -1,9 +1,5 @@
 //! A phone that nobody picks up is cancelled, and the next is tried (A5).
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
-use signalling_support::{Scene, TWO_AGENTS};
+use crate::support::{Scene, TWO_AGENTS};
 
 // A5
 #[test]

@@ -1,9 +1,5 @@
 //! The caller hangs up while a phone rings.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
-use signalling_support::{Scene, TWO_AGENTS};
+use crate::support::{Scene, TWO_AGENTS};
 
 // B6
 #[test]

@@ -1,10 +1,6 @@
 //! No agent is there: the caller is refused or waits, as the queue says.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{ONE_REGISTERS, Scene};
 use patchbay_sip::HeaderName;
-use signalling_support::{ONE_REGISTERS, Scene};
 
 // A5
 #[test]

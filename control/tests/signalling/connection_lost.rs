@@ -1,9 +1,5 @@
 //! The connection to a relay's host breaks.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
-use signalling_support::{ONE_REGISTERS, Scene, TWO_AGENTS};
+use crate::support::{ONE_REGISTERS, Scene, TWO_AGENTS};
 
 #[test]
 fn waiting_callers_behind_it_are_gone() {

@@ -1,9 +1,5 @@
 //! An agent with several phones, and phones that cannot be reached.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
-use signalling_support::{ONE_REGISTERS, Scene};
+use crate::support::{ONE_REGISTERS, Scene};
 
 const DESK: &str = "<sip:anna@198.51.100.1>";
 const MOBILE: &str = "<sip:anna@198.51.100.2>;q=0.5";

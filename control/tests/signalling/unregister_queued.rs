@@ -1,9 +1,5 @@
 //! Phones come and go while a caller waits.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
-use signalling_support::{ONE_REGISTERS, Scene};
+use crate::support::{ONE_REGISTERS, Scene};
 
 const PHONE: &str = "<sip:anna@198.51.100.1:5090>";
 

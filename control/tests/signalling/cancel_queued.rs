@@ -1,9 +1,5 @@
 //! The caller hangs up while it waits.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
-use signalling_support::{ONE_REGISTERS, Scene};
+use crate::support::{ONE_REGISTERS, Scene};
 
 #[test]
 fn a_caller_that_hangs_up_while_waiting_gets_487_and_leaves_the_queue() {

@@ -1,14 +1,10 @@
 //! A restarted node knows its agents' phones and takes over calls that live on the relay.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{ONE_REGISTERS, Scene, UNIX_MS};
 use patchbay_control::link::LinkReport;
 use patchbay_route::session::{
     EndCause, Ended, EndedBy, RelayEvent, SessionEvent, SessionList, SessionRef, SessionState,
     SessionView,
 };
-use signalling_support::{ONE_REGISTERS, Scene, UNIX_MS};
 
 const PHONE: &str = "<sip:anna@198.51.100.1:5090>";
 

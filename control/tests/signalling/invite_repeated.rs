@@ -1,11 +1,7 @@
 //! The same INVITE comes again: from the same hop, by another way, or from ourselves.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{ONE_REGISTERS, Scene, TWO_AGENTS};
 use patchbay_control::signalling::Drop;
 use patchbay_sip::HeaderName;
-use signalling_support::{ONE_REGISTERS, Scene, TWO_AGENTS};
 
 #[test]
 fn a_retransmission_repeats_the_last_answer_and_makes_no_second_contact() {

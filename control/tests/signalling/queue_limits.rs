@@ -1,10 +1,6 @@
 //! A queue is full, or a caller has waited as long as it may.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{ONE_REGISTERS, Scene};
 use patchbay_sip::HeaderName;
-use signalling_support::{ONE_REGISTERS, Scene};
 
 #[test]
 fn a_full_queue_refuses_the_next_caller_with_retry_after() {

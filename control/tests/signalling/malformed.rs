@@ -1,10 +1,6 @@
 //! What cannot be read gets the answer that fits, or is dropped and counted; never more.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{Scene, TWO_AGENTS};
 use patchbay_control::signalling::Drop;
-use signalling_support::{Scene, TWO_AGENTS};
 
 fn invite(extra: &str) -> String {
     format!(

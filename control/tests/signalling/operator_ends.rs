@@ -1,10 +1,6 @@
 //! An operator ends a contact.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{ONE_REGISTERS, Scene, TWO_AGENTS, Transfer};
 use patchbay_control::node::Ending;
-use signalling_support::{ONE_REGISTERS, Scene, TWO_AGENTS, Transfer};
 
 #[test]
 fn a_waiting_contact_is_refused() {

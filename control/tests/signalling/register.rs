@@ -1,10 +1,6 @@
 //! A phone registers: challenge, binding, refresh, expiry, and what is refused.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{ONE_REGISTERS, Scene, UNIX_MS};
 use patchbay_sip::HeaderName;
-use signalling_support::{ONE_REGISTERS, Scene, UNIX_MS};
 
 const PHONE: &str = "<sip:anna@198.51.100.1:5090>";
 const OTHER: &str = "<sip:anna@198.51.100.9:5090>";

@@ -1,10 +1,6 @@
 //! A node that is going down takes no new calls and refuses those that wait.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{ONE_REGISTERS, Scene};
 use patchbay_sip::{HeaderName, Method};
-use signalling_support::{ONE_REGISTERS, Scene};
 
 #[test]
 fn new_calls_are_sent_elsewhere_and_waiting_ones_are_refused_at_the_deadline() {

@@ -1,10 +1,6 @@
 //! A call is transferred to the first free agent, rings, and is answered (A4, A5, B1, B2).
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::{Scene, TWO_AGENTS, vias};
 use patchbay_sip::{HeaderName, Message};
-use signalling_support::{Scene, TWO_AGENTS, vias};
 
 // A4, A5, B1, B2
 #[test]

@@ -1,9 +1,5 @@
 //! An agent that is busy passes the call to the next (A5).
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
-use signalling_support::{Scene, TWO_AGENTS};
+use crate::support::{Scene, TWO_AGENTS};
 
 // A5
 #[test]

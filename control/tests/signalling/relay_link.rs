@@ -1,8 +1,6 @@
 //! The node follows a relay's private API: sessions adopted, ended, taken up again after a break.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
+use crate::support::TWO_AGENTS;
+use crate::support::tcp::{RelayApi, config, directory, until};
 use patchbay_control::node::{Control, EndError, start};
 use patchbay_control::store::Store;
 use patchbay_core::ContactId;
@@ -10,8 +8,6 @@ use patchbay_route::session::{
     EndCause, Ended, EndedBy, RelayEvent, SessionEvent, SessionList, SessionRef, SessionState,
     SessionView,
 };
-use signalling_support::TWO_AGENTS;
-use signalling_support::tcp::{RelayApi, config, directory, until};
 
 const CONTACT: &str = "00000000000000c1";
 const OFFER: &str = "00000000000000f1";

@@ -1,19 +1,15 @@
 //! The node over real TCP sockets: a call, its events, who may connect, and the end of a node.
-#![allow(clippy::unwrap_used)]
-
-mod signalling_support;
-
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::support::tcp::{PATIENCE, Peer, config, directory, until};
+use crate::support::{ONE_REGISTERS, SECRET, Scene, TWO_AGENTS, vias};
 use patchbay_control::node::{Control, start};
 use patchbay_control::store::Store;
 use patchbay_core::What;
 use patchbay_route::transfer;
 use patchbay_sip::stream::{Frame, KeepAlive};
 use patchbay_sip::{HeaderName, Message, Method};
-use signalling_support::tcp::{PATIENCE, Peer, config, directory, until};
-use signalling_support::{ONE_REGISTERS, SECRET, Scene, TWO_AGENTS, vias};
 use tokio::io::AsyncWriteExt;
 
 async fn node(test: &str, centre: &str) -> Control {

@@ -1,0 +1,26 @@
+//! The control node's signalling, one scenario a file: most on a virtual clock with an edge and a
+//! relay played by the test, some over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod answer_crosses_cancel;
+mod answered;
+mod busy_then_next;
+mod cancel_queued;
+mod cancel_ringing;
+mod connection_lost;
+mod devices;
+mod invite_repeated;
+mod malformed;
+mod methods;
+mod no_agent;
+mod no_answer;
+mod no_codec;
+mod operator_ends;
+mod queue_limits;
+mod register;
+mod relay_link;
+mod restart;
+mod shutdown;
+mod support;
+mod tcp;
+mod unregister_queued;
