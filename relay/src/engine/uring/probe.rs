@@ -11,9 +11,21 @@ use crate::engine::EngineError;
 
 /// Checks that a ring of our kind can be made and knows the operations we need.
 ///
+/// It does so on a thread of its own: a ring that goes away interrupts, a little later, a system
+/// call of the thread that had it.
+///
 /// # Errors
 /// [`EngineError::Feature`] names what is missing and what to do.
 pub fn check() -> Result<(), EngineError> {
+    let failed = || explain("io_uring probe", io::ErrorKind::Other.into());
+    let spawned = std::thread::Builder::new()
+        .name("probe".to_owned())
+        .spawn(check_here);
+    let thread = spawned.map_err(|e| explain("a thread", e))?;
+    thread.join().map_err(|_| failed())?
+}
+
+fn check_here() -> Result<(), EngineError> {
     let ring = builder().build(8).map_err(|e| explain("io_uring", e))?;
     let mut probe = Probe::new();
     ring.submitter()
