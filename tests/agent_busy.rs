@@ -47,6 +47,12 @@ fn an_agent_whose_phone_is_gone_is_passed_over_for_the_next() {
 fn two_agents(anna: std::net::SocketAddr, ben: std::net::SocketAddr) -> Declaration {
     Declaration::new()
         .wants("support = 1")
-        .agent("anna", &format!("uri = \"sip:anna@{anna}\"\nskills = {{ support = 9 }}"))
-        .agent("ben", &format!("uri = \"sip:ben@{ben}\"\nskills = {{ support = 1 }}"))
+        .agent(
+            "anna",
+            &format!("uri = \"sip:anna@{anna}\"\nskills = {{ support = 9 }}"),
+        )
+        .agent(
+            "ben",
+            &format!("uri = \"sip:ben@{ben}\"\nskills = {{ support = 1 }}"),
+        )
 }

@@ -15,8 +15,14 @@ fn an_unanswered_call_moves_on_to_the_next_agent() {
     let declaration = Declaration::new()
         .queue("ring_seconds", 1)
         .wants("support = 1")
-        .agent("anna", &format!("uri = \"sip:anna@{first}\"\nskills = {{ support = 9 }}"))
-        .agent("ben", &format!("uri = \"sip:ben@{second}\"\nskills = {{ support = 1 }}"));
+        .agent(
+            "anna",
+            &format!("uri = \"sip:anna@{first}\"\nskills = {{ support = 9 }}"),
+        )
+        .agent(
+            "ben",
+            &format!("uri = \"sip:ben@{second}\"\nskills = {{ support = 1 }}"),
+        );
     centre.apply(&declaration);
     let anna = Sipp::agent("agent_does_not_answer.xml", first, &centre).start();
     let ben = Sipp::agent("agent.xml", second, &centre).start();

@@ -35,7 +35,9 @@ fn a_phone_that_registers_gets_calls_until_it_unregisters() {
         .find(|sip| sip.is_request("INVITE"))
         .expect("an INVITE");
     assert!(
-        invite.start().starts_with(&format!("INVITE sip:anna@{phone}")),
+        invite
+            .start()
+            .starts_with(&format!("INVITE sip:anna@{phone}")),
         "the phone is asked by the name that it gave: {}",
         invite.start()
     );
@@ -95,5 +97,8 @@ fn a_phone_that_registers_over_tcp_is_called_on_its_connection() {
     caller.succeeds(CALL);
     let seen = phone.succeeds(SOON);
     let asked = support::sipp::received(&seen).any(|sip| sip.is_request("INVITE"));
-    assert!(asked, "the call came over the phone's own connection from {AGENT}");
+    assert!(
+        asked,
+        "the call came over the phone's own connection from {AGENT}"
+    );
 }

@@ -12,11 +12,16 @@ use support::{CALL, CALLER, Centre, SOON, Sipp, have, until};
 fn nothing_is_told_without_the_token() {
     let centre = Centre::start();
     let token = centre.folder.file("data").join("api-token");
-    let mode = std::fs::metadata(token).expect("a token").permissions().mode();
+    let mode = std::fs::metadata(token)
+        .expect("a token")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     for wrong in [None, Some("guess")] {
         let control = Api::new(centre.api_address, wrong);
-        for path in ["agents", "queues", "rules", "contacts", "sessions", "relays", "events"] {
+        for path in [
+            "agents", "queues", "rules", "contacts", "sessions", "relays", "events",
+        ] {
             let answer = control.request("GET", &format!("/api/v1/{path}"), None);
             assert_eq!(answer.status, 401, "{path}");
         }
@@ -39,15 +44,30 @@ fn nothing_is_told_without_the_token() {
 fn the_document_lists_what_is_served() {
     let centre = Centre::start();
     let document = centre.api.get("/api/v1/openapi.json");
-    assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.")));
+    assert!(
+        document["openapi"]
+            .as_str()
+            .is_some_and(|v| v.starts_with("3."))
+    );
     let paths = document["paths"].as_object().expect("paths");
-    for name in ["agents", "queues", "rules", "contacts", "sessions", "relays"] {
+    for name in [
+        "agents", "queues", "rules", "contacts", "sessions", "relays",
+    ] {
         let path = format!("/api/v1/{name}");
         assert!(paths.contains_key(&path), "{path} is documented");
         assert_eq!(centre.api.request("GET", &path, None).status, 200, "{path}");
     }
-    assert_eq!(centre.api.request("GET", "/api/v1/nothing-here", None).status, 404);
-    assert_eq!(centre.api.request("DELETE", "/api/v1/agents", None).status, 405);
+    assert_eq!(
+        centre
+            .api
+            .request("GET", "/api/v1/nothing-here", None)
+            .status,
+        404
+    );
+    assert_eq!(
+        centre.api.request("DELETE", "/api/v1/agents", None).status,
+        405
+    );
 }
 
 // F5

@@ -41,7 +41,10 @@ fn a_registered_baresip_takes_a_call_and_both_hear_each_other() {
         .map(linear)
         .collect();
     let (tone, other) = (power(&heard, TONE_HZ), power(&heard, TONE_HZ * 3));
-    assert!(tone > 100.0 * other, "the caller hears {TONE_HZ} Hz: {tone} against {other}");
+    assert!(
+        tone > 100.0 * other,
+        "the caller hears {TONE_HZ} Hz: {tone} against {other}"
+    );
 
     caller.succeeds(CALL);
     centre.wait_empty();

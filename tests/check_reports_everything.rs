@@ -1,5 +1,7 @@
 //! `patchbay check FILE`: every error of a configuration at once, with its line and a remedy.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::process::{Command, Output};
@@ -39,7 +41,10 @@ api = \"somewhere\"
         assert!(shown.contains(word), "{word} is reported:\n{shown}");
     }
     for line in ["2", "3", "4", "7"] {
-        assert!(shown.contains(&format!(":{line}")), "line {line} is named:\n{shown}");
+        assert!(
+            shown.contains(&format!(":{line}")),
+            "line {line} is named:\n{shown}"
+        );
     }
 }
 

@@ -4,16 +4,18 @@ mod support;
 
 use std::process::Command;
 
+use support::CALL;
 use support::centre::PATCHBAY;
 use support::process::{Folder, Running};
-use support::CALL;
 
 // A6 B7 F6 G8
 #[test]
 fn the_demo_places_real_calls_and_reports_no_loss() {
     let folder = Folder::make();
     let mut command = Command::new(PATCHBAY);
-    command.args(["demo", "--calls", "5"]).env("HOME", folder.path());
+    command
+        .args(["demo", "--calls", "5"])
+        .env("HOME", folder.path());
     let mut demo = Running::start("demo", &mut command, &folder.file("demo.log"));
     let status = demo.wait(CALL);
     let shown = demo.log();

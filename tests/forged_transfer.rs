@@ -21,7 +21,11 @@ fn a_transfer_that_control_did_not_sign_is_never_executed() {
     centre.apply(&Declaration::new());
     let media = Media::open(STRANGER, &centre.ports);
     let forger = Raw::open(STRANGER, &centre.ports, centre.edge);
-    let agent = format!("agent=sip%3Avictim%40{}%3A{}", victim_at.ip(), victim_at.port());
+    let agent = format!(
+        "agent=sip%3Avictim%40{}%3A{}",
+        victim_at.ip(),
+        victim_at.port()
+    );
     let rest = "aor=victim;contact=1;offer=1;agentid=victim;exp=4102444800";
     let zero = "0".repeat(64);
     let forged = [
@@ -46,7 +50,10 @@ fn a_transfer_that_control_did_not_sign_is_never_executed() {
         forger.send(forger.ack(&invite, &answer));
     }
     let mut buffer = [0; 2048];
-    assert!(victim.recv(&mut buffer).is_err(), "nothing reached the victim");
+    assert!(
+        victim.recv(&mut buffer).is_err(),
+        "nothing reached the victim"
+    );
     assert!(centre.relay_sessions().is_empty());
     centre.assert_alive();
 }

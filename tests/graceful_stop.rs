@@ -1,5 +1,7 @@
 //! SIGTERM: calls that stand go on until they end, new ones go elsewhere, then the process leaves.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::time::Duration;

@@ -28,7 +28,10 @@ fn invite(phone: &Phone, number: usize) -> Sip {
         let mut all = support::sipp::received(&seen).filter(|sip| sip.is_request("INVITE"));
         let mut distinct: Vec<Sip> = Vec::new();
         for sip in all.by_ref() {
-            if distinct.iter().all(|d| d.header("CSeq") != sip.header("CSeq")) {
+            if distinct
+                .iter()
+                .all(|d| d.header("CSeq") != sip.header("CSeq"))
+            {
                 distinct.push(sip.clone());
             }
         }

@@ -11,7 +11,10 @@ fn a_full_queue_and_a_long_wait_are_refused_with_480_and_retry_after() {
         return;
     }
     let centre = Centre::start();
-    let agent = format!("uri = \"sip:anna@{}\"\npaused = true", centre.agent_address());
+    let agent = format!(
+        "uri = \"sip:anna@{}\"\npaused = true",
+        centre.agent_address()
+    );
     let declaration = Declaration::new()
         .queue("max_length", 1)
         .queue("max_wait_seconds", 3)

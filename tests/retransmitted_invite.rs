@@ -20,7 +20,10 @@ fn a_repeated_invite_is_one_call() {
         .start();
     let carla = Media::open(CALLER, &centre.ports);
     let phone = Raw::open(CALLER, &centre.ports, centre.edge);
-    let invite = phone.invite("support", &sdp(carla.address(), "0", "a=rtpmap:0 PCMU/8000\r\n"));
+    let invite = phone.invite(
+        "support",
+        &sdp(carla.address(), "0", "a=rtpmap:0 PCMU/8000\r\n"),
+    );
 
     phone.send(&invite);
     phone.send(&invite);

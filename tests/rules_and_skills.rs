@@ -21,8 +21,14 @@ fn declare(centre: &Centre) -> (std::net::SocketAddr, std::net::SocketAddr) {
     let (annas, bens) = (centre.agent_address(), centre.agent_address());
     let declaration = Declaration::new()
         .rules(RULES)
-        .agent("anna", &format!("uri = \"sip:anna@{annas}\"\nskills = {{ french = 5 }}"))
-        .agent("ben", &format!("uri = \"sip:ben@{bens}\"\nskills = {{ german = 4 }}"));
+        .agent(
+            "anna",
+            &format!("uri = \"sip:anna@{annas}\"\nskills = {{ french = 5 }}"),
+        )
+        .agent(
+            "ben",
+            &format!("uri = \"sip:ben@{bens}\"\nskills = {{ german = 4 }}"),
+        );
     centre.apply(&declaration);
     (annas, bens)
 }
@@ -54,7 +60,9 @@ fn a_header_decides_the_type_and_the_type_decides_the_agent() {
     let typed = events.iter().find(|event| event["type"] == "contact_typed");
     let because = typed.expect("it was typed")["because"].to_string();
     assert!(because.contains("*hilfe*"), "{because}");
-    let offered = events.iter().find(|event| event["type"] == "contact_offered");
+    let offered = events
+        .iter()
+        .find(|event| event["type"] == "contact_offered");
     assert_eq!(offered.expect("it was offered")["choice"]["chosen"], "ben");
 }
 
@@ -94,7 +102,9 @@ fn a_dry_run_explains_what_would_happen_and_changes_nothing() {
          m=audio 4000 RTP/AVP 0\r\n",
         edge = centre.edge
     );
-    let answer = centre.api.send_text("/api/v1/rules/explain", "message/sip", &invite);
+    let answer = centre
+        .api
+        .send_text("/api/v1/rules/explain", "message/sip", &invite);
     assert_eq!(answer.status, 200, "{}", answer.text);
     let explained: Value = answer.json();
     let text = explained.to_string();
@@ -102,6 +112,8 @@ fn a_dry_run_explains_what_would_happen_and_changes_nothing() {
         assert!(text.contains(word), "{word} in {text}");
     }
     assert!(centre.contacts().is_empty());
-    let nonsense = centre.api.request("POST", "/api/v1/rules/explain", Some(&json!({"x": 1})));
+    let nonsense = centre
+        .api
+        .request("POST", "/api/v1/rules/explain", Some(&json!({"x": 1})));
     assert_eq!(nonsense.status, 422, "{}", nonsense.text);
 }

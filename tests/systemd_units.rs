@@ -1,5 +1,7 @@
 //! What `make install` puts in place: units that systemd accepts and calls well protected.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::path::Path;
@@ -120,11 +122,18 @@ fn the_user_the_folders_and_the_examples_are_installed() {
 
     assert!(folder.file("usr/lib/tmpfiles.d/patchbay.conf").is_file());
     for example in ["relay.toml", "control.toml", "patchbay.toml", "centre.toml"] {
-        assert!(folder.file("etc/examples").join(example).is_file(), "{example}");
+        assert!(
+            folder.file("etc/examples").join(example).is_file(),
+            "{example}"
+        );
     }
     let version = Command::new(folder.file("usr/bin/patchbay"))
         .arg("--version")
         .output()
         .expect("the installed binary");
-    assert!(shown(&version).starts_with("patchbay "), "{}", shown(&version));
+    assert!(
+        shown(&version).starts_with("patchbay "),
+        "{}",
+        shown(&version)
+    );
 }

@@ -135,7 +135,9 @@ impl Api {
         });
         runtime.spawn(async move {
             while let Ok(Some(chunk)) = response.chunk().await {
-                into.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk));
+                into.lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&chunk));
             }
         });
         Stream {

@@ -179,7 +179,12 @@ fn read_frame(frame: &[u8]) -> Option<Seen> {
                 let bytes: [u8; 16] = packet.get(at..at + 16)?.try_into().ok()?;
                 Some(IpAddr::from(bytes))
             };
-            read_transport(*packet.get(6)?, address(8)?, address(24)?, packet.get(40..)?)
+            read_transport(
+                *packet.get(6)?,
+                address(8)?,
+                address(24)?,
+                packet.get(40..)?,
+            )
         }
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -194,23 +194,19 @@ impl Centre {
     pub fn apply(&self, declaration: &Declaration) {
         let file = self.folder.file("centre.toml");
         std::fs::write(&file, declaration.to_string()).expect("a declaration");
-        let output = self.patchbay(&["apply", &file.to_string_lossy()]);
+        let output = Command::new(PATCHBAY)
+            .arg("apply")
+            .arg(&file)
+            .args(["--api", &format!("http://{}", self.api_address)])
+            .args(["--data".as_ref(), self.folder.file("data").as_os_str()])
+            .output()
+            .expect("patchbay starts");
         assert!(
             output.status.success(),
             "patchbay apply failed: {}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
-    }
-
-    /// Runs a command of the product against this centre.
-    pub fn patchbay(&self, arguments: &[&str]) -> Output {
-        Command::new(PATCHBAY)
-            .args(arguments)
-            .args(["--config".as_ref(), self.folder.file("patchbay.toml").as_os_str()])
-            .args(["--data".as_ref(), self.folder.file("data").as_os_str()])
-            .output()
-            .expect("patchbay starts")
     }
 
     /// An address for the phone of an agent.
@@ -290,7 +286,10 @@ fn launch(part: &str, folder: &Folder) -> Running {
     let mut command = Command::new(PATCHBAY);
     command
         .arg(part)
-        .args(["--config".as_ref(), folder.file("patchbay.toml").as_os_str()])
+        .args([
+            "--config".as_ref(),
+            folder.file("patchbay.toml").as_os_str(),
+        ])
         .args(["--data".as_ref(), folder.file("data").as_os_str()])
         .env("RUST_BACKTRACE", "1");
     Running::start(part, &mut command, &folder.file(&format!("{part}.log")))

@@ -46,7 +46,8 @@ impl Declaration {
     /// An agent with any keys.
     #[must_use]
     pub fn agent(mut self, id: &str, keys: &str) -> Declaration {
-        self.agents.push(format!("[[agent]]\nid = \"{id}\"\n{keys}\n"));
+        self.agents
+            .push(format!("[[agent]]\nid = \"{id}\"\n{keys}\n"));
         self
     }
 

@@ -41,7 +41,10 @@ impl Ports {
     /// The next port; it is even and the one above is free too, as RTP likes it.
     pub fn next(&self) -> u16 {
         let port = self.next.fetch_add(2, Ordering::Relaxed);
-        assert!(port < self.base + SINGLE, "a block has {SINGLE} single ports");
+        assert!(
+            port < self.base + SINGLE,
+            "a block has {SINGLE} single ports"
+        );
         port
     }
 
@@ -52,7 +55,10 @@ impl Ports {
 
     /// First and last of `count` ports for the relay's media.
     pub fn media(&self, count: u16) -> (u16, u16) {
-        assert!(count <= BLOCK - SINGLE, "too many media ports for one block");
+        assert!(
+            count <= BLOCK - SINGLE,
+            "too many media ports for one block"
+        );
         let low = self.base + SINGLE;
         (low, low + count - 1)
     }

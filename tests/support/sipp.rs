@@ -37,7 +37,11 @@ impl Sipp {
         let rtp = SocketAddr::new(ip, centre.ports.next());
         // sipp takes the port for video too, two above that for audio.
         let _video = centre.ports.next();
-        let edge = if ip.is_ipv6() { centre.edge6 } else { centre.edge };
+        let edge = if ip.is_ipv6() {
+            centre.edge6
+        } else {
+            centre.edge
+        };
         Sipp {
             scenario,
             local,
@@ -265,7 +269,12 @@ impl Phone {
 impl Drop for Phone {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}: {}\n{}", self.name, self.errors(), shown(&self.messages()));
+            eprintln!(
+                "{}: {}\n{}",
+                self.name,
+                self.errors(),
+                shown(&self.messages())
+            );
         }
     }
 }
@@ -313,8 +322,7 @@ fn read_messages(log: &str) -> Vec<Seen> {
 fn fill(name: &str, words: &[(&str, String)]) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let read = |file: PathBuf| {
-        std::fs::read_to_string(&file)
-            .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     };
     let mut text = read(folder.join(name));
     while let Some((before, rest)) = text.split_once("{{include ") {
@@ -325,7 +333,10 @@ fn fill(name: &str, words: &[(&str, String)]) -> String {
     for (word, value) in words {
         text = text.replace(&format!("{{{{{word}}}}}"), value);
     }
-    assert!(!text.contains("{{"), "a word of {name} is not filled:\n{text}");
+    assert!(
+        !text.contains("{{"),
+        "a word of {name} is not filled:\n{text}"
+    );
     text
 }
 
@@ -336,7 +347,11 @@ fn control_port(local: SocketAddr) -> String {
 
 /// Whether some socket is bound to the port, as the kernel lists it.
 fn listens(port: u16, tcp: bool) -> bool {
-    let tables = if tcp { ["tcp", "tcp6"] } else { ["udp", "udp6"] };
+    let tables = if tcp {
+        ["tcp", "tcp6"]
+    } else {
+        ["udp", "udp6"]
+    };
     let wanted = format!(":{port:04X}");
     tables.iter().any(|table| {
         let text = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
