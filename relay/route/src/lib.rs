@@ -7,10 +7,10 @@
 
 extern crate alloc;
 
-pub mod session;
-pub mod transfer;
 pub mod counters;
 pub mod flow;
 pub mod limits;
 pub mod pair;
+pub mod session;
+pub mod transfer;
 pub mod verdict;
