@@ -195,7 +195,10 @@ mod tests {
             medium("application", 4000, "RTP/AVP", &["PCMU"]),
             medium("message", 4000, "RTP/AVP", &[]),
         ] {
-            assert!(kinds(&[refused.clone()]).is_empty(), "{refused:?}");
+            assert!(
+                kinds(core::slice::from_ref(&refused)).is_empty(),
+                "{refused:?}"
+            );
         }
         assert!(kinds(&[]).is_empty());
     }

@@ -33,7 +33,7 @@ fn run(seeds: u64, profile: Profile) -> Tally {
 #[test]
 fn a_centre_on_a_good_network() {
     let tally = run(
-        400,
+        300,
         Profile {
             calls: 100,
             between_ms: 4_500,
@@ -50,7 +50,7 @@ fn a_centre_on_a_good_network() {
 #[test]
 fn a_centre_on_a_bad_network_with_restarts() {
     let tally = run(
-        800,
+        600,
         Profile {
             calls: 80,
             between_ms: 5_000,

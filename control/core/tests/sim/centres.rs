@@ -20,7 +20,7 @@ fn queue(id: &str, rng: &mut Rng) -> Queue {
 }
 
 fn agent(number: u64, queues: &[&str], rng: &mut Rng) -> Agent {
-    let registers = number % 2 == 0;
+    let registers = number.is_multiple_of(2);
     let mut skills = BTreeMap::new();
     for skill in SKILLS {
         if rng.percent(60) {

@@ -14,6 +14,8 @@ pub struct Seen {
     pub queue: Option<QueueId>,
     pub priority: i32,
     pub skills: BTreeMap<String, u8>,
+    /// When it has waited as long as its queue allowed when it came.
+    pub deadline: u64,
 }
 
 #[derive(Default)]
@@ -56,6 +58,7 @@ impl Oracle {
             queue: None,
             priority: 0,
             skills: BTreeMap::new(),
+            deadline: u64::MAX,
         };
         assert!(self.unanswered.insert(contact, seen).is_none());
     }
@@ -103,7 +106,7 @@ impl Oracle {
                 self.skips.insert((*contact, agent.clone()), now + skip);
                 self.taken_back.insert(*offer, now + skip);
             }
-            Output::Event(event) => self.event(event, now, skip),
+            Output::Event(event) => self.event(event, now, skip, centre),
             Output::Queued { .. } | Output::EndSession { .. } | Output::ListSessions => {}
         }
     }
@@ -135,7 +138,7 @@ impl Oracle {
         self.ended.insert(offer);
     }
 
-    fn event(&mut self, event: &Event, now: u64, skip: u64) {
+    fn event(&mut self, event: &Event, now: u64, skip: u64, centre: &Centre) {
         match &event.what {
             What::ContactTyped {
                 contact,
@@ -148,6 +151,9 @@ impl Oracle {
                 seen.queue = Some(queue.clone());
                 seen.priority = *priority;
                 seen.skills = skills.clone();
+                let declared = centre.queues.iter().find(|q| q.id == *queue);
+                let max_wait = declared.expect("a declared queue").max_wait_seconds;
+                seen.deadline = now + u64::from(max_wait) * 1_000;
             }
             What::ContactConnected {
                 contact,
@@ -183,6 +189,7 @@ impl Oracle {
 
     pub fn check(&mut self, snapshot: &Snapshot, sessions: &BTreeSet<OfferId>, now: u64) {
         self.check_places(snapshot);
+        self.check_nobody_waits_for_ever(snapshot, now);
         self.check_agents(snapshot, sessions, now);
         self.check_nobody_idle_while_wanted(snapshot, now);
     }
@@ -212,6 +219,16 @@ impl Oracle {
                 let ringing = state == Some(ContactState::Offered);
                 assert!(ringing, "{contact} waits in {queue}, which is gone");
             }
+        }
+    }
+
+    /// A contact that waits longer than its queue allowed is answered, but for the lateness of a
+    /// timer. One that is on offer may wait for the phone.
+    fn check_nobody_waits_for_ever(&self, snapshot: &Snapshot, now: u64) {
+        let waiting = snapshot.contacts.iter();
+        for contact in waiting.filter(|c| c.state == ContactState::Waiting) {
+            let deadline = self.unanswered[&contact.id].deadline;
+            assert!(now <= deadline + 10, "{} waits for ever", contact.id);
         }
     }
 

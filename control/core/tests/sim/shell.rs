@@ -62,7 +62,7 @@ impl World {
         self.network(|| Step::ToRelay(Down::List { asked, epoch }), false);
     }
 
-    pub(super) fn from_relay(&mut self, message: Up) {
+    pub(super) fn hear(&mut self, message: Up) {
         match message {
             Up::Ringing(offer) => {
                 self.heard(offer, false);

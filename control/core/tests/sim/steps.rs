@@ -25,7 +25,7 @@ impl World {
                 let effects = self.relay.later(later, self.now_ms, &mut self.rng);
                 self.spread(effects);
             }
-            Step::ToControl(message) => self.from_relay(message),
+            Step::ToControl(message) => self.hear(message),
             Step::NoResponse(offer, epoch) if epoch == self.epoch => self.no_response(offer),
             Step::CancelUnanswered(offer, epoch) if epoch == self.epoch => {
                 self.cancel_unanswered(offer);
