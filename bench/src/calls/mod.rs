@@ -4,6 +4,7 @@
 mod figures;
 mod run;
 mod search;
+mod table;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -1,12 +1,8 @@
 //! Lines as things happen, with a progress bar below them where there is a terminal.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-/// Shortest time between two drawings of the bar's spinner.
-const REDRAW: Duration = Duration::from_millis(120);
 
 /// Standard output.
 #[derive(Debug)]
@@ -31,7 +27,6 @@ impl Screen {
         let style = ProgressStyle::with_template("  {bar:24} {pos}/{len} calls over  {wide_msg}");
         // The template is a constant; if indicatif should dislike it, its own style is fine.
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(REDRAW);
         Self { bar: Some(bar) }
     }
 

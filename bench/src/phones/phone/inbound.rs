@@ -40,7 +40,7 @@ impl Phone {
         let call = CallRef(name);
         self.announce(call, request);
         let status = match self.config.behaviour {
-            _ if self.occupied() >= self.config.lines || self.calls.len() >= MAX_CALLS => 486,
+            _ if self.is_full() || self.calls.len() >= MAX_CALLS => 486,
             Behaviour::Busy => 486,
             Behaviour::Decline => 603,
             Behaviour::Refuse(status) => status.clamp(300, 699),
@@ -87,12 +87,17 @@ impl Phone {
         if shared { Ok(Some(offer)) } else { Err(488) }
     }
 
-    /// Calls that take up a line.
-    fn occupied(&self) -> usize {
-        self.calls
-            .values()
-            .filter(|record| record.stage != Stage::Leaving)
-            .count()
+    /// All lines are taken. A call that we are leaving takes none up any more.
+    fn is_full(&self) -> bool {
+        let lines = self.config.lines;
+        // Counting is only worth while where it can matter.
+        self.calls.len() >= lines
+            && self
+                .calls
+                .values()
+                .filter(|call| call.stage != Stage::Leaving)
+                .count()
+                >= lines
     }
 
     fn alert(
