@@ -1,6 +1,6 @@
 //! The table at the end, the verdict, and the same for programs.
 
-use patchbay_bench::calls::{AudioFigures, Direction};
+use patchbay_bench::calls::AudioFigures;
 use patchbay_bench::phones::ExchangeCounters;
 use patchbay_bench::report::{Mark, Paint, Quantiles, Table, grouped};
 use serde::Serialize;
@@ -163,13 +163,7 @@ impl DemoResult {
             added,
             Mark::Plain,
         );
-        direction(&mut table, "audio to agents", &self.audio.to_agents);
-        direction(&mut table, "audio to callers", &self.audio.to_callers);
-        let reports = format!(
-            "{} of {}",
-            self.audio.reports_heard, self.audio.reports_sent
-        );
-        table.marked("RTCP reports", reports, "heard of sent", Mark::Plain);
+        self.audio.rows(&mut table);
         format!("{}\n{}", table.render(paint), self.verdict(paint))
     }
 
@@ -204,28 +198,4 @@ impl DemoResult {
             problems.collect::<String>()
         )
     }
-}
-
-fn direction(table: &mut Table, label: &str, direction: &Direction) {
-    let value = format!(
-        "{} of {}",
-        grouped(direction.heard.received),
-        grouped(direction.sent)
-    );
-    let loss = if direction.sent == 0 {
-        0.0
-    } else {
-        direction.missing() as f64 * 100.0 / direction.sent as f64
-    };
-    let remark = format!(
-        "packets heard of sent, loss {loss:.3} %, {} corrupted; phone to phone {}",
-        direction.heard.corrupted,
-        direction.latency_us.brief("µs")
-    );
-    let mark = if direction.sent > 0 && direction.is_exact() {
-        Mark::Good
-    } else {
-        Mark::Bad
-    };
-    table.marked(label, value, remark, mark);
 }

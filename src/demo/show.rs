@@ -190,10 +190,8 @@ impl<'a> Show<'a> {
                     self.tell(told);
                 }
             }
-            PhoneEvent::Ended { call, outcome } => {
-                if self.under_way.remove(&call).is_some() {
-                    self.ended(&outcome);
-                }
+            PhoneEvent::Ended { call, outcome } if self.under_way.remove(&call).is_some() => {
+                self.ended(&outcome);
             }
             _ => {}
         }
