@@ -1,6 +1,7 @@
 //! The `patchbay` command: a contact distributor and its media relay.
 
 mod apply;
+mod bench;
 mod check;
 mod config;
 mod demo;
@@ -38,6 +39,9 @@ enum Command {
     Relay(ServeArgs),
     /// Run a control node: call typing, queues, agents, API
     Control(ServeArgs),
+    /// Measure the packet engine, or a centre, with the bundled generators
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Tell a running centre its queues, agents and rules
     Apply(apply::ApplyArgs),
     /// Report every error of configuration files, with line and remedy
@@ -81,6 +85,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => demo::run(args).await,
             Command::Apply(args) => apply::run(args).await,
             Command::Check(args) => check::run(args),
+            Command::Bench(command) => bench::run(command).await,
             Command::Up(args) => serve::run(args, Parts::Both).await,
             Command::Relay(args) => serve::run(args, Parts::Relay).await,
             Command::Control(args) => serve::run(args, Parts::Control).await,

@@ -7,7 +7,7 @@ use super::sdp::names_any;
 use patchbay_sip::Message;
 
 /// Headers that belong to one leg, hop or trust domain, in lower case.
-const OF_ONE_LEG: [&str; 52] = [
+const OF_ONE_LEG: [&str; 53] = [
     "accept-contact",
     "allow",
     "allow-events",
@@ -47,6 +47,7 @@ const OF_ONE_LEG: [&str; 52] = [
     "remote-party-id",
     "replaces",
     "require",
+    "retry-after",
     "route",
     "rseq",
     "server",

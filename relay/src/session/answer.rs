@@ -184,11 +184,12 @@ impl Session {
     /// The agent's phone did not answer at all.
     pub(super) fn offer_failed(&mut self, cx: &mut Context<'_>, client: ClientKey, status: u16) {
         self.untrack(cx, client);
-        let reason = match status {
-            408 => "Request Timeout",
-            _ => "Agent Unreachable",
+        // 503 would tell control that this relay is out of room.
+        let refusal = match status {
+            408 => Refusal::plain(408, "Request Timeout"),
+            _ => Refusal::plain(430, "Flow Failed"),
         };
-        self.refuse_offer(cx, Refusal::plain(status, reason));
+        self.refuse_offer(cx, refusal);
     }
 
     /// Ringing for longer than any control lets it.

@@ -164,7 +164,7 @@ impl Session {
                     port,
                 });
             }
-            None => self.refuse_offer(cx, Refusal::plain(480, "Agent Unreachable")),
+            None => self.refuse_offer(cx, Refusal::plain(404, "Agent URI Unusable")),
         }
     }
 
@@ -179,7 +179,7 @@ impl Session {
         match address {
             _ if self.ended || !waits => {}
             Some(address) => self.call_address(cx, transport, address),
-            None => self.refuse_offer(cx, Refusal::plain(480, "Agent's Host Unknown")),
+            None => self.refuse_offer(cx, Refusal::plain(404, "Agent's Host Unknown")),
         }
     }
 
@@ -192,7 +192,7 @@ impl Session {
                     pinned: false,
                 },
             ),
-            None => self.refuse_offer(cx, Refusal::plain(480, "No Way to Agent")),
+            None => self.refuse_offer(cx, Refusal::plain(430, "Flow Failed")),
         }
     }
 
@@ -338,7 +338,7 @@ fn whereabouts(cx: &mut Context<'_>, target: &TransferTarget) -> Option<Whereabo
     };
     match own_flow(cx, path) {
         Some(source) => Some(Whereabouts::Flow(source)),
-        None => by_uri(&NameAddr::parse(path).ok()?.uri),
+        None => by_uri(&first_hop(path)?.uri),
     }
 }
 
@@ -356,6 +356,10 @@ fn by_uri(uri: &Uri) -> Option<Whereabouts> {
 
 /// The flow that a Path of this host names.
 fn own_flow(cx: &Context<'_>, path: &str) -> Option<Source> {
-    let path = NameAddr::parse(path).ok()?;
-    cx.tokens.read(path.uri.user.as_deref()?)
+    cx.tokens.read(first_hop(path)?.uri.user.as_deref()?)
+}
+
+/// The first hop of a Path, which may list several.
+fn first_hop(path: &str) -> Option<NameAddr> {
+    NameAddr::parse(patchbay_sip::split_commas(path).next()?).ok()
 }

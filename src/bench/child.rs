@@ -1,0 +1,149 @@
+//! A centre in a process of its own, so that its CPU time and memory are its own too.
+
+use anyhow::{Context, Result, bail};
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::process::{Child, Command};
+
+/// Media ports below those that the kernel gives to everyone else: room for some 5,000 calls.
+const MEDIA_PORTS: &str = "10000-32000";
+/// A centre that is not ready by then will not be.
+const START_TIME: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(20);
+/// A centre that was asked to stop is ended after this.
+const STOP_TIME: Duration = Duration::from_secs(10);
+
+/// The child process.
+pub struct ChildCentre {
+    /// Where callers send SIP.
+    pub sip: SocketAddr,
+    process: Child,
+    data: PathBuf,
+}
+
+/// An agent: its identifier and the URI of its phone.
+pub type Agent = (String, String);
+
+impl ChildCentre {
+    /// Starts it on free ports of loopback, with one queue and these agents.
+    ///
+    /// # Errors
+    /// Whatever hinders it; what it wrote is in the error.
+    pub async fn start(agents: &[Agent], max_sessions: usize) -> Result<Self> {
+        let data = tempfile("patchbay-bench")?;
+        let [sip, control_sip, control_api, relay_api] = free_ports()?;
+        let config = format!(
+            "[relay]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\ncontrol = [\"{control_sip}\"]\n\
+             api = \"{relay_api}\"\nmax_sessions = {max_sessions}\nmedia_ports = \"{MEDIA_PORTS}\"\n\
+             [control]\nsip = \"{control_sip}\"\napi = \"{control_api}\"\n\
+             relays = [\"http://{relay_api}\"]\n"
+        );
+        let file = data.join("patchbay.toml");
+        std::fs::write(&file, config).context("cannot write the centre's configuration")?;
+        let process = Command::new(std::env::current_exe()?)
+            .args(["up", "--drain", "0", "--config"])
+            .arg(&file)
+            .arg("--data")
+            .arg(&data)
+            .env("PATCHBAY_LOG", "warn")
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start the centre")?;
+        let mut centre = Self { sip, process, data };
+        centre.wait_until_ready(control_api).await?;
+        centre.apply(control_api, agents).await?;
+        Ok(centre)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    async fn wait_until_ready(&mut self, api: SocketAddr) -> Result<()> {
+        let url = format!("http://{api}/readyz");
+        let deadline = Instant::now() + START_TIME;
+        while Instant::now() < deadline {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the centre stopped at once: {status}");
+            }
+            match reqwest::get(&url).await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                _ => tokio::time::sleep(LOOK).await,
+            }
+        }
+        bail!("the centre was not ready in {} s", START_TIME.as_secs())
+    }
+
+    async fn apply(&self, api: SocketAddr, agents: &[Agent]) -> Result<()> {
+        let mut centre = String::from("[[queue]]\nid = \"bench\"\n");
+        for (id, uri) in agents {
+            // Writing to a String cannot fail.
+            let _ = write!(centre, "[[agent]]\nid = \"{id}\"\nuri = \"{uri}\"\n");
+        }
+        centre.push_str("[[rule]]\nid = \"all\"\nthen = { queue = \"bench\" }\n");
+        let token = std::fs::read_to_string(self.data.join("api-token"))?;
+        let answer = reqwest::Client::new()
+            .put(format!("http://{api}/api/v1/centre"))
+            .bearer_auth(token.trim())
+            .header("content-type", "application/toml")
+            .body(centre)
+            .send()
+            .await?;
+        if !answer.status().is_success() {
+            bail!("the centre refuses its agents: {}", answer.text().await?);
+        }
+        Ok(())
+    }
+
+    /// Ends it and removes its data.
+    pub async fn stop(mut self) {
+        if let Some(pid) = self.process.id().and_then(|pid| i32::try_from(pid).ok())
+            && let Some(pid) = rustix::process::Pid::from_raw(pid)
+        {
+            // A process that has ended already needs no signal.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let _ = tokio::time::timeout(STOP_TIME, self.process.wait()).await;
+        // What cannot be removed is in the temporary directory anyway.
+        let _ = std::fs::remove_dir_all(&self.data);
+    }
+}
+
+fn tempfile(prefix: &str) -> Result<PathBuf> {
+    let mut name = [0_u8; 8];
+    getrandom::fill(&mut name).context("the system gives no random numbers")?;
+    let name = format!("{prefix}-{:016x}", u64::from_ne_bytes(name));
+    let path = std::env::temp_dir().join(name);
+    std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    Ok(path)
+}
+
+fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
+    let mut held = Vec::with_capacity(N);
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
+    for address in &mut addresses {
+        let listener = TcpListener::bind(*address).context("no free port on loopback")?;
+        *address = listener.local_addr()?;
+        // All are held until the last one is known, so that they differ.
+        held.push(listener);
+    }
+    Ok(addresses)
+}
+
+/// UDP ports that are free now on an address, for phones that the centre must know beforehand.
+///
+/// # Errors
+/// If there are none.
+pub fn free_udp_ports(ip: Ipv4Addr, count: usize) -> Result<Vec<SocketAddr>> {
+    let sockets: Vec<UdpSocket> = (0..count)
+        .map(|_| UdpSocket::bind((ip, 0)))
+        .collect::<Result<_, _>>()
+        .context("no free port on loopback")?;
+    let addresses = sockets.iter().map(UdpSocket::local_addr);
+    Ok(addresses.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,29 @@
+//! `patchbay bench`: the generators' command line.
+
+mod calls;
+mod child;
+mod packets;
+
+use anyhow::Result;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// What to measure.
+#[derive(Subcommand, Debug)]
+pub enum BenchCommand {
+    /// RTP through the packet engine on loopback: rate, loss, latency, CPU for each packet
+    Packets(packets::PacketsCli),
+    /// Calls through a centre: set-up times, CPU and memory for each call
+    Calls(calls::CallsCli),
+}
+
+/// Runs a benchmark and prints its report.
+///
+/// # Errors
+/// Whatever hinders the run.
+pub async fn run(command: BenchCommand) -> Result<ExitCode> {
+    match command {
+        BenchCommand::Packets(args) => packets::run(args).await,
+        BenchCommand::Calls(args) => calls::run(args).await,
+    }
+}
