@@ -53,6 +53,11 @@ async fn a_stream_replays_what_was_and_goes_on_with_what_happens() {
     let answer = request.header("Last-Event-ID", "2").send().await.unwrap();
     let mut resumed = api_support::Events::of(answer);
     assert_eq!(resumed.next().await.unwrap().0, 3);
+    let mut recent = server.events("?recent=2").await;
+    assert_eq!(
+        recent.next().await.unwrap().0,
+        server.store.last_cursor().await - 1
+    );
 }
 
 #[tokio::test]

@@ -43,6 +43,8 @@ impl From<StoredEvent> for Told {
 pub struct StreamParams {
     /// Events with a higher cursor; 0: all that are kept. Default: those from now on.
     after: Option<u64>,
+    /// Without `after`: so many of the last events first.
+    recent: Option<u64>,
 }
 
 /// The events as they happen (server-sent events); each message's `id` is its cursor.
@@ -72,7 +74,11 @@ pub async fn stream(
     let store = shared.api.store.clone();
     let after = match last_event_id(&headers)?.or(params.after) {
         Some(cursor) => still_there(&store, cursor).await?,
-        None => store.last_cursor().await,
+        None => {
+            let recent = params.recent.unwrap_or(0);
+            let from = store.last_cursor().await.saturating_sub(recent);
+            from.max(store.pruned_to().await)
+        }
     };
     let reader = Reader {
         store,

@@ -187,7 +187,7 @@ function showEvent(event) {
 
 // Reads one stream until it ends. EventSource cannot send the token, so this reads it by hand.
 async function follow(up) {
-  const after = cursor === null ? "" : "?after=" + cursor;
+  const after = cursor === null ? "?recent=" + KEPT_EVENTS : "?after=" + cursor;
   const answer = await ask("/events" + after, { headers: { Accept: "text/event-stream" } });
   up();
   await refresh();
@@ -235,7 +235,10 @@ async function run() {
       });
     } catch (error) {
       if (error.refused) return door(true);
-      if (error.status === 410) cursor = null;
+      if (error.status === 410) {
+        cursor = null;
+        $("events").replaceChildren();
+      }
     }
     link("not reachable, trying again", "down");
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
