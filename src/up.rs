@@ -164,7 +164,10 @@ impl Running {
             lines.push(format!("relay API  http://{} (private)", relay.api));
         }
         if let Some(control) = &self.control {
-            lines.push(format!("relays     tcp {} (private)", control.node.sip_addr));
+            lines.push(format!(
+                "relays     tcp {} (private)",
+                control.node.sip_addr
+            ));
             lines.push(format!("API        http://{}/api/v1", control.api));
             let token = control.token.expose();
             lines.push(format!("console    http://{}/#token={token}", control.api));

@@ -45,7 +45,9 @@ impl Secret {
             .0
             .iter()
             .zip(other)
-            .fold(self.0.len() ^ other.len(), |sum, (a, b)| sum | usize::from(a ^ b));
+            .fold(self.0.len() ^ other.len(), |sum, (a, b)| {
+                sum | usize::from(a ^ b)
+            });
         differs == 0
     }
 }

@@ -47,7 +47,9 @@ impl Default for Events {
 impl Events {
     fn log(&self) -> MutexGuard<'_, Log> {
         // A panic while the lock was held leaves a log that is still in order.
-        self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.log
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// The last event's cursor; 0 before the first.
@@ -76,7 +78,10 @@ impl Events {
     pub fn after(&self, cursor: u64) -> Replay {
         // The lock is held until the receiver stands, so that no event falls between.
         let log = self.log();
-        let oldest = log.kept.front().map_or(log.cursor + 1, |event| event.cursor);
+        let oldest = log
+            .kept
+            .front()
+            .map_or(log.cursor + 1, |event| event.cursor);
         if cursor > log.cursor || cursor + 1 < oldest {
             return Replay::Gone;
         }

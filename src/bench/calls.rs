@@ -113,7 +113,10 @@ fn answering(phones: &[SocketAddr], agents: usize, target: SocketAddr) -> Vec<Ag
 }
 
 fn arguments(cli: &CallsCli, target: SocketAddr, agents: usize) -> CallsArgs {
-    let to = cli.to.clone().unwrap_or_else(|| format!("sip:bench@{target}"));
+    let to = cli
+        .to
+        .clone()
+        .unwrap_or_else(|| format!("sip:bench@{target}"));
     CallsArgs {
         target,
         transport: Transport::Udp,

@@ -55,7 +55,12 @@ fn labelled(
 
 fn signalling(registry: &mut Registry, gauges: &Gauges) {
     let counters = &gauges.counters;
-    gauge(registry, "sessions", "Live sessions", gauges.sessions as u64);
+    gauge(
+        registry,
+        "sessions",
+        "Live sessions",
+        gauges.sessions as u64,
+    );
     gauge(
         registry,
         "transactions",
@@ -86,14 +91,21 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
         "Requests passed to control",
         counters.forwarded,
     );
-    counter(registry, "transfers", "Calls taken over from control", counters.transfers);
+    counter(
+        registry,
+        "transfers",
+        "Calls taken over from control",
+        counters.transfers,
+    );
     counter(
         registry,
         "readdressed_messages",
         "SIP messages re-addressed inside dialogs",
         counters.readdressed,
     );
-    let drops = counters.drops().map(|(name, count)| (name.to_string(), count));
+    let drops = counters
+        .drops()
+        .map(|(name, count)| (name.to_string(), count));
     labelled(
         registry,
         ("sip_drops", "SIP messages refused or dropped", "reason"),
@@ -101,17 +113,41 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
     );
     labelled(
         registry,
-        ("transaction_drops", "SIP messages the transaction layer dropped", "reason"),
+        (
+            "transaction_drops",
+            "SIP messages the transaction layer dropped",
+            "reason",
+        ),
         gauges.transaction_drops.iter().cloned(),
     );
 }
 
 fn engine(registry: &mut Registry, totals: &EngineTotals) {
     gauge(registry, "pairs", "Open pairs", totals.pairs_open as u64);
-    gauge(registry, "media_ports_free", "Free media ports", ports_free(totals));
-    counter(registry, "packets_received", "Media packets received", totals.received);
-    counter(registry, "packets_forwarded", "Media packets sent on", totals.forwarded());
-    counter(registry, "bytes_forwarded", "Media payload bytes accepted", totals.bytes);
+    gauge(
+        registry,
+        "media_ports_free",
+        "Free media ports",
+        ports_free(totals),
+    );
+    counter(
+        registry,
+        "packets_received",
+        "Media packets received",
+        totals.received,
+    );
+    counter(
+        registry,
+        "packets_forwarded",
+        "Media packets sent on",
+        totals.forwarded(),
+    );
+    counter(
+        registry,
+        "bytes_forwarded",
+        "Media payload bytes accepted",
+        totals.bytes,
+    );
     counter(
         registry,
         "host_udp_no_ports",

@@ -25,7 +25,10 @@ pub fn router(shared: Shared) -> Router {
         .route("/relay/v1/capacity", get(capacity))
         .route("/relay/v1/drain", post(drain).delete(undrain))
         .route("/metrics", get(show_metrics))
-        .layer(middleware::from_fn_with_state(shared.clone(), auth::require));
+        .layer(middleware::from_fn_with_state(
+            shared.clone(),
+            auth::require,
+        ));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))

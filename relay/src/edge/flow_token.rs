@@ -117,7 +117,10 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() > 2 * (MAX_BODY_BYTES + TAG_BYTES) || !text.is_ascii() || text.len() % 2 != 0 {
+    if text.len() > 2 * (MAX_BODY_BYTES + TAG_BYTES)
+        || !text.is_ascii()
+        || !text.len().is_multiple_of(2)
+    {
         return None;
     }
     text.as_bytes()

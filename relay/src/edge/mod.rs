@@ -9,13 +9,15 @@ pub mod flow_token;
 pub mod paths;
 mod proxy;
 mod refusal;
+mod types;
 
 pub use refusal::Refusal;
+pub use types::{Config, Gauges, Now, Occupancy, Output};
 
 use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
 use counters::{EdgeCounters, EdgeDrop};
 use flow_token::FlowTokens;
-use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionView};
+use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::is_transfer;
 use patchbay_sip::transaction::{self, ClientKey, Failure, Flow, Layer, ServerKey};
 use patchbay_sip::{Message, Method, Transport};
@@ -32,60 +34,6 @@ pub const SOURCE_FLOW_HEADER: &str = "P-Patchbay-Flow";
 /// Datagrams shorter than this are keep-alives, not SIP (RFC 5626 section 3.5.1).
 const MIN_SIP_BYTES: usize = 16;
 
-/// The two clocks, read once for each input.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// For timers.
-    pub instant: Instant,
-    /// For what people and other hosts read: milliseconds of Unix time.
-    pub unix_ms: u64,
-}
-
-/// What the core needs to know of its host.
-#[derive(Clone)]
-pub struct Config {
-    /// The host's name in `Warning` headers.
-    pub name: String,
-    /// The secret that relay and control share.
-    pub secret: Vec<u8>,
-    /// Most sessions at once.
-    pub max_sessions: usize,
-    /// Timers and limits of the transaction layer.
-    pub timers: transaction::Config,
-    /// No new calls: the host is to be stopped.
-    pub draining: bool,
-}
-
-/// What the host shall do.
-#[derive(Debug)]
-pub enum Output {
-    /// Send bytes.
-    Send {
-        /// Where.
-        flow: Flow,
-        /// What.
-        bytes: bytes::Bytes,
-    },
-    /// Open a TCP connection for this flow; what is sent on it before it stands must wait.
-    Connect {
-        /// From the listener's address family to `remote`, under the given connection number.
-        flow: Flow,
-    },
-    /// Resolve a host name and answer with [`Core::resolved`].
-    Resolve {
-        /// Who waits for it.
-        session: SessionId,
-        /// For which transport.
-        transport: Transport,
-        /// The name.
-        host: String,
-        /// The port to go with the address.
-        port: u16,
-    },
-    /// Tell control.
-    Event(SessionEvent),
-}
-
 /// The signalling of one relay host.
 pub struct Core {
     layer: Layer,
@@ -100,36 +48,6 @@ pub struct Core {
     control: Vec<Flow>,
     counters: EdgeCounters,
     outputs: VecDeque<Output>,
-}
-
-/// What keeps a host that wants to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occupancy {
-    /// Calls, or callers who wait for one.
-    Calls,
-    /// BYEs that have no answer yet.
-    Goodbyes,
-    /// Nothing.
-    Empty,
-}
-
-/// What a core has and does, for the API.
-#[derive(Clone, Debug)]
-pub struct Gauges {
-    /// Sessions that are not ending.
-    pub sessions: usize,
-    /// Transactions under way.
-    pub transactions: usize,
-    /// Public TCP connections.
-    pub connections: usize,
-    /// Whether new calls are refused.
-    pub draining: bool,
-    /// Control nodes connected.
-    pub control_links: usize,
-    /// Counters.
-    pub counters: EdgeCounters,
-    /// Drops inside the transaction layer, by reason.
-    pub transaction_drops: Vec<(String, u64)>,
 }
 
 impl Core {

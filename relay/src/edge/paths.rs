@@ -148,7 +148,10 @@ impl Paths {
     }
 
     fn local_ip(&mut self, bound: IpAddr, remote: IpAddr) -> IpAddr {
-        let configured = self.advertise.iter().find(|ip| ip.is_ipv4() == remote.is_ipv4());
+        let configured = self
+            .advertise
+            .iter()
+            .find(|ip| ip.is_ipv4() == remote.is_ipv4());
         match configured {
             Some(ip) => *ip,
             None if !bound.is_unspecified() => bound,
@@ -178,7 +181,10 @@ impl Paths {
 
     /// The address to write in SDP for a socket bound to `local`.
     pub fn shown_media(&self, local: SocketAddr) -> SocketAddr {
-        let configured = self.advertise.iter().find(|ip| ip.is_ipv4() == local.is_ipv4());
+        let configured = self
+            .advertise
+            .iter()
+            .find(|ip| ip.is_ipv4() == local.is_ipv4());
         SocketAddr::new(configured.copied().unwrap_or(local.ip()), local.port())
     }
 

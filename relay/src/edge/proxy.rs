@@ -4,9 +4,9 @@
 use super::counters::EdgeDrop;
 use super::flow_token::Source;
 use super::{Core, Now, Refusal, SOURCE_FLOW_HEADER, SOURCE_HEADER};
-use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
 use crate::readdress::sdp::{Description, Line};
 use crate::session::SDP_TYPE;
+use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Uri};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -45,7 +45,9 @@ impl Proxy {
     pub fn give_up(&mut self) -> Vec<(ClientKey, ServerKey, Message)> {
         let accepted: Vec<_> = self.accepted.iter().map(|(_, client)| *client).collect();
         let waiting = self.by_client.keys().copied();
-        let waiting: Vec<_> = waiting.filter(|client| !accepted.contains(client)).collect();
+        let waiting: Vec<_> = waiting
+            .filter(|client| !accepted.contains(client))
+            .collect();
         let forget = |client| self.forget(client).map(|f| (client, f.server, f.request));
         waiting.into_iter().filter_map(forget).collect()
     }
@@ -95,7 +97,9 @@ impl Proxy {
         }
         response.headers.remove_first(HeaderName::Via);
         response.headers.remove(HeaderName::from(SOURCE_HEADER));
-        response.headers.remove(HeaderName::from(SOURCE_FLOW_HEADER));
+        response
+            .headers
+            .remove(HeaderName::from(SOURCE_FLOW_HEADER));
         // The caller may be gone: then nobody waits for the answer.
         let _ = layer.respond(server, response, now);
         match status {

@@ -1,6 +1,7 @@
 //! The connections to control nodes: kept up for ever, one each.
 
 use super::Inbound;
+use socket2::{SockRef, TcpKeepalive};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -12,6 +13,11 @@ pub const CONTROL_LINKS_FROM: u64 = 1 << 63;
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 const CONNECT_TIME: Duration = Duration::from_secs(3);
+/// A control host that has vanished without a word is noticed after about 20 s.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(3);
+const KEEP_ALIVE_TRIES: u32 = 3;
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 /// Connects to the control node at `address`, again and again; `closed` carries the number of
 /// the link that closed last. `step` is the number of control nodes: each link of each node
@@ -28,6 +34,7 @@ pub async fn follow(
         let attempt = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(address)).await;
         if let Ok(Ok(stream)) = attempt {
             tracing::info!(control = %address, "connected to control");
+            watch_over(&stream);
             let up = Inbound::ControlUp { connection, stream };
             if inbound.send(up).await.is_err() {
                 return;
@@ -45,4 +52,16 @@ pub async fn follow(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }
+}
+
+/// Has the kernel probe a silent connection.
+fn watch_over(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let probes = TcpKeepalive::new()
+        .with_time(KEEP_ALIVE_AFTER)
+        .with_interval(KEEP_ALIVE_EVERY)
+        .with_retries(KEEP_ALIVE_TRIES);
+    // Without probes a vanished host is noticed by the transactions' time-outs, call by call.
+    let _ = socket.set_tcp_keepalive(&probes);
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
 }

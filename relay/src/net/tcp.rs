@@ -82,7 +82,7 @@ async fn read_frames(
             Ok(length) => length,
         };
         framer.push(buffer.get(..length).unwrap_or_default());
-        while let Some(frame) = framer.next() {
+        for frame in framer.by_ref() {
             let bytes = match frame {
                 Ok(Frame::Message(bytes)) => bytes,
                 Ok(Frame::KeepAlive(KeepAlive::Ping)) => {
@@ -93,7 +93,11 @@ async fn read_frames(
                 Ok(Frame::KeepAlive(KeepAlive::Pong)) => continue,
                 Err(_) => return true,
             };
-            if inbound.send(Inbound::Message { bytes, flow }).await.is_err() {
+            if inbound
+                .send(Inbound::Message { bytes, flow })
+                .await
+                .is_err()
+            {
                 return false;
             }
         }

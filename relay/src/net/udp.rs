@@ -2,9 +2,9 @@
 
 use super::Inbound;
 use bytes::BytesMut;
+use patchbay_sip::Transport;
 use patchbay_sip::limits::MAX_MESSAGE_BYTES;
 use patchbay_sip::transaction::Flow;
-use patchbay_sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +26,11 @@ pub struct UdpListener {
 
 /// Binds a socket of one IP version.
 pub fn bind(address: SocketAddr) -> io::Result<UdpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }

@@ -109,7 +109,11 @@ mod tests {
         let from = Message::parse(text.as_bytes().to_vec().into()).unwrap();
         let mut to = Message::request(Method::Invite, "sip:c@d");
         assert_eq!(pass(&from, &mut to, &["192.0.2.9".into()]), 1);
-        let names: Vec<_> = to.headers.iter().map(|(n, _)| n.as_str().to_string()).collect();
+        let names: Vec<_> = to
+            .headers
+            .iter()
+            .map(|(n, _)| n.as_str().to_string())
+            .collect();
         assert_eq!(names, ["Subject", "User-to-User"]);
     }
 }

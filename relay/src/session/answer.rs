@@ -36,7 +36,11 @@ impl Session {
         let Some(invite) = &self.invite else { return };
         let (server, request) = (invite.server, invite.request.clone());
         // Early media that cannot be relayed is left out; the final answer decides.
-        let body = self.media.take(cx, ends, Side::Agent, response).ok().flatten();
+        let body = self
+            .media
+            .take(cx, ends, Side::Agent, response)
+            .ok()
+            .flatten();
         let mut answer = self.answer_for_caller(cx, &request, response);
         if body.is_some() {
             put_body(&mut answer, response, body);
@@ -87,7 +91,10 @@ impl Session {
     /// A 2xx of `side` that came before: our ACK was lost, or another phone of the agent answered.
     pub(super) fn answered_again(&mut self, cx: &mut Context<'_>, side: Side, response: &Message) {
         let leg = self.leg(side);
-        let known = leg.dialog.as_ref().map(|dialog| dialog.remote_tag.to_string());
+        let known = leg
+            .dialog
+            .as_ref()
+            .map(|dialog| dialog.remote_tag.to_string());
         let same = response.to_tag().as_deref() == known.as_deref();
         match (same, leg.owes_ack) {
             (true, None) => leg.send_ack_again(cx),
@@ -116,7 +123,13 @@ impl Session {
             Ok(body) => body,
             Err(error) => {
                 let refusal = refusal_of(cx, &error).tagged(&self.caller.tag);
-                refusal.answer(cx.layer, cx.counters, invite.server, &invite.request, cx.now);
+                refusal.answer(
+                    cx.layer,
+                    cx.counters,
+                    invite.server,
+                    &invite.request,
+                    cx.now,
+                );
                 return self.end(cx, EndedBy::Relay, EndCause::Refused);
             }
         };
@@ -144,7 +157,12 @@ impl Session {
     /// The agent's dialog from its answer; our own offer is rebuilt as far as a dialog needs it.
     fn agent_dialog(&self, response: &Message) -> Option<Dialog> {
         let mut request = Message::request(Method::Invite, self.target.agent_uri.as_str());
-        for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+        for name in [
+            HeaderName::From,
+            HeaderName::To,
+            HeaderName::CallId,
+            HeaderName::CSeq,
+        ] {
             let value = response.headers.get(name.clone())?.to_string();
             request.headers.push(name, value);
         }

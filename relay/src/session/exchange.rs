@@ -8,8 +8,8 @@ use crate::edge::Refusal;
 use crate::edge::counters::EdgeDrop;
 use crate::engine::Side;
 use crate::readdress::headers;
-use patchbay_route::session::{EndCause, EndedBy};
 use bytes::Bytes;
+use patchbay_route::session::{EndCause, EndedBy};
 use patchbay_sip::transaction::{ClientKey, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method};
 
@@ -96,7 +96,13 @@ impl Session {
         if let Some(invite) = self.invite.take() {
             cx.links.servers.remove(&invite.server);
             let refusal = Refusal::plain(480, "Ended").tagged(&self.caller.tag);
-            refusal.answer(cx.layer, cx.counters, invite.server, &invite.request, cx.now);
+            refusal.answer(
+                cx.layer,
+                cx.counters,
+                invite.server,
+                &invite.request,
+                cx.now,
+            );
             if let Some(client) = invite.client {
                 cx.layer.cancel(client, cx.now.instant);
             }
@@ -165,7 +171,11 @@ impl Session {
         body: Option<Bytes>,
     ) -> Result<ClientKey, Refusal> {
         if !self.has_room() {
-            return Err(Refusal::busy(EdgeDrop::ExchangesFull, "Too Many Exchanges", 1));
+            return Err(Refusal::busy(
+                EdgeDrop::ExchangesFull,
+                "Too Many Exchanges",
+                1,
+            ));
         }
         let hidden = self.hidden(cx, from);
         let method = request.method().cloned().unwrap_or(Method::Options);
@@ -175,7 +185,10 @@ impl Session {
         let mut forwarded = to.request(cx, method).ok_or_else(unreachable)?;
         let held_back = headers::pass(request, &mut forwarded, &hidden);
         cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
-        for name in [HeaderName::from("Event"), HeaderName::from("Subscription-State")] {
+        for name in [
+            HeaderName::from("Event"),
+            HeaderName::from("Subscription-State"),
+        ] {
             if let Some(value) = request.headers.get(name.clone()) {
                 forwarded.headers.set(name, value);
             }

@@ -45,7 +45,10 @@ impl Ids {
     /// A number.
     pub fn number(&mut self) -> u64 {
         let bytes = self.next();
-        bytes.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+        bytes
+            .iter()
+            .take(8)
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
     }
 
     /// A session's identifier.

@@ -95,7 +95,9 @@ impl Leg {
         let contact = self.contact(cx);
         let mut request = self.dialog.as_mut()?.request(method);
         request.headers.push(HeaderName::Contact, contact);
-        request.headers.push(HeaderName::Allow, crate::readdress::headers::ALLOW);
+        request
+            .headers
+            .push(HeaderName::Allow, crate::readdress::headers::ALLOW);
         Some(request)
     }
 
@@ -146,7 +148,9 @@ impl Leg {
 
     /// When [`Leg::wake`] wants to be called.
     pub fn next_wakeup(&self) -> Option<Instant> {
-        self.answer.as_ref().and_then(|a| a.retransmit.next_wakeup())
+        self.answer
+            .as_ref()
+            .and_then(|a| a.retransmit.next_wakeup())
     }
 
     /// Sends an unacknowledged 2xx again; true when its time is over.

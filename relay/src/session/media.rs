@@ -2,10 +2,10 @@
 
 use super::{Context, Leg};
 use crate::engine::{Engine, OpenError, OpenPair, PairId, PairSpec, Remote, Side};
-use patchbay_route::counters::PairStats;
 use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
-use patchbay_sip::Message;
 use bytes::Bytes;
+use patchbay_route::counters::PairStats;
+use patchbay_sip::Message;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use thiserror::Error;
@@ -188,9 +188,14 @@ impl MediaState {
     fn remember_names(&mut self, side: Side, description: &Description) {
         let named = &mut self.named[side as usize];
         for line in description.lines() {
-            if let Line::Relayed { rtp, rtcp, held, .. } = line {
+            if let Line::Relayed {
+                rtp, rtcp, held, ..
+            } = line
+            {
                 for ip in [rtp.ip().to_string(), rtcp.ip().to_string()] {
-                    if !held && !named.contains(&ip) && named.len() < super::MAX_EXCHANGES_PER_SESSION
+                    if !held
+                        && !named.contains(&ip)
+                        && named.len() < super::MAX_EXCHANGES_PER_SESSION
                     {
                         named.push(ip);
                     }
@@ -248,7 +253,16 @@ impl MediaState {
         learn_window: Duration,
     ) {
         for (row, line) in self.rows.iter_mut().zip(description.lines()) {
-            let (Some(row), Line::Relayed { rtp, rtcp, held: false, .. }) = (row, line) else {
+            let (
+                Some(row),
+                Line::Relayed {
+                    rtp,
+                    rtcp,
+                    held: false,
+                    ..
+                },
+            ) = (row, line)
+            else {
                 continue;
             };
             row.remote[side as usize] = Some(*rtp);

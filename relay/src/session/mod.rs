@@ -215,7 +215,8 @@ impl Session {
     fn forget_answered(&mut self, cx: &mut Context<'_>, of: Option<Side>) {
         let links = &mut *cx.links;
         self.clients.retain(|(client, purpose)| {
-            let forget = matches!(purpose, Purpose::Answered(side) if of.is_none_or(|of| of == *side));
+            let forget =
+                matches!(purpose, Purpose::Answered(side) if of.is_none_or(|of| of == *side));
             if forget {
                 links.clients.remove(client);
             }
@@ -242,12 +243,16 @@ impl Session {
         self.media.close(cx.media);
         self.forget_answered(cx, None);
         self.refuse_waiting(cx);
-        for (side, party) in [(Side::Client, EndedBy::Client), (Side::Agent, EndedBy::Agent)] {
+        for (side, party) in [
+            (Side::Client, EndedBy::Client),
+            (Side::Agent, EndedBy::Agent),
+        ] {
             if !(cause == EndCause::Bye && party == by) {
                 self.bye(cx, side);
             }
         }
-        cx.outputs.push_back(Output::Event(SessionEvent::Ended(ended)));
+        cx.outputs
+            .push_back(Output::Event(SessionEvent::Ended(ended)));
     }
 
     fn is_over(&self) -> bool {

@@ -59,7 +59,8 @@ impl Sessions {
         }
         let room = self.replays.len() < MAX_REPLAYS;
         if room {
-            self.replays.insert(verified.signature, verified.expires_unix);
+            self.replays
+                .insert(verified.signature, verified.expires_unix);
         }
         room
     }
@@ -127,13 +128,20 @@ impl Sessions {
     /// An ACK for a 2xx of ours.
     pub fn ack(&mut self, cx: &mut Context<'_>, ack: &Message) {
         match find(cx.links, ack, &self.rows) {
-            Some((id, side)) => self.with(cx, id, |session, cx| session.acknowledged(cx, side, ack)),
+            Some((id, side)) => {
+                self.with(cx, id, |session, cx| session.acknowledged(cx, side, ack))
+            }
             None => cx.counters.drop(EdgeDrop::StrayAck),
         }
     }
 
     /// A response to a request of a session; false if it is no session's.
-    pub fn response(&mut self, cx: &mut Context<'_>, client: ClientKey, response: &Message) -> bool {
+    pub fn response(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: ClientKey,
+        response: &Message,
+    ) -> bool {
         let Some(id) = cx.links.clients.get(&client).copied() else {
             return false;
         };
@@ -171,11 +179,19 @@ impl Sessions {
         transport: Transport,
         address: Option<SocketAddr>,
     ) {
-        self.with(cx, id, |session, cx| session.resolved(cx, transport, address));
+        self.with(cx, id, |session, cx| {
+            session.resolved(cx, transport, address)
+        });
     }
 
     /// Ends one session; false if there is none of that name.
-    pub fn end(&mut self, cx: &mut Context<'_>, id: SessionId, by: EndedBy, cause: EndCause) -> bool {
+    pub fn end(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: SessionId,
+        by: EndedBy,
+        cause: EndCause,
+    ) -> bool {
         let there = self.rows.contains_key(&id);
         self.with(cx, id, |session, cx| session.end(cx, by, cause));
         there

@@ -9,9 +9,9 @@ use crate::edge::flow_token::Source;
 use crate::edge::{Output, Refusal, SOURCE_FLOW_HEADER};
 use crate::engine::Side;
 use crate::readdress::headers;
+use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionState};
 use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
-use bytes::Bytes;
 use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, NameAddr, Transport, Uri};
 use std::net::{IpAddr, SocketAddr};
@@ -49,7 +49,11 @@ impl Sessions {
     ) -> Result<Session, Refusal> {
         let verified = self.verify(cx, request)?;
         if self.len() >= cx.config.max_sessions {
-            return Err(Refusal::busy(EdgeDrop::SessionsFull, "Relay Full", FULL_RETRY_AFTER_S));
+            return Err(Refusal::busy(
+                EdgeDrop::SessionsFull,
+                "Relay Full",
+                FULL_RETRY_AFTER_S,
+            ));
         }
         if let Some(required) = request.headers.get(HeaderName::Require) {
             return Err(Refusal::plain(420, "Bad Extension").with("Unsupported", required));
@@ -63,7 +67,11 @@ impl Sessions {
         // Until the agent's address is known, its leg stands where the caller's does.
         let agent = Leg::new(cx.ids.tag(), cx.ids.call_id(), source);
         if !self.remember(&verified, cx.now) {
-            return Err(Refusal::busy(EdgeDrop::SessionsFull, "Too Many Transfers", FULL_RETRY_AFTER_S));
+            return Err(Refusal::busy(
+                EdgeDrop::SessionsFull,
+                "Too Many Transfers",
+                FULL_RETRY_AFTER_S,
+            ));
         }
         Ok(Session {
             id: cx.ids.session(),
@@ -120,9 +128,8 @@ impl Sessions {
             .get(HeaderName::Contact)
             .and_then(|contact| NameAddr::parse(contact).ok())
             .and_then(|contact| address_of(&contact.uri));
-        let flow = contact.and_then(|(transport, address)| {
-            cx.paths.flow_to(transport, address, cx.outputs)
-        });
+        let flow = contact
+            .and_then(|(transport, address)| cx.paths.flow_to(transport, address, cx.outputs));
         flow.map(|flow| Source {
             flow,
             pinned: false,
@@ -225,7 +232,11 @@ impl Session {
             .layer
             .send_request(offer, flow, &sent_by, cx.now.instant)
             .map_err(|_| {
-                Refusal::busy(EdgeDrop::Transaction, "Transactions Full", FULL_RETRY_AFTER_S)
+                Refusal::busy(
+                    EdgeDrop::Transaction,
+                    "Transactions Full",
+                    FULL_RETRY_AFTER_S,
+                )
             })?;
         if let Some(invite) = &mut self.invite {
             invite.client = Some(client);
@@ -242,17 +253,23 @@ impl Session {
     ) -> Message {
         let mut offer = Message::request(Method::Invite, self.target.agent_uri.as_str());
         let hops = request.max_forwards().unwrap_or(70).saturating_sub(1);
-        offer.headers.push(HeaderName::MaxForwards, hops.to_string());
+        offer
+            .headers
+            .push(HeaderName::MaxForwards, hops.to_string());
         if let Some(path) = self.foreign_path(cx) {
             offer.headers.push(HeaderName::Route, path);
         }
         let shown = cx.paths.advertised(&self.agent.flow);
         let from = shown_from(request, shown);
         let tag = &self.agent.tag;
-        offer.headers.push(HeaderName::From, format!("{from};tag={tag}"));
+        offer
+            .headers
+            .push(HeaderName::From, format!("{from};tag={tag}"));
         let to = self.target.aor.as_ref().unwrap_or(&self.target.agent_uri);
         offer.headers.push(HeaderName::To, format!("<{to}>"));
-        offer.headers.push(HeaderName::CallId, self.agent.call_id.as_str());
+        offer
+            .headers
+            .push(HeaderName::CallId, self.agent.call_id.as_str());
         offer.headers.push(HeaderName::CSeq, "1 INVITE");
         let contact = self.agent.contact(cx);
         offer.headers.push(HeaderName::Contact, contact);
@@ -277,7 +294,13 @@ impl Session {
             cx.links.servers.remove(&invite.server);
             let tag = &self.caller.tag;
             let refusal = refusal.tagged(tag);
-            refusal.answer(cx.layer, cx.counters, invite.server, &invite.request, cx.now);
+            refusal.answer(
+                cx.layer,
+                cx.counters,
+                invite.server,
+                &invite.request,
+                cx.now,
+            );
         }
         self.end(cx, EndedBy::Relay, EndCause::Unreachable);
     }
@@ -301,7 +324,8 @@ pub(super) fn refusal_of(cx: &mut Context<'_>, error: &MediaError) -> Refusal {
 pub(super) fn put_body(to: &mut Message, from: &Message, body: Option<Bytes>) {
     match body {
         Some(body) => {
-            to.headers.set(HeaderName::ContentType, super::media::SDP_TYPE);
+            to.headers
+                .set(HeaderName::ContentType, super::media::SDP_TYPE);
             to.body = body;
         }
         None => copy_body(from, to),

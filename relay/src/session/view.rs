@@ -10,7 +10,11 @@ use patchbay_route::session::{EndCause, Ended, EndedBy, LegView, PairView, Sessi
 impl Session {
     /// The session as the API shows it.
     pub fn view(&self, media: &dyn Media) -> SessionView {
-        let client_uri = self.caller.dialog.as_ref().map(|d| d.remote_target.to_string());
+        let client_uri = self
+            .caller
+            .dialog
+            .as_ref()
+            .map(|d| d.remote_target.to_string());
         SessionView {
             id: self.id.to_string(),
             contact: self.target.contact.clone(),
@@ -40,12 +44,7 @@ impl Session {
     }
 
     /// The event of the session's end, with its rows' last counters.
-    pub(super) fn ended_event(
-        &self,
-        cx: &mut Context<'_>,
-        by: EndedBy,
-        cause: EndCause,
-    ) -> Ended {
+    pub(super) fn ended_event(&self, cx: &mut Context<'_>, by: EndedBy, cause: EndCause) -> Ended {
         let talk = self.answered.map_or(0, |answered| {
             cx.now.unix_ms.saturating_sub(answered.unix_ms)
         });

@@ -10,7 +10,13 @@ fn a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other() {
     let offer = offer(&mut bed);
     assert_hides(&offer, &["192.0.2.9", "10.0.0."]);
     assert_eq!(offer.headers.get("Subject"), Some("help"));
-    assert!(offer.headers.get("From").unwrap().starts_with("\"Alice\" <sip:alice@198.51.100.1>"));
+    assert!(
+        offer
+            .headers
+            .get("From")
+            .unwrap()
+            .starts_with("\"Alice\" <sip:alice@198.51.100.1>")
+    );
     let view = bed.core.session_views().pop().unwrap();
     assert_eq!((view.agent.as_str(), view.contact.as_str()), ("anna", "c1"));
 
@@ -28,8 +34,14 @@ fn a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other() {
     assert_eq!(bed.core.session_views()[0].state, SessionState::Established);
     let told = bed.media.lock().unwrap();
     let remotes = told.open.values().next().unwrap();
-    assert_eq!(remotes[Side::Client.index()], Some("192.0.2.9:4000".parse().unwrap()));
-    assert_eq!(remotes[Side::Agent.index()], Some("203.0.113.7:6000".parse().unwrap()));
+    assert_eq!(
+        remotes[Side::Client.index()],
+        Some("192.0.2.9:4000".parse().unwrap())
+    );
+    assert_eq!(
+        remotes[Side::Agent.index()],
+        Some("203.0.113.7:6000".parse().unwrap())
+    );
 }
 
 #[test]

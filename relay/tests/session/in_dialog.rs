@@ -22,15 +22,25 @@ fn a_reinvite_moves_the_medium_and_shows_only_the_relay() {
     let told = bed.media.lock().unwrap();
     assert_eq!(told.open.len(), 1, "the same ports serve on");
     let row = told.open.values().next().unwrap();
-    assert_eq!(row[Side::Client.index()], Some("192.0.2.50:4444".parse().unwrap()));
-    assert_eq!(row[Side::Agent.index()], Some("203.0.113.8:6600".parse().unwrap()));
+    assert_eq!(
+        row[Side::Client.index()],
+        Some("192.0.2.50:4444".parse().unwrap())
+    );
+    assert_eq!(
+        row[Side::Agent.index()],
+        Some("203.0.113.8:6600".parse().unwrap())
+    );
 }
 
 #[test]
 fn a_refused_reinvite_changes_nothing() {
     let mut bed = Bed::new();
     let call = establish(&mut bed);
-    let hold = with_sdp(from_agent("INVITE", &call.offer, "anna", 1), "203.0.113.9", 6800);
+    let hold = with_sdp(
+        from_agent("INVITE", &call.offer, "anna", 1),
+        "203.0.113.9",
+        6800,
+    );
     bed.receive_message(udp(AGENT), &hold);
     let offered = bed.expect(CALLER, "INVITE");
     bed.receive_message(udp(CALLER), &answer(&offered, 488, "alice"));
@@ -38,7 +48,10 @@ fn a_refused_reinvite_changes_nothing() {
     bed.expect(AGENT, "488");
     let told = bed.media.lock().unwrap();
     let row = told.open.values().next().unwrap();
-    assert_eq!(row[Side::Agent.index()], Some("203.0.113.7:6000".parse().unwrap()));
+    assert_eq!(
+        row[Side::Agent.index()],
+        Some("203.0.113.7:6000".parse().unwrap())
+    );
 }
 
 #[test]
@@ -48,7 +61,11 @@ fn a_second_reinvite_while_one_is_pending_is_491() {
     let first = with_sdp(in_dialog("INVITE", &call.ok, 2, CALLER), "192.0.2.9", 4000);
     bed.receive_message(udp(CALLER), &first);
     bed.expect(AGENT, "INVITE");
-    let glare = with_sdp(from_agent("INVITE", &call.offer, "anna", 1), "203.0.113.7", 6000);
+    let glare = with_sdp(
+        from_agent("INVITE", &call.offer, "anna", 1),
+        "203.0.113.7",
+        6000,
+    );
     bed.receive_message(udp(AGENT), &glare);
     bed.expect(AGENT, "491");
 }
@@ -113,7 +130,8 @@ fn who_does_not_belong_to_the_dialog_gets_481() {
     let mut bed = Bed::new();
     let call = establish(&mut bed);
     let mut bye = in_dialog("BYE", &call.ok, 2, "192.0.2.66:5060");
-    bye.headers.set(HeaderName::From, "<sip:mallory@192.0.2.66>;tag=mallory");
+    bye.headers
+        .set(HeaderName::From, "<sip:mallory@192.0.2.66>;tag=mallory");
     bed.receive_message(udp("192.0.2.66:5060"), &bye);
     bed.expect("192.0.2.66:5060", "481");
     let mut other = in_dialog("BYE", &call.ok, 3, "192.0.2.66:5060");

@@ -10,8 +10,14 @@ const TO_CONTROL: &str = "10.0.0.2:5070";
 fn is_clean(bed: &Bed) {
     assert_eq!(bed.core.live_sessions(), 0);
     assert!(bed.media.lock().unwrap().open.is_empty());
-    let ends = bed.events.iter().filter(|e| matches!(e, SessionEvent::Ended(_)));
-    let starts = bed.events.iter().filter(|e| matches!(e, SessionEvent::Started(_)));
+    let ends = bed
+        .events
+        .iter()
+        .filter(|e| matches!(e, SessionEvent::Ended(_)));
+    let starts = bed
+        .events
+        .iter()
+        .filter(|e| matches!(e, SessionEvent::Started(_)));
     assert_eq!(ends.count(), starts.count());
 }
 
@@ -46,7 +52,9 @@ fn cancel_of(transfer: &Message) -> Message {
     let via = transfer.headers.get(HeaderName::Via).unwrap();
     cancel.headers.push(HeaderName::Via, via);
     for name in [HeaderName::From, HeaderName::To, HeaderName::CallId] {
-        cancel.headers.push(name.clone(), transfer.headers.get(name).unwrap());
+        cancel
+            .headers
+            .push(name.clone(), transfer.headers.get(name).unwrap());
     }
     cancel.headers.push(HeaderName::CSeq, "1 CANCEL");
     cancel
@@ -94,7 +102,11 @@ fn a_caller_that_never_acknowledges_is_ended_on_both_sides() {
     let ok = with_sdp(answer(&offer, 200, "anna"), "203.0.113.7", 6000);
     bed.receive_message(udp(AGENT), &ok);
     bed.pass(Duration::from_secs(2));
-    let again = bed.sent_to(TO_CONTROL).iter().filter(|m| name(m) == "200").count();
+    let again = bed
+        .sent_to(TO_CONTROL)
+        .iter()
+        .filter(|m| name(m) == "200")
+        .count();
     assert!(again >= 3, "the 200 is sent again, seen {again}");
     bed.pass(Duration::from_secs(31));
     bed.expect(AGENT, "BYE");
@@ -159,7 +171,10 @@ fn when_control_is_lost_waiting_callers_are_told_and_offers_are_taken_back() {
     is_clean(&bed);
     let mut later = invite();
     later.headers.set(HeaderName::CallId, "later");
-    later.headers.set(HeaderName::Via, "SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKlater");
+    later.headers.set(
+        HeaderName::Via,
+        "SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKlater",
+    );
     bed.receive_message(udp(CALLER), &later);
     bed.expect(CALLER, "503");
 }
@@ -171,7 +186,10 @@ fn a_draining_host_refuses_new_calls_and_keeps_the_others() {
     bed.core.set_draining(true);
     let mut later = invite();
     later.headers.set(HeaderName::CallId, "later");
-    later.headers.set(HeaderName::Via, "SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKlater");
+    later.headers.set(
+        HeaderName::Via,
+        "SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKlater",
+    );
     bed.receive_message(udp(CALLER), &later);
     bed.expect(CALLER, "503");
     bed.receive_message(udp(CALLER), &in_dialog("BYE", &call.ok, 2, CALLER));

@@ -202,7 +202,9 @@ impl Bed {
         let all = self.sent_to(remote);
         let found = all.iter().rfind(|message| name(message) == what);
         let names: Vec<_> = all.iter().map(name).collect();
-        found.unwrap_or_else(|| panic!("{what} to {remote}, got {names:?}")).clone()
+        found
+            .unwrap_or_else(|| panic!("{what} to {remote}, got {names:?}"))
+            .clone()
     }
 
     pub fn expect_silence(&mut self, remote: &str) {
@@ -285,7 +287,9 @@ pub fn in_dialog(method: &str, response: &Message, cseq: u32, via: &str) -> Mess
         let value = response.headers.get(name.clone()).unwrap();
         request.headers.push(name, value);
     }
-    request.headers.push(HeaderName::CSeq, format!("{cseq} {method}"));
+    request
+        .headers
+        .push(HeaderName::CSeq, format!("{cseq} {method}"));
     request
         .headers
         .push(HeaderName::Contact, format!("<sip:alice@{via}>"));
@@ -301,11 +305,17 @@ pub fn from_agent(method: &str, invite: &Message, tag: &str, cseq: u32) -> Messa
     request.headers.push(HeaderName::Via, branch);
     request.headers.push(HeaderName::MaxForwards, "70");
     let to = invite.headers.get(HeaderName::To).unwrap();
-    request.headers.push(HeaderName::From, format!("{to};tag={tag}"));
+    request
+        .headers
+        .push(HeaderName::From, format!("{to};tag={tag}"));
     let from = invite.headers.get(HeaderName::From).unwrap();
     request.headers.push(HeaderName::To, from);
-    request.headers.push(HeaderName::CallId, invite.call_id().unwrap());
-    request.headers.push(HeaderName::CSeq, format!("{cseq} {method}"));
+    request
+        .headers
+        .push(HeaderName::CallId, invite.call_id().unwrap());
+    request
+        .headers
+        .push(HeaderName::CSeq, format!("{cseq} {method}"));
     request
         .headers
         .push(HeaderName::Contact, format!("<sip:anna@{AGENT}>"));

@@ -1,0 +1,92 @@
+//! What goes into the core and comes out of it.
+
+use super::counters::EdgeCounters;
+use crate::session::SessionId;
+use patchbay_route::session::SessionEvent;
+use patchbay_sip::Transport;
+use patchbay_sip::transaction::{self, Flow};
+use std::time::Instant;
+
+/// The two clocks, read once for each input.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// For timers.
+    pub instant: Instant,
+    /// For what people and other hosts read: milliseconds of Unix time.
+    pub unix_ms: u64,
+}
+
+/// What the core needs to know of its host.
+#[derive(Clone)]
+pub struct Config {
+    /// The host's name in `Warning` headers.
+    pub name: String,
+    /// The secret that relay and control share.
+    pub secret: Vec<u8>,
+    /// Most sessions at once.
+    pub max_sessions: usize,
+    /// Timers and limits of the transaction layer.
+    pub timers: transaction::Config,
+    /// No new calls: the host is to be stopped.
+    pub draining: bool,
+}
+
+/// What the host shall do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send bytes.
+    Send {
+        /// Where.
+        flow: Flow,
+        /// What.
+        bytes: bytes::Bytes,
+    },
+    /// Open a TCP connection for this flow; what is sent on it before it stands must wait.
+    Connect {
+        /// From the listener's address family to `remote`, under the given connection number.
+        flow: Flow,
+    },
+    /// Resolve a host name and answer with [`super::Core::resolved`].
+    Resolve {
+        /// Who waits for it.
+        session: SessionId,
+        /// For which transport.
+        transport: Transport,
+        /// The name.
+        host: String,
+        /// The port to go with the address.
+        port: u16,
+    },
+    /// Tell control.
+    Event(SessionEvent),
+}
+
+/// What keeps a host that wants to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occupancy {
+    /// Calls, or callers who wait for one.
+    Calls,
+    /// BYEs that have no answer yet.
+    Goodbyes,
+    /// Nothing.
+    Empty,
+}
+
+/// What a core has and does, for the API.
+#[derive(Clone, Debug)]
+pub struct Gauges {
+    /// Sessions that are not ending.
+    pub sessions: usize,
+    /// Transactions under way.
+    pub transactions: usize,
+    /// Public TCP connections.
+    pub connections: usize,
+    /// Whether new calls are refused.
+    pub draining: bool,
+    /// Control nodes connected.
+    pub control_links: usize,
+    /// Counters.
+    pub counters: EdgeCounters,
+    /// Drops inside the transaction layer, by reason.
+    pub transaction_drops: Vec<(String, u64)>,
+}

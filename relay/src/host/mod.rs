@@ -1,0 +1,201 @@
+//! The relay host at work: sockets, clocks and tasks around the signalling core.
+
+mod run;
+mod sockets;
+
+use crate::api::{self, Command};
+use crate::config::RelayConfig;
+use crate::edge::paths::{Listener, Paths};
+use crate::edge::{Config, Core};
+use crate::engine::{Engine, EngineError};
+use crate::events::Events;
+use crate::files::Journal;
+use crate::net::{self, Inbound, KernelRoutes};
+use patchbay_sip::Transport;
+use patchbay_sip::transaction;
+use run::Host;
+use rustc_hash::FxHashMap;
+use sockets::{Sockets, bind_tcp};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// Commands of the API that wait.
+const MAX_COMMANDS: usize = 256;
+/// Host names resolved at once; more wait.
+const MAX_RESOLVING: usize = 64;
+
+/// Why a relay host did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The packet engine.
+    #[error("the packet engine cannot start: {0}")]
+    Engine(#[from] EngineError),
+    /// A listener.
+    #[error("cannot listen on {what} {address}: {source}")]
+    Bind {
+        /// `udp`, `tcp` or `relay API`.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The journal of ended sessions.
+    #[error("cannot write the session journal: {0}")]
+    Journal(String),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// No listener is configured.
+    #[error("no SIP listener is configured: relay.listen needs at least one address")]
+    NoListener,
+}
+
+/// A running relay host.
+pub struct Relay {
+    /// The public SIP listeners as bound.
+    pub listen: Vec<(Transport, SocketAddr)>,
+    /// The private API as bound.
+    pub api: SocketAddr,
+    /// The packet engine.
+    pub engine: Engine,
+    commands: mpsc::Sender<Command>,
+    task: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Binds and starts everything.
+    pub async fn start(config: RelayConfig) -> Result<Self, RelayError> {
+        let engine = Engine::start(config.engine.clone())?;
+        let journal = match &config.journal {
+            Some(path) => {
+                Some(Journal::open(path).map_err(|e| RelayError::Journal(e.to_string()))?)
+            }
+            None => None,
+        };
+        let (inbound, receive) = mpsc::channel(net::MAX_INBOUND);
+        let sockets = Sockets::bind(&config, &inbound).await?;
+        let listen = sockets.listen.clone();
+        let (commands, orders) = mpsc::channel(MAX_COMMANDS);
+        let events = Events::default();
+        let instance = format!(
+            "{:016x}",
+            seed()?.iter().fold(0_u64, |s, b| s << 4 ^ u64::from(*b))
+        );
+        let api_listener = bind_tcp("relay API", config.api).await?;
+        let api = api_listener.local_addr().unwrap_or(config.api);
+        let shared = api::Shared {
+            secret: config.link_secret.clone(),
+            commands: commands.clone(),
+            events: events.clone(),
+            engine: engine.clone(),
+            instance: instance.clone(),
+            max_sessions: config.max_sessions,
+        };
+        let core = core(&config, &engine, &listen)?;
+        let (links, served) = follow_control(&config, &inbound);
+        let host = Host {
+            core,
+            sockets,
+            inbound,
+            links,
+            connections: FxHashMap::default(),
+            waiting: FxHashMap::default(),
+            events,
+            journal,
+            instance,
+            resolving: Arc::new(Semaphore::new(MAX_RESOLVING)),
+        };
+        let api_task = tokio::spawn(api::serve(api_listener, shared));
+        let task = tokio::spawn(async move {
+            host.run(receive, orders).await;
+            api_task.abort();
+            served.iter().for_each(tokio::task::AbortHandle::abort);
+        });
+        Ok(Self {
+            listen,
+            api,
+            engine,
+            commands,
+            task,
+        })
+    }
+
+    /// The first public listener of a transport.
+    pub fn sip(&self, transport: Transport) -> Option<SocketAddr> {
+        let found = self.listen.iter().find(|(kind, _)| *kind == transport);
+        found.map(|(_, address)| *address)
+    }
+
+    /// Whether a control node is connected.
+    pub async fn is_ready(&self) -> bool {
+        let (answer, asked) = oneshot::channel();
+        let sent = self.commands.send(Command::Gauges(answer)).await;
+        sent.is_ok() && asked.await.is_ok_and(|gauges| gauges.control_links > 0)
+    }
+
+    /// Takes no new calls, lets the others end within `drain`, then ends the rest and stops.
+    pub async fn shutdown(self, drain: Duration) {
+        let _ = self.commands.send(Command::Stop { drain }).await;
+        let _ = self.task.await;
+        self.engine.shutdown();
+    }
+}
+
+fn core(
+    config: &RelayConfig,
+    engine: &Engine,
+    listen: &[(Transport, SocketAddr)],
+) -> Result<Core, RelayError> {
+    let listeners = listen
+        .iter()
+        .map(|(transport, bound)| Listener {
+            transport: *transport,
+            bound: *bound,
+        })
+        .collect();
+    let seed = seed()?;
+    let first_connection = seed
+        .iter()
+        .take(6)
+        .fold(1, |sum, byte| sum << 8 | u64::from(*byte));
+    let advertise = config.advertise.clone();
+    let paths = Paths::new(
+        listeners,
+        advertise,
+        Box::new(KernelRoutes),
+        first_connection,
+    );
+    let settings = Config {
+        name: config.name.clone(),
+        secret: config.link_secret.0.clone(),
+        max_sessions: config.max_sessions,
+        timers: transaction::Config::default(),
+        draining: false,
+    };
+    Ok(Core::new(settings, Box::new(engine.clone()), paths, seed))
+}
+
+fn seed() -> Result<[u8; 32], RelayError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| RelayError::Random)?;
+    Ok(seed)
+}
+
+fn follow_control(
+    config: &RelayConfig,
+    inbound: &mpsc::Sender<Inbound>,
+) -> (Vec<watch::Sender<u64>>, Vec<tokio::task::AbortHandle>) {
+    let step = config.control.len() as u64;
+    let follow = |(index, address): (usize, &SocketAddr)| {
+        let (closed, watching) = watch::channel(0);
+        let numbers = (index as u64, step);
+        let task = net::follow_control(*address, numbers, inbound.clone(), watching);
+        (closed, tokio::spawn(task).abort_handle())
+    };
+    config.control.iter().enumerate().map(follow).unzip()
+}

@@ -1,0 +1,269 @@
+//! The one task that owns the signalling core and the sockets' ways out.
+
+use super::sockets::Sockets;
+use crate::api::Command;
+use crate::edge::{Core, Now, Occupancy, Output};
+use crate::events::Events;
+use crate::files::Journal;
+use crate::net::{self, CONTROL_LINKS_FROM, Connection, Inbound};
+use crate::session::SessionId;
+use bytes::Bytes;
+use patchbay_route::session::{SessionEvent, SessionList};
+use patchbay_sip::Transport;
+use patchbay_sip::transaction::Flow;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+/// Messages handled before timers and commands get their turn.
+const MAX_BATCH: usize = 256;
+/// After the last session was ended, BYEs get this long to be answered.
+const GOODBYE_TIME: Duration = Duration::from_secs(2);
+/// With nobody left, the last answer may still be on its way out, or be asked for again.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
+/// How often a stopping host looks whether its sessions have ended.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
+
+/// A relay host at work.
+pub(super) struct Host {
+    pub core: Core,
+    pub sockets: Sockets,
+    pub inbound: mpsc::Sender<Inbound>,
+    pub links: Vec<watch::Sender<u64>>,
+    pub connections: FxHashMap<u64, Connection>,
+    /// What is to be sent on connections that are being opened.
+    pub waiting: FxHashMap<u64, (Flow, Vec<Bytes>)>,
+    pub events: Events,
+    pub journal: Option<Journal>,
+    pub instance: String,
+    pub resolving: Arc<Semaphore>,
+}
+
+fn now() -> Now {
+    let unix = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Now {
+        instant: Instant::now(),
+        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+impl Host {
+    /// Works until it is told to stop.
+    pub async fn run(
+        mut self,
+        mut inbound: mpsc::Receiver<Inbound>,
+        mut orders: mpsc::Receiver<Command>,
+    ) {
+        let mut stop: Option<(Instant, Option<Instant>)> = None;
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            let wake = self.core.next_wakeup();
+            let look = stop.map(|_| Instant::now() + DRAIN_LOOK);
+            tokio::select! {
+                biased;
+                Some(command) = orders.recv() => {
+                    if let Some(drain) = self.command(command) {
+                        stop = Some((Instant::now() + drain, None));
+                    }
+                }
+                _ = sleep_until(wake) => self.core.wake(now()),
+                _ = inbound.recv_many(&mut batch, MAX_BATCH) => {
+                    batch.drain(..).for_each(|message| self.take(message));
+                }
+                _ = sleep_until(look) => {}
+            }
+            self.flush();
+            if let Some(stopping) = &mut stop
+                && self.stopped(stopping)
+            {
+                return;
+            }
+        }
+    }
+
+    /// Ends what is left at the deadline; true once everyone had the time to hear it.
+    fn stopped(&mut self, (deadline, goodbye): &mut (Instant, Option<Instant>)) -> bool {
+        let at = Instant::now();
+        match goodbye {
+            Some(until) => *until <= at,
+            None => match self.core.occupancy() {
+                Occupancy::Calls if *deadline > at => false,
+                occupancy => {
+                    self.core.end_all(now());
+                    self.flush();
+                    let last = match occupancy {
+                        Occupancy::Empty => LAST_ANSWERS,
+                        _ => GOODBYE_TIME,
+                    };
+                    *goodbye = Some(at + last);
+                    false
+                }
+            },
+        }
+    }
+
+    fn take(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Message { bytes, flow } => self.core.receive(bytes, flow, now()),
+            Inbound::Accepted {
+                stream,
+                local,
+                remote,
+            } => {
+                if let Some(flow) = self.core.accepted(local, remote) {
+                    self.serve(stream, flow);
+                }
+            }
+            Inbound::Connected { connection, stream } => {
+                let Some((flow, waiting)) = self.waiting.remove(&connection) else {
+                    return;
+                };
+                self.serve(stream, flow);
+                for bytes in waiting {
+                    self.send(flow, bytes);
+                }
+            }
+            Inbound::ControlUp { connection, stream } => self.control_up(connection, stream),
+            Inbound::Resolved {
+                session,
+                transport,
+                address,
+            } => self.core.resolved(session, transport, address, now()),
+            Inbound::Closed { connection, cut } => self.closed(connection, cut),
+        }
+    }
+
+    fn serve(&mut self, stream: tokio::net::TcpStream, flow: Flow) {
+        let connection = Connection::serve(stream, flow, self.inbound.clone());
+        self.connections.insert(flow.connection, connection);
+    }
+
+    fn control_up(&mut self, connection: u64, stream: tokio::net::TcpStream) {
+        let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else {
+            return self.closed(connection, false);
+        };
+        let flow = Flow {
+            transport: Transport::Tcp,
+            local,
+            remote,
+            connection,
+        };
+        self.serve(stream, flow);
+        self.core.control_up(flow);
+    }
+
+    fn closed(&mut self, connection: u64, cut: bool) {
+        self.connections.remove(&connection);
+        self.waiting.remove(&connection);
+        self.core.closed(connection, cut, now());
+        if let Some(number) = connection.checked_sub(CONTROL_LINKS_FROM)
+            && let Some(step) = std::num::NonZero::new(self.links.len() as u64)
+            && let Some(link) = self.links.get((number % step) as usize)
+        {
+            // The follower is gone only when the whole host stops.
+            let _ = link.send(connection);
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(output) = self.core.poll() {
+            match output {
+                Output::Send { flow, bytes } => self.send(flow, bytes),
+                Output::Connect { flow } => {
+                    self.waiting.insert(flow.connection, (flow, Vec::new()));
+                    tokio::spawn(net::connect(flow, self.inbound.clone()));
+                }
+                Output::Resolve {
+                    session,
+                    transport,
+                    host,
+                    port,
+                } => self.resolve(session, transport, host, port),
+                Output::Event(event) => self.event(event),
+            }
+        }
+    }
+
+    fn send(&mut self, flow: Flow, bytes: Bytes) {
+        if flow.connection == 0 {
+            return self.sockets.send(&flow, &bytes);
+        }
+        if let Some((_, waiting)) = self.waiting.get_mut(&flow.connection) {
+            if waiting.len() < net::MAX_WRITE_QUEUE {
+                waiting.push(bytes);
+            }
+            return;
+        }
+        let sent = self
+            .connections
+            .get(&flow.connection)
+            .map(|c| c.send(bytes));
+        if sent == Some(false) {
+            self.closed(flow.connection, true);
+        }
+    }
+
+    fn event(&mut self, event: SessionEvent) {
+        let at = now().unix_ms;
+        if let (SessionEvent::Ended(ended), Some(journal)) = (&event, &self.journal)
+            && let Ok(line) = serde_json::to_vec(ended)
+        {
+            // A full journal must not stop calls: it counts its own losses.
+            let _ = journal.append(line);
+        }
+        tracing::debug!(?event, "session");
+        self.events.add(at, event);
+    }
+
+    fn resolve(&mut self, session: SessionId, transport: Transport, host: String, port: u16) {
+        let (permits, inbound) = (self.resolving.clone(), self.inbound.clone());
+        tokio::spawn(async move {
+            // The semaphore is never closed.
+            let _permit = permits.acquire().await;
+            let found = tokio::net::lookup_host((host.as_str(), port)).await;
+            let address = found.ok().and_then(|mut all| all.next());
+            let resolved = Inbound::Resolved {
+                session,
+                transport,
+                address,
+            };
+            let _ = inbound.send(resolved).await;
+        });
+    }
+
+    /// Does what the API asks; a drain time when the host shall stop.
+    fn command(&mut self, command: Command) -> Option<Duration> {
+        match command {
+            Command::Sessions(answer) => {
+                let list = SessionList {
+                    instance: self.instance.clone(),
+                    cursor: self.events.cursor(),
+                    sessions: self.core.session_views(),
+                };
+                let _ = answer.send(list);
+            }
+            Command::End(id, answer) => {
+                let _ = answer.send(self.core.end_session(id, now()));
+            }
+            Command::Drain(draining) => self.core.set_draining(draining),
+            Command::Gauges(answer) => {
+                let _ = answer.send(self.core.gauges());
+            }
+            Command::Stop { drain } => {
+                self.core.set_draining(true);
+                return Some(drain);
+            }
+        }
+        None
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
