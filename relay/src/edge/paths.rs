@@ -110,7 +110,7 @@ impl Paths {
         remote: SocketAddr,
         outputs: &mut VecDeque<Output>,
     ) -> Option<Flow> {
-        let listener = self.listener(transport, remote)?;
+        let listener = self.listener_toward(transport, remote)?;
         if transport == Transport::Udp {
             return Some(Flow {
                 transport,
@@ -131,6 +131,16 @@ impl Paths {
         Some(flow)
     }
 
+    /// The listener that the kernel would send to `remote` from, else the first that could.
+    fn listener_toward(&mut self, transport: Transport, remote: SocketAddr) -> Option<Listener> {
+        let route = self.route(remote.ip());
+        let mut fitting = self.listeners.iter().filter(|listener| {
+            listener.transport == transport && listener.bound.is_ipv4() == remote.is_ipv4()
+        });
+        let exact = fitting.clone().find(|l| Some(l.bound.ip()) == route);
+        exact.or_else(|| fitting.next()).copied()
+    }
+
     fn listener(&self, transport: Transport, remote: SocketAddr) -> Option<Listener> {
         self.listeners
             .iter()
@@ -140,8 +150,12 @@ impl Paths {
 
     /// The address that the party at the other end of `flow` shall send SIP to.
     pub fn advertised(&mut self, flow: &Flow) -> SocketAddr {
-        let port = self
-            .listener(flow.transport, flow.remote)
+        let exact = self.listeners.iter().find(|listener| {
+            listener.transport == flow.transport && listener.bound.ip() == flow.local.ip()
+        });
+        let port = exact
+            .copied()
+            .or_else(|| self.listener(flow.transport, flow.remote))
             .map_or(flow.local.port(), |listener| listener.bound.port());
         let ip = self.local_ip(flow.local.ip(), flow.remote.ip());
         SocketAddr::new(ip, port)
@@ -159,24 +173,23 @@ impl Paths {
         }
     }
 
-    /// The local address for media with a party that signals from `signalled_from` and asks for
-    /// media at `media_to`; none without a route or a listener of that family.
-    pub fn media_ip(&mut self, signalled_from: IpAddr, media_to: IpAddr) -> Option<IpAddr> {
-        // A phone behind NAT names an address that only leads somewhere inside its own network.
-        let toward = match signalled_from.is_ipv4() == media_to.is_ipv4() {
-            true => signalled_from,
-            false => media_to,
-        };
-        let bound = self
-            .listeners
-            .iter()
-            .find(|l| l.bound.is_ipv4() == toward.is_ipv4())
-            .map(|l| l.bound.ip())?;
-        let ip = match bound.is_unspecified() {
-            true => self.route(toward)?,
-            false => bound,
-        };
-        Some(ip)
+    /// The local address for media with the party at the other end of `flow` that asks for media
+    /// at `media_to`; none without a route or a listener of that IP version.
+    pub fn media_ip(&mut self, flow: &Flow, media_to: IpAddr) -> Option<IpAddr> {
+        // A phone behind NAT names an address that only leads somewhere inside its own network:
+        // where its signalling comes in, its media will too.
+        let signalled_from = flow.remote.ip();
+        if signalled_from.is_ipv4() == media_to.is_ipv4() {
+            return match flow.local.ip() {
+                bound if bound.is_unspecified() => self.route(signalled_from),
+                bound => Some(bound),
+            };
+        }
+        let mut bound = self.listeners.iter().map(|listener| listener.bound.ip());
+        match bound.find(|bound| bound.is_ipv4() == media_to.is_ipv4())? {
+            bound if bound.is_unspecified() => self.route(media_to),
+            bound => Some(bound),
+        }
     }
 
     /// The address to write in SDP for a socket bound to `local`.

@@ -6,6 +6,7 @@ use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
 use bytes::Bytes;
 use patchbay_route::counters::PairStats;
 use patchbay_sip::Message;
+use patchbay_sip::transaction::Flow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use thiserror::Error;
@@ -94,26 +95,29 @@ pub struct MediaState {
     named: [Vec<String>; 2],
 }
 
-/// Where a session's parties signal from: tells which local address media use.
+/// The flows of a session's signalling: media take the same addresses.
 #[derive(Clone, Copy)]
 pub struct Ends {
-    /// Source addresses, the caller's and the agent's.
-    pub signalled_from: [IpAddr; 2],
+    flows: [Flow; 2],
 }
 
 impl Ends {
     /// The ends of two legs.
     pub fn of(caller: &Leg, agent: &Leg) -> Self {
         Self {
-            signalled_from: [caller.flow.remote.ip(), agent.flow.remote.ip()],
+            flows: [caller.flow, agent.flow],
+        }
+    }
+
+    fn flow(&self, side: Side) -> &Flow {
+        match side {
+            Side::Client => &self.flows[0],
+            Side::Agent => &self.flows[1],
         }
     }
 
     fn of_side(&self, side: Side) -> IpAddr {
-        match side {
-            Side::Client => self.signalled_from[0],
-            Side::Agent => self.signalled_from[1],
-        }
+        self.flow(side).remote.ip()
     }
 }
 
@@ -313,10 +317,12 @@ fn open_row(
     (offerer, offered): (Side, IpAddr),
 ) -> Result<Row, MediaError> {
     let mut local = |side: Side| {
-        let from = ends.of_side(side);
-        let media_to = if side == offerer { offered } else { from };
+        let media_to = match side == offerer {
+            true => offered,
+            false => ends.of_side(side),
+        };
         cx.paths
-            .media_ip(from, media_to)
+            .media_ip(ends.flow(side), media_to)
             .ok_or(MediaError::NoRoute(media_to))
     };
     let spec = PairSpec::new(local(Side::Client)?, local(Side::Agent)?);
