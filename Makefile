@@ -76,6 +76,6 @@ tools-build:
 	@scripts/need-rust
 
 tools-test: tools-build
-	@scripts/need-apt sip-tester baresip-core tcpdump procps iproute2 systemd
+	@scripts/need-apt sip-tester baresip-core libsndfile1 tcpdump procps iproute2 systemd
 	@scripts/need-cargo-tool cargo-nextest
 	@scripts/need-cargo-tool cargo-deny

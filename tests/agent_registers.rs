@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{AGENT, CALL, CALLER, Centre, Declaration, SOON, Setup, Sipp, have};
+use support::{CALL, CALLER, Centre, Declaration, SOON, Setup, Sipp, have};
 
 /// sipp 3.6 knows MD5 only and gives up when anything else is offered first.
 fn centre_for_old_phones() -> Centre {
@@ -73,32 +73,4 @@ fn a_wrong_password_registers_nothing() {
         .word("status", "480")
         .start();
     caller.succeeds(CALL);
-}
-
-// A5
-#[test]
-fn a_phone_that_registers_over_tcp_is_called_on_its_connection() {
-    if !have(&["sipp"]) {
-        return;
-    }
-    let centre = centre_for_old_phones();
-    centre.apply(&Declaration::new().registers("anna", "secret"));
-    // One sipp scenario cannot register and then be called: register, stay connected, take the call.
-    let phone = Sipp::register("anna", "secret", centre.agent_address(), &centre)
-        .scenario("agent_registers_and_answers.xml")
-        .tcp()
-        .word("seconds", "600")
-        .start();
-    phone.receives("200 to its REGISTER", SOON, |sip| {
-        sip.is_answer(200, "REGISTER")
-    });
-    centre.wait_available("anna");
-    let caller = Sipp::caller("caller.xml", CALLER, &centre).start();
-    caller.succeeds(CALL);
-    let seen = phone.succeeds(SOON);
-    let asked = support::sipp::received(&seen).any(|sip| sip.is_request("INVITE"));
-    assert!(
-        asked,
-        "the call came over the phone's own connection from {AGENT}"
-    );
 }

@@ -77,6 +77,22 @@ fn report(rule: &str, broken: &[String]) {
     assert!(broken.is_empty(), "{rule}\n  {}", broken.join("\n  "));
 }
 
+// F3
+#[test]
+fn the_top_level_is_where_people_look_for_it() {
+    for name in [
+        "Cargo.toml",
+        "README.md",
+        "src",
+        "relay",
+        "control",
+        "bench",
+        "systemd",
+    ] {
+        assert!(root().join(name).exists(), "{name} stands at the top");
+    }
+}
+
 #[test]
 fn dependencies_between_the_crates_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([

@@ -17,14 +17,14 @@ pub const TONE_HZ: u32 = 440;
 pub struct Baresip {
     running: Running,
     folder: Folder,
-    /// Where its audio comes from: baresip refuses loopback interfaces, so it uses this host's own.
-    pub media_ip: IpAddr,
 }
 
 impl Baresip {
-    /// Starts a phone at `ip` for `user`, which registers at the centre and answers every call.
-    pub fn start(centre: &Centre, ip: IpAddr, user: &str, password: &str) -> Baresip {
+    /// Starts a phone for `user`, which registers over `transport` (`udp`, `tcp`) and answers every call.
+    /// The relay host must be reachable at [`address`], where the phone is too.
+    pub fn start(centre: &Centre, transport: &str, user: &str, password: &str) -> Baresip {
         let folder = Folder::make();
+        let ip = address();
         let local = SocketAddr::new(ip, centre.ports.next());
         let rtp = centre.ports.next();
         let config = format!(
@@ -32,36 +32,36 @@ impl Baresip {
              sip_listen {local}\n\
              call_local_timeout 60\n\
              rtp_ports {rtp}-{}\n\
-             audio_player aufile,{}\n\
-             audio_source ausine,{TONE_HZ}\n\
-             audio_alert ausine,{TONE_HZ}\n\
+             snd_path {}\n\
+             audio_source aufile,{}\n\
+             audio_alert aufile,{}\n\
              module_path {}\n\
              module g711.so\n\
-             module ausine.so\n\
              module aufile.so\n\
+             module sndfile.so\n\
              module_tmp uuid.so\n\
              module_tmp account.so\n\
              module_app menu.so\n",
             rtp + 1,
-            folder.file("heard.wav").display(),
+            folder.path().display(),
+            folder.file("tone.wav").display(),
+            folder.file("tone.wav").display(),
             modules().display(),
         );
         let account = format!(
-            "<sip:{user}@{edge}>;auth_user={user};auth_pass={password};answermode=auto;\
-             regint=60;audio_codecs=PCMU/8000/1,PCMA/8000/1;outbound=\"sip:{edge}\"\n",
-            edge = centre.edge
+            "<sip:{user}@{edge};transport={transport}>;auth_user={user};auth_pass={password};answermode=auto;\
+             regint=60;audio_codecs=PCMU/8000/1,PCMA/8000/1;\
+             outbound=\"sip:{edge};transport={transport}\"\n",
+            edge = SocketAddr::new(ip, centre.edge.port())
         );
+        std::fs::write(folder.file("tone.wav"), tone()).expect("a sound file");
         std::fs::write(folder.file("config"), config).expect("a configuration");
         std::fs::write(folder.file("accounts"), account).expect("an account");
         std::fs::write(folder.file("contacts"), "").expect("contacts");
         let mut command = Command::new("baresip");
         command.arg("-4").arg("-v").arg("-f").arg(folder.path());
         let running = Running::start("baresip", &mut command, &folder.file("log"));
-        let phone = Baresip {
-            running,
-            folder,
-            media_ip: source_ip(),
-        };
+        let phone = Baresip { running, folder };
         phone.says("200 OK", SOON);
         phone
     }
@@ -79,10 +79,13 @@ impl Baresip {
         self.running.wait(SOON);
     }
 
-    /// What it heard: 16 bit samples.
+    /// What it heard: 16 bit samples, decoded by the phone and written by its `sndfile` module.
     pub fn heard(&self) -> Vec<i16> {
         const WAV_HEADER: usize = 44;
-        let bytes = std::fs::read(self.folder.file("heard.wav")).unwrap_or_default();
+        let entries = std::fs::read_dir(self.folder.path()).expect("a folder");
+        let mut names = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let file = names.find(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        let bytes = std::fs::read(file.expect("a recording of what it heard")).expect("a file");
         let samples = bytes.get(WAV_HEADER..).unwrap_or_default();
         samples
             .chunks_exact(2)
@@ -91,9 +94,30 @@ impl Baresip {
     }
 }
 
-/// The address that this host uses towards others. Nothing is sent: connecting a UDP socket only
-/// asks the routing table.
-fn source_ip() -> IpAddr {
+/// A WAV file with some seconds of the tone: 8 kHz, 16 bit, one channel.
+fn tone() -> Vec<u8> {
+    const RATE: u32 = 8000;
+    const SECONDS: u32 = 20;
+    let length = RATE * SECONDS * 2;
+    let mut file = Vec::new();
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&(36 + length).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend_from_slice(&RATE.to_le_bytes());
+    file.extend_from_slice(&(RATE * 2).to_le_bytes());
+    file.extend_from_slice(b"\x02\0\x10\0data");
+    file.extend_from_slice(&length.to_le_bytes());
+    let step = 2.0 * std::f64::consts::PI * f64::from(TONE_HZ) / f64::from(RATE);
+    for at in 0..RATE * SECONDS {
+        let sample = (8000.0 * (step * f64::from(at)).sin()) as i16;
+        file.extend_from_slice(&sample.to_le_bytes());
+    }
+    file
+}
+
+/// Where it lives: baresip refuses loopback interfaces, so it uses the address that this host uses
+/// towards others. Nothing is sent: connecting a UDP socket only asks the routing table.
+pub fn address() -> IpAddr {
     let socket = UdpSocket::bind("0.0.0.0:0").expect("a UDP port");
     socket
         .connect("1.1.1.1:53")

@@ -1,6 +1,6 @@
 //! The product, started as its users start it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -26,6 +26,7 @@ const START: Duration = Duration::from_secs(20);
 pub struct Setup {
     apart: bool,
     media_ports: u16,
+    also_at: Option<IpAddr>,
     relay_keys: String,
     control_keys: String,
 }
@@ -35,6 +36,7 @@ impl Default for Setup {
         Setup {
             apart: false,
             media_ports: Ports::most_media(),
+            also_at: None,
             relay_keys: String::new(),
             control_keys: String::new(),
         }
@@ -53,6 +55,13 @@ impl Setup {
     #[must_use]
     pub fn media_ports(mut self, count: u16) -> Setup {
         self.media_ports = count;
+        self
+    }
+
+    /// The relay host has this address too.
+    #[must_use]
+    pub fn also_at(mut self, ip: IpAddr) -> Setup {
+        self.also_at = Some(ip);
         self
     }
 
@@ -119,9 +128,15 @@ impl Centre {
         let (api_address, relay_api_address) = (at(ports.next()), at(ports.next()));
         let edge6 = SocketAddr::new(RELAY6, edge.port());
         let media_range = ports.media(setup.media_ports);
+        let also = setup.also_at.map(|ip| SocketAddr::new(ip, edge.port()));
+        let listen: Vec<String> = [edge, edge6]
+            .into_iter()
+            .chain(also)
+            .flat_map(|address| [format!("udp:{address}"), format!("tcp:{address}")])
+            .collect();
         let config = format!(
             "[relay]\n\
-             listen = [\"udp:{edge}\", \"tcp:{edge}\", \"udp:{edge6}\", \"tcp:{edge6}\"]\n\
+             listen = {listen:?}\n\
              control = [\"{control_sip}\"]\n\
              api = \"{relay_api_address}\"\n\
              media_ports = \"{}-{}\"\n\

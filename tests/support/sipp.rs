@@ -66,6 +66,7 @@ impl Sipp {
             .at(phone)
             .calls_for(user)
             .word("contact", contact)
+            .word("user", user)
             .word("password", password)
             .without_echo()
     }
@@ -76,13 +77,6 @@ impl Sipp {
         phone.local = local;
         phone.remote = None;
         phone
-    }
-
-    /// Another scenario, all else alike.
-    #[must_use]
-    pub fn scenario(mut self, scenario: &'static str) -> Sipp {
-        self.scenario = scenario;
-        self
     }
 
     /// A phone that sends requests to the centre from the address it listens at.
