@@ -4,6 +4,7 @@ use crate::engine::EngineConfig;
 use patchbay_sip::Transport;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The configuration of one relay host.
 #[derive(Clone, Debug)]
@@ -22,6 +23,10 @@ pub struct RelayConfig {
     pub link_secret: Secret,
     /// Most sessions at once.
     pub max_sessions: usize,
+    /// A call without any packet, RTP or RTCP, for so long is ended.
+    pub media_timeout: Duration,
+    /// The same for a call on hold.
+    pub hold_timeout: Duration,
     /// The packet engine.
     pub engine: EngineConfig,
     /// Where a line is written for each ended session; none writes none.

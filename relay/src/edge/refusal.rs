@@ -78,7 +78,7 @@ impl Refusal {
             counters.drop(reason);
         }
         let mut response = Message::response_to(request, self.status, self.reason);
-        let tag = self.tag.unwrap_or_else(|| format!("r{:x}", now.unix_ms));
+        let tag = self.tag.unwrap_or_else(|| layer.fresh_tag().to_string());
         response.set_to_tag(&tag);
         for (name, value) in self.headers {
             response.headers.push(HeaderName::from(name), value);

@@ -5,7 +5,7 @@ use crate::session::SessionId;
 use patchbay_route::session::SessionEvent;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::{self, Flow};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The two clocks, read once for each input.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,10 @@ pub struct Config {
     pub max_sessions: usize,
     /// Timers and limits of the transaction layer.
     pub timers: transaction::Config,
+    /// A call without any packet for so long is ended.
+    pub media_timeout: Duration,
+    /// The same for a call on hold, whose phones may rightly be silent.
+    pub hold_timeout: Duration,
     /// No new calls: the host is to be stopped.
     pub draining: bool,
 }

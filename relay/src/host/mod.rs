@@ -175,6 +175,8 @@ fn core(
         secret: config.link_secret.0.clone(),
         max_sessions: config.max_sessions,
         timers: transaction::Config::default(),
+        media_timeout: config.media_timeout,
+        hold_timeout: config.hold_timeout,
         draining: false,
     };
     Ok(Core::new(settings, Box::new(engine.clone()), paths, seed))

@@ -91,6 +91,16 @@ impl Description {
         &self.lines
     }
 
+    /// Whether every medium that is not refused asks for silence.
+    pub fn asks_for_hold(&self) -> bool {
+        let mut active = self
+            .sdp
+            .medias()
+            .filter(|media| media.port() != 0)
+            .peekable();
+        active.peek().is_some() && active.all(|media| media.is_hold())
+    }
+
     /// The description for the other side: `locals` holds, for each media line, where the relay
     /// receives RTP from that side, RTCP on the next port (none refuses the medium). Nothing that
     /// names an address in `hidden` is left in.

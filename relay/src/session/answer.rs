@@ -2,7 +2,7 @@
 
 use super::media::Ends;
 use super::transfer::{put_body, refusal_of};
-use super::{Context, Purpose, Session};
+use super::{Context, MEDIA_LOOK, Purpose, Session};
 use crate::edge::counters::EdgeDrop;
 use crate::edge::{Output, Refusal};
 use crate::engine::Side;
@@ -149,7 +149,7 @@ impl Session {
     fn established(&mut self, cx: &mut Context<'_>) {
         self.state = SessionState::Established;
         self.answered = Some(cx.now);
-        self.guard = None;
+        self.guard = Some(cx.now.instant + MEDIA_LOOK);
         let event = SessionEvent::Established(self.reference());
         cx.outputs.push_back(Output::Event(event));
     }
@@ -166,7 +166,13 @@ impl Session {
             let value = response.headers.get(name.clone())?.to_string();
             request.headers.push(name, value);
         }
-        Dialog::uac(&request, response).ok()
+        let mut response = response.clone();
+        if !response.headers.contains(HeaderName::Contact) {
+            // A phone that forgets its Contact is reached where it was called.
+            let uri = format!("<{}>", self.target.agent_uri);
+            response.headers.push(HeaderName::Contact, uri);
+        }
+        Dialog::uac(&request, &response).ok()
     }
 
     /// A second phone of the agent answered behind a forking proxy: it is told that it is late

@@ -93,6 +93,7 @@ pub struct MediaState {
     origin: [Option<(u64, u64)>; 2],
     offer: Option<(Side, Description)>,
     named: [Vec<String>; 2],
+    held: bool,
 }
 
 /// The flows of a session's signalling: media take the same addresses.
@@ -131,6 +132,18 @@ impl MediaState {
         self.named[side as usize].clone()
     }
 
+    /// Whether the last answered exchange put the call on hold (RFC 3264 section 8.4).
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Time since a packet of either side; none before the first.
+    pub fn silence(&self, media: &dyn Media) -> Option<Duration> {
+        self.rows()
+            .filter_map(|row| media.stats(row.pair.id)?.last_packet_age())
+            .min()
+    }
+
     /// Whether an offer waits for its answer.
     pub fn offer_pending(&self) -> bool {
         self.offer.is_some()
@@ -160,6 +173,7 @@ impl MediaState {
                 self.apply(cx, ends, offerer, &offer, LEARN_WINDOW);
                 self.apply(cx, ends, side, &description, LEARN_WINDOW);
                 let body = self.write(cx, ends, side, &description);
+                self.held = offer.asks_for_hold() || description.asks_for_hold();
                 // Kept until the final answer: a 183 and its 200 answer the same offer.
                 self.offer = Some((offerer, offer));
                 Ok(Some(body))

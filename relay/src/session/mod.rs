@@ -39,6 +39,8 @@ pub const MAX_EXCHANGES_PER_SESSION: usize = 16;
 pub const MAX_OFFER_TIME: Duration = Duration::from_secs(190);
 /// A session that is ending is forgotten after this, whatever its peers do; longer than 64*T1.
 pub const MAX_ENDING_TIME: Duration = Duration::from_secs(40);
+/// How often an established session is looked at for silence.
+pub const MEDIA_LOOK: Duration = Duration::from_secs(15);
 
 /// What a session may use while it handles something.
 pub struct Context<'a> {
@@ -195,7 +197,7 @@ impl Session {
             self.guard = None;
             match self.state {
                 SessionState::Offering | SessionState::Ringing => self.give_up_offer(cx),
-                SessionState::Established => {}
+                SessionState::Established => self.look_for_media(cx),
                 SessionState::Ending => self.forget_exchanges(cx),
             }
         }
@@ -222,6 +224,20 @@ impl Session {
             }
             !forget
         });
+    }
+
+    /// A call whose phones have vanished without a BYE shows by its silence.
+    fn look_for_media(&mut self, cx: &mut Context<'_>) {
+        let limit = match self.media.is_held() {
+            true => cx.config.hold_timeout,
+            false => cx.config.media_timeout,
+        };
+        let since_answer = self.answered.map(|at| cx.now.instant - at.instant);
+        let silence = self.media.silence(cx.media).or(since_answer);
+        if silence.is_some_and(|silence| silence >= limit) {
+            return self.end(cx, EndedBy::Relay, EndCause::MediaTimeout);
+        }
+        self.guard = Some(cx.now.instant + MEDIA_LOOK);
     }
 
     fn forget_exchanges(&mut self, cx: &mut Context<'_>) {

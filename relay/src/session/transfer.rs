@@ -107,7 +107,8 @@ impl Sessions {
                 TransferError::Forged | TransferError::Expired => 403,
                 _ => 400,
             };
-            Refusal::plain(status, "Transfer Refused").with("Reason-Phrase", &error.to_string())
+            Refusal::plain(status, "Transfer Refused")
+                .with("Warning", &format!("399 {} \"{error}\"", cx.config.name))
         })?;
         if self.is_replay(&verified) {
             cx.counters.drop(EdgeDrop::ReplayedTransfer);

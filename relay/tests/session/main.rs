@@ -4,4 +4,5 @@
 mod call;
 mod in_dialog;
 mod refused;
+mod silence;
 mod support;

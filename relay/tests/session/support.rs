@@ -28,6 +28,8 @@ const UNIX_MS: u64 = 1_800_000_000_000;
 pub struct Told {
     pub open: BTreeMap<PairId, [Option<SocketAddr>; 2]>,
     pub free: usize,
+    /// Age of the last packet of every pair; none: no packet yet.
+    pub last_packet_age: Option<Duration>,
     next: u32,
 }
 
@@ -68,7 +70,9 @@ impl Media for FakeMedia {
     }
 
     fn stats(&self, _: PairId) -> Option<PairStats> {
-        Some(PairStats::default())
+        let mut stats = PairStats::default();
+        stats.flows[0].last_packet_age = self.0.lock().unwrap().last_packet_age;
+        Some(stats)
     }
 }
 
@@ -124,6 +128,8 @@ impl Bed {
             secret: SECRET.to_vec(),
             max_sessions: 100,
             timers: transaction::Config::default(),
+            media_timeout: Duration::from_secs(300),
+            hold_timeout: Duration::from_secs(3600),
             draining: false,
         };
         change(&mut config);
