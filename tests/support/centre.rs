@@ -158,7 +158,7 @@ impl Centre {
         make_private_folder(&data);
         write_secret(&data.join("link-secret"));
 
-        let (control_process, relay_process) = if setup.apart {
+        let (mut control_process, relay_process) = if setup.apart {
             let relay = launch("relay", &folder);
             (launch("control", &folder), Some(relay))
         } else {
@@ -167,6 +167,7 @@ impl Centre {
         let secret = read_word(&data.join("link-secret"));
         let token_file = data.join("api-token");
         let token = until("control writes its API token", START, || {
+            assert!(control_process.ended().is_none(), "it ended at once");
             std::fs::read_to_string(&token_file)
                 .ok()
                 .filter(|text| !text.trim().is_empty())
