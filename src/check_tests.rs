@@ -69,6 +69,37 @@ fn the_example_of_the_host_shows_the_defaults() {
 }
 
 #[test]
+fn a_digest_that_does_not_exist_is_shown_where_it_is_written() {
+    let with = |digest: &str| {
+        GOOD.replace(
+            "uri = \"sip:a@192.0.2.1\"",
+            &format!("password = \"long enough\"\ndigest = {digest}"),
+        )
+    };
+    assert_eq!(found(&with("[\"md5\"]")), []);
+    finds(
+        &with("[\"sha256\"]"),
+        "6:11 agent[0].digest",
+        "there is no `sha256` here; did you mean `sha-256`?",
+    );
+    finds(
+        &with("[\"rot13\"]"),
+        "6:11 agent[0].digest",
+        "write one of: sha-256, md5",
+    );
+    finds(
+        &with("[]"),
+        "6:10 agent[0].digest",
+        "the control node's setting",
+    );
+    finds(
+        &with("[\"md5\", \"md5\"]"),
+        "6:18 agent[0].digest[1]",
+        "once",
+    );
+}
+
+#[test]
 fn which_file_it_is_is_seen_by_its_content() {
     let kind = |name: &str, text: &str| Kind::of(&Source::new(name, text));
     assert_eq!(kind("x", "[relay]\n"), Kind::Host);

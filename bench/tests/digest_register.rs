@@ -19,7 +19,7 @@ fn registrar(algorithms: &'static [Algorithm], count: usize) -> (SocketAddr, Joi
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let serve = move || {
-        let mut authority = Authority::new(REALM, "secret").with_md5(true);
+        let mut authority = Authority::new(REALM, "secret");
         let mut statuses = Vec::new();
         let mut buffer = [0; 4_096];
         for _ in 0..count {
@@ -59,12 +59,10 @@ fn answer(request: &Message, authority: &mut Authority, algorithms: &[Algorithm]
     }
     let mut response = Message::response_to(request, 401, "");
     response.set_to_tag("r");
-    for challenge in authority.challenges(1_000, false) {
-        if algorithms.contains(&challenge.algorithm) {
-            response
-                .headers
-                .push(HeaderName::WwwAuthenticate, challenge.to_header());
-        }
+    for challenge in authority.challenges(algorithms, 1_000, false) {
+        response
+            .headers
+            .push(HeaderName::WwwAuthenticate, challenge.to_header());
     }
     response
 }

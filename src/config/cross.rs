@@ -16,6 +16,7 @@ pub fn check(config: &Config, raw: &Raw, report: &mut Report<'_>) {
     listeners_do_not_collide(config, raw, report);
     private_listeners_stay_private(config, raw, report);
     both_halves_meet(config, raw, report);
+    digests_differ(raw, report);
 }
 
 fn place<T>(first: &Option<Placed<T>>) -> Range<usize> {
@@ -52,6 +53,11 @@ fn empty_lists(raw: &Raw, report: &mut Report<'_>) {
         "control.allowed_relays",
         empty(&raw.control.allowed_relays),
         "no relay could connect",
+    );
+    refuse(
+        "control.digest",
+        empty(&raw.control.digest),
+        "no phone could register",
     );
 }
 
@@ -94,6 +100,22 @@ fn threads_fit_cpus(config: &Config, raw: &Raw, report: &mut Report<'_>) {
             "name one CPU for each thread, or leave `threads` out: it follows `cpus`",
         );
         report.error("relay.cpus", cpus.span.clone(), fault);
+    }
+}
+
+fn digests_differ(raw: &Raw, report: &mut Report<'_>) {
+    let Some(digests) = &raw.control.digest else {
+        return;
+    };
+    for (index, digest) in digests.value.iter().enumerate() {
+        let mut earlier = digests.value.iter().take(index);
+        if earlier.any(|e| e.value == digest.value) {
+            let fault = Fault::new(
+                format!("{} is named twice", digest.value),
+                "name each digest once, the preferred first",
+            );
+            report.error("control.digest", digest.span.clone(), fault);
+        }
     }
 }
 

@@ -3,6 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
+use patchbay_core::centre::Digest;
+use patchbay_sip::digest::Algorithm;
+
 use super::problem::{Fault, nearest};
 use super::{Listen, ListenTransport};
 
@@ -131,6 +134,19 @@ pub fn base_url(text: &str) -> Result<String, Fault> {
         return Err(wrong("has more than a host and a port"));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// `sha-256` or `md5`.
+pub fn digest(text: &str) -> Result<Algorithm, Fault> {
+    let known = [Digest::Sha256, Digest::Md5];
+    let named = known.into_iter().find(|digest| digest.as_str() == text);
+    named.map(Algorithm::from).ok_or_else(|| {
+        let remedy = match nearest(text, known.map(Digest::as_str)) {
+            Some(guess) => format!("did you mean `{guess}`?"),
+            None => "write \"sha-256\" or \"md5\"".to_owned(),
+        };
+        Fault::new(format!("there is no digest `{text}`"), remedy)
+    })
 }
 
 /// A realm: it is sent between quotation marks in SIP headers.

@@ -20,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use patchbay_sip::digest::Algorithm;
 pub use problem::{Problems, Report};
 use raw::{CONTROL_SIP, RELAY_API, Raw, RawControl, RawRelay};
 
@@ -80,8 +81,9 @@ pub struct Control {
     pub relays: Vec<String>,
     /// Realm of digest authentication.
     pub realm: String,
-    /// Whether MD5 digests are offered beside SHA-256, for phones that know nothing better.
-    pub legacy_md5: bool,
+    /// Digests that phones are challenged with, the preferred first, unless their agent's
+    /// declaration names its own.
+    pub digest: Vec<Algorithm>,
     /// Addresses from which relays may connect to `sip`.
     pub allowed_relays: Vec<IpAddr>,
 }

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
+use patchbay_sip::digest::Algorithm;
+
 use super::fields;
 use super::problem::Report;
 use super::reader::{self, Placed, Section};
@@ -43,7 +45,7 @@ pub struct RawControl {
     pub api: Option<Placed<SocketAddr>>,
     pub relays: Option<Placed<Vec<Placed<String>>>>,
     pub realm: Option<Placed<String>>,
-    pub legacy_md5: Option<Placed<bool>>,
+    pub digest: Option<Placed<Vec<Placed<Algorithm>>>>,
     pub allowed_relays: Option<Placed<Vec<Placed<IpAddr>>>>,
 }
 
@@ -90,15 +92,19 @@ impl RawRelay {
 impl RawControl {
     /// Reads `[control]` and reports its unknown keys.
     pub fn read(top: &mut Section<'_>, report: &mut Report<'_>) -> RawControl {
-        use reader::{boolean, list, parsed};
+        use reader::{list, parsed};
         let mut section = top.section(report, "control");
+        section.former(report, "legacy_md5", |value| match value.as_bool() {
+            Some(false) => "write digest = [\"sha-256\"]",
+            _ => "write digest = [\"sha-256\", \"md5\"]",
+        });
         let addresses = list(parsed(fields::ip_address));
         let read = RawControl {
             sip: section.take(report, "sip", parsed(fields::socket_address)),
             api: section.take(report, "api", parsed(fields::socket_address)),
             relays: section.take(report, "relays", list(parsed(fields::base_url))),
             realm: section.take(report, "realm", parsed(fields::realm)),
-            legacy_md5: section.take(report, "legacy_md5", boolean),
+            digest: section.take(report, "digest", list(parsed(fields::digest))),
             allowed_relays: section.take(report, "allowed_relays", addresses),
         };
         section.finish(report);
@@ -114,7 +120,7 @@ impl RawControl {
             relays: values(&self.relays)
                 .unwrap_or_else(|| vec![format!("http://{}", reachable(relay_api))]),
             realm: value(&self.realm).unwrap_or_else(|| "patchbay".to_owned()),
-            legacy_md5: value(&self.legacy_md5).unwrap_or(true),
+            digest: values(&self.digest).unwrap_or_else(|| vec![Algorithm::Sha256, Algorithm::Md5]),
             allowed_relays: values(&self.allowed_relays).unwrap_or_else(loopback),
         }
     }

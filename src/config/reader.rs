@@ -24,6 +24,7 @@ pub struct Section<'d> {
     path: String,
     table: Option<&'d DeTable<'d>>,
     known: Vec<&'static str>,
+    former: Vec<&'static str>,
 }
 
 /// Parses a document; what cannot be parsed is reported, and the rest of it is still read.
@@ -47,6 +48,7 @@ impl<'d> Section<'d> {
             path: path.into(),
             table: Some(table),
             known: Vec::new(),
+            former: Vec::new(),
         }
     }
 
@@ -61,11 +63,31 @@ impl<'d> Section<'d> {
     /// The value of a key, if it is there.
     pub fn get(&mut self, key: &'static str) -> Option<&'d Value<'d>> {
         self.known.push(key);
+        self.find(key)
+    }
+
+    fn find(&self, key: &str) -> Option<&'d Value<'d>> {
         let table = self.table?;
         table
             .iter()
             .find(|(name, _)| name.get_ref() == key)
             .map(|(_, value)| value)
+    }
+
+    /// Reports a key that another has replaced; `instead` says what to write for its value. It is
+    /// never proposed to those who misspell a key.
+    pub fn former(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        instead: impl FnOnce(&DeValue<'_>) -> &'static str,
+    ) {
+        self.former.push(key);
+        if let Some(value) = self.find(key) {
+            let what = format!("the key `{key}` has been replaced");
+            let fault = Fault::new(what, instead(value.get_ref()));
+            report.error(self.path_of(key), value.span(), fault);
+        }
     }
 
     /// Reads a key with `read`; `None` if it is absent or wrong (which is then in the report).
@@ -108,6 +130,7 @@ impl<'d> Section<'d> {
             path: self.path_of(key),
             table,
             known: Vec::new(),
+            former: Vec::new(),
         }
     }
 
@@ -116,7 +139,7 @@ impl<'d> Section<'d> {
         let Some(table) = self.table else { return };
         for (name, _) in table {
             let word = name.get_ref().as_ref();
-            if !self.known.contains(&word) {
+            if !self.known.contains(&word) && !self.former.contains(&word) {
                 let fault = unknown_key(word, &self.known, &self.path);
                 report.error(self.path_of(word), name.span(), fault);
             }
@@ -163,14 +186,6 @@ pub fn string(value: &Value<'_>) -> Result<String, Vec<Fault>> {
         Some(text) => Ok(text.to_owned()),
         None => Err(not_a("a string", value, "\"text\"")),
     }
-}
-
-/// `true` or `false`.
-pub fn boolean(value: &Value<'_>) -> Result<bool, Vec<Fault>> {
-    value
-        .get_ref()
-        .as_bool()
-        .ok_or_else(|| not_a("true or false", value, "true"))
 }
 
 /// A whole number within a range.

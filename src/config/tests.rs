@@ -51,7 +51,8 @@ fn nothing_written_is_a_whole_configuration() {
         (1, 5_000)
     );
     assert_eq!(config.control.relays, ["http://127.0.0.1:8090"]);
-    assert!(config.control.legacy_md5);
+    let both = [Algorithm::Sha256, Algorithm::Md5];
+    assert_eq!(config.control.digest, both, "the strongest first");
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn every_key_is_taken_over() {
         api = "10.0.0.2:8081"
         relays = ["http://10.0.0.1:8091/"]
         realm = "example.org"
-        legacy_md5 = false
+        digest = ["md5"]
         allowed_relays = ["10.0.0.1"]
         [link]
         secret_file = "/run/secret"
@@ -88,7 +89,7 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.media_ports, 30_000..=40_000);
     assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);
     assert_eq!(config.control.realm, "example.org");
-    assert!(!config.control.legacy_md5);
+    assert_eq!(config.control.digest, [Algorithm::Md5]);
     assert_eq!(config.link.secret_file, Path::new("/run/secret"));
     let data = Some(PathBuf::from("/override"));
     let config = Config::read(&source, &environment(), data).unwrap().config;
@@ -106,7 +107,7 @@ fn halves_of_one_file_find_each_other_without_being_told() {
 #[test]
 fn all_errors_are_reported_together_in_the_order_of_the_file() {
     let text = "dta = 1\n[relay]\nthreads = 0\nlisten = [\"udp:0.0.0.0\", \"upd:[::]:5060\"]\n\
-                [control]\nsip = 5070\nlegacy_md5 = \"yes\"\n[lnik]\n";
+                [control]\nsip = 5070\ndigest = \"md5\"\n[lnik]\n";
     let found = complaints(text);
     let places: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
     assert_eq!(
@@ -117,7 +118,7 @@ fn all_errors_are_reported_together_in_the_order_of_the_file() {
             "4:relay.listen",
             "4:relay.listen",
             "6:control.sip",
-            "7:control.legacy_md5",
+            "7:control.digest",
             "8:lnik"
         ]
     );
@@ -205,6 +206,41 @@ fn values_that_cannot_be_are_refused_with_a_remedy() {
         "quotation marks",
     );
     complains("control = 3", "1:control", "[control]");
+}
+
+#[test]
+fn digests_are_known_ones_each_named_once() {
+    for (value, words) in [
+        ("[\"sha256\"]", "did you mean `sha-256`?"),
+        ("[\"SHA-256\"]", "did you mean `sha-256`?"),
+        ("[\"kerberos\"]", "write \"sha-256\" or \"md5\""),
+        ("[]", "no phone could register"),
+        ("[\"md5\", \"sha-256\", \"md5\"]", "MD5 is named twice"),
+        ("\"md5\"", "not a list"),
+    ] {
+        let text = format!("[control]\ndigest = {value}");
+        complains(&text, "2:control.digest", words);
+    }
+    let text = "[control]\ndigest = [\"md5\", \"sha-256\"]";
+    let config = read(text).unwrap().config;
+    let turned = [Algorithm::Md5, Algorithm::Sha256];
+    assert_eq!(config.control.digest, turned, "the order is kept");
+}
+
+#[test]
+fn the_key_that_digest_replaced_is_told_what_to_write() {
+    for (value, words) in [
+        ("true", "write digest = [\"sha-256\", \"md5\"]"),
+        ("false", "write digest = [\"sha-256\"]"),
+        ("\"no\"", "write digest ="),
+    ] {
+        let text = format!("[control]\nlegacy_md5 = {value}");
+        assert!(read(&text).is_err());
+        complains(&text, "2:control.legacy_md5", words);
+    }
+    // Nobody is led to it.
+    let found = complaints("[control]\nlegacy_md = true");
+    assert!(!found[0].1.contains("legacy_md5"), "{found:#?}");
 }
 
 #[test]

@@ -150,6 +150,7 @@ mod tests {
             skills: skills.iter().map(|(s, l)| ((*s).into(), *l)).collect(),
             queues: queues.map(|q| q.iter().map(|id| QueueId::from(*id)).collect()),
             password: None,
+            digest: None,
             uri: None,
             paused: false,
         }

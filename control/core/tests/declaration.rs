@@ -91,6 +91,63 @@ fn what_is_written_as_json_is_read_back() {
     assert_eq!(serde_json::from_str::<Centre>(&json).unwrap(), declared);
 }
 
+// A3 A5
+#[test]
+fn the_digests_of_a_phone_are_checked() {
+    let problems = |agent: &str| -> Vec<(String, String)> {
+        let text = format!(
+            "queue = [{{ id = \"q\" }}]\nagent = [{{ id = \"anna\", {agent} }}]\nrule = [{{ id = \"all\", then = {{ queue = \"q\" }} }}]"
+        );
+        let problems = validate(&toml::from_str(&text).unwrap());
+        problems.into_iter().map(|p| (p.path, p.remedy)).collect()
+    };
+    for fine in [r#"["sha-256"]"#, r#"["md5"]"#, r#"["md5", "sha-256"]"#] {
+        assert_eq!(problems(&format!(r#"password = "x", digest = {fine}"#)), []);
+    }
+    for (agent, path, remedy) in [
+        (
+            r#"password = "x", digest = []"#,
+            "agent[0].digest",
+            "sha-256",
+        ),
+        (
+            r#"password = "x", digest = ["md5", "sha-256", "md5"]"#,
+            "agent[0].digest[2]",
+            "once",
+        ),
+        (
+            r#"uri = "sip:a@192.0.2.1", digest = ["md5"]"#,
+            "agent[0].digest",
+            "remove",
+        ),
+    ] {
+        let found = problems(agent);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, path);
+        assert!(found[0].1.contains(remedy), "{found:?}");
+    }
+    let unknown = toml::from_str::<Centre>(r#"agent = [{ id = "a", digest = ["sha1"] }]"#);
+    let unknown = unknown.unwrap_err().to_string();
+    assert!(
+        unknown.contains("`sha1`") && unknown.contains("`sha-256`") && unknown.contains("`md5`"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn the_digests_of_a_phone_are_written_back_in_their_order() {
+    let agent = r#"{"id":"anna","password":"x","digest":["md5","sha-256"]}"#;
+    let read: Centre = serde_json::from_str(&format!(r#"{{"agent":[{agent}]}}"#)).unwrap();
+    let written = serde_json::to_value(&read).unwrap();
+    assert_eq!(
+        written["agent"][0]["digest"],
+        serde_json::json!(["md5", "sha-256"])
+    );
+    let plain: Centre = serde_json::from_str(r#"{"agent":[{"id":"anna"}]}"#).unwrap();
+    let written = serde_json::to_value(&plain).unwrap();
+    assert_eq!(written["agent"][0].get("digest"), None);
+}
+
 // F5
 #[test]
 fn the_same_declaration_again_changes_nothing() {

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use patchbay_sip::digest::Algorithm;
+
 use crate::link::Secret;
 
 /// Everything that a node needs to know. `Debug` shows no secret.
@@ -16,8 +18,11 @@ pub struct ControlConfig {
     pub link_secret: Secret,
     /// The realm that agents' phones register in.
     pub realm: String,
-    /// Offer MD5 beside SHA-256 to phones (RFC 8760).
-    pub legacy_md5: bool,
+    /// The digests that phones are challenged with, the preferred first, unless their agent's
+    /// declaration says otherwise; users who do not exist are challenged with these as well. At
+    /// least one, none twice. Default: SHA-256, then MD5 for phones that know nothing better (RFC
+    /// 8760 section 2.4).
+    pub digest: Vec<Algorithm>,
     /// Addresses from which relays may connect; everybody else is cut off and counted.
     pub allowed_relays: Vec<IpAddr>,
     /// Retry-After for callers that are refused because of a shutdown, seconds.
@@ -36,7 +41,7 @@ impl ControlConfig {
             relay_urls: vec!["http://127.0.0.1:8090".to_owned()],
             link_secret,
             realm: "patchbay".to_owned(),
-            legacy_md5: true,
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
             allowed_relays: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             drain_retry_after_s: 5,
             idle_limit: None,

@@ -10,6 +10,7 @@ use patchbay_core::{
     Output, Snapshot, Status,
 };
 use patchbay_route::session::{RelayEvent, SessionEvent};
+use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{Message, ParseError};
 
@@ -113,6 +114,10 @@ impl Machine {
                 .password
                 .as_ref()
                 .map(|password| password.expose().to_owned()),
+            digest: agent
+                .digest
+                .as_ref()
+                .map(|named| named.iter().copied().map(Algorithm::from).collect()),
             uri: agent.uri.clone(),
         });
         self.signalling

@@ -101,7 +101,7 @@ async fn remembered(
 ) -> Result<Machine, ControlError> {
     let signalling = SignallingConfig {
         realm: config.realm.clone(),
-        legacy_md5: config.legacy_md5,
+        digest: config.digest.clone(),
         link_secret: config.link_secret.clone(),
         drain_retry_after_s: config.drain_retry_after_s,
         transactions: patchbay_sip::transaction::Config::default(),

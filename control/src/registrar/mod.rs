@@ -7,12 +7,13 @@ mod answer;
 mod binding;
 mod contact;
 mod limits;
+mod proof;
 mod register;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use patchbay_sip::digest::{Algorithm, Authority, ha1};
+use patchbay_sip::digest::{Algorithm, Authority};
 
 pub use answer::Answer;
 pub use binding::Binding;
@@ -22,13 +23,16 @@ pub use limits::{
 };
 pub use table::{MAX_BOUND_AGENTS, Table};
 
+use proof::Proof;
+
 /// How the registrar works.
 #[derive(Debug, Clone)]
 pub struct RegistrarConfig {
     /// The realm of the challenges.
     pub realm: String,
-    /// Offer MD5 beside SHA-256, for phones that know nothing else (RFC 8760 section 2.1).
-    pub legacy_md5: bool,
+    /// The digests of agents without their own, and of users who do not exist: the preferred
+    /// first. With none, nobody can register but those who have their own.
+    pub digest: Vec<Algorithm>,
 }
 
 /// An agent as far as reaching it is concerned.
@@ -38,6 +42,10 @@ pub struct Account {
     pub agent: String,
     /// The password, for an agent that registers.
     pub password: Option<String>,
+    /// The digests that its phones are challenged with, the preferred first; `None`: those of
+    /// [`RegistrarConfig`]. Others than those tell strangers, by the challenge, that the agent
+    /// exists.
+    pub digest: Option<Vec<Algorithm>>,
     /// The static URI, for an agent that is always there.
     pub uri: Option<String>,
 }
@@ -80,23 +88,9 @@ pub struct RegistrarCounters {
     pub refused: u64,
 }
 
-/// The hashes that credentials are checked against.
-struct Hashes {
-    sha256: String,
-    md5: Option<String>,
-}
-
-impl Hashes {
-    fn of(&self, algorithm: Algorithm) -> Option<String> {
-        match algorithm {
-            Algorithm::Sha256 => Some(self.sha256.clone()),
-            Algorithm::Md5 => self.md5.clone(),
-        }
-    }
-}
-
 struct Known {
-    ha1: Option<Hashes>,
+    /// None for an agent that does not register.
+    proof: Option<Proof>,
     uri: Option<String>,
 }
 
@@ -105,7 +99,8 @@ pub struct Registrar {
     config: RegistrarConfig,
     authority: Authority,
     accounts: BTreeMap<String, Known>,
-    decoy: Hashes,
+    /// Stands for all who do not exist or do not register.
+    decoy: Proof,
     table: Table,
     changes: VecDeque<Change>,
     counters: RegistrarCounters,
@@ -116,8 +111,8 @@ impl Registrar {
     #[must_use]
     pub fn new(config: RegistrarConfig, secret: [u8; 32]) -> Registrar {
         let password: String = secret.iter().rev().map(|b| format!("{b:02x}")).collect();
-        let decoy = hashes(&config, "", &password);
-        let authority = Authority::new(config.realm.as_str(), secret).with_md5(config.legacy_md5);
+        let decoy = Proof::new(&config.digest, "", &config.realm, &password);
+        let authority = Authority::new(config.realm.as_str(), secret);
         Registrar {
             config,
             authority,
@@ -140,16 +135,12 @@ impl Registrar {
         self.accounts = accounts
             .into_iter()
             .map(|account| {
-                let ha1 = account
-                    .password
-                    .map(|p| hashes(&self.config, &account.agent, &p));
-                (
-                    account.agent,
-                    Known {
-                        ha1,
-                        uri: account.uri,
-                    },
-                )
+                let digest = account.digest.as_ref().unwrap_or(&self.config.digest);
+                let proof = account.password.map(|password| {
+                    Proof::new(digest, &account.agent, &self.config.realm, &password)
+                });
+                let uri = account.uri;
+                (account.agent, Known { proof, uri })
             })
             .collect();
         let strangers: Vec<(String, String)> = self
@@ -158,7 +149,7 @@ impl Registrar {
             .filter(|agent| {
                 self.accounts
                     .get(*agent)
-                    .is_none_or(|known| known.ha1.is_none())
+                    .is_none_or(|known| known.proof.is_none())
             })
             .flat_map(|agent| self.table.of(agent))
             .map(|binding| (binding.agent.clone(), binding.contact.clone()))
@@ -184,7 +175,7 @@ impl Registrar {
             let known = self
                 .accounts
                 .get(&binding.agent)
-                .is_some_and(|k| k.ha1.is_some());
+                .is_some_and(|k| k.proof.is_some());
             let room = self.table.of(&binding.agent).len() < MAX_BINDINGS_PER_AGENT
                 && !self.table.full_for(&binding.agent);
             if !known || !room || binding.expires_unix_ms <= unix_ms {
@@ -302,13 +293,5 @@ impl Registrar {
                 reachable,
             });
         }
-    }
-}
-
-fn hashes(config: &RegistrarConfig, user: &str, password: &str) -> Hashes {
-    let hash = |algorithm| ha1(user, &config.realm, password, algorithm);
-    Hashes {
-        sha256: hash(Algorithm::Sha256),
-        md5: config.legacy_md5.then(|| hash(Algorithm::Md5)),
     }
 }

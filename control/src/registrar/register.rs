@@ -40,7 +40,8 @@ impl Registrar {
         Ok(self.listing(&agent, &path, unix_ms))
     }
 
-    /// The user that proved to know its password.
+    /// The user that proved to know its password. A user is offered the algorithms of its own, and
+    /// may answer in no other.
     fn authenticate(&mut self, request: &Message, unix_ms: u64) -> Result<String, Answer> {
         let now_unix = unix_ms / 1000;
         let mut stale = false;
@@ -50,11 +51,8 @@ impl Registrar {
             // An unknown user is checked against a password that nobody has, so that neither
             // the answer nor its time tells whether the user exists.
             let ha1 = |user: &str, algorithm: Algorithm| {
-                let account = accounts
-                    .get(user)
-                    .and_then(|a| a.ha1.as_ref())
-                    .unwrap_or(decoy);
-                account.of(algorithm)
+                let proof = accounts.get(user).and_then(|known| known.proof.as_ref());
+                proof.unwrap_or(decoy).hash(algorithm)
             };
             match self
                 .authority
@@ -65,12 +63,23 @@ impl Registrar {
                 _ => self.counters.refused += 1,
             }
         }
+        Err(self.challenge(request, now_unix, stale))
+    }
+
+    /// A 401 with the algorithms of the agent that the address of record names, since nobody else
+    /// may change its bindings. A user who does not exist is offered those of the node.
+    fn challenge(&mut self, request: &Message, now_unix: u64, stale: bool) -> Answer {
         self.counters.challenged += 1;
-        let mut answer = Answer::new(401, "Unauthorized");
-        for challenge in self.authority.challenges(now_unix, stale) {
-            answer = answer.with(HeaderName::WwwAuthenticate, challenge.to_header());
-        }
-        Err(answer)
+        let agent = aor(request).ok();
+        let known = agent.and_then(|agent| self.accounts.get(&agent));
+        let proof = known.and_then(|known| known.proof.as_ref());
+        let offered = proof.unwrap_or(&self.decoy).offered();
+        let challenges = self.authority.challenges(&offered, now_unix, stale);
+        challenges
+            .iter()
+            .fold(Answer::new(401, "Unauthorized"), |answer, challenge| {
+                answer.with(HeaderName::WwwAuthenticate, challenge.to_header())
+            })
     }
 
     /// RFC 3261 section 10.3 step 6: a star removes all, unless a binding is newer.

@@ -23,6 +23,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use patchbay_core::{AgentId, ContactId, IdSource, Input, OfferId};
+use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::{Config, Flow, Layer, Output};
 use patchbay_sip::{Message, ParseError};
 
@@ -42,8 +43,8 @@ pub use timers::{CANCEL_PATIENCE, KEEP_ANSWERED, PROGRESS_EVERY};
 pub struct SignallingConfig {
     /// The realm of the registrar's challenges.
     pub realm: String,
-    /// Offer MD5 beside SHA-256.
-    pub legacy_md5: bool,
+    /// The digests of agents that declare none of their own, the preferred first; not empty.
+    pub digest: Vec<Algorithm>,
     /// Signs transfers; shared with the relays.
     pub link_secret: Secret,
     /// Retry-After of a 503 during a shutdown, seconds.
@@ -112,7 +113,7 @@ impl Signalling {
             .fold(0, |all, byte| all << 8 | u64::from(*byte));
         let registrar = RegistrarConfig {
             realm: config.realm.clone(),
-            legacy_md5: config.legacy_md5,
+            digest: config.digest.clone(),
         };
         Signalling {
             layer: Layer::new(

@@ -1,6 +1,7 @@
 //! A phone registers: challenge, binding, refresh, expiry, and what is refused.
 use crate::support::{ONE_REGISTERS, Scene, UNIX_MS};
 use patchbay_sip::HeaderName;
+use patchbay_sip::digest::{Algorithm, Challenge};
 
 const PHONE: &str = "<sip:anna@198.51.100.1:5090>";
 const OTHER: &str = "<sip:anna@198.51.100.9:5090>";
@@ -67,6 +68,109 @@ fn md5_is_accepted_from_phones_that_know_nothing_else() {
         .to_owned();
     let ok = scene.authorise(request, &md5, "anna", "open sesame");
     assert_eq!(ok.status(), Some(200));
+}
+
+/// Like `ONE_REGISTERS`, with a line more for `anna`.
+fn anna_with(line: &str) -> String {
+    let password = "password = \"open sesame\"\n";
+    ONE_REGISTERS.replace(password, &format!("{password}{line}\n"))
+}
+
+/// The challenges that a REGISTER for this user gets, and their algorithms.
+fn challenges(scene: &mut Scene, user: &str) -> (Vec<String>, Vec<Algorithm>) {
+    let request = scene.register_request(user, Some(PHONE), 1);
+    scene.receive(&request);
+    let challenge = scene.expect(401);
+    let offered = challenge.headers.all(HeaderName::WwwAuthenticate);
+    let offered: Vec<String> = offered.map(str::to_owned).collect();
+    let algorithm = |text: &String| Challenge::parse(text).unwrap().algorithm;
+    let algorithms = offered.iter().map(algorithm).collect();
+    (offered, algorithms)
+}
+
+// A5: phones that give up when they are offered SHA-256 register without a change to them.
+#[test]
+fn an_agent_is_challenged_with_the_digests_that_it_declares() {
+    let (sha, md5) = (Algorithm::Sha256, Algorithm::Md5);
+    for (line, expected) in [
+        ("", vec![sha, md5]),
+        ("digest = [\"md5\"]", vec![md5]),
+        ("digest = [\"md5\", \"sha-256\"]", vec![md5, sha]),
+        ("digest = [\"sha-256\"]", vec![sha]),
+    ] {
+        let mut scene = Scene::new(&anna_with(line));
+        let (offered, algorithms) = challenges(&mut scene, "anna");
+        assert_eq!(algorithms, expected, "{line}");
+        for (n, challenge) in (1..).zip(&offered) {
+            let contact = format!("<sip:anna@198.51.100.{n}:5090>");
+            let request = scene.register_request("anna", Some(&contact), 10 * n);
+            let ok = scene.authorise(request, challenge, "anna", "open sesame");
+            assert_eq!(ok.status(), Some(200), "{line}: {challenge}");
+        }
+        let (_, unknown) = challenges(&mut scene, "nemo");
+        assert_eq!(unknown, [sha, md5], "unknown users: the node's digests");
+    }
+}
+
+#[test]
+fn the_digests_of_the_node_hold_where_an_agent_declares_none() {
+    let centre = anna_with("digest = [\"sha-256\"]");
+    let centre = format!("{centre}\n[[agent]]\nid = \"bert\"\npassword = \"other words\"\n");
+    let mut scene = Scene::with_digest(&centre, &[Algorithm::Md5]);
+    assert_eq!(challenges(&mut scene, "anna").1, [Algorithm::Sha256]);
+    let (offered, algorithms) = challenges(&mut scene, "bert");
+    assert_eq!(algorithms, [Algorithm::Md5]);
+    assert_eq!(challenges(&mut scene, "nemo").1, [Algorithm::Md5]);
+    let request = scene.register_request("bert", Some(PHONE), 10);
+    let ok = scene.authorise(request, &offered[0], "bert", "other words");
+    assert_eq!(ok.status(), Some(200));
+}
+
+#[test]
+fn an_answer_in_an_algorithm_that_was_not_offered_is_refused() {
+    let (sha, md5) = ("algorithm=SHA-256", "algorithm=MD5");
+    for (digest, offered, other) in [("sha-256", sha, md5), ("md5", md5, sha)] {
+        let mut scene = Scene::new(&anna_with(&format!("digest = [\"{digest}\"]")));
+        let (challenges, _) = challenges(&mut scene, "anna");
+        // The same nonce, answered with the right password in the other algorithm.
+        let turned = challenges[0].replace(offered, other);
+        assert_ne!(turned, challenges[0]);
+        let request = scene.register_request("anna", Some(PHONE), 10);
+        let refused = scene.authorise(request, &turned, "anna", "open sesame");
+        assert_eq!(refused.status(), Some(401));
+        let again = refused.headers.get(HeaderName::WwwAuthenticate).unwrap();
+        assert!(
+            again.contains(offered) && !again.contains("stale"),
+            "{again}"
+        );
+        assert!(scene.saved.is_empty());
+    }
+}
+
+// The challenge follows the To header, what is accepted follows the credentials' user.
+#[test]
+fn the_weaker_digest_of_one_agent_does_not_serve_another() {
+    let centre = anna_with("digest = [\"md5\"]");
+    let strong = "id = \"bert\"\npassword = \"other words\"\ndigest = [\"sha-256\"]";
+    let mut scene = Scene::new(&format!("{centre}\n[[agent]]\n{strong}\n"));
+    let (offered, _) = challenges(&mut scene, "anna");
+    for (n, to) in (1..).zip(["anna", "bert"]) {
+        let request = scene.register_request(to, Some(PHONE), 10 * n);
+        let refused = scene.authorise(request, &offered[0], "bert", "other words");
+        assert_eq!(refused.status(), Some(401), "to {to}");
+    }
+    assert!(scene.saved.is_empty());
+}
+
+#[test]
+fn another_declaration_changes_the_digests_and_keeps_the_phone() {
+    let mut scene = Scene::new(ONE_REGISTERS);
+    let request = scene.register_request("anna", Some(PHONE), 1);
+    let ok = scene.register(request, "anna", "open sesame");
+    assert_eq!(ok.status(), Some(200));
+    scene.configure(&anna_with("digest = [\"md5\"]"));
+    assert!(scene.removed.is_empty());
+    assert_eq!(challenges(&mut scene, "anna").1, [Algorithm::Md5]);
 }
 
 #[test]

@@ -32,10 +32,7 @@ pub enum Refusal {
     /// The nonce is none of ours.
     #[error("not our nonce")]
     Nonce,
-    /// MD5, which is switched off.
-    #[error("algorithm switched off")]
-    Algorithm,
-    /// No such user.
+    /// No such user, or none with a hash of this algorithm.
     #[error("unknown user")]
     UnknownUser,
     /// The password is wrong.
@@ -67,7 +64,6 @@ pub enum Verdict {
 pub struct Authority {
     realm: String,
     secret: Vec<u8>,
-    md5: bool,
     serial: u64,
     /// Highest count used of each nonce, oldest nonce first.
     counts: BTreeMap<(u64, u64), u32>,
@@ -82,17 +78,10 @@ impl Authority {
         Authority {
             realm: realm.into(),
             secret: secret.into(),
-            md5: true,
             serial: 0,
             counts: BTreeMap::new(),
             forgotten: None,
         }
-    }
-
-    /// Switches MD5 off or on (it is on).
-    pub fn with_md5(mut self, allowed: bool) -> Authority {
-        self.md5 = allowed;
-        self
     }
 
     /// The realm.
@@ -100,14 +89,14 @@ impl Authority {
         &self.realm
     }
 
-    /// Challenges for one 401 or 407, strongest first, each for a header of its own (RFC 8760 section
-    /// 2.4). `now_unix` is in seconds.
-    pub fn challenges(&mut self, now_unix: u64, stale: bool) -> Vec<Challenge> {
-        let algorithms: &[Algorithm] = if self.md5 {
-            &[Algorithm::Sha256, Algorithm::Md5]
-        } else {
-            &[Algorithm::Sha256]
-        };
+    /// Challenges for one 401 or 407, one of each algorithm in this order, each for a header of its
+    /// own. The most preferred comes first (RFC 8760 section 2.4). `now_unix` is in seconds.
+    pub fn challenges(
+        &mut self,
+        algorithms: &[Algorithm],
+        now_unix: u64,
+        stale: bool,
+    ) -> Vec<Challenge> {
         let make = |algorithm: &Algorithm| {
             self.serial = self.serial.wrapping_add(1);
             Challenge {
@@ -123,7 +112,7 @@ impl Authority {
     }
 
     /// Checks the value of an Authorization or Proxy-Authorization header. `ha1_of` gives the stored
-    /// [`super::ha1`] of a user.
+    /// [`super::ha1`] of a user; none for a user who is unknown, or was not offered this algorithm.
     pub fn verify(
         &mut self,
         authorization: &str,
@@ -147,9 +136,6 @@ impl Authority {
         let credentials = Credentials::parse(authorization)?;
         if credentials.realm != self.realm {
             return Err(Refusal::Realm);
-        }
-        if credentials.algorithm == Algorithm::Md5 && !self.md5 {
-            return Err(Refusal::Algorithm);
         }
         let made = self.open_nonce(&credentials.nonce).ok_or(Refusal::Nonce)?;
         let ha1 = ha1_of(&credentials.username, credentials.algorithm);

@@ -4,6 +4,7 @@ use patchbay_sip::digest::{
 };
 
 const NOW: u64 = 1_800_000_000;
+const BOTH: &[Algorithm] = &[Algorithm::Sha256, Algorithm::Md5];
 
 fn authority() -> Authority {
     Authority::new("example.com", [7; 32])
@@ -69,13 +70,9 @@ fn the_examples_of_rfc_7616() {
 #[test]
 fn a_challenge_is_answered_and_accepted() {
     let mut authority = authority();
-    let challenges = authority.challenges(NOW, false);
+    let challenges = authority.challenges(BOTH, NOW, false);
     let algorithms: Vec<_> = challenges.iter().map(|c| c.algorithm).collect();
-    assert_eq!(
-        algorithms,
-        [Algorithm::Sha256, Algorithm::Md5],
-        "strongest first"
-    );
+    assert_eq!(algorithms, BOTH, "in the order that was asked for");
     for challenge in challenges {
         let read = Challenge::parse(&challenge.to_header()).unwrap();
         assert_eq!(read, challenge);
@@ -109,7 +106,7 @@ fn a_challenge_is_answered_and_accepted() {
 #[test]
 fn wrong_ones_are_refused() {
     let mut authority = authority();
-    let challenge = authority.challenges(NOW, false).remove(0);
+    let challenge = authority.challenges(BOTH, NOW, false).remove(0);
     let refused = |authority: &mut Authority, text: &str| match check(authority, text, NOW) {
         Verdict::Refused(why) => why,
         other => panic!("{other:?}"),
@@ -147,13 +144,24 @@ fn wrong_ones_are_refused() {
 }
 
 #[test]
-fn md5_can_be_switched_off() {
-    let mut lenient = authority();
-    let md5 = lenient.challenges(NOW, false).remove(1);
-    let mut strict = authority().with_md5(false);
-    assert_eq!(strict.challenges(NOW, false).len(), 1);
-    let verdict = check(&mut strict, &reply(&md5, "anna", "s3cret", 1), NOW);
-    assert_eq!(verdict, Verdict::Refused(Refusal::Algorithm));
+fn an_algorithm_that_a_user_has_no_hash_of_is_refused() {
+    let mut authority = authority();
+    let md5 = authority
+        .challenges(&[Algorithm::Md5], NOW, false)
+        .remove(0);
+    let sha_256_only = |user: &str, algorithm| match algorithm {
+        Algorithm::Sha256 => password_of(user, algorithm),
+        Algorithm::Md5 => None,
+    };
+    let credentials = reply(&md5, "anna", "s3cret", 1);
+    let verdict = authority.verify(&credentials, &Method::Register, sha_256_only, NOW);
+    assert_eq!(verdict, Verdict::Refused(Refusal::UnknownUser));
+    let stronger = authority
+        .challenges(&[Algorithm::Sha256], NOW, false)
+        .remove(0);
+    let credentials = reply(&stronger, "anna", "s3cret", 1);
+    let verdict = authority.verify(&credentials, &Method::Register, sha_256_only, NOW);
+    assert!(matches!(verdict, Verdict::Accepted { .. }), "{verdict:?}");
 }
 
 #[test]

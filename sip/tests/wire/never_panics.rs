@@ -115,7 +115,7 @@ proptest! {
             let _ = Challenge::parse(&text);
             let _ = Credentials::parse(&text).map(|credentials| credentials.count());
             let mut authority = Authority::new("r", [1; 32]);
-            let _ = authority.challenges(now, true);
+            let _ = authority.challenges(&[Algorithm::Sha256, Algorithm::Md5], now, true);
             let _ = authority.verify(&text, &Method::Invite, |_, _: Algorithm| Some(String::new()), now);
         }
     }

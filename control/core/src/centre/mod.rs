@@ -12,6 +12,7 @@ pub use validate::validate;
 
 use crate::id::{AgentId, QueueId, RuleId};
 use core::fmt;
+use patchbay_sip::digest::Algorithm;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -94,12 +95,48 @@ pub struct Agent {
     /// The password that its phone registers with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
+    /// The digests that its phone is challenged with, the preferred first, and the only ones that
+    /// it may answer with; default: the control node's setting. For phones that cannot cope with
+    /// that setting. Whoever sends a REGISTER without credentials sees the challenges, so an agent
+    /// whose digests differ from the control node's is told from a user who does not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Vec<Digest>>,
     /// Where it is reached without registering: a `sip:` or `sips:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
     /// Whether it starts paused. A later declaration changes the status only if this changed.
     #[serde(default)]
     pub paused: bool,
+}
+
+/// A digest that a phone proves its password with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Digest {
+    /// SHA-256 (RFC 8760).
+    #[serde(rename = "sha-256")]
+    Sha256,
+    /// MD5, for phones that know nothing better or give up when they are offered better.
+    #[serde(rename = "md5")]
+    Md5,
+}
+
+impl Digest {
+    /// The word that stands for it in a declaration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha-256",
+            Self::Md5 => "md5",
+        }
+    }
+}
+
+impl From<Digest> for Algorithm {
+    fn from(digest: Digest) -> Self {
+        match digest {
+            Digest::Sha256 => Self::Sha256,
+            Digest::Md5 => Self::Md5,
+        }
+    }
 }
 
 /// A text that is not shown in logs.

@@ -1,7 +1,7 @@
 //! Finds every problem of a declaration, each with its place and what to do.
 
 use super::problems::{Problem, Problems};
-use super::{Agent, Centre, Queue, rules};
+use super::{Agent, Centre, Digest, Queue, rules};
 use crate::id::{self, QueueId};
 use crate::limits::{MAX_AGENTS, MAX_QUEUES, MAX_RULES, MAX_SKILL_LEVEL, MAX_SKILLS};
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,6 +122,40 @@ fn agent(problems: &mut Problems, path: &str, agent: &Agent, queues: &BTreeSet<&
             "write it like \"sip:anna@192.0.2.7:5060\"",
         ),
         _ => {}
+    }
+    if let Some(named) = &agent.digest {
+        digest(problems, &format!("{path}.digest"), named, agent);
+    }
+}
+
+fn digest(problems: &mut Problems, path: &str, named: &[Digest], agent: &Agent) {
+    if named.is_empty() {
+        problems.add(
+            path,
+            format!("no digest is left for the phone of `{}`", agent.id),
+            "name \"sha-256\", \"md5\" or both, or remove the key: the control node's setting then holds",
+        );
+    }
+    let repeated = named
+        .iter()
+        .enumerate()
+        .find(|(index, one)| named.iter().take(*index).any(|earlier| earlier == *one));
+    if let Some((index, again)) = repeated {
+        problems.add(
+            format!("{path}[{index}]"),
+            format!("`{}` is named twice", again.as_str()),
+            "name each digest once, the preferred first",
+        );
+    }
+    if agent.password.is_none() && agent.uri.is_some() {
+        problems.add(
+            path,
+            format!(
+                "agent `{}` has a `uri`, so its phone does not register",
+                agent.id
+            ),
+            "remove `digest`, or give a `password` instead of the `uri`",
+        );
     }
 }
 

@@ -230,6 +230,7 @@ impl Distributor {
             skills: BTreeMap::new(),
             queues: Some(Vec::new()),
             password: None,
+            digest: None,
             uri: None,
             paused: false,
         };

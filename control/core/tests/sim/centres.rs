@@ -36,6 +36,7 @@ fn agent(number: u64, queues: &[&str], rng: &mut Rng) -> Agent {
             served.map(|id| (*id).into()).collect()
         }),
         password: registers.then(|| Secret::new("secret")),
+        digest: None,
         uri: (!registers).then(|| format!("sip:a{number}@192.0.2.{number}")),
         paused: rng.percent(5),
     }

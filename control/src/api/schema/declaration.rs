@@ -67,6 +67,12 @@ pub struct AgentDeclaration {
     /// Whether it has a password. Sent back without a `password`, true keeps the one it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_set: Option<bool>,
+    /// The digests that its phone is challenged with, the preferred first: `sha-256`, `md5` or
+    /// both; default: the control node's setting. Others than that setting's tell strangers that
+    /// the agent exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 1, example = json!(["md5"]))]
+    pub digest: Option<Vec<String>>,
     /// Where it is reached without registering: a `sip:` or `sips:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,

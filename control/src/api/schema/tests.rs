@@ -32,6 +32,7 @@ fn the_declaration_is_as_documented() {
     let centre: Centre = toml::from_str(
         "[[queue]]\nid = 'q'\n\
          [[agent]]\nid = 'a'\npassword = 'p'\nqueues = ['q']\nskills = { s = 1 }\n\
+         digest = ['md5']\n\
          [[agent]]\nid = 'b'\nuri = 'sip:b@c'\n\
          [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' } }\n\
          then = { queue = 'q', skills = { s = 1 }, call_type = 'c' }\n[offers]\n",

@@ -15,7 +15,7 @@ use patchbay_control::registrar::Binding;
 use patchbay_control::signalling::{Moment, SignallingConfig};
 use patchbay_core::{Centre, Event};
 use patchbay_route::transfer::{self, TransferTarget};
-use patchbay_sip::digest::{Challenge, answer};
+use patchbay_sip::digest::{Algorithm, Challenge, answer};
 use patchbay_sip::transaction::{Config, Flow};
 use patchbay_sip::{HeaderName, Message, Method, Transport};
 
@@ -104,10 +104,19 @@ impl Scene {
 
     /// Another seed is another process.
     pub fn seeded(centre: &str, seed: u8) -> Scene {
+        Scene::built(centre, seed, &[Algorithm::Sha256, Algorithm::Md5])
+    }
+
+    /// A control node that is set to these digests.
+    pub fn with_digest(centre: &str, digest: &[Algorithm]) -> Scene {
+        Scene::built(centre, 1, digest)
+    }
+
+    fn built(centre: &str, seed: u8, digest: &[Algorithm]) -> Scene {
         let start = Instant::now();
         let config = SignallingConfig {
             realm: "patchbay.example".into(),
-            legacy_md5: true,
+            digest: digest.to_vec(),
             link_secret: Secret::new(SECRET),
             drain_retry_after_s: 7,
             transactions: Config::default(),
@@ -418,7 +427,7 @@ impl Scene {
         request
     }
 
-    /// Sends a REGISTER, answers the challenge with the strongest algorithm, gives the outcome.
+    /// Sends a REGISTER, answers the first challenge, gives the outcome.
     pub fn register(&mut self, request: Message, user: &str, password: &str) -> Message {
         self.receive(&request);
         let challenge = self.expect(401);
