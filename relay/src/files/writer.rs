@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -189,6 +190,8 @@ fn open_file(path: &Path) -> io::Result<(std::fs::File, u64, bool)> {
         .write(true)
         .create(true)
         .truncate(false)
+        // Who called whom is for the operator alone.
+        .mode(0o600)
         .open(path)?;
     let length = file.metadata()?.len();
     let mut last = [b'\n'];
