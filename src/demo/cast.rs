@@ -281,10 +281,8 @@ impl Cast {
              \x20 calls        curl -H 'Authorization: Bearer {token}' {api_url}/api/v1/contacts\n\
              \x20 sessions     curl -H 'Authorization: Bearer {token}' {api_url}/api/v1/sessions\n\
              \x20 events       curl -N -H 'Authorization: Bearer {token}' {api_url}/api/v1/events\n\
-             \x20 your phone   call sip:support@{udp} or sip:sales@{udp} (udp), \
-             sip:support@{tcp};transport=tcp (tcp)\n",
-            udp = centre.sip_udp,
-            tcp = centre.sip_tcp,
+             \x20 your phone   call sip:support@{sip} or sip:sales@{sip}, over UDP or TCP\n",
+            sip = centre.sip_udp,
         )
     }
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use patchbay_sip::Transport;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use crate::up::{self, Parts, Running};
 
 /// A request to the API takes this long at most.
 const API_PATIENCE: Duration = Duration::from_secs(5);
+/// Tries to find a port that is free for UDP and for TCP.
+const PORT_TRIES: usize = 64;
 /// Sessions that the demo's relay has room for.
 const SESSIONS: usize = 256;
 
@@ -138,12 +140,12 @@ fn temporary_directory() -> Result<PathBuf> {
 
 fn config(data: PathBuf) -> Result<Config> {
     let mut config = Config::load(None, Some(data))?.config;
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let [control_sip, control_api, relay_api] = free_ports()?;
+    let sip = free_for_both()?;
     config.relay.listen = [ListenTransport::Udp, ListenTransport::Tcp]
         .map(|transport| Listen {
             transport,
-            address: any,
+            address: sip,
         })
         .to_vec();
     config.relay.control = vec![control_sip];
@@ -167,4 +169,15 @@ fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
         listeners.push(listener);
     }
     Ok(addresses)
+}
+
+/// A port that is free for UDP and for TCP, so that one address serves both.
+fn free_for_both() -> Result<SocketAddr> {
+    for _ in 0..PORT_TRIES {
+        let [address] = free_ports()?;
+        if UdpSocket::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port on loopback is free for both UDP and TCP")
 }

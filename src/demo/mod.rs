@@ -11,7 +11,7 @@ mod stream;
 use anyhow::{Context, Result};
 use clap::Args;
 use patchbay_bench::phones::{Exchange, ExchangeConfig};
-use patchbay_bench::report::{Paint, write_json};
+use patchbay_bench::report::{Paint, say, write_json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -72,16 +72,16 @@ async fn perform(args: &DemoArgs, centre: &DemoCentre, started: Instant) -> Resu
         .apply(&client, &cast.declaration(args.seconds))
         .await?;
     cast.register(&exchange, &mut phones).await?;
-    println!("{}", cast.introduction(centre, started.elapsed(), paint));
+    say(&cast.introduction(centre, started.elapsed(), paint));
     let mut show = Show::new(args, &exchange, &cast, paint);
     show.play(&mut phones, &mut events).await?;
     let result = show.result(centre)?;
-    println!("\n{}", result.render(paint));
+    say(&format!("\n{}", result.render(paint)));
     if let Some(path) = &args.json {
         write_json(path, &result).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if args.stay {
-        println!("{}", cast.how_to_look(centre));
+        say(&cast.how_to_look(centre));
         tokio::select! {
             ended = show.go_on(&mut phones, &mut events) => ended?,
             interrupted = tokio::signal::ctrl_c() => {

@@ -4,7 +4,7 @@
 use super::*;
 use serde_json::json;
 
-const CONTACT: &str = "00000000000000000000000000000007";
+const CONTACT: &str = "0000000000000007";
 
 fn story() -> Story {
     Story::new(Paint::plain())

@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 pub use paint::Paint;
-pub use screen::{Screen, clock};
+pub use screen::{Screen, clock, say};
 pub use table::{Mark, Table};
 
 /// The points of a distribution that reports name.

@@ -1,6 +1,6 @@
 //! Lines as things happen, with a progress bar below them where there is a terminal.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -14,6 +14,11 @@ pub struct Screen {
 #[must_use]
 pub fn clock() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// Prints a line. A reader who has gone (`| head`) is no reason to fail.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 impl Screen {
@@ -34,7 +39,7 @@ impl Screen {
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => println!("{text}"),
+            None => say(text),
         }
     }
 
