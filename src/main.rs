@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod config;
 mod demo;
+mod scratch;
 mod serve;
 mod up;
 

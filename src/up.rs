@@ -17,11 +17,6 @@ use tokio::task::JoinHandle;
 
 /// Pairs that one session may need on average: audio, and video now and then.
 const PAIRS_PER_SESSION: usize = 2;
-/// A call without any packet for so long has lost both phones: their networks are gone, or their
-/// BYE is.
-const MEDIA_TIMEOUT: Duration = Duration::from_secs(300);
-/// On hold both phones may rightly be silent.
-const HOLD_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 /// After the calls have ended, control gets this long to write down what it knows.
 const CONTROL_STOP: Duration = Duration::from_secs(5);
 
@@ -145,8 +140,8 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
         api: relay.api,
         link_secret: Secret(secret.as_bytes().to_vec()),
         max_sessions: relay.max_sessions,
-        media_timeout: MEDIA_TIMEOUT,
-        hold_timeout: HOLD_TIMEOUT,
+        media_timeout: relay.media_timeout,
+        hold_timeout: relay.hold_timeout,
         engine: EngineConfig {
             threads: relay.threads,
             cpus: relay.cpus.clone(),

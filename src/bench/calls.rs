@@ -1,6 +1,7 @@
 //! `patchbay bench calls`.
 
-use super::child::{Agent, ChildCentre, free_udp_ports};
+use super::child::{Agent, ChildCentre};
+use crate::scratch::free_udp_ports;
 use anyhow::{Result, bail};
 use clap::Args;
 use patchbay_bench::calls::{self, AgentArgs, CallReport, CallsArgs, Progress};
@@ -8,7 +9,7 @@ use patchbay_bench::phones::PhoneSpec;
 use patchbay_bench::report::{Paint, write_json};
 use patchbay_sip::Transport;
 use std::io::{IsTerminal, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,6 +20,10 @@ const PHONES: usize = 8;
 const CALLER_SOCKETS: usize = 8;
 /// Agents beyond the calls that talk on average, so that nobody waits.
 const SPARE: f64 = 1.5;
+/// Calls that talk at one time, at most: what the media ports of one address allow.
+const MAX_AGENTS: usize = 5000;
+/// The rate that a search is ready for.
+const SEARCH_TO_PER_S: f64 = 4000.0;
 /// A second more than the talk: set-up, hang-up and the agent's way back into the queue.
 const AROUND_TALK_S: f64 = 1.0;
 
@@ -62,13 +67,17 @@ pub async fn run(cli: CallsCli) -> Result<ExitCode> {
     if !(cli.rate.is_finite() && cli.rate > 0.0) {
         bail!("--rate must be a number above 0");
     }
-    let highest = if cli.search { 4000.0 } else { cli.rate };
+    let highest = if cli.search {
+        SEARCH_TO_PER_S
+    } else {
+        cli.rate
+    };
     let talking = highest * (cli.hold as f64 / 1000.0 + AROUND_TALK_S) * SPARE;
-    let agents = (talking.ceil() as usize).clamp(PHONES, 10_000);
-    let phones = free_udp_ports(Ipv4Addr::LOCALHOST, PHONES)?;
+    let agents = (talking.ceil() as usize).clamp(PHONES, MAX_AGENTS);
+    let phones = free_udp_ports(PHONES)?;
     let centre = match cli.target {
         Some(_) => None,
-        None => Some(ChildCentre::start(&declared(agents, &phones), 2 * agents).await?),
+        None => Some(ChildCentre::start(&declared(agents, &phones), agents + agents / 10).await?),
     };
     let sip = centre.as_ref().map(|centre| centre.sip).or(cli.target);
     let Some(target) = sip else {

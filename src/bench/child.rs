@@ -1,8 +1,9 @@
 //! A centre in a process of its own, so that its CPU time and memory are its own too.
 
+use crate::scratch;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -33,8 +34,9 @@ impl ChildCentre {
     /// # Errors
     /// Whatever hinders it; what it wrote is in the error.
     pub async fn start(agents: &[Agent], max_sessions: usize) -> Result<Self> {
-        let data = tempfile("patchbay-bench")?;
-        let [sip, control_sip, control_api, relay_api] = free_ports()?;
+        let data = scratch::directory("patchbay-bench")?;
+        let [control_sip, control_api, relay_api] = scratch::free_ports()?;
+        let sip = scratch::free_for_both()?;
         let config = format!(
             "[relay]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\ncontrol = [\"{control_sip}\"]\n\
              api = \"{relay_api}\"\nmax_sessions = {max_sessions}\nmedia_ports = \"{MEDIA_PORTS}\"\n\
@@ -112,38 +114,4 @@ impl ChildCentre {
         // What cannot be removed is in the temporary directory anyway.
         let _ = std::fs::remove_dir_all(&self.data);
     }
-}
-
-fn tempfile(prefix: &str) -> Result<PathBuf> {
-    let mut name = [0_u8; 8];
-    getrandom::fill(&mut name).context("the system gives no random numbers")?;
-    let name = format!("{prefix}-{:016x}", u64::from_ne_bytes(name));
-    let path = std::env::temp_dir().join(name);
-    std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    Ok(path)
-}
-
-fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
-    let mut held = Vec::with_capacity(N);
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    for address in &mut addresses {
-        let listener = TcpListener::bind(*address).context("no free port on loopback")?;
-        *address = listener.local_addr()?;
-        // All are held until the last one is known, so that they differ.
-        held.push(listener);
-    }
-    Ok(addresses)
-}
-
-/// UDP ports that are free now on an address, for phones that the centre must know beforehand.
-///
-/// # Errors
-/// If there are none.
-pub fn free_udp_ports(ip: Ipv4Addr, count: usize) -> Result<Vec<SocketAddr>> {
-    let sockets: Vec<UdpSocket> = (0..count)
-        .map(|_| UdpSocket::bind((ip, 0)))
-        .collect::<Result<_, _>>()
-        .context("no free port on loopback")?;
-    let addresses = sockets.iter().map(UdpSocket::local_addr);
-    Ok(addresses.collect::<Result<_, _>>()?)
 }

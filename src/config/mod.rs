@@ -19,6 +19,7 @@ mod tests;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use patchbay_sip::digest::Algorithm;
 pub use problem::{Problems, Report};
@@ -68,6 +69,10 @@ pub struct Relay {
     pub media_ports: RangeInclusive<u16>,
     /// Most sessions at a time; further calls are refused with 503.
     pub max_sessions: usize,
+    /// A call without any packet for so long is ended.
+    pub media_timeout: Duration,
+    /// The same for a call on hold.
+    pub hold_timeout: Duration,
 }
 
 /// `[control]`

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use patchbay_sip::digest::Algorithm;
 
@@ -18,6 +19,12 @@ const CONTROL_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST),
 const SIP_PORT: u16 = 5060;
 const MEDIA_PORTS: RangeInclusive<u16> = 20_000..=59_999;
 const MAX_SESSIONS: usize = 5_000;
+/// Without any packet for so long both phones are gone.
+const MEDIA_TIMEOUT: Duration = Duration::from_secs(300);
+/// On hold both phones may rightly be silent.
+const HOLD_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
+/// Seconds of silence that may be asked for: the relay looks every 15 s.
+const SILENCE_S: RangeInclusive<usize> = 15..=86_400;
 /// More sessions than the ports of one address can carry are never useful.
 const HIGHEST_MAX_SESSIONS: usize = 65_536 / PORTS_PER_SESSION;
 
@@ -37,6 +44,8 @@ pub struct RawRelay {
     pub cpus: Option<Placed<Vec<Placed<usize>>>>,
     pub media_ports: Option<Placed<RangeInclusive<u16>>>,
     pub max_sessions: Option<Placed<usize>>,
+    pub media_timeout: Option<Placed<usize>>,
+    pub hold_timeout: Option<Placed<usize>>,
 }
 
 /// `[control]` as written.
@@ -68,6 +77,8 @@ impl RawRelay {
             cpus: section.take(report, "cpus", list(number(0..=MAX_CPU))),
             media_ports: section.take(report, "media_ports", parsed(fields::port_range)),
             max_sessions: section.take(report, "max_sessions", number(1..=HIGHEST_MAX_SESSIONS)),
+            media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
+            hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
         };
         section.finish(report);
         read
@@ -85,6 +96,8 @@ impl RawRelay {
             cpus,
             media_ports: value(&self.media_ports).unwrap_or(MEDIA_PORTS),
             max_sessions: value(&self.max_sessions).unwrap_or(MAX_SESSIONS),
+            media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
+            hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),
         }
     }
 }
@@ -128,6 +141,10 @@ impl RawControl {
 
 fn value<T: Clone>(placed: &Option<Placed<T>>) -> Option<T> {
     placed.as_ref().map(|placed| placed.value.clone())
+}
+
+fn seconds(placed: &Option<Placed<usize>>) -> Option<Duration> {
+    value(placed).map(|seconds| Duration::from_secs(seconds as u64))
 }
 
 fn values<T: Clone>(placed: &Option<Placed<Vec<Placed<T>>>>) -> Option<Vec<T>> {

@@ -67,6 +67,8 @@ fn every_key_is_taken_over() {
         cpus = [2, 3]
         media_ports = "30000-40000"
         max_sessions = 2000
+        media_timeout = 60
+        hold_timeout = 600
         [control]
         sip = "10.0.0.2:5071"
         api = "10.0.0.2:8081"
@@ -87,6 +89,8 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.threads, 2, "threads follow the CPUs");
     assert_eq!(config.relay.cpus, [2, 3]);
     assert_eq!(config.relay.media_ports, 30_000..=40_000);
+    let silence = (config.relay.media_timeout, config.relay.hold_timeout);
+    assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
     assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);
     assert_eq!(config.control.realm, "example.org");
     assert_eq!(config.control.digest, [Algorithm::Md5]);

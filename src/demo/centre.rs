@@ -3,17 +3,16 @@
 
 use anyhow::{Context, Result, bail};
 use patchbay_sip::Transport;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Config, Listen, ListenTransport};
+use crate::scratch;
 use crate::up::{self, Parts, Running};
 
 /// A request to the API takes this long at most.
 const API_PATIENCE: Duration = Duration::from_secs(5);
-/// Tries to find a port that is free for UDP and for TCP.
-const PORT_TRIES: usize = 64;
 /// Sessions that the demo's relay has room for.
 const SESSIONS: usize = 256;
 
@@ -49,7 +48,7 @@ impl DemoCentre {
     /// # Errors
     /// Whatever hinders a part.
     pub async fn start() -> Result<Self> {
-        let data = temporary_directory()?;
+        let data = scratch::directory("patchbay-demo")?;
         let config = config(data.clone())?;
         let running = up::start(&config, Parts::Both).await?;
         let (Some(relay), Some(control)) = (&running.relay, &running.control) else {
@@ -129,19 +128,10 @@ impl DemoCentre {
     }
 }
 
-fn temporary_directory() -> Result<PathBuf> {
-    let mut name = [0_u8; 8];
-    getrandom::fill(&mut name).context("the system gives no random numbers")?;
-    let name = format!("patchbay-demo-{:016x}", u64::from_ne_bytes(name));
-    let path = std::env::temp_dir().join(name);
-    std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    Ok(path)
-}
-
 fn config(data: PathBuf) -> Result<Config> {
     let mut config = Config::load(None, Some(data))?.config;
-    let [control_sip, control_api, relay_api] = free_ports()?;
-    let sip = free_for_both()?;
+    let [control_sip, control_api, relay_api] = scratch::free_ports()?;
+    let sip = scratch::free_for_both()?;
     config.relay.listen = [ListenTransport::Udp, ListenTransport::Tcp]
         .map(|transport| Listen {
             transport,
@@ -155,29 +145,4 @@ fn config(data: PathBuf) -> Result<Config> {
     config.control.api = control_api;
     config.control.relays = vec![format!("http://{relay_api}")];
     Ok(config)
-}
-
-/// Ports that are free now. The relay has to know control's before it starts, and the other way
-/// round, so they cannot be left to the moment of binding.
-fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
-    let mut listeners = Vec::with_capacity(N);
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    for address in &mut addresses {
-        let listener = TcpListener::bind(*address).context("no free port on loopback")?;
-        *address = listener.local_addr()?;
-        // All are held until the last one is known, so that they differ.
-        listeners.push(listener);
-    }
-    Ok(addresses)
-}
-
-/// A port that is free for UDP and for TCP, so that one address serves both.
-fn free_for_both() -> Result<SocketAddr> {
-    for _ in 0..PORT_TRIES {
-        let [address] = free_ports()?;
-        if UdpSocket::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    bail!("no port on loopback is free for both UDP and TCP")
 }
