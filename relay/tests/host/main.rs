@@ -1,0 +1,6 @@
+//! A relay host with real sockets, a control node played by the test, and its private API.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod api;
+mod edge;
+mod support;
