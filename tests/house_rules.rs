@@ -93,6 +93,25 @@ fn the_top_level_is_where_people_look_for_it() {
     }
 }
 
+// F2
+#[test]
+fn the_named_packages_do_their_work() {
+    for (package, place) in [
+        ("tokio_uring::", "relay/src/files/"),
+        ("socket2::", "relay/src/"),
+        ("rsip::", "sip/src/"),
+        ("crossbeam::", "relay/src/"),
+        ("mimalloc::", "src/main.rs"),
+        ("hdrhistogram::", "relay/src/engine/"),
+        ("clap::", "src/"),
+    ] {
+        let used = rust_files()
+            .filter(|name| name.starts_with(place) && !is_test(name))
+            .any(|name| product_code(&read(&name)).contains(package));
+        assert!(used, "{package} is used in {place}");
+    }
+}
+
 #[test]
 fn dependencies_between_the_crates_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
