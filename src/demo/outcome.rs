@@ -199,3 +199,67 @@ impl DemoResult {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use patchbay_bench::calls::Direction;
+    use patchbay_bench::phones::HeardCounts;
+
+    fn verdict(change: impl FnOnce(&mut AudioFigures)) -> Vec<String> {
+        let direction = Direction {
+            sent: 100,
+            heard: HeardCounts {
+                received: 100,
+                ..HeardCounts::default()
+            },
+            lost: 0,
+            latency_us: Quantiles::default(),
+        };
+        let mut audio = AudioFigures {
+            to_agents: direction,
+            to_callers: direction,
+            crossed: 0,
+            reports_sent: 1,
+            reports_heard: 1,
+            lateness_us: Quantiles::default(),
+            send_errors: 0,
+        };
+        change(&mut audio);
+        let tally = Tally {
+            offered: 1,
+            answered: 1,
+            completed: 1,
+            ..Tally::default()
+        };
+        let relayed = Relayed {
+            packets: 200,
+            drops: Vec::new(),
+            forwarding: Quantiles::default(),
+            open: 0,
+        };
+        let result = DemoResult::new(&tally, audio, ExchangeCounters::default(), relayed);
+        assert_eq!(result.is_good(), result.problems.is_empty());
+        result.problems
+    }
+
+    // F6
+    #[test]
+    fn whatever_is_wrong_with_the_audio_fails_the_demo() {
+        assert_eq!(verdict(|_| {}), [""; 0]);
+        let missing = verdict(|audio| audio.to_agents.heard.received = 99);
+        assert!(
+            missing[0].contains("1 packets to agents missing"),
+            "{missing:?}"
+        );
+        let corrupted = verdict(|audio| audio.to_callers.heard.corrupted = 2);
+        assert!(
+            corrupted[0].contains("2 packets to callers corrupted"),
+            "{corrupted:?}"
+        );
+        assert!(!verdict(|audio| audio.to_callers.heard.foreign = 1).is_empty());
+        assert!(!verdict(|audio| audio.crossed = 1).is_empty());
+        assert!(!verdict(|audio| audio.to_agents.sent = 0).is_empty());
+    }
+}
