@@ -1,6 +1,6 @@
 //! The chosen agent's phone refuses: the next agent gets the call, and the caller never knows.
 
-mod support;
+use crate::support;
 
 use support::{CALL, CALLER, Centre, Declaration, SOON, Sipp, have};
 

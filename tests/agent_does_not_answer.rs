@@ -1,6 +1,6 @@
 //! The chosen agent's phone rings and nobody picks up: it is cancelled, and the next agent rings.
 
-mod support;
+use crate::support;
 
 use support::{CALL, CALLER, Centre, Declaration, SOON, Sipp, have};
 

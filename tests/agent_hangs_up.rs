@@ -1,6 +1,6 @@
 //! The agent ends the call.
 
-mod support;
+use crate::support;
 
 use support::{CALL, CALLER, Centre, SOON, Sipp, have};
 

@@ -1,6 +1,6 @@
 //! Agents' phones register through the edge with digest, and are called where they registered from.
 
-mod support;
+use crate::support;
 
 use support::{CALL, CALLER, Centre, Declaration, SOON, Setup, Sipp, have};
 

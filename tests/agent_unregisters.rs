@@ -1,6 +1,6 @@
 //! The only agent leaves while a caller waits for her: nobody rings an empty desk.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Answer and CANCEL meet on the way: whoever wins, nobody is left in half a call.
 
-mod support;
+use crate::support;
 
 use support::{CALL, CALLER, Centre, SOON, Sipp, have};
 

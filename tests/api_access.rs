@@ -1,6 +1,6 @@
 //! The API: authenticated, documented, versioned; its events tell the story of a call as it happens.
 
-mod support;
+use crate::support;
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,6 +1,6 @@
 //! An agent's phone as people have it: baresip registers with digest, answers, and sends a tone.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The same call over TCP, on the caller's and on the agent's side.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A phone calls the centre over UDP, an agent's phone answers, both talk, the caller hangs up.
 //! Both phones are sipp; the packets are counted by the test.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

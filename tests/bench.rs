@@ -1,6 +1,6 @@
 //! `patchbay bench`: the generators place real load and report what a person and a program can read.
 
-mod support;
+use crate::support;
 
 use std::process::Command;
 

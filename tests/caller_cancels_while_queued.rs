@@ -1,6 +1,6 @@
 //! The caller hangs up while nobody has been asked yet.
 
-mod support;
+use crate::support;
 
 use support::{CALL, CALLER, Centre, Declaration, Sipp, have, until};
 

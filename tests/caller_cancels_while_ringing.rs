@@ -1,6 +1,6 @@
 //! The caller hangs up while the agent's phone rings.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Control dies in the middle of a call. The call does not notice.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

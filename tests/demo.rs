@@ -1,6 +1,6 @@
 //! `patchbay demo`: a whole centre on loopback, and a verdict.
 
-mod support;
+use crate::support;
 
 use std::process::Command;
 

@@ -1,7 +1,7 @@
 //! Nobody outside can make the relay call an agent: not with an agent in the URI, not with a
 //! signature of somebody else's call, not with headers that only the relay host may write.
 
-mod support;
+use crate::support;
 
 use std::net::UdpSocket;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! re-INVITEs inside a call: either side holds and takes back; the audio goes on afterwards.
 
-mod support;
+use crate::support;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -93,6 +93,33 @@ fn the_top_level_is_where_people_look_for_it() {
     }
 }
 
+#[test]
+fn every_scenario_is_part_of_a_test_program() {
+    let mut forgotten = Vec::new();
+    for (folder, programs) in [
+        ("tests/", &["acceptance", "house_rules"] as &[&str]),
+        ("control/tests/", &["api", "store"]),
+        ("relay/tests/", &["engine", "engine_allocations"]),
+    ] {
+        let listed: String = programs
+            .iter()
+            .map(|program| read(&format!("{folder}{program}.rs")))
+            .collect();
+        for name in rust_files() {
+            let file = name
+                .strip_prefix(folder)
+                .and_then(|rest| rest.strip_suffix(".rs"));
+            let Some(scenario) = file.filter(|file| !file.contains('/')) else {
+                continue;
+            };
+            if !programs.contains(&scenario) && !listed.contains(&format!("mod {scenario};")) {
+                forgotten.push(name);
+            }
+        }
+    }
+    report("is a module of a test program", &forgotten);
+}
+
 // F2
 #[test]
 fn the_named_packages_do_their_work() {

@@ -1,6 +1,6 @@
 //! The caller lives on IPv6, the agent on IPv4: the relay host stands between the two worlds.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The caller never confirms the answer: it is repeated for 32 seconds, then both sides are hung up on.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What no phone should send. Each gets the answer that fits or a counted drop; the server lives on.
 
-mod support;
+use crate::support;
 
 use std::io::Write;
 use std::net::TcpStream;

@@ -1,6 +1,6 @@
 //! RTP bleed and RTP inject: who is not in the call hears nothing of it and cannot speak into it.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Nobody is there: the caller is told so at once, and when to try again.
 
-mod support;
+use crate::support;
 
 use support::{CALL, CALLER, Centre, Declaration, Sipp, have};
 

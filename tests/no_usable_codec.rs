@@ -1,6 +1,6 @@
 //! The caller offers nothing that an agent could hear: 488, and no agent is bothered.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

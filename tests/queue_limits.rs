@@ -1,6 +1,6 @@
 //! A queue that is full, and one in which the wait becomes too long.
 
-mod support;
+use crate::support;
 
 use support::{CALL, CALLER, Centre, Declaration, SOON, Sipp, have, until};
 

@@ -1,6 +1,6 @@
 //! One agent, several callers: each is told that it waits, and they are served in their order.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Over UDP an INVITE may come more than once. It is one call.
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Rules decide what a call is, skills decide who takes it, and a dry run says the same beforehand.
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use support::{CALL, CALLER, Centre, Declaration, SOON, Sipp, have};

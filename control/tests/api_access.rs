@@ -1,7 +1,7 @@
 //! Who may, and what the API says to a request that it cannot take (F5).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
+use crate::api_support;
 
 use api_support::{Server, TOKEN, problem};
 use reqwest::{Method, StatusCode};

@@ -1,7 +1,7 @@
 //! Agents one by one: declared, changed, paused, removed (F5, A4).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
+use crate::api_support;
 
 use api_support::{Server, problem};
 use reqwest::{Method, StatusCode};

@@ -2,7 +2,7 @@
 //! never out (F5, A4).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
+use crate::api_support;
 
 use api_support::{CENTRE, Server, problem};
 use reqwest::{Method, StatusCode};

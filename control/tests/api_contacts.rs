@@ -1,8 +1,8 @@
 //! Contacts that live and contacts that were, each with its story (G4, F5).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
-mod store_support;
+use crate::api_support;
+use crate::store_support;
 
 use api_support::{Caller, Server, invite, problem};
 use patchbay_control::store::Store;

@@ -1,7 +1,7 @@
 //! The event stream has no gap and no repetition, wherever it begins (F5, A4).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
+use crate::api_support;
 
 use api_support::{Caller, Server, TOKEN, invite, problem};
 use patchbay_control::store::Store;

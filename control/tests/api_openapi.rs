@@ -1,7 +1,7 @@
 //! The OpenAPI document lists every route, and the server answers each as the document says (F5).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
+use crate::api_support;
 
 use api_support::Server;
 use reqwest::{Method, StatusCode};

@@ -1,7 +1,7 @@
 //! The status page is whole in itself and holds no data (F5).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
+use crate::api_support;
 
 use api_support::Server;
 

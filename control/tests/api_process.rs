@@ -1,7 +1,7 @@
 //! For those who run it: health, readiness with what is missing, metrics, relays (F5).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
+use crate::api_support;
 
 use api_support::{Caller, Server, invite};
 use patchbay_control::store::Store;

@@ -1,7 +1,7 @@
 //! Rules are tried out on facts and on an INVITE, and explain their answer (A3, G4).
 #![allow(clippy::unwrap_used)]
 
-mod api_support;
+use crate::api_support;
 
 use api_support::{Server, invite, problem};
 use reqwest::{Method, StatusCode};

@@ -1,7 +1,7 @@
 //! Registered phones can be rung at once after a restart (A5).
 #![allow(clippy::unwrap_used)]
 
-mod store_support;
+use crate::store_support;
 
 use patchbay_control::registrar::Binding;
 use patchbay_control::store::Store;

@@ -1,7 +1,7 @@
 //! The declaration in force survives the process (F5).
 #![allow(clippy::unwrap_used)]
 
-mod store_support;
+use crate::store_support;
 
 use patchbay_control::store::Store;
 use patchbay_core::Centre;

@@ -1,7 +1,7 @@
 //! Events have cursors without gaps, also across a restart, and the oldest go beyond a limit.
 #![allow(clippy::unwrap_used)]
 
-mod store_support;
+use crate::store_support;
 
 use patchbay_control::store::Store;
 use patchbay_core::Event;

@@ -1,7 +1,7 @@
 //! The files are private, one process has them, and what is wrong with them is said plainly (F5).
 #![allow(clippy::unwrap_used)]
 
-mod store_support;
+use crate::store_support;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

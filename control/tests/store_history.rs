@@ -1,7 +1,7 @@
 //! Past contacts are told from their events (G4).
 #![allow(clippy::unwrap_used)]
 
-mod store_support;
+use crate::store_support;
 
 use patchbay_control::store::{Outcome, Store};
 use patchbay_core::{AgentId, ContactId, EndCause, RefuseReason};

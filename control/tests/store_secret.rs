@@ -1,7 +1,7 @@
 //! Secrets are made once, kept with mode 0600, and refused when others could read them (F5).
 #![allow(clippy::unwrap_used)]
 
-mod store_support;
+use crate::store_support;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

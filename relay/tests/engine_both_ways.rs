@@ -1,8 +1,7 @@
 //! F1: RTP and RTCP pass both ways, and the counters say so.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Component, Side};
 
 #[test]

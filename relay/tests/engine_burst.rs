@@ -1,8 +1,7 @@
 //! F1: more packets at once than there are buffers wait in their sockets, and all are sent on.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Engine, EngineConfig};
 use patchbay_route::limits::BUFFERS_PER_THREAD;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};

@@ -1,8 +1,7 @@
 //! F1: a closed pair forwards nothing, and gives back its ports and its row.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{CommandError, OpenError, PairSpec, Side};
 
 #[test]

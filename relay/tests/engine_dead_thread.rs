@@ -1,8 +1,7 @@
 //! F1: a packet thread that fails is reported and takes its own pairs only.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{CommandError, Engine, EngineConfig, OpenError, PairSpec, Side};
 
 #[test]

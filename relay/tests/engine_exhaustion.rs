@@ -1,8 +1,7 @@
 //! F1: without ports, rows or a local address nothing is opened and nothing leaks.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Engine, EngineConfig, OpenError, PairSpec};
 use std::net::UdpSocket;
 

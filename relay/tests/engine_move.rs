@@ -1,8 +1,7 @@
 //! B6: a re-INVITE moves the medium, puts it on hold and takes it back.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Component, DropReason, Side};
 
 #[test]

@@ -1,8 +1,7 @@
 //! F1: RTCP multiplexed on the RTP port (RFC 5761) on one side and not on the other.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{PairSpec, Side};
 
 #[test]

@@ -1,8 +1,7 @@
 //! F1: a party behind NAT sends from another port or address than its SDP says.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Component, DropReason, PairSpec, Side};
 use std::time::Duration;
 

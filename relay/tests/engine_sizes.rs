@@ -1,8 +1,7 @@
 //! F1: datagrams of every size up to the limit pass; a larger one is dropped by name.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Component, DropReason, Side};
 use patchbay_route::limits::MAX_DATAGRAM_BYTES;
 

@@ -1,8 +1,7 @@
 //! F1: who is not the party is neither heard nor sent to, before and after learning.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Component, DropReason, PairSpec, Side};
 
 #[test]

@@ -1,8 +1,7 @@
 //! F1, F5: a thousand pairs on two threads, all of them carrying packets.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Engine, EngineConfig};
 
 #[test]

@@ -1,8 +1,7 @@
 //! F1: ICMP errors, from a phone that is not there yet or no more, do not end a flow.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{Component, PairSpec, Side};
 use std::net::UdpSocket;
 

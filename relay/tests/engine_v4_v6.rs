@@ -1,8 +1,7 @@
 //! A1, F1: one side speaks IPv4 and the other IPv6.
 #![allow(clippy::unwrap_used)]
 
-mod engine_support;
-use engine_support::*;
+use crate::engine_support::*;
 use patchbay_relay::engine::{CommandError, PairSpec, Side};
 
 #[test]

@@ -1,0 +1,13 @@
+//! The control API, one subject a file.
+
+mod api_access;
+mod api_agents;
+mod api_centre;
+mod api_contacts;
+mod api_events;
+mod api_openapi;
+mod api_page;
+mod api_process;
+mod api_rules;
+mod api_support;
+mod store_support;

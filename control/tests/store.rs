@@ -1,0 +1,9 @@
+//! The store, one subject a file.
+
+mod store_bindings;
+mod store_centre;
+mod store_events;
+mod store_files;
+mod store_history;
+mod store_secret;
+mod store_support;

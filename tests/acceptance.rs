@@ -1,0 +1,34 @@
+//! The acceptance tests, one scenario a file: linked once, they build in a fraction of the time.
+
+mod agent_busy;
+mod agent_does_not_answer;
+mod agent_hangs_up;
+mod agent_registers;
+mod agent_unregisters;
+mod answer_crosses_cancel;
+mod api_access;
+mod baresip_agent;
+mod basic_call_tcp;
+mod basic_call_udp;
+mod bench;
+mod caller_cancels_while_queued;
+mod caller_cancels_while_ringing;
+mod check_reports_everything;
+mod control_killed;
+mod demo;
+mod forged_transfer;
+mod graceful_stop;
+mod hold;
+mod ipv6_caller_to_ipv4_agent;
+mod lost_ack;
+mod malformed_requests;
+mod media_strangers;
+mod no_agent;
+mod no_usable_codec;
+mod ports_exhausted;
+mod queue_limits;
+mod queue_order;
+mod retransmitted_invite;
+mod rules_and_skills;
+mod support;
+mod systemd_units;
