@@ -19,6 +19,10 @@ use up::Parts;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Signalling is one task; packets, files and the database have threads of their own. A second
+/// worker only passes messages from core to core: a quarter more CPU for each call, measured.
+const WORKERS: usize = 1;
+
 /// A contact distributor (SIP calls to the right agent) and the relay that carries their media.
 ///
 /// `patchbay demo` shows it at work on this machine. `patchbay up` runs a whole centre;
@@ -79,6 +83,7 @@ fn log_to_stderr(command: &Command) {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
         .enable_all()
         .build()?;
     runtime.block_on(async {

@@ -23,6 +23,9 @@ pub const MAX_JOURNAL: usize = 65_536;
 /// Entries written together.
 const BATCH: usize = 512;
 
+/// How long the first entry of a batch waits for others.
+const GATHER: Duration = Duration::from_millis(20);
+
 /// First pause after a failed write; it doubles up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -103,6 +106,7 @@ impl JournalWriter {
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.queue.recv_many(&mut batch, BATCH).await > 0 {
+            self.gather(&mut batch).await;
             let mut events = Vec::new();
             for entry in batch.drain(..) {
                 match entry {
@@ -124,6 +128,20 @@ impl JournalWriter {
                 }
             }
             self.write_events(events).await;
+        }
+    }
+
+    /// Lets a batch fill for a moment: under load a commit for each event would cost more than
+    /// all the rest of a call.
+    async fn gather(&mut self, batch: &mut Vec<Entry>) {
+        if batch.len() >= BATCH {
+            return;
+        }
+        tokio::time::sleep(GATHER).await;
+        while batch.len() < BATCH
+            && let Ok(entry) = self.queue.try_recv()
+        {
+            batch.push(entry);
         }
     }
 

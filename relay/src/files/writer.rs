@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use tokio_uring::fs::{File, remove_file, rename};
 
@@ -36,6 +37,9 @@ pub(super) fn run(shared: &Shared, ready: &Sender<Result<(), JournalError>>) {
         }
     });
 }
+
+/// How long the first line of a batch waits for others: each batch is a write to the disk.
+const GATHER: Duration = Duration::from_millis(100);
 
 struct Writer<'a> {
     shared: &'a Shared,
@@ -92,6 +96,9 @@ impl<'a> Writer<'a> {
             {
                 tracing::error!(error = %e, "the journal's wake-up failed, it is closed");
                 break;
+            }
+            if !self.shared.is_stopping() {
+                tokio::time::sleep(GATHER).await;
             }
         }
         self.empty_queue().await;
