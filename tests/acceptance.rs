@@ -1,5 +1,7 @@
 //! The acceptance tests, one scenario a file: linked once, they build in a fraction of the time.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod agent_busy;
 mod agent_does_not_answer;
 mod agent_hangs_up;
