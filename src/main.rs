@@ -20,7 +20,8 @@ use up::Parts;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Signalling is one task; packets, files and the database have threads of their own. A second
-/// worker only passes messages from core to core: a quarter more CPU for each call, measured.
+/// worker only passes messages from core to core: 1.9 ms of CPU for each call instead of 1.5 ms,
+/// measured with `bench calls --rate 300` on two cores.
 const WORKERS: usize = 1;
 
 /// A contact distributor (SIP calls to the right agent) and the relay that carries their media.
