@@ -45,6 +45,8 @@ pub async fn search(
         let at_rate = CallsArgs {
             calls_per_s: rate,
             calls_total,
+            // A run with the tags and branches of the one before would look like its repetition.
+            seed: args.seed.wrapping_add(report.runs.len() as u64),
             ..args.clone()
         };
         let found = run(&at_rate, |state| progress(rate, state)).await?;
