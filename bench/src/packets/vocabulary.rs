@@ -1,0 +1,223 @@
+//! The words that bed, systems, generators and reports share.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::BenchError;
+
+/// The addresses of a call's two phones: caller, callee. RTCP is on the port above.
+pub type Phones = [SocketAddr; 2];
+
+/// One direction of one stream: from a phone through the relay to the other phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The phone that sends.
+    pub from: SocketAddr,
+    /// The relay's address that it sends to.
+    pub to: SocketAddr,
+    /// The relay's address that the packet must come from when it is delivered.
+    pub out: SocketAddr,
+    /// The phone that it must be delivered to.
+    pub at: SocketAddr,
+    /// What it carries.
+    pub kind: Kind,
+}
+
+/// What a stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// RTP of the payload and time that the load says.
+    Audio,
+    /// RTP of large packets, as of video.
+    Video,
+    /// Sender reports, one for each [`RTCP_EVERY`] packets of its stream.
+    Rtcp,
+}
+
+/// Packets of a stream for each report of it.
+pub const RTCP_EVERY: u32 = 100;
+/// RTP payload of a video packet, in bytes.
+pub const VIDEO_PAYLOAD_BYTES: usize = 1100;
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Packets a second, all ways together, RTCP included.
+    pub packets_per_s: u64,
+    /// For how long.
+    pub duration: Duration,
+    /// Packets that leave back to back: 1 is as even as can be.
+    pub burst: u32,
+    /// RTP payload of an audio packet, in bytes.
+    pub payload_bytes: usize,
+    /// Time that an audio packet's payload stands for.
+    pub ptime: Duration,
+}
+
+/// What a generator sent and what came out.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// For how long packets were sent.
+    pub elapsed: Duration,
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets that it was too late to send, or could not; not in `sent`.
+    pub not_sent: u64,
+    /// Packets that came out whole, from the right source, at the right phone.
+    pub delivered: u64,
+    /// Ways by which at least one packet came out.
+    pub open_ways: usize,
+    /// What came out wrong.
+    pub wrong: Wrong,
+    /// From sending to arrival, in nanoseconds, of the delivered ones.
+    pub latency: Histogram<u64>,
+    /// Packets lost at places that the generator can see (such as the device that it sends by).
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// Packets that came out of the relay and should not have, or not so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Wrong {
+    /// From another address than the relay's for that call.
+    pub source: u64,
+    /// Changed, cut, or of another flow.
+    pub content: u64,
+    /// After a later one of the same flow, or twice.
+    pub order: u64,
+}
+
+impl Wrong {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.source + self.content + self.order
+    }
+}
+
+/// How far a generator is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SoFar {
+    /// Time since sending began.
+    pub elapsed: Duration,
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets delivered.
+    pub delivered: u64,
+}
+
+/// Sends packets and checks what comes out.
+pub trait Generator {
+    /// `"xdp live frames"`, `"batched sends"`.
+    fn name(&self) -> &'static str;
+
+    /// Takes the ways that the next runs send by.
+    ///
+    /// # Errors
+    /// [`BenchError`] if there are too many, or what the system says.
+    fn arrange(&mut self, ways: &[Way]) -> Result<(), BenchError>;
+
+    /// Sends one packet by each way until every way is open, a few rounds at most, so that every
+    /// relay has learned its sources. Returns the number of open ways.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn warm_up(&mut self) -> Result<usize, BenchError>;
+
+    /// Sends a load and waits for its last packets.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn run(
+        &mut self,
+        load: &Load,
+        progress: &mut dyn FnMut(SoFar),
+    ) -> Result<Counted, BenchError>;
+}
+
+/// Where a relay lost packets, as it says itself.
+#[derive(Clone, Debug, Default)]
+pub struct Losses {
+    /// Packets that reached it.
+    pub received: u64,
+    /// Packets that it sent on.
+    pub forwarded: u64,
+    /// Packets that it did not, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// Packets that the kernel lost in full socket buffers of the relay's namespace.
+    pub buffers: u64,
+}
+
+/// A relay under test: a process of its own, which ends when this is dropped.
+pub trait System: Send {
+    /// Its name and version, such as `patchbay 0.1.0` or `rtpengine 10.5.3.5`.
+    fn name(&self) -> String;
+
+    /// Its engine, such as `uring`, `userspace`, `epoll`.
+    fn engine(&self) -> String;
+
+    /// Opens calls between phones at those addresses, and tells for each where its caller and
+    /// its callee are to send RTP to; RTCP goes to the port above.
+    ///
+    /// # Errors
+    /// [`BenchError::Relay`] says why not.
+    fn open(
+        &mut self,
+        calls: &[Phones],
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<[SocketAddr; 2]>, BenchError>;
+
+    /// Opens and closes calls at that rate until `stop`; these calls carry no media. Returns how
+    /// many were opened and closed.
+    ///
+    /// # Errors
+    /// [`BenchError::Relay`] says why not.
+    fn churn(
+        &mut self,
+        calls_per_s: u32,
+        phones: &[Phones],
+        stop: &AtomicBool,
+    ) -> Result<u64, BenchError>;
+
+    /// Its process.
+    fn pid(&self) -> u32;
+
+    /// What it counted so far, if it says.
+    fn losses(&mut self) -> Option<Losses>;
+
+    /// Heap allocations of its packet threads so far, if they are counted.
+    fn allocations(&mut self) -> Option<u64>;
+
+    /// Its own measure of forwarding time in nanoseconds, if it has one.
+    fn forwarding(&mut self) -> Option<Histogram<u64>>;
+}
+
+/// Which relay to test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SystemKind {
+    /// Ours.
+    Patchbay,
+    /// Debian's rtpengine-daemon, in user space.
+    Rtpengine,
+    /// A minimal loop of receive and send on connected sockets: what sockets cost at least.
+    Bare,
+}
+
+/// How a relay is to be started.
+#[derive(Clone, Debug)]
+pub struct SystemPlan {
+    /// Which.
+    pub kind: SystemKind,
+    /// The engine, where there is a choice (Patchbay): `uring`.
+    pub engine: String,
+    /// Packet threads, each on a core of the relay's.
+    pub threads: usize,
+    /// Calls that it must have room for.
+    pub calls: usize,
+}
