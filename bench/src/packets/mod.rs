@@ -7,13 +7,16 @@
 //! that the relay's share of CPU time includes its packets' delivery to the phones, and the
 //! generator's share includes their delivery to the relay.
 
+pub mod bed;
 mod load;
+pub mod measure;
 mod packet;
 mod phones;
 mod receive;
 mod run;
 mod send;
 mod target;
+pub mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,7 +29,8 @@ use serde::Serialize;
 use crate::report::{Mark, Table, grouped};
 
 pub use run::run;
-pub use target::{EngineTarget, Losses, Target};
+pub use target::{EngineTarget, Target};
+pub use vocabulary::{Losses, Wrong};
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -162,25 +166,6 @@ pub struct PacketReport {
     pub bytes_per_call: Option<u64>,
     /// What makes the figures doubtful.
     pub remarks: Vec<String>,
-}
-
-/// Packets that came out of the relay and should not have, or not so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Wrong {
-    /// From another address than the relay's for that call.
-    pub source: u64,
-    /// Changed, cut, or of another flow.
-    pub content: u64,
-    /// After a later one of the same flow, or twice.
-    pub order: u64,
-}
-
-impl Wrong {
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.source + self.content + self.order
-    }
 }
 
 /// Points of a distribution of times, in microseconds.

@@ -13,7 +13,8 @@ use super::packet::Template;
 use super::phones::Phones;
 use super::receive::{Arrived, Receiver};
 use super::send::{Sender, Shared};
-use super::target::{Losses, Target};
+use super::target::Target;
+use super::vocabulary::Losses;
 use super::{BenchError, Latency, MAX_CALLS, MAX_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES};
 use super::{PacketReport, PacketsArgs, Progress};
 

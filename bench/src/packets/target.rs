@@ -1,26 +1,12 @@
 //! What is measured: a relay that the generator can open calls on.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use patchbay_relay::engine::{Engine, EngineConfig, EngineTotals, HostUdp, PairSpec, Remote, Side};
 
-use super::{BenchError, PacketsArgs};
-
-/// Where a relay lost packets, as it says itself.
-#[derive(Clone, Debug, Default)]
-pub struct Losses {
-    /// Packets that reached it.
-    pub received: u64,
-    /// Packets that it sent on.
-    pub forwarded: u64,
-    /// Packets that it did not, by reason.
-    pub dropped: BTreeMap<String, u64>,
-    /// Packets that the kernel lost in full socket buffers, the phones' included.
-    pub buffers: u64,
-}
+use super::{BenchError, Losses, PacketsArgs};
 
 /// A relay under load.
 pub trait Target {

@@ -133,11 +133,7 @@ pub trait Generator {
     ///
     /// # Errors
     /// What the system says.
-    fn run(
-        &mut self,
-        load: &Load,
-        progress: &mut dyn FnMut(SoFar),
-    ) -> Result<Counted, BenchError>;
+    fn run(&mut self, load: &Load, progress: &mut dyn FnMut(SoFar)) -> Result<Counted, BenchError>;
 }
 
 /// Where a relay lost packets, as it says itself.
