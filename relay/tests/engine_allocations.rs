@@ -3,10 +3,12 @@
 
 mod engine_support;
 use engine_support::*;
+use patchbay_relay::engine::Drill;
+use patchbay_relay::engine::allocations::{Counted, is_counted};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
-/// The system's allocator, which counts what one thread asks of it.
+/// The system's allocator, which counts what one thread asks of it, what it frees too.
 struct Counting;
 
 static WATCHED: AtomicU32 = AtomicU32::new(0);
@@ -41,7 +43,7 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counted<Counting> = Counted(Counting);
 
 #[test]
 fn a_forwarded_packet_costs_no_allocation() {
@@ -99,6 +101,13 @@ fn a_forwarded_packet_costs_no_allocation() {
     wait_for("all of it", || engine.totals().received == 603);
     assert_eq!(COUNT.load(SeqCst), 0);
     assert_eq!(engine.totals().forwarded(), 602);
+    assert_eq!(engine.totals().allocations, 0);
+    assert!(is_counted());
+
+    // The engine's own count does count, and says which thread it was.
+    engine.drill(0, Drill::Allocate);
+    wait_for("the allocation", || engine.totals().allocations == 1);
+    assert_eq!(engine.totals().threads[0].allocations, 1);
 
     // The count does count.
     WATCHED.store(

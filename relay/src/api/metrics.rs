@@ -1,7 +1,7 @@
 //! `/metrics`: the host's numbers in OpenMetrics text.
 
 use crate::edge::Gauges;
-use crate::engine::EngineTotals;
+use crate::engine::{EngineTotals, allocations};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,9 +12,11 @@ type Labels = Vec<(&'static str, String)>;
 
 /// The numbers as text.
 pub fn text(gauges: &Gauges, totals: &EngineTotals) -> String {
-    let mut registry = Registry::with_prefix("patchbay_relay");
-    signalling(&mut registry, gauges);
-    engine(&mut registry, totals);
+    let mut registry = Registry::default();
+    let relay = registry.sub_registry_with_prefix("patchbay_relay");
+    signalling(relay, gauges);
+    engine(relay, totals);
+    threads(registry.sub_registry_with_prefix("patchbay_engine"), totals);
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = encode(&mut out, &registry);
@@ -120,6 +122,18 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
         ),
         gauges.transaction_drops.iter().cloned(),
     );
+}
+
+/// The packet threads themselves.
+fn threads(registry: &mut Registry, totals: &EngineTotals) {
+    if allocations::is_counted() {
+        counter(
+            registry,
+            "allocations",
+            "Allocations of the packet threads since each was ready",
+            totals.allocations,
+        );
+    }
 }
 
 fn engine(registry: &mut Registry, totals: &EngineTotals) {

@@ -161,6 +161,8 @@ pub struct ThreadCells {
     pub connect_errors: Cell,
     /// Pairs in the table.
     pub pairs: Cell,
+    /// Allocations of the thread since it was ready.
+    pub allocations: Cell,
 }
 
 impl ThreadCells {
@@ -178,6 +180,7 @@ impl ThreadCells {
             learned: self.learned.get(),
             connect_errors: self.connect_errors.get(),
             pairs: self.pairs.get(),
+            allocations: self.allocations.get(),
         }
     }
 }

@@ -12,6 +12,7 @@ use patchbay_route::pair::{LocalAddrs, OpenPair, PairId, PairSpec, Remote};
 use super::cells::PairCells;
 use super::clock::Clock;
 use super::config::EngineConfig;
+use super::drill::Drill;
 use super::error::{CommandError, EngineError, OpenError};
 use super::host::HostUdp;
 use super::mailbox::{Command, Mailbox};
@@ -180,6 +181,7 @@ impl Engine {
             accepted: 0,
             bytes: 0,
             drops: DropCounts::default(),
+            allocations: 0,
             threads: Vec::new(),
             forwarding_time: times::empty(),
             pairs_open: 0,
@@ -194,6 +196,7 @@ impl Engine {
             totals.accepted += thread.accepted;
             totals.bytes += thread.bytes;
             totals.drops += thread.drops;
+            totals.allocations += thread.allocations;
             mailbox.times.read(&mut totals.forwarding_time);
             totals.threads.push(thread);
         }
@@ -227,12 +230,18 @@ impl Engine {
         self.inner.mailboxes.iter().enumerate().map(one).collect()
     }
 
+    /// Makes a packet thread do something that it should not: for tests and drills.
+    #[doc(hidden)]
+    pub fn drill(&self, thread: usize, drill: Drill) {
+        if let Some(mailbox) = self.inner.mailboxes.get(thread) {
+            let _ = mailbox.send(Command::Drill(drill));
+        }
+    }
+
     /// Makes a packet thread fail, as if something had gone wrong in it: for tests and drills.
     #[doc(hidden)]
     pub fn fail_thread(&self, thread: usize) {
-        if let Some(mailbox) = self.inner.mailboxes.get(thread) {
-            let _ = mailbox.send(Command::Fail);
-        }
+        self.drill(thread, Drill::Fail);
     }
 
     /// Closes all pairs and ends the packet threads; returns when they have ended.

@@ -11,6 +11,7 @@ use patchbay_route::pair::{PairId, Remote};
 use rustix::event::EventfdFlags;
 
 use super::cells::{PairCells, ThreadCells};
+use super::drill::Drill;
 use super::times::TimeCells;
 
 /// A change of a thread's table.
@@ -34,8 +35,8 @@ pub enum Command {
         /// What its SDP says.
         remote: Remote,
     },
-    /// Fail, as if something had gone wrong: for tests and drills.
-    Fail,
+    /// Do something wrong: for tests and drills.
+    Drill(Drill),
 }
 
 /// One packet thread's queues and cells.

@@ -8,9 +8,11 @@
 //! strangers send (with an ICMP message, and counted in [`EngineTotals::host`]). Until then, and
 //! for what was under way at that moment, the engine itself refuses and counts.
 
+pub mod allocations;
 mod cells;
 mod clock;
 mod config;
+mod drill;
 mod error;
 mod handle;
 mod host;
@@ -23,6 +25,7 @@ mod totals;
 mod uring;
 
 pub use config::EngineConfig;
+pub use drill::Drill;
 pub use error::{CommandError, EngineError, OpenError};
 pub use handle::Engine;
 pub use host::HostUdp;

@@ -18,6 +18,9 @@ pub struct EngineTotals {
     pub bytes: u64,
     /// Datagrams not forwarded, by reason. `received - drops.total()` were sent.
     pub drops: DropCounts,
+    /// Allocations of the packet threads since each was ready. Counted only in a program whose
+    /// global allocator is [`super::allocations::Counted`]; 0 in any other.
+    pub allocations: u64,
     /// By packet thread.
     pub threads: Vec<ThreadTotals>,
     /// Time from the kernel's receipt of a datagram (its SO_TIMESTAMPNS stamp) until the system
@@ -84,6 +87,8 @@ pub struct ThreadTotals {
     pub connect_errors: u64,
     /// Pairs that are open on this thread.
     pub pairs: u64,
+    /// Allocations since the thread was ready; see [`EngineTotals::allocations`].
+    pub allocations: u64,
 }
 
 /// How a packet thread is.

@@ -47,7 +47,7 @@ impl Worker {
             match command {
                 Command::Open { id, sockets, cells } => self.open_row(id, &sockets, cells)?,
                 Command::SetRemote { id, side, remote } => self.set_remote(id, side, &remote)?,
-                Command::Fail => return Err(Failure::Asked),
+                Command::Drill(drill) => drill.carry_out().map_err(|_| Failure::Asked)?,
             }
         }
         Ok(())

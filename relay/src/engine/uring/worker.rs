@@ -9,6 +9,7 @@ use patchbay_route::verdict::{Decision, DropReason, Verdict};
 use super::buffers::Buffer;
 use super::ring::{Event, Ring, To};
 use super::row::{Phase, Row, slot, unslot};
+use crate::engine::allocations;
 use crate::engine::clock::{Clock, wall_ns};
 use crate::engine::mailbox::Mailbox;
 use crate::forward::{Datagram, forward};
@@ -23,7 +24,7 @@ pub enum Failure {
     /// The kernel refused what cannot be done without.
     #[error("io_uring: {0}")]
     Ring(#[from] io::Error),
-    /// It was asked to, by [`crate::engine::Engine::fail_thread`].
+    /// It was asked to, by [`crate::engine::Engine::drill`].
     #[error("asked to fail")]
     Asked,
 }
@@ -42,6 +43,7 @@ pub struct Worker {
     /// When the kernel got the datagram that is this batch's sample.
     sample: Option<u64>,
     next_sample: u64,
+    allocated_at_start: u64,
 }
 
 impl Worker {
@@ -58,6 +60,7 @@ impl Worker {
             clock,
             sample: None,
             next_sample: 0,
+            allocated_at_start: 0,
         }
     }
 
@@ -67,6 +70,7 @@ impl Worker {
     /// [`Failure`] if it cannot go on. Its calls are lost then.
     pub fn run(mut self) -> Result<(), Failure> {
         self.watch_bell()?;
+        self.allocated_at_start = allocations::of_this_thread();
         while !(self.stopping && self.table.is_empty()) {
             self.ring.wait()?;
             self.now = self.clock.now();
@@ -256,6 +260,8 @@ impl Worker {
         if !self.bell_armed {
             self.watch_bell()?;
         }
+        let allocated = allocations::of_this_thread().wrapping_sub(self.allocated_at_start);
+        self.mailbox.cells.allocations.set(allocated);
         Ok(())
     }
 
