@@ -14,6 +14,7 @@ pub mod host;
 pub mod net;
 pub mod readdress;
 pub mod session;
+pub mod strangers;
 
 pub use config::{RelayConfig, Secret};
 pub use host::{Relay, RelayError};

@@ -56,21 +56,21 @@ fn a_forwarded_packet_costs_no_allocation() {
             at_client.rtp,
             &agent.rtp,
             at_agent.rtp,
-            &[n; 172],
+            &packet(n, 172),
         );
         assert_passes(
             &agent.rtp,
             at_agent.rtp,
             &client.rtp,
             at_client.rtp,
-            &[n; 172],
+            &packet(n, 172),
         );
         assert_passes(
             &client.rtcp,
             at_client.rtcp,
             &agent.rtcp,
             at_agent.rtcp,
-            &[n; 0],
+            &[],
         );
     };
     // The thread's start may allocate; it is over when it has forwarded something.

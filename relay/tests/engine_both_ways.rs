@@ -17,14 +17,14 @@ fn media_and_reports_pass_both_ways_and_are_counted() {
             at_client.rtp,
             &agent.rtp,
             at_agent.rtp,
-            &[n; 172],
+            &packet(n, 172),
         );
         assert_passes(
             &agent.rtp,
             at_agent.rtp,
             &client.rtp,
             at_client.rtp,
-            &[n; 100],
+            &packet(n, 100),
         );
     }
     assert_passes(

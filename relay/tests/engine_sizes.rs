@@ -13,7 +13,7 @@ fn sizes_from_none_to_the_limit_pass() {
     let mut sent = 0;
     for _ in 0..2 {
         for size in [0, 1, 11, 12, 172, 0, 0, 1472, 1500, MAX_DATAGRAM_BYTES, 1] {
-            let data: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
+            let data: Vec<u8> = (0..size).map(|n| 0x80 | (n % 251) as u8).collect();
             assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &data);
             sent += 1;
         }

@@ -19,15 +19,18 @@ fn a_thousand_pairs_carry_packets_and_go() {
         for (client, _, pair) in &calls {
             client
                 .rtp
-                .send_to(&[round; 172], pair.local[0].rtp)
+                .send_to(&packet(round, 172), pair.local[0].rtp)
                 .unwrap();
         }
         for (client, agent, pair) in &calls {
             let (data, from) = receive(&agent.rtp);
-            assert_eq!((data, from), (vec![round; 172], pair.local[1].rtp));
-            agent.rtp.send_to(&[round; 80], pair.local[1].rtp).unwrap();
+            assert_eq!((data, from), (packet(round, 172), pair.local[1].rtp));
+            agent
+                .rtp
+                .send_to(&packet(round, 80), pair.local[1].rtp)
+                .unwrap();
             let (data, from) = receive(&client.rtp);
-            assert_eq!((data, from), (vec![round; 80], pair.local[0].rtp));
+            assert_eq!((data, from), (packet(round, 80), pair.local[0].rtp));
         }
     }
     let totals = engine.totals();

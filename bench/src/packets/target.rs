@@ -80,12 +80,7 @@ impl Target for EngineTarget {
         let pair = self.engine.open(spec).map_err(|e| failed(&e))?;
         for (side, rtp) in Side::ALL.into_iter().zip(phones) {
             let rtcp = SocketAddr::new(rtp.ip(), rtp.port() ^ 1);
-            let remote = Remote {
-                rtp,
-                rtcp,
-                signalled_from: rtp.ip(),
-                learn_window: WINDOW,
-            };
+            let remote = Remote::new(rtp, rtcp, rtp.ip(), WINDOW);
             while let Err(e) = self.engine.set_remote(pair.id, side, remote) {
                 if e != patchbay_relay::engine::CommandError::Busy {
                     return Err(failed(&e));

@@ -98,6 +98,16 @@ pub struct OpenPair {
     pub local: [LocalAddrs; 2],
 }
 
+/// Whether a side's SDP asks for encryption: what may arrive beside RTP depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// RTP/AVP or RTP/AVPF: RTP, RTCP and keep-alives. STUN and DTLS have no business there.
+    #[default]
+    Plain,
+    /// SRTP of any kind: STUN, DTLS and what else the parties agree on passes unread.
+    Protected,
+}
+
 /// Where a side wants its packets, and from where it may send them.
 ///
 /// `rtp == rtcp` says that the side multiplexes (RFC 5761). An unspecified address
@@ -114,9 +124,36 @@ pub struct Remote {
     /// For how long after this call a packet from the SDP's IP or from `signalled_from`, with
     /// any port, may become the learned source. The exact SDP address may at any time.
     pub learn_window: Duration,
+    /// Whether its SDP asks for encryption.
+    pub profile: Profile,
+    /// Whether it wants media at all: false for `sendonly` and `inactive` (RFC 3264 section
+    /// 8.4). It is sent reports in any case.
+    pub receives: bool,
+    /// Whether it receives where it sends from (symmetric RTP, RFC 4961), so that the learned
+    /// source is where its packets go. If not, they go where the SDP says, whatever is learned.
+    pub symmetric: bool,
 }
 
 impl Remote {
+    /// A side in plain symmetric RTP that wants media.
+    #[must_use]
+    pub const fn new(
+        rtp: SocketAddr,
+        rtcp: SocketAddr,
+        signalled_from: IpAddr,
+        learn_window: Duration,
+    ) -> Remote {
+        Remote {
+            rtp,
+            rtcp,
+            signalled_from,
+            learn_window,
+            profile: Profile::Plain,
+            receives: true,
+            symmetric: true,
+        }
+    }
+
     /// Whether RTP and RTCP share one port (RFC 5761).
     #[must_use]
     pub fn is_multiplexed(&self) -> bool {

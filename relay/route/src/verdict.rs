@@ -32,9 +32,17 @@ pub enum DropReason {
     SourceUnexpected,
     /// It came before its side's address was signalled, so nobody can say who sent it.
     SourceUnsignalled,
+    /// Its source is unknown and has sent more than unknown sources may.
+    SourceRateLimited,
+    /// STUN (RFC 8489) on a port whose SDP has no encryption, and so no ICE. Told by its first
+    /// byte (RFC 7983) and a length that holds a header.
+    StunOnPlain,
+    /// DTLS (RFC 9147) on a port whose SDP has no encryption. Told in the same way.
+    DtlsOnPlain,
     /// The other side's address has not been signalled yet.
     RemoteUnknown,
-    /// The other side asked not to be sent anything (unspecified address, port 0).
+    /// The other side asked not to be sent anything (unspecified address, port 0), or no media
+    /// (`sendonly`, `inactive`).
     RemoteHeld,
     /// Longer than [`crate::limits::MAX_DATAGRAM_BYTES`].
     Oversized,
@@ -61,13 +69,16 @@ pub enum DropReason {
 }
 
 /// Number of [`DropReason`]s.
-pub const DROP_REASONS: usize = 15;
+pub const DROP_REASONS: usize = 18;
 
 impl DropReason {
     /// All reasons, in the order of their indices.
     pub const ALL: [DropReason; DROP_REASONS] = [
         DropReason::SourceUnexpected,
         DropReason::SourceUnsignalled,
+        DropReason::SourceRateLimited,
+        DropReason::StunOnPlain,
+        DropReason::DtlsOnPlain,
         DropReason::RemoteUnknown,
         DropReason::RemoteHeld,
         DropReason::Oversized,
@@ -89,6 +100,9 @@ impl DropReason {
         match self {
             DropReason::SourceUnexpected => "source_unexpected",
             DropReason::SourceUnsignalled => "source_unsignalled",
+            DropReason::SourceRateLimited => "source_rate_limited",
+            DropReason::StunOnPlain => "stun_on_plain",
+            DropReason::DtlsOnPlain => "dtls_on_plain",
             DropReason::RemoteUnknown => "remote_unknown",
             DropReason::RemoteHeld => "remote_held",
             DropReason::Oversized => "oversized",

@@ -41,6 +41,9 @@ impl Cell {
 pub struct DropCells {
     source_unexpected: Cell,
     source_unsignalled: Cell,
+    source_rate_limited: Cell,
+    stun_on_plain: Cell,
+    dtls_on_plain: Cell,
     remote_unknown: Cell,
     remote_held: Cell,
     oversized: Cell,
@@ -63,6 +66,9 @@ impl DropCells {
         match reason {
             DropReason::SourceUnexpected => &self.source_unexpected,
             DropReason::SourceUnsignalled => &self.source_unsignalled,
+            DropReason::SourceRateLimited => &self.source_rate_limited,
+            DropReason::StunOnPlain => &self.stun_on_plain,
+            DropReason::DtlsOnPlain => &self.dtls_on_plain,
             DropReason::RemoteUnknown => &self.remote_unknown,
             DropReason::RemoteHeld => &self.remote_held,
             DropReason::Oversized => &self.oversized,

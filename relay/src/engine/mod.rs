@@ -31,6 +31,6 @@ pub use handle::Engine;
 pub use host::HostUdp;
 pub use patchbay_route::counters::{DropCounts, FlowStats, PairStats};
 pub use patchbay_route::flow::{Component, Side};
-pub use patchbay_route::pair::{LocalAddrs, OpenPair, PairId, PairSpec, Remote, SideSpec};
+pub use patchbay_route::pair::{LocalAddrs, OpenPair, PairId, PairSpec, Profile, Remote, SideSpec};
 pub use patchbay_route::verdict::DropReason;
 pub use totals::{EngineTotals, PortsFree, ThreadHealth, ThreadTotals};

@@ -1,6 +1,9 @@
 //! Every rule of the verdict, without a socket.
 #![allow(clippy::unwrap_used)]
 
+mod foreign;
+mod moves;
+
 use super::*;
 
 const SECOND: u64 = 1_000_000_000;
@@ -11,12 +14,7 @@ fn at(text: &str) -> SocketAddr {
 }
 
 fn remote(rtp: &str, rtcp: &str, from: &str) -> Remote {
-    Remote {
-        rtp: at(rtp),
-        rtcp: at(rtcp),
-        signalled_from: from.parse().unwrap(),
-        learn_window: WINDOW,
-    }
+    Remote::new(at(rtp), at(rtcp), from.parse().unwrap(), WINDOW)
 }
 
 const C_RTP: Flow = Flow::new(Side::Client, Component::Rtp);
@@ -24,15 +22,22 @@ const C_RTCP: Flow = Flow::new(Side::Client, Component::Rtcp);
 const A_RTP: Flow = Flow::new(Side::Agent, Component::Rtp);
 const A_RTCP: Flow = Flow::new(Side::Agent, Component::Rtcp);
 
+/// A side's SDP, while packets of it come.
+fn signal(pair: &mut PairState, side: Side, remote: &Remote, now: u64) -> Restarted {
+    pair.set_remote(side, remote, now, [now; 2])
+}
+
 /// A client at 192.0.2.1:4000 whose signalling comes from 198.51.100.7; an agent on IPv6.
 fn both() -> PairState {
     let mut pair = PairState::default();
-    pair.set_remote(
+    signal(
+        &mut pair,
         Side::Client,
         &remote("192.0.2.1:4000", "192.0.2.1:4001", "198.51.100.7"),
         0,
     );
-    pair.set_remote(
+    signal(
+        &mut pair,
         Side::Agent,
         &remote("[2001:db8::1]:6000", "[2001:db8::1]:6001", "2001:db8::1"),
         0,
@@ -45,9 +50,15 @@ fn ask(pair: &PairState, flow: Flow, source: &str, now: u64) -> Decision {
         source: at(source),
         len: 172,
         truncated: false,
+        first_byte: Some(0x80),
         second_byte: Some(0),
     };
-    forward(pair, flow, &datagram, now)
+    decide(pair, flow, &datagram, now)
+}
+
+/// The verdict with tokens for everybody.
+fn decide(pair: &PairState, flow: Flow, datagram: &Datagram, now: u64) -> Decision {
+    forward(pair, flow, datagram, now, &mut Strangers::new(1))
 }
 
 fn sent(out: Flow, learn: bool) -> Decision {
@@ -125,7 +136,8 @@ fn nothing_is_sent_before_an_address_is_signalled() {
         ask(&pair, C_RTP, "192.0.2.1:4000", 0),
         dropped(DropReason::SourceUnsignalled)
     );
-    pair.set_remote(
+    signal(
+        &mut pair,
         Side::Client,
         &remote("192.0.2.1:4000", "192.0.2.1:4001", "192.0.2.1"),
         0,
@@ -143,7 +155,8 @@ fn nothing_is_sent_before_an_address_is_signalled() {
 #[test]
 fn a_held_side_is_sent_nothing_and_may_speak_from_where_it_signals() {
     let mut pair = both();
-    pair.set_remote(
+    signal(
+        &mut pair,
         Side::Client,
         &remote("0.0.0.0:4000", "0.0.0.0:4001", "198.51.100.7"),
         0,
@@ -162,7 +175,8 @@ fn a_held_side_is_sent_nothing_and_may_speak_from_where_it_signals() {
     );
     pair.learn(C_RTP, at("198.51.100.7:31000"));
     assert_eq!(pair.destination(C_RTP), Destination::Held);
-    pair.set_remote(
+    signal(
+        &mut pair,
         Side::Client,
         &remote("192.0.2.1:0", "192.0.2.1:1", "198.51.100.7"),
         0,
@@ -177,13 +191,13 @@ fn a_side_that_moves_learns_anew_and_one_that_does_not_stays_locked() {
     pair.learn(C_RTCP, at("198.51.100.7:31001"));
     let same = remote("192.0.2.1:4000", "192.0.2.1:4001", "198.51.100.7");
     assert_eq!(
-        pair.set_remote(Side::Client, &same, 9 * SECOND),
+        signal(&mut pair, Side::Client, &same, 9 * SECOND),
         [false, false]
     );
     assert_eq!(pair.learned(C_RTP), Some(at("198.51.100.7:31000")));
     let only_rtp = remote("192.0.2.1:5000", "192.0.2.1:4001", "198.51.100.7");
     assert_eq!(
-        pair.set_remote(Side::Client, &only_rtp, 9 * SECOND),
+        signal(&mut pair, Side::Client, &only_rtp, 9 * SECOND),
         [true, false]
     );
     assert_eq!(
@@ -193,7 +207,7 @@ fn a_side_that_moves_learns_anew_and_one_that_does_not_stays_locked() {
     assert_eq!(pair.learned(C_RTCP), Some(at("198.51.100.7:31001")));
     let other_network = remote("192.0.2.1:5000", "192.0.2.1:4001", "203.0.113.80");
     assert_eq!(
-        pair.set_remote(Side::Client, &other_network, 9 * SECOND),
+        signal(&mut pair, Side::Client, &other_network, 9 * SECOND),
         [true, true]
     );
     assert_eq!(
@@ -210,7 +224,7 @@ fn a_side_that_moves_learns_anew_and_one_that_does_not_stays_locked() {
 fn the_same_sdp_again_gives_an_unlearned_flow_a_new_window() {
     let mut pair = both();
     let same = remote("192.0.2.1:4000", "192.0.2.1:4001", "198.51.100.7");
-    pair.set_remote(Side::Client, &same, 60 * SECOND);
+    signal(&mut pair, Side::Client, &same, 60 * SECOND);
     assert_eq!(
         ask(&pair, C_RTP, "198.51.100.7:31000", 64 * SECOND),
         sent(A_RTP, true)
@@ -222,8 +236,9 @@ fn the_window_has_a_limit() {
     let mut pair = PairState::default();
     let mut endless = remote("192.0.2.1:4000", "192.0.2.1:4001", "192.0.2.1");
     endless.learn_window = Duration::MAX;
-    pair.set_remote(Side::Client, &endless, 0);
-    pair.set_remote(
+    signal(&mut pair, Side::Client, &endless, 0);
+    signal(
+        &mut pair,
         Side::Agent,
         &remote("192.0.2.2:1", "192.0.2.2:2", "192.0.2.2"),
         0,
@@ -246,26 +261,28 @@ fn sizes_from_nothing_to_the_limit_pass() {
         source: at("192.0.2.1:4000"),
         len: 0,
         truncated: false,
+        first_byte: None,
         second_byte: None,
     };
     for len in [0, 1, 11, 12, 172, 1500, MAX_DATAGRAM_BYTES] {
         datagram.len = len;
-        assert_eq!(forward(&pair, C_RTP, &datagram, 0), sent(A_RTP, true));
+        assert_eq!(decide(&pair, C_RTP, &datagram, 0), sent(A_RTP, true));
     }
     datagram.len = MAX_DATAGRAM_BYTES + 1;
     let oversized = Decision {
         verdict: Verdict::Drop(DropReason::Oversized),
         learn: true,
     };
-    assert_eq!(forward(&pair, C_RTP, &datagram, 0), oversized);
+    assert_eq!(decide(&pair, C_RTP, &datagram, 0), oversized);
     (datagram.len, datagram.truncated) = (MAX_DATAGRAM_BYTES, true);
-    assert_eq!(forward(&pair, C_RTP, &datagram, 0), oversized);
+    assert_eq!(decide(&pair, C_RTP, &datagram, 0), oversized);
 }
 
 #[test]
 fn multiplexed_reports_find_the_socket_that_the_other_side_expects() {
     let mut pair = both();
-    pair.set_remote(
+    signal(
+        &mut pair,
         Side::Client,
         &remote("192.0.2.1:4000", "192.0.2.1:4000", "192.0.2.1"),
         0,
@@ -274,27 +291,29 @@ fn multiplexed_reports_find_the_socket_that_the_other_side_expects() {
         source: at("192.0.2.1:4000"),
         len: 60,
         truncated: false,
+        first_byte: Some(0x80),
         second_byte: Some(200),
     };
-    assert_eq!(forward(&pair, C_RTP, &datagram, 0), sent(A_RTCP, true));
+    assert_eq!(decide(&pair, C_RTP, &datagram, 0), sent(A_RTCP, true));
     for media in [Some(0), Some(0x80 | 101), Some(191), Some(224), None] {
         datagram.second_byte = media;
-        assert_eq!(forward(&pair, C_RTP, &datagram, 0), sent(A_RTP, true));
+        assert_eq!(decide(&pair, C_RTP, &datagram, 0), sent(A_RTP, true));
     }
     assert_eq!(
         ask(&pair, A_RTCP, "[2001:db8::1]:6001", 0),
         sent(C_RTP, true)
     );
     let both_do = remote("[2001:db8::1]:6000", "[2001:db8::1]:6000", "2001:db8::1");
-    pair.set_remote(Side::Agent, &both_do, 0);
+    signal(&mut pair, Side::Agent, &both_do, 0);
     datagram.second_byte = Some(200);
-    assert_eq!(forward(&pair, C_RTP, &datagram, 0), sent(A_RTP, true));
+    assert_eq!(decide(&pair, C_RTP, &datagram, 0), sent(A_RTP, true));
 }
 
 #[test]
 fn an_ipv6_scope_is_no_part_of_an_address() {
     let mut pair = both();
-    pair.set_remote(
+    signal(
+        &mut pair,
         Side::Agent,
         &remote("[fe80::1]:6000", "[fe80::1]:6001", "fe80::1"),
         0,
@@ -307,7 +326,8 @@ fn an_ipv6_scope_is_no_part_of_an_address() {
         source: SocketAddr::V6(scoped),
         len: 1,
         truncated: false,
+        first_byte: None,
         second_byte: None,
     };
-    assert_eq!(forward(&pair, A_RTP, &datagram, 0), sent(C_RTP, true));
+    assert_eq!(decide(&pair, A_RTP, &datagram, 0), sent(C_RTP, true));
 }

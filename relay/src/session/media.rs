@@ -284,12 +284,7 @@ impl MediaState {
                 continue;
             };
             row.remote[side as usize] = Some(*rtp);
-            let remote = Remote {
-                rtp: *rtp,
-                rtcp: *rtcp,
-                signalled_from: ends.of_side(side),
-                learn_window,
-            };
+            let remote = Remote::new(*rtp, *rtcp, ends.of_side(side), learn_window);
             cx.media.set_remote(row.pair.id, side, remote);
         }
     }

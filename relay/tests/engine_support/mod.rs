@@ -45,12 +45,8 @@ impl Phone {
     /// What its SDP says.
     pub fn remote(&self) -> Remote {
         let rtp = self.rtp.local_addr().unwrap();
-        Remote {
-            rtp,
-            rtcp: self.rtcp.local_addr().unwrap(),
-            signalled_from: rtp.ip(),
-            learn_window: WINDOW,
-        }
+        let rtcp = self.rtcp.local_addr().unwrap();
+        Remote::new(rtp, rtcp, rtp.ip(), WINDOW)
     }
 }
 
@@ -60,9 +56,16 @@ pub fn socket(ip: IpAddr) -> UdpSocket {
     socket
 }
 
+/// RTP of that length, at least 2 bytes, of payload type 0 and with a byte to tell it by.
+pub fn packet(n: u8, len: usize) -> Vec<u8> {
+    let mut bytes = vec![n; len];
+    bytes[..2].copy_from_slice(&[0x80, 0]);
+    bytes
+}
+
 /// The next datagram and its source.
 pub fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    let mut buffer = [0; 4096];
+    let mut buffer = [0; 16_384];
     let (len, from) = socket.recv_from(&mut buffer).unwrap();
     (buffer[..len].to_vec(), from)
 }

@@ -93,7 +93,11 @@ impl Worker {
         let Some(row) = self.table.get_mut(index).filter(|row| row.id == id) else {
             return Ok(());
         };
-        let restarted = row.pair.set_remote(side, remote, now);
+        let heard = Component::ALL.map(|component| {
+            let cells = row.cells.flow(Flow::new(side, component));
+            cells.last.get()
+        });
+        let restarted = row.pair.set_remote(side, remote, now, heard);
         for component in Component::ALL {
             if !restarted[component.index()] {
                 continue;

@@ -1,5 +1,6 @@
 //! What a packet thread does: events in, verdicts, sends out, counters.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use crate::engine::allocations;
 use crate::engine::clock::{Clock, wall_ns};
 use crate::engine::mailbox::Mailbox;
 use crate::forward::{Datagram, forward};
+use crate::strangers::Strangers;
 use crate::table::Table;
 
 /// Shortest time between two samples of the forwarding time, in nanoseconds.
@@ -40,6 +42,7 @@ pub struct Worker {
     pub(super) bell_armed: bool,
     pub(super) now: u64,
     clock: Clock,
+    strangers: Strangers,
     /// When the kernel got the datagram that is this batch's sample.
     sample: Option<u64>,
     next_sample: u64,
@@ -58,6 +61,7 @@ impl Worker {
             bell_armed: false,
             now: clock.now(),
             clock,
+            strangers: Strangers::new(RandomState::new().hash_one(rows)),
             sample: None,
             next_sample: 0,
             allocated_at_start: 0,
@@ -130,6 +134,7 @@ impl Worker {
                     source: message.source,
                     len: message.payload.len(),
                     truncated: message.truncated,
+                    first_byte: message.payload.first().copied(),
                     second_byte: message.payload.get(1).copied(),
                 };
                 if message.stamp.is_some() && self.sample.is_none() && self.now >= self.next_sample
@@ -137,7 +142,7 @@ impl Worker {
                     self.sample = message.stamp;
                 }
                 (
-                    forward(&row.pair, flow, &datagram, self.now),
+                    forward(&row.pair, flow, &datagram, self.now, &mut self.strangers),
                     Some(datagram.source),
                     datagram.len,
                 )
@@ -147,12 +152,15 @@ impl Worker {
         };
         if let (true, Some(source)) = (decision.learn, source) {
             row.pair.learn(flow, source);
-            let socket = row.socket(flow);
-            socket.epoch = socket.epoch.wrapping_add(1);
-            socket.bound_to_peer = true;
-            let epoch = socket.epoch;
-            self.ring.set_address(at, source);
-            self.ring.connect(at, epoch)?;
+            // A side that receives elsewhere keeps its address and an unconnected socket.
+            if row.pair.is_symmetric(flow.side) {
+                let socket = row.socket(flow);
+                socket.epoch = socket.epoch.wrapping_add(1);
+                socket.bound_to_peer = true;
+                let epoch = socket.epoch;
+                self.ring.set_address(at, source);
+                self.ring.connect(at, epoch)?;
+            }
             row.cells.flow(flow).learned.store(true, Ordering::Relaxed);
             cells.learned.add(1);
         }
