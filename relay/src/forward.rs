@@ -11,8 +11,9 @@
 //! When SDP moves a side, packets that it sent before are still under way, and another phone
 //! that the call left behind (a fork) may go on sending. So where the side was before, as
 //! signalled and as learned, is not learned again for the time of [`SETTLING`], unless it is the
-//! very address that the new SDP names. SDP that changes nothing leaves the lock as it is, but for a side that has been
-//! silent for [`LOST_AFTER`]: its network address translator may have given it another port.
+//! very address that the new SDP names. SDP that changes nothing leaves the lock as it is, but
+//! for a side that has been silent for [`LOST_AFTER`]: its network address translator may have
+//! given it another port.
 //!
 //! RTCP of a side that multiplexes (RFC 5761) arrives on its RTP socket. If the other side
 //! multiplexes too, it passes through there; if not, it is told apart by its packet type and

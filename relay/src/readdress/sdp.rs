@@ -4,8 +4,10 @@
 //! receives; [`Description::readdressed`] writes it for the other side with the relay's addresses
 //! in the place of every one of the sender's.
 
-use patchbay_sip::sdp::{MediaView, Sdp};
+use patchbay_route::pair::{Profile, Remote};
+use patchbay_sip::sdp::{Direction, MediaView, Sdp};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Most media lines of one description that a session relays.
@@ -44,13 +46,54 @@ pub enum Line {
         medium: String,
         /// Where RTP shall go.
         rtp: SocketAddr,
-        /// Where RTCP shall go; equal to `rtp` with rtcp-mux (RFC 5761).
+        /// Where RTCP shall go unless it is multiplexed.
         rtcp: SocketAddr,
+        /// RTCP may come to `rtp`, if the other description says so too (RFC 5761).
+        mux: bool,
         /// The sender wants no packets now (`c=0.0.0.0`, RFC 3264 section 8.4).
         held: bool,
+        /// The sender wants media: not `sendonly`, not `inactive`.
+        receives: bool,
+        /// The sender receives where it sends from. Only `a=direction:passive`, by which some
+        /// gateways say that what they send tells nothing of where they receive, denies it.
+        symmetric: bool,
+        /// Encrypted by the protocol's name, or opportunistically (RFC 8643).
+        profile: Profile,
     },
     /// Refused by its sender (port 0), or a transport that is not relayed.
     Refused,
+}
+
+impl Line {
+    /// What the engine is told of a medium's sender: `local` is where the relay receives from it.
+    /// None for a refused one.
+    pub fn remote(&self, local: SocketAddr, other: Option<&Line>) -> Option<Remote> {
+        let Line::Relayed {
+            rtp,
+            rtcp,
+            mux,
+            held,
+            receives,
+            symmetric,
+            profile,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let agreed = *mux && matches!(other, Some(Line::Relayed { mux: true, .. }));
+        let (rtp, rtcp) = match (*held, agreed) {
+            (true, _) => (nowhere(local), nowhere(local)),
+            (false, true) => (*rtp, *rtp),
+            (false, false) => (*rtp, *rtcp),
+        };
+        Some(Remote {
+            receives: *receives,
+            symmetric: *symmetric,
+            profile: *profile,
+            ..Remote::new(rtp, rtcp, rtp.ip(), Duration::ZERO)
+        })
+    }
 }
 
 /// A description that was read, and its media lines in order.
@@ -81,7 +124,7 @@ impl Description {
         let lines = sdp
             .medias()
             .enumerate()
-            .map(|(index, media)| line(&media, &kind(&sdp, index)).ok_or(SdpError::Address(index)))
+            .map(|(index, media)| line(&sdp, &media, index).ok_or(SdpError::Address(index)))
             .collect::<Result<_, _>>()?;
         Ok(Self { sdp, lines })
     }
@@ -91,14 +134,10 @@ impl Description {
         &self.lines
     }
 
-    /// Whether every medium that is not refused asks for silence.
+    /// Whether no medium flows: each is refused, taken away or asks for silence.
     pub fn asks_for_hold(&self) -> bool {
-        let mut active = self
-            .sdp
-            .medias()
-            .filter(|media| media.port() != 0)
-            .peekable();
-        active.peek().is_some() && active.all(|media| media.is_hold())
+        let mut active = self.sdp.medias().filter(|media| media.port() != 0);
+        !self.lines.is_empty() && active.all(|media| media.is_hold())
     }
 
     /// The description for the other side: `locals` holds, for each media line, where the relay
@@ -156,7 +195,7 @@ fn kind(sdp: &Sdp, index: usize) -> String {
     media.map(|media| media.media.clone()).unwrap_or_default()
 }
 
-fn line(media: &MediaView<'_>, kind: &str) -> Option<Line> {
+fn line(sdp: &Sdp, media: &MediaView<'_>, index: usize) -> Option<Line> {
     let relayed = RELAYED_PROTOCOLS
         .iter()
         .any(|known| media.proto().eq_ignore_ascii_case(known));
@@ -168,16 +207,33 @@ fn line(media: &MediaView<'_>, kind: &str) -> Option<Line> {
     if rtp.ip().is_multicast() || broadcast {
         return None;
     }
-    let rtcp = match media.rtcp_mux() {
-        true => rtp,
-        false => media.rtcp_address()?,
-    };
+    let mux = media.rtcp_mux();
     Some(Line::Relayed {
-        medium: kind.to_string(),
+        medium: kind(sdp, index),
         rtp,
-        rtcp,
+        rtcp: media.rtcp_address().or(mux.then_some(rtp))?,
+        mux,
         held: rtp.ip().is_unspecified(),
+        receives: !matches!(media.direction(), Direction::SendOnly | Direction::Inactive),
+        symmetric: media.attribute("direction") != Some(Some("passive")),
+        profile: profile(sdp, media),
     })
+}
+
+/// Whether the packets of a medium are encrypted. RTP/AVP with a fingerprint or a key offers it
+/// (RFC 8643), so that DTLS may come there.
+fn profile(sdp: &Sdp, media: &MediaView<'_>) -> Profile {
+    let session = &sdp.session().attributes;
+    let offered = ["fingerprint", "crypto"].iter().any(|word| {
+        media.attribute(word).is_some()
+            || session
+                .iter()
+                .any(|attribute| attribute.attribute.eq_ignore_ascii_case(word))
+    });
+    match media.is_plain_rtp() && !offered {
+        true => Profile::Plain,
+        false => Profile::Protected,
+    }
 }
 
 #[cfg(test)]
@@ -217,17 +273,55 @@ mod tests {
     // B7
     #[test]
     fn rtcp_is_where_the_attribute_says_or_on_the_next_port() {
-        let of = |offer: &str| match Description::read(offer.as_bytes()).unwrap().lines() {
-            [Line::Relayed { rtcp, .. }, ..] => rtcp.to_string(),
-            other => panic!("{other:?}"),
+        let read = |offer: &str| Description::read(offer.as_bytes()).unwrap();
+        let local = "198.51.100.1:20000".parse().unwrap();
+        let both = |offer: &str, answer: &str| {
+            let remote = read(offer).lines()[0].remote(local, read(answer).lines().first());
+            remote.unwrap().rtcp.to_string()
         };
+        let of = |offer: &str| both(offer, offer);
         assert_eq!(of(OFFER), "192.0.2.10:4055");
         let plain = OFFER.replace("a=rtcp:4055 IN IP4 192.0.2.10\r\n", "");
         assert_eq!(of(&plain), "192.0.2.9:4001");
         let mux = OFFER.replace("a=rtcp:4055 IN IP4 192.0.2.10", "a=rtcp-mux");
         assert_eq!(of(&mux), "192.0.2.9:4000");
+        // Both have to agree to it.
+        assert_eq!(both(&mux, &plain), "192.0.2.9:4001");
+        assert_eq!(both(&plain, &mux), "192.0.2.9:4001");
         let port_only = OFFER.replace("a=rtcp:4055 IN IP4 192.0.2.10", "a=rtcp:4077");
         assert_eq!(of(&port_only), "192.0.2.9:4077");
+    }
+
+    // B7, G6
+    #[test]
+    fn direction_symmetry_and_encryption_reach_the_engine() {
+        let of = |offer: &str| {
+            let local = "198.51.100.1:20000".parse().unwrap();
+            let description = Description::read(offer.as_bytes()).unwrap();
+            description.lines()[0].remote(local, None).unwrap()
+        };
+        let usual = of(OFFER);
+        assert!(usual.receives && usual.symmetric);
+        assert_eq!(usual.profile, Profile::Plain);
+        for (word, receives) in [("sendonly", false), ("inactive", false), ("recvonly", true)] {
+            let offer = OFFER.replace("a=sendrecv", &format!("a={word}"));
+            assert_eq!(of(&offer).receives, receives, "{word}");
+        }
+        let passive = OFFER.replace("a=sendrecv", "a=direction:passive");
+        assert!(!of(&passive).symmetric);
+        for proto in ["RTP/SAVP", "UDP/TLS/RTP/SAVPF"] {
+            let offer = OFFER.replace("RTP/AVP", proto);
+            assert_eq!(of(&offer).profile, Profile::Protected, "{proto}");
+        }
+        for attribute in [
+            "fingerprint:sha-256 00",
+            "crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x",
+        ] {
+            let offer = OFFER.replace("a=sendrecv", &format!("a={attribute}"));
+            assert_eq!(of(&offer).profile, Profile::Protected, "{attribute}");
+        }
+        let held = of(&OFFER.replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0"));
+        assert!(held.rtp.ip().is_unspecified() && held.rtcp.ip().is_unspecified());
     }
 
     #[test]

@@ -91,9 +91,13 @@ pub(super) struct Row {
 pub struct MediaState {
     rows: Vec<Option<Row>>,
     origin: [Option<(u64, u64)>; 2],
-    offer: Option<(Side, Description)>,
+    pub(super) offer: Option<(Side, Description)>,
     named: [Vec<String>; 2],
     held: bool,
+    /// Early answers to the offer that waits, by To tag.
+    pub(super) forks: Vec<(String, Description)>,
+    /// An exchange is over: the call stands.
+    settled: bool,
 }
 
 /// The flows of a session's signalling: media take the same addresses.
@@ -159,6 +163,7 @@ impl MediaState {
         message: &Message,
     ) -> Result<Option<Bytes>, MediaError> {
         if message.body.is_empty() {
+            self.follow_fork(cx, ends, side, message);
             return Ok(None);
         }
         if !message.has_content_type(SDP_TYPE) {
@@ -169,9 +174,10 @@ impl MediaState {
         match self.offer.take() {
             Some((offerer, offer)) if offerer != side => {
                 self.open_rows(cx, ends, offerer, &offer, &description)?;
+                self.close_refused(cx, &offer);
                 self.close_refused(cx, &description);
-                self.apply(cx, ends, offerer, &offer, LEARN_WINDOW);
-                self.apply(cx, ends, side, &description, LEARN_WINDOW);
+                self.agree(cx, ends, (offerer, &offer), (side, &description));
+                self.remember_fork(message, &description);
                 let body = self.write(cx, ends, side, &description);
                 self.held = offer.asks_for_hold() || description.asks_for_hold();
                 // Kept until the final answer: a 183 and its 200 answer the same offer.
@@ -182,7 +188,7 @@ impl MediaState {
                 self.open_rows(cx, ends, side, &description, &description)?;
                 if self.rows().all(|row| row.remote == [None, None]) {
                     // Early media may flow to the caller before any answer.
-                    self.apply(cx, ends, side, &description, Duration::ZERO);
+                    self.apply(cx, ends, (side, &description), None, Duration::ZERO);
                 }
                 let body = self.write(cx, ends, side, &description);
                 self.offer = Some((side, description));
@@ -191,9 +197,23 @@ impl MediaState {
         }
     }
 
+    /// Offer and answer are known: both sides are heard where they say.
+    pub(super) fn agree(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: Ends,
+        offer: (Side, &Description),
+        answer: (Side, &Description),
+    ) {
+        self.apply(cx, ends, offer, Some(answer.1), LEARN_WINDOW);
+        self.apply(cx, ends, answer, Some(offer.1), LEARN_WINDOW);
+    }
+
     /// The exchange is over, answered or refused.
     pub fn settle(&mut self) {
         self.offer = None;
+        self.forks.clear();
+        self.settled = true;
     }
 
     /// Closes every pair.
@@ -222,9 +242,9 @@ impl MediaState {
         }
     }
 
-    /// Lines that the answer refuses give their ports back.
-    fn close_refused(&mut self, cx: &mut Context<'_>, answer: &Description) {
-        for (slot, line) in self.rows.iter_mut().zip(answer.lines()) {
+    /// Lines that are refused or taken away give their ports back.
+    fn close_refused(&mut self, cx: &mut Context<'_>, description: &Description) {
+        for (slot, line) in self.rows.iter_mut().zip(description.lines()) {
             if *line == Line::Refused
                 && let Some(row) = slot.take()
             {
@@ -249,7 +269,9 @@ impl MediaState {
             }
             _ => None,
         };
-        if (0..offer.lines().len()).all(|index| wanted(index).is_none()) {
+        // A call that stands may be left without media (RFC 3264 section 8.2).
+        let none = (0..offer.lines().len()).all(|index| wanted(index).is_none());
+        if none && !self.settled {
             return Err(MediaError::NothingUsable);
         }
         let lines = offer.lines().len().max(self.rows.len());
@@ -262,29 +284,33 @@ impl MediaState {
         Ok(())
     }
 
+    /// Tells the engine what a side's description says; what the other one's says decides over
+    /// multiplexing.
     fn apply(
         &mut self,
         cx: &mut Context<'_>,
         ends: Ends,
-        side: Side,
-        description: &Description,
+        (side, description): (Side, &Description),
+        other: Option<&Description>,
         learn_window: Duration,
     ) {
-        for (row, line) in self.rows.iter_mut().zip(description.lines()) {
-            let (
-                Some(row),
-                Line::Relayed {
-                    rtp,
-                    rtcp,
-                    held: false,
-                    ..
-                },
-            ) = (row, line)
-            else {
+        for (index, line) in description.lines().iter().enumerate() {
+            let Some(Some(row)) = self.rows.get_mut(index) else {
                 continue;
             };
-            row.remote[side as usize] = Some(*rtp);
-            let remote = Remote::new(*rtp, *rtcp, ends.of_side(side), learn_window);
+            let local = row.pair.local[side as usize].rtp;
+            let other = other.and_then(|other| other.lines().get(index));
+            let Some(remote) = line.remote(local, other) else {
+                continue;
+            };
+            if !remote.rtp.ip().is_unspecified() {
+                row.remote[side as usize] = Some(remote.rtp);
+            }
+            let remote = Remote {
+                signalled_from: ends.of_side(side),
+                learn_window,
+                ..remote
+            };
             cx.media.set_remote(row.pair.id, side, remote);
         }
     }

@@ -7,6 +7,7 @@
 
 mod answer;
 mod exchange;
+mod forks;
 mod ids;
 mod leg;
 mod media;
@@ -14,6 +15,7 @@ mod table;
 mod transfer;
 mod view;
 
+pub use forks::MAX_FORKS;
 pub use ids::{Ids, SessionId};
 pub use leg::{Leg, SIP_PORT};
 pub use media::{Media, MediaState, SDP_TYPE};

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod call;
+mod forks;
 mod in_dialog;
+mod media_terms;
 mod refused;
 mod silence;
 mod support;

@@ -27,6 +27,8 @@ const UNIX_MS: u64 = 1_800_000_000_000;
 #[derive(Default)]
 pub struct Told {
     pub open: BTreeMap<PairId, [Option<SocketAddr>; 2]>,
+    /// All that was said of each side last, closed pairs too.
+    pub remotes: BTreeMap<PairId, [Option<Remote>; 2]>,
     pub free: usize,
     /// Age of the last packet of every pair; none: no packet yet.
     pub last_packet_age: Option<Duration>,
@@ -62,6 +64,7 @@ impl Media for FakeMedia {
         let mut told = self.0.lock().unwrap();
         let row = told.open.get_mut(&pair).expect("an open pair");
         row[side.index()] = Some(remote.rtp);
+        told.remotes.entry(pair).or_default()[side.index()] = Some(remote);
     }
 
     fn close(&mut self, pair: PairId) {
@@ -213,6 +216,16 @@ impl Bed {
             .clone()
     }
 
+    /// What the engine was told last of a side, in the only pair that was ever opened.
+    pub fn remote(&self, side: Side) -> Option<Remote> {
+        let told = self.media.lock().unwrap();
+        assert!(told.remotes.len() <= 1);
+        told.remotes
+            .values()
+            .next()
+            .and_then(|row| row[side.index()])
+    }
+
     pub fn expect_silence(&mut self, remote: &str) {
         let names: Vec<_> = self.sent_to(remote).iter().map(name).collect();
         assert!(names.is_empty(), "{names:?} to {remote}");
@@ -231,6 +244,13 @@ pub fn sdp(address: &str, port: u16) -> String {
         "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
     )
+}
+
+/// A message with a description that ends with these lines.
+pub fn with_lines(mut message: Message, address: &str, port: u16, lines: &str) -> Message {
+    let body = format!("{}{lines}", sdp(address, port));
+    message.set_body("application/sdp", body.into_bytes());
+    message
 }
 
 pub fn with_sdp(mut message: Message, address: &str, port: u16) -> Message {
