@@ -12,6 +12,7 @@ mod load;
 pub mod measure;
 mod packet;
 mod phones;
+pub mod plan;
 mod receive;
 mod run;
 mod send;
