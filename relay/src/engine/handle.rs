@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::time::Instant;
 
-use patchbay_route::counters::{DropCounts, PairStats};
+use patchbay_route::counters::PairStats;
 use patchbay_route::flow::{FLOWS, Side};
 use patchbay_route::pair::{LocalAddrs, OpenPair, PairId, PairSpec, Remote};
 
@@ -18,8 +18,9 @@ use super::host::HostUdp;
 use super::mailbox::{Command, Mailbox};
 use super::ports::{Lease, PortPool};
 use super::registry::Registry;
+use super::seat::{Life, Seat};
 use super::sockets::bind_side;
-use super::times;
+use super::supervise::{self, Supervised};
 use super::totals::{EngineTotals, ThreadHealth};
 use super::uring::{probe, thread};
 
@@ -29,15 +30,15 @@ pub struct Engine {
     inner: Arc<Inner>,
 }
 
+/// What the clones of a handle share.
 #[derive(Debug)]
-struct Inner {
-    mailboxes: Vec<Arc<Mailbox>>,
+pub struct Inner {
     cpus: Vec<usize>,
+    rows: usize,
     max_pairs: usize,
     clock: Clock,
     host_at_start: HostUdp,
     registry: Mutex<Registry>,
-    handles: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Engine {
@@ -57,37 +58,21 @@ impl Engine {
             );
         }
         let clock = Clock::start();
-        let mut mailboxes = Vec::new();
-        for thread in 0..config.threads {
-            let mailbox = Mailbox::new(rows);
-            let made = mailbox.map_err(|e| EngineError::Thread {
-                thread,
-                what: "eventfd",
-                cause: e.into(),
-            })?;
-            mailboxes.push(Arc::new(made));
-        }
         let ports = PortPool::new(&config.ports, config.seed);
         let inner = Inner {
-            registry: Mutex::new(Registry::new(ports, config.threads, rows)),
-            mailboxes,
+            registry: Mutex::new(Registry::new(ports, config.threads, clock.now())),
+            rows,
             max_pairs: config.max_pairs,
             cpus: config.cpus,
             clock,
             host_at_start: HostUdp::read(),
-            handles: Mutex::new(Vec::new()),
         };
-        // From here on dropping `inner` stops the threads started so far.
-        for (thread, mailbox) in inner.mailboxes.iter().enumerate() {
-            let plan = thread::Plan {
-                thread,
-                cpu: inner.cpu(thread),
-                rows,
-                clock,
-                mailbox: mailbox.clone(),
-            };
-            let handle = thread::start(plan)?;
-            lock(&inner.handles).push(handle);
+        // Dropping `inner` stops the threads started so far.
+        for thread in 0..config.threads {
+            let mailbox = inner.mailbox(thread)?;
+            let handle = thread::spawn(inner.plan(thread, mailbox.clone()))?.wait()?;
+            let seat = Seat::new(mailbox, handle, rows);
+            lock(&inner.registry).seats.push(seat);
         }
         Ok(Engine {
             inner: Arc::new(inner),
@@ -95,32 +80,28 @@ impl Engine {
     }
 
     /// Opens a pair: binds an even and an odd port on each side's local address, and gives the
-    /// sockets to the packet thread that carries fewest pairs. Nothing is forwarded to a side
-    /// before [`Engine::set_remote`].
+    /// sockets to the packet thread that carries least. Nothing is forwarded to a side before
+    /// [`Engine::set_remote`].
     ///
     /// # Errors
     /// [`OpenError`]; nothing is left behind.
     pub fn open(&self, spec: PairSpec) -> Result<OpenPair, OpenError> {
         let inner = &*self.inner;
         let mut registry = inner.registry();
-        if !inner.mailboxes.iter().any(|mailbox| mailbox.is_alive()) {
+        if !registry.seats.iter().any(Seat::is_up) {
             return Err(OpenError::NotRunning);
         }
         let capacity = inner.capacity(&registry);
-        let open: usize = (0..inner.mailboxes.len())
-            .map(|thread| registry.used(thread))
-            .sum();
-        let place = registry.place(&inner.mailboxes).filter(|_| open < capacity);
-        let place = place.ok_or(OpenError::TableFull { capacity })?;
+        registry.sample(inner.clock.now());
+        let has_room = registry.pairs() < capacity;
+        let place = registry.place().filter(|_| has_room);
+        let thread = place.ok_or(OpenError::TableFull { capacity })?;
         let (leases, sockets) = lease_both(&mut registry.ports, &spec)?;
         let cells = Arc::new(PairCells::default());
         let id = registry
-            .enter(place, &spec, leases, cells.clone())
+            .enter(thread, leases, cells.clone())
             .ok_or(OpenError::TableFull { capacity })?;
-        let mailbox = inner
-            .mailboxes
-            .get(place.thread)
-            .ok_or(OpenError::NotRunning)?;
+        let (_, mailbox) = registry.get(id).ok_or(OpenError::NotRunning)?;
         if let Err(command) = mailbox.send(Command::Open { id, sockets, cells }) {
             // The sockets are closed before their ports return.
             drop(command);
@@ -140,78 +121,46 @@ impl Engine {
     /// [`CommandError`]; nothing has changed then.
     pub fn set_remote(&self, pair: PairId, side: Side, remote: Remote) -> Result<(), CommandError> {
         let registry = self.inner.registry();
-        let entry = registry.get(pair).ok_or(CommandError::UnknownPair)?;
+        let (entry, mailbox) = registry.get(pair).ok_or(CommandError::UnknownPair)?;
         for address in [remote.rtp, remote.rtcp] {
-            check_remote(address, entry.local_ips[side.index()])?;
+            check_remote(address, entry.local_ip(side))?;
         }
-        let mailbox = self.inner.mailbox(pair).ok_or(CommandError::UnknownPair)?;
+        let id = pair;
         mailbox
-            .send(Command::SetRemote {
-                id: pair,
-                side,
-                remote,
-            })
+            .send(Command::SetRemote { id, side, remote })
             .map_err(|_| CommandError::Busy)
     }
 
     /// Closes a pair: nothing is forwarded from now on, or very soon; its ports are free again
     /// when the packet thread has closed the sockets. A pair that is not open is left alone.
     pub fn close(&self, pair: PairId) {
-        let mut registry = self.inner.registry();
-        if registry.begin_close(pair)
-            && let Some(mailbox) = self.inner.mailbox(pair)
-        {
-            mailbox.close(pair);
-        }
+        self.inner.registry().close(pair);
     }
 
-    /// The counters of an open pair. Read them before closing it.
+    /// The counters of a pair that is open, or was lost with its packet thread. Read them before
+    /// closing it.
     #[must_use]
     pub fn stats(&self, pair: PairId) -> Option<PairStats> {
-        let cells = self.inner.registry().get(pair)?.cells.clone();
-        Some(cells.read(self.inner.clock.now()))
+        let registry = self.inner.registry();
+        registry.stats(pair, self.inner.clock.now())
     }
 
     /// Counters and capacity of the whole engine.
     #[must_use]
     pub fn totals(&self) -> EngineTotals {
         let inner = &*self.inner;
-        let mut totals = EngineTotals {
-            received: 0,
-            accepted: 0,
-            bytes: 0,
-            drops: DropCounts::default(),
-            allocations: 0,
-            threads: Vec::new(),
-            forwarding_time: times::empty(),
-            pairs_open: 0,
-            pairs_capacity: 0,
-            ports_free: 0,
-            ports: Vec::new(),
-            host: HostUdp::read().since(inner.host_at_start),
-        };
-        for mailbox in &inner.mailboxes {
-            let thread = mailbox.cells.read();
-            totals.received += thread.received;
-            totals.accepted += thread.accepted;
-            totals.bytes += thread.bytes;
-            totals.drops += thread.drops;
-            totals.allocations += thread.allocations;
-            mailbox.times.read(&mut totals.forwarding_time);
-            totals.threads.push(thread);
-        }
         let registry = inner.registry();
-        totals.pairs_open = (0..inner.mailboxes.len())
-            .map(|thread| registry.used(thread))
-            .sum();
-        totals.pairs_capacity = inner.capacity(&registry);
-        totals.ports = registry.ports.free();
-        totals.ports_free = totals
-            .ports
-            .iter()
-            .map(|p| p.free)
-            .min()
-            .unwrap_or(registry.ports.total());
+        let mut totals = EngineTotals {
+            pairs_open: registry.pairs(),
+            pairs_capacity: inner.capacity(&registry),
+            ..EngineTotals::of_ports(registry.ports.free(), registry.ports.total())
+        };
+        for seat in &registry.seats {
+            totals.add(seat.totals());
+            seat.times(&mut totals.forwarding_time);
+        }
+        drop(registry);
+        totals.host = HostUdp::read().since(inner.host_at_start);
         totals
     }
 
@@ -219,22 +168,36 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Vec<ThreadHealth> {
         let registry = self.inner.registry();
-        let one = |(thread, mailbox): (usize, &Arc<Mailbox>)| ThreadHealth {
+        let one = |(thread, seat): (usize, &Seat)| ThreadHealth {
             thread,
-            tid: mailbox.tid(),
+            tid: seat.mailbox.tid(),
             cpu: self.inner.cpu(thread),
-            alive: mailbox.is_alive(),
-            failure: mailbox.failure().map(str::to_owned),
-            pairs: registry.used(thread),
+            alive: seat.is_up(),
+            stays_down: matches!(seat.life, Life::Down),
+            failure: seat.failure.clone(),
+            pairs: seat.rows.used(),
+            restarts: seat.restarts.total(),
         };
-        self.inner.mailboxes.iter().enumerate().map(one).collect()
+        registry.seats.iter().enumerate().map(one).collect()
+    }
+
+    /// Looks after the packet threads: tells which died since the last call, and which pairs
+    /// with them, and starts dead ones again, a while later and a limited number of times (see
+    /// [`super::MAX_RESTARTS`]). To be called several times a second; it does not wait.
+    ///
+    /// `now` is the time; it must not go back from call to call.
+    #[must_use]
+    pub fn supervise(&self, now: Instant) -> Supervised {
+        let mut registry = self.inner.registry();
+        registry.sample(self.inner.clock.now());
+        supervise::look(&self.inner, &mut registry, now)
     }
 
     /// Makes a packet thread do something that it should not: for tests and drills.
     #[doc(hidden)]
     pub fn drill(&self, thread: usize, drill: Drill) {
-        if let Some(mailbox) = self.inner.mailboxes.get(thread) {
-            let _ = mailbox.send(Command::Drill(drill));
+        if let Some(seat) = self.inner.registry().seats.get(thread) {
+            let _ = seat.mailbox.send(Command::Drill(drill));
         }
     }
 
@@ -254,12 +217,29 @@ impl Inner {
     /// The registry, up to date with what the threads report.
     fn registry(&self) -> MutexGuard<'_, Registry> {
         let mut registry = lock(&self.registry);
-        registry.sweep(&self.mailboxes);
+        registry.sweep();
         registry
     }
 
-    fn mailbox(&self, pair: PairId) -> Option<&Arc<Mailbox>> {
-        self.mailboxes.get(usize::from(pair.thread()))
+    /// A mailbox for a thread that is to be started.
+    pub(super) fn mailbox(&self, thread: usize) -> Result<Arc<Mailbox>, EngineError> {
+        let made = Mailbox::new(self.rows).map_err(|e| EngineError::Thread {
+            thread,
+            what: "eventfd",
+            cause: e.into(),
+        })?;
+        Ok(Arc::new(made))
+    }
+
+    /// What a thread that is to be started shall be.
+    pub(super) fn plan(&self, thread: usize, mailbox: Arc<Mailbox>) -> thread::Plan {
+        thread::Plan {
+            thread,
+            cpu: self.cpu(thread),
+            rows: self.rows,
+            clock: self.clock,
+            mailbox,
+        }
     }
 
     fn cpu(&self, thread: usize) -> Option<usize> {
@@ -271,8 +251,12 @@ impl Inner {
     }
 
     fn shutdown(&self) {
-        self.mailboxes.iter().for_each(|mailbox| mailbox.stop());
-        for handle in lock(&self.handles).drain(..) {
+        let mut registry = lock(&self.registry);
+        registry.stopping = true;
+        let ending: Vec<_> = registry.seats.iter_mut().flat_map(Seat::stop).collect();
+        // The threads need no lock to end, but others may want to read meanwhile.
+        drop(registry);
+        for handle in ending.into_iter().flatten() {
             let _ = handle.join();
         }
     }

@@ -1,11 +1,13 @@
 //! The engine as a whole, as read from outside.
 
 use std::net::IpAddr;
+use std::ops::Add;
 
 use hdrhistogram::Histogram;
 use patchbay_route::counters::DropCounts;
 
 use super::host::HostUdp;
+use super::times;
 
 /// Sums over all packet threads and pairs since the start.
 #[derive(Clone, Debug)]
@@ -42,6 +44,34 @@ pub struct EngineTotals {
 }
 
 impl EngineTotals {
+    /// Totals without any thread's numbers.
+    pub(super) fn of_ports(ports: Vec<PortsFree>, ports_each: usize) -> EngineTotals {
+        EngineTotals {
+            received: 0,
+            accepted: 0,
+            bytes: 0,
+            drops: DropCounts::default(),
+            allocations: 0,
+            threads: Vec::new(),
+            forwarding_time: times::empty(),
+            pairs_open: 0,
+            pairs_capacity: 0,
+            ports_free: ports.iter().map(|p| p.free).min().unwrap_or(ports_each),
+            ports,
+            host: HostUdp::default(),
+        }
+    }
+
+    /// Takes in one thread's numbers.
+    pub(super) fn add(&mut self, thread: ThreadTotals) {
+        self.received += thread.received;
+        self.accepted += thread.accepted;
+        self.bytes += thread.bytes;
+        self.drops += thread.drops;
+        self.allocations += thread.allocations;
+        self.threads.push(thread);
+    }
+
     /// Datagrams that were sent on.
     #[must_use]
     pub fn forwarded(&self) -> u64 {
@@ -60,7 +90,7 @@ pub struct PortsFree {
     pub total: usize,
 }
 
-/// Counters of one packet thread.
+/// Counters of one packet thread, and of those before it that died.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadTotals {
     /// Datagrams read from sockets.
@@ -91,6 +121,29 @@ pub struct ThreadTotals {
     pub allocations: u64,
 }
 
+impl Add for ThreadTotals {
+    type Output = ThreadTotals;
+
+    fn add(self, other: ThreadTotals) -> ThreadTotals {
+        let mut drops = self.drops;
+        drops += other.drops;
+        ThreadTotals {
+            received: self.received + other.received,
+            accepted: self.accepted + other.accepted,
+            bytes: self.bytes + other.bytes,
+            drops,
+            batches: self.batches + other.batches,
+            rearmed: self.rearmed + other.rearmed,
+            out_of_buffers: self.out_of_buffers + other.out_of_buffers,
+            receive_errors: self.receive_errors + other.receive_errors,
+            learned: self.learned + other.learned,
+            connect_errors: self.connect_errors + other.connect_errors,
+            pairs: self.pairs + other.pairs,
+            allocations: self.allocations + other.allocations,
+        }
+    }
+}
+
 /// How a packet thread is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThreadHealth {
@@ -102,8 +155,12 @@ pub struct ThreadHealth {
     pub cpu: Option<usize>,
     /// Whether it runs.
     pub alive: bool,
-    /// Why it does not.
+    /// Whether it does not run and is not started again, since it died too often.
+    pub stays_down: bool,
+    /// Why it does not run, or why the thread before it died.
     pub failure: Option<String>,
     /// Pairs it carries; 0 when it is dead, since they are lost.
     pub pairs: usize,
+    /// How often it has been started again.
+    pub restarts: u64,
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread::JoinHandle;
 
 use patchbay_route::flow::FLOWS;
@@ -32,29 +32,72 @@ pub struct Plan {
     pub mailbox: Arc<Mailbox>,
 }
 
-/// Starts a thread and waits until it is ready.
+/// A thread that is being started.
+#[derive(Debug)]
+pub struct Starting {
+    thread: usize,
+    handle: JoinHandle<()>,
+    started: Receiver<Result<(), EngineError>>,
+}
+
+/// Begins to start a thread.
 ///
 /// # Errors
-/// [`EngineError`] if it cannot be started, pinned, or have its ring.
-pub fn start(plan: Plan) -> Result<JoinHandle<()>, EngineError> {
+/// [`EngineError`] if the system gives no thread.
+pub fn spawn(plan: Plan) -> Result<Starting, EngineError> {
     let thread = plan.thread;
-    let failed = move |what, cause| EngineError::Thread {
-        thread,
-        what,
-        cause,
-    };
     let (ready, started) = mpsc::channel();
     let handle = std::thread::Builder::new()
         .name(format!("packets-{thread}"))
         .spawn(move || run(&plan, &ready))
-        .map_err(|e| failed("spawn", e))?;
-    match started.recv() {
-        Ok(Ok(())) => Ok(handle),
-        Ok(Err(e)) => {
-            let _ = handle.join();
-            Err(e)
+        .map_err(|e| failed(thread, "spawn", e))?;
+    Ok(Starting {
+        thread,
+        handle,
+        started,
+    })
+}
+
+impl Starting {
+    /// Waits until the thread is ready.
+    ///
+    /// # Errors
+    /// [`EngineError`] if it cannot be pinned, or have its ring.
+    pub fn wait(self) -> Result<JoinHandle<()>, EngineError> {
+        let outcome = self.started.recv();
+        match outcome.unwrap_or_else(|_| Err(self.vanished())) {
+            Ok(()) => Ok(self.handle),
+            Err(e) => {
+                let _ = self.handle.join();
+                Err(e)
+            }
         }
-        Err(_) => Err(failed("start", io::ErrorKind::UnexpectedEof.into())),
+    }
+
+    /// How the start went, once that is known.
+    pub fn poll(&self) -> Option<Result<(), EngineError>> {
+        match self.started.try_recv() {
+            Ok(outcome) => Some(outcome),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(self.vanished())),
+        }
+    }
+
+    /// The thread itself.
+    pub fn into_handle(self) -> JoinHandle<()> {
+        self.handle
+    }
+
+    fn vanished(&self) -> EngineError {
+        failed(self.thread, "start", io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+fn failed(thread: usize, what: &'static str, cause: io::Error) -> EngineError {
+    EngineError::Thread {
+        thread,
+        what,
+        cause,
     }
 }
 
@@ -79,17 +122,13 @@ fn run(plan: &Plan, ready: &Sender<Result<(), EngineError>>) {
 
 fn pin(plan: &Plan) -> Result<(), EngineError> {
     let Some(cpu) = plan.cpu else { return Ok(()) };
-    let failed = |cause| EngineError::Thread {
-        thread: plan.thread,
-        what: "pin to its core",
-        cause,
-    };
+    let refused = |cause| failed(plan.thread, "pin to its core", cause);
     if cpu >= CpuSet::MAX_CPU {
-        return Err(failed(io::ErrorKind::InvalidInput.into()));
+        return Err(refused(io::ErrorKind::InvalidInput.into()));
     }
     let mut set = CpuSet::new();
     set.set(cpu);
-    sched_setaffinity(None, &set).map_err(|e| failed(e.into()))
+    sched_setaffinity(None, &set).map_err(|e| refused(e.into()))
 }
 
 fn make_ring(rows: usize) -> Result<Ring, EngineError> {
