@@ -1,16 +1,28 @@
 //! The packet engine over real loopback sockets, one subject a file.
 
+mod engine_asymmetric;
+mod engine_bleed;
 mod engine_both_ways;
 mod engine_burst;
 mod engine_close;
 mod engine_dead_thread;
+mod engine_dtmf;
 mod engine_exhaustion;
+mod engine_flood;
+mod engine_forks;
+mod engine_hairpin;
+mod engine_hold;
 mod engine_move;
 mod engine_multiplexed;
 mod engine_nat;
 mod engine_pinned;
+mod engine_rebinding;
+mod engine_rtcp;
+mod engine_send_full;
+mod engine_silence;
 mod engine_sizes;
 mod engine_strangers;
+mod engine_stun_dtls;
 mod engine_support;
 mod engine_thousand;
 mod engine_unreachable;

@@ -1,0 +1,108 @@
+//! F1, G6: a flood at one port, from a stranger or from the call's own party, harms no other call.
+#![allow(clippy::unwrap_used)]
+
+use crate::engine_support::*;
+use patchbay_relay::engine::{Component, DropReason, Engine, FlowStats, OpenPair, Side};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+const FLOOD: u32 = 50_000;
+const BURST: u32 = 500;
+
+/// Sends the flood as fast as it goes, in bursts, each byte of RTP.
+fn flood(socket: &UdpSocket, to: SocketAddr) {
+    let data = packet(66, 172);
+    for _ in 0..FLOOD / BURST {
+        for _ in 0..BURST {
+            // The kernel may refuse it in the meantime, and tells so once in a while.
+            let _ = socket.send_to(&data, to);
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// A conversation in which each packet is sent when the one before has come: all of them arrive,
+/// in order, for as long as the flood lasts and some time beyond.
+fn converse(calls: &[(Phone, Phone, OpenPair)], flooding: &AtomicBool) -> u32 {
+    let mut sequence = 0_u32;
+    let mut beyond = 0;
+    while beyond < 50 {
+        beyond += u32::from(!flooding.load(SeqCst));
+        sequence += 1;
+        let mut data = packet(1, 172);
+        data[4..8].copy_from_slice(&sequence.to_be_bytes());
+        for (client, agent, pair) in calls {
+            let [at_client, at_agent] = pair.local;
+            assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &data);
+            assert_passes(&agent.rtp, at_agent.rtp, &client.rtp, at_client.rtp, &data);
+        }
+    }
+    sequence
+}
+
+/// Floods a port while other calls talk; what the flooded flow counted in the end.
+fn flooded(engine: &Engine, socket: &UdpSocket, pair: &OpenPair) -> FlowStats {
+    let others: Vec<_> = (0..4).map(|_| call(engine)).collect();
+    let flooding = AtomicBool::new(true);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            flood(socket, pair.local[0].rtp);
+            flooding.store(false, SeqCst);
+        });
+        let exchanged = converse(&others, &flooding);
+        for (_, _, other) in &others {
+            let stats = engine.stats(other.id).unwrap();
+            assert_eq!(stats.forwarded(), 2 * u64::from(exchanged));
+            assert_eq!(stats.drops().total(), 0);
+        }
+    });
+    assert!(engine.health().iter().all(|thread| thread.alive));
+    flow(engine, pair, Side::Client, Component::Rtp)
+}
+
+#[test]
+fn a_strangers_flood_is_counted_limited_and_reaches_nobody() {
+    let engine = engine(18_800, 18_899);
+    let (client, agent, pair) = call(&engine);
+    let [at_client, at_agent] = pair.local;
+    let stranger = socket(ELSEWHERE);
+    let seen = flooded(&engine, &stranger, &pair);
+    assert_eq!(
+        (seen.forwarded(), seen.accepted, seen.learned),
+        (0, 0, false)
+    );
+    assert!(seen.drops.get(DropReason::SourceUnexpected) > 0);
+    assert!(seen.drops.get(DropReason::SourceRateLimited) > 0);
+    assert_silent(&agent.rtp);
+    assert_silent(&stranger);
+    // The flooded call itself goes on.
+    for n in 0..5 {
+        let data = packet(n, 172);
+        assert_passes(&agent.rtp, at_agent.rtp, &client.rtp, at_client.rtp, &data);
+    }
+    wait_for("the party to come through", || {
+        client.rtp.send_to(&packet(7, 172), at_client.rtp).unwrap();
+        flow(&engine, &pair, Side::Client, Component::Rtp).learned
+    });
+    assert_eq!(receive(&agent.rtp).0, packet(7, 172));
+    // From here on the kernel refuses the stranger: nothing is counted that costs the engine.
+    let before = flow(&engine, &pair, Side::Client, Component::Rtp).drops;
+    flood(&stranger, at_client.rtp);
+    let after = flow(&engine, &pair, Side::Client, Component::Rtp).drops;
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_flood_of_a_party_itself_harms_no_other_call() {
+    let engine = engine(18_900, 18_999);
+    let (client, agent, pair) = call(&engine);
+    let [at_client, at_agent] = pair.local;
+    let hello = packet(3, 172);
+    assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &hello);
+    let seen = flooded(&engine, &client.rtp, &pair);
+    // What was not lost in the kernel's queue was sent on, or is counted.
+    assert!(seen.received > 1 && seen.received <= u64::from(FLOOD) + 1);
+    assert_eq!(seen.forwarded() + seen.drops.total(), seen.received);
+    while receive(&agent.rtp).0 == hello {}
+    assert_passes(&agent.rtp, at_agent.rtp, &client.rtp, at_client.rtp, &hello);
+}
