@@ -8,6 +8,7 @@
 //! generator's share includes their delivery to the relay.
 
 pub mod bed;
+mod live;
 mod load;
 pub mod measure;
 mod packet;
@@ -17,6 +18,7 @@ mod receive;
 mod run;
 mod send;
 mod target;
+mod usage;
 pub mod vocabulary;
 
 use std::collections::BTreeMap;

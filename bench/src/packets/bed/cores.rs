@@ -62,15 +62,20 @@ impl Cores {
     }
 }
 
-/// Keeps the calling thread on those cores; if that fails the figures are only noisier.
+/// Keeps the calling thread on those cores, if there are any; if that fails the figures are only
+/// noisier.
 pub(in crate::packets) fn pin(cores: &[usize]) {
+    if !cores.is_empty() {
+        let _ = sched_setaffinity(None, &set_of(cores));
+    }
+}
+
+pub(super) fn set_of(cores: &[usize]) -> CpuSet {
     let mut set = CpuSet::new();
     for cpu in cores.iter().copied().filter(|cpu| *cpu < CpuSet::MAX_CPU) {
         set.set(cpu);
     }
-    if set.count() > 0 {
-        let _ = sched_setaffinity(None, &set);
-    }
+    set
 }
 
 #[cfg(test)]

@@ -3,15 +3,25 @@
 
 mod cores;
 mod loopback;
+mod namespace;
+mod noise;
+mod sysctl;
+mod threads;
+mod veth;
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::process::Command;
 
 use super::BenchError;
+use super::live::Live;
 use super::vocabulary::{Generator, Phones};
 
 pub use cores::Cores;
+pub(super) use cores::pin;
+use loopback::Loopback;
+pub use noise::Noise;
+pub(super) use veth::{MACS, Veth};
 
 /// How a bed is to be.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +51,18 @@ pub enum Addresses {
 /// A place for a relay and phones; it is removed when it is dropped.
 #[derive(Debug)]
 pub struct Bed {
-    place: loopback::Loopback,
+    place: Place,
     cores: Cores,
-    /// Why it is not namespaces.
-    reason: String,
+}
+
+#[derive(Debug)]
+enum Place {
+    Veth(Veth),
+    Loopback {
+        place: Loopback,
+        /// Why it is not namespaces.
+        reason: String,
+    },
 }
 
 impl Bed {
@@ -53,36 +71,71 @@ impl Bed {
     /// # Errors
     /// [`BenchError::Args`] if the machine lacks a core that was asked for.
     pub fn build(options: &BedOptions) -> Result<Self, BenchError> {
-        Ok(Self {
-            place: loopback::Loopback::new(options.addresses),
-            cores: Cores::choose(options)?,
-            reason: "asked for".to_owned(),
-        })
+        let cores = Cores::choose(options)?;
+        let veth = match options.loopback {
+            true => Err("asked for".to_owned()),
+            false if !rustix::process::geteuid().is_root() => Err("not root".to_owned()),
+            false => Self::veth(options, &cores).map_err(|e| e.to_string()),
+        };
+        let place = match veth {
+            Ok(veth) => Place::Veth(veth),
+            Err(reason) => Place::Loopback {
+                place: Loopback::new(options.addresses),
+                reason,
+            },
+        };
+        Ok(Self { place, cores })
     }
 
-    /// What it is, for reports: `"network namespaces and veth"`, or loopback and why.
+    /// A bed of namespaces on which the generator's programs are accepted.
+    fn veth(options: &BedOptions, cores: &Cores) -> Result<Veth, BenchError> {
+        let veth = Veth::build(options.addresses, cores.clone())?;
+        Live::new(&veth)?;
+        Ok(veth)
+    }
+
+    /// What it is, for reports: namespaces, or loopback and why.
     #[must_use]
     pub fn describe(&self) -> String {
-        format!("loopback: {}", self.reason)
+        match &self.place {
+            Place::Veth(_) => "network namespaces with a veth pair".to_owned(),
+            Place::Loopback { reason, .. } => format!("loopback ({reason})"),
+        }
+    }
+
+    /// Whether it is network namespaces.
+    #[must_use]
+    pub fn is_veth(&self) -> bool {
+        matches!(self.place, Place::Veth(_))
     }
 
     /// What makes figures of this bed doubtful, such as shared cores.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
-        Vec::new()
+        let mut remarks = Vec::new();
+        if self.cores.shared() {
+            remarks.push("relay and generator share cores".to_owned());
+        }
+        remarks
     }
 
     /// The relay's addresses towards callers and towards callees.
     #[must_use]
     pub fn relay_ips(&self) -> [IpAddr; 2] {
-        self.place.relay_ips()
+        match &self.place {
+            Place::Veth(veth) => veth.relay_ips(),
+            Place::Loopback { place, .. } => place.relay_ips(),
+        }
     }
 
     /// The phones of the call with that number, 0 to [`super::MAX_CALLS`] + [`SPARE_CALLS`] - 1.
     /// Ports are even, those above are for RTCP.
     #[must_use]
     pub fn phones(&self, call: usize) -> Phones {
-        self.place.phones(call)
+        match &self.place {
+            Place::Veth(veth) => veth.phones(call),
+            Place::Loopback { place, .. } => place.phones(call),
+        }
     }
 
     /// The cores of relay and generator.
@@ -92,10 +145,19 @@ impl Bed {
     }
 
     /// A command that runs a program where the relay is to be: in its namespace, on its cores.
+    /// The child's process id is the program's.
     #[must_use]
     pub fn relay_command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("taskset");
-        command.args(["-c", &self.cores.relay_list()]).arg(program);
+        let list = self.cores.relay_list();
+        let mut command = match &self.place {
+            Place::Veth(veth) => {
+                let mut command = veth.relay_command();
+                command.arg("taskset");
+                command
+            }
+            Place::Loopback { .. } => Command::new("taskset"),
+        };
+        command.args(["-c", &list]).arg(program);
         command
     }
 
@@ -104,7 +166,10 @@ impl Bed {
     /// # Errors
     /// If there is no such thread.
     pub fn in_relay<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, BenchError> {
-        on_cores(&self.cores.relay, work)
+        match &self.place {
+            Place::Veth(veth) => veth.relay_side().inside(&self.cores.relay, work),
+            Place::Loopback { .. } => on_cores(&self.cores.relay, work),
+        }
     }
 
     /// Does something on a thread in the phones' namespace, on the generator's cores.
@@ -112,13 +177,42 @@ impl Bed {
     /// # Errors
     /// If there is no such thread.
     pub fn in_phones<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, BenchError> {
-        on_cores(&self.cores.generator, work)
+        match &self.place {
+            Place::Veth(veth) => veth.phones_side().inside(&self.cores.generator, work),
+            Place::Loopback { .. } => on_cores(&self.cores.generator, work),
+        }
     }
 
     /// Kernel threads whose CPU time is the relay's: its device's, and `ksoftirqd` of its cores.
     #[must_use]
     pub fn relay_threads(&self) -> RelayThreads {
-        RelayThreads::default()
+        match &self.place {
+            Place::Veth(veth) => RelayThreads {
+                napi: veth::napi_threads(veth.relay_device()),
+                ksoftirqd: threads::ksoftirqd(&self.cores.relay),
+            },
+            Place::Loopback { .. } => RelayThreads::default(),
+        }
+    }
+
+    /// Makes sure that the devices' threads are where they belong; a relay that changes its
+    /// device makes the kernel start new ones.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn settle(&self) -> Result<(), BenchError> {
+        match &self.place {
+            Place::Veth(veth) => veth.settle(),
+            Place::Loopback { .. } => Ok(()),
+        }
+    }
+
+    /// How noisy the machine is now; takes 0.1 s for each core.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub fn noise(&self) -> Result<Noise, BenchError> {
+        Noise::listen(&self.cores)
     }
 
     /// The generator that suits the bed.
@@ -126,7 +220,10 @@ impl Bed {
     /// # Errors
     /// What the system says.
     pub fn generator(&self) -> Result<Box<dyn Generator + '_>, BenchError> {
-        Err(BenchError::Args("no generator".to_owned()))
+        match &self.place {
+            Place::Veth(veth) => Ok(Box::new(Live::new(veth)?)),
+            Place::Loopback { .. } => Err(BenchError::Args("no generator".to_owned())),
+        }
     }
 }
 

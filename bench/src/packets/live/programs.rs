@@ -1,0 +1,296 @@
+//! The programs of `bench/bpf/load.bpf.c`, loaded, and their maps.
+
+use std::io;
+
+use aya::maps::{Array, MapData};
+use aya::programs::{TestRun as _, TestRunAttrs, TestRunOptions, Xdp, XdpMode};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+
+use super::words::Entry;
+use crate::packets::BenchError;
+
+static OBJECT: &[u8] = include_bytes_aligned!("../../../bpf/load.bpf.o");
+
+/// Frames that the kernel handles at a time; the packets among them leave together.
+const BATCH: u32 = 32;
+/// Buckets of the sink's latencies.
+pub(super) const BUCKETS: usize = 4096;
+
+/// Orders to the generator and its state; see `struct control`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Control {
+    pub ethernet: [u64; 2],
+    pub ifindex: u64,
+    pub run: u64,
+    pub streams: u64,
+    pub reports: u64,
+    pub every: u64,
+    pub interval: u64,
+    pub burst: u64,
+    pub duration: u64,
+    pub limit: u64,
+    pub forgiven: u64,
+    pub start: u64,
+    pub ended: u64,
+    pub sent: u64,
+    pub failed: u64,
+}
+
+type ControlWords = [u64; 22];
+
+impl Control {
+    fn words(&self) -> ControlWords {
+        let [eth_0, eth_1] = self.ethernet;
+        [
+            eth_0,
+            eth_1,
+            self.ifindex,
+            self.run,
+            self.streams,
+            self.reports,
+            self.every,
+            self.interval,
+            self.burst,
+            self.duration,
+            self.limit,
+            self.forgiven,
+            self.start,
+            self.ended,
+            0,
+            0,
+            0,
+            self.sent,
+            0,
+            0,
+            0,
+            self.failed,
+        ]
+    }
+
+    fn state(&mut self, words: &ControlWords) {
+        self.start = words[12];
+        self.ended = words[13];
+        self.sent = words[17];
+        self.failed = words[21];
+    }
+}
+
+/// Orders to the sink and what it found on one queue; see `struct found`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub ways: u64,
+    pub run: u64,
+    pub first_port: u64,
+    pub last_port: u64,
+    pub delivered: u64,
+    pub open: u64,
+    pub source: u64,
+    pub content: u64,
+    pub order: u64,
+    pub stale: u64,
+    pub foreign: u64,
+    pub last: u64,
+}
+
+type FoundWords = [u64; 12];
+
+impl Found {
+    fn words(&self) -> FoundWords {
+        [
+            self.ways,
+            self.run,
+            self.first_port,
+            self.last_port,
+            self.delivered,
+            self.open,
+            self.source,
+            self.content,
+            self.order,
+            self.stale,
+            self.foreign,
+            self.last,
+        ]
+    }
+
+    /// Adds what another queue found.
+    fn add(&mut self, words: &FoundWords) {
+        self.delivered += words[4];
+        self.open += words[5];
+        self.source += words[6];
+        self.content += words[7];
+        self.order += words[8];
+        self.stale += words[9];
+        self.foreign += words[10];
+        self.last = self.last.max(words[11]);
+    }
+}
+
+/// The generator's program.
+pub(super) struct Gun {
+    ebpf: Ebpf,
+    ways: Array<MapData, Entry>,
+    control: Array<MapData, ControlWords>,
+}
+
+impl Gun {
+    pub fn load(ways: u32) -> Result<Self, BenchError> {
+        let mut ebpf = load("ways", ways)?;
+        let gun = Self {
+            ways: map(&mut ebpf, "ways")?,
+            control: map(&mut ebpf, "control")?,
+            ebpf: program(ebpf, "generate")?,
+        };
+        Ok(gun)
+    }
+
+    pub fn way(&self, number: u32) -> Result<Entry, BenchError> {
+        self.ways.get(&number, 0).map_err(refused)
+    }
+
+    pub fn set_way(&mut self, number: u32, entry: &Entry) -> Result<(), BenchError> {
+        self.ways.set(number, entry, 0).map_err(refused)
+    }
+
+    pub fn order(&mut self, control: &Control) -> Result<(), BenchError> {
+        self.control.set(0, control.words(), 0).map_err(refused)
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> Result<Control, BenchError> {
+        let mut control = Control::default();
+        control.state(&self.control.get(&0, 0).map_err(refused)?);
+        Ok(control)
+    }
+
+    /// Runs the program on that many frames.
+    pub fn run(&self, frame: &[u8], frames: u32) -> Result<(), BenchError> {
+        let program: &Xdp = self
+            .ebpf
+            .program("generate")
+            .ok_or_else(missing)?
+            .try_into()
+            .map_err(refused)?;
+        let options = TestRunOptions {
+            data_in: Some(frame),
+            repeat: frames,
+            attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
+            ..TestRunOptions::new()
+        };
+        program.test_run(options).map(|_| ()).map_err(refused)
+    }
+}
+
+/// The sink's program.
+pub(super) struct Sink {
+    ebpf: Ebpf,
+    expects: Array<MapData, Entry>,
+    found: Array<MapData, FoundWords>,
+    latency: Array<MapData, [u64; BUCKETS]>,
+    queues: u32,
+}
+
+impl Sink {
+    pub fn load(ways: u32, queues: u32) -> Result<Self, BenchError> {
+        let mut loader = EbpfLoader::new();
+        let loader = loader
+            .btf(None)
+            .map_max_entries("expects", ways.max(1))
+            .map_max_entries("found", queues)
+            .map_max_entries("latency", queues);
+        let mut ebpf = loader.load(OBJECT).map_err(refused)?;
+        Ok(Self {
+            expects: map(&mut ebpf, "expects")?,
+            found: map(&mut ebpf, "found")?,
+            latency: map(&mut ebpf, "latency")?,
+            ebpf: program(ebpf, "sink")?,
+            queues,
+        })
+    }
+
+    /// Stands on a device of the calling thread's namespace from now on.
+    pub fn attach(&mut self, device: &str) -> Result<(), BenchError> {
+        let program: &mut Xdp = self
+            .ebpf
+            .program_mut("sink")
+            .ok_or_else(missing)?
+            .try_into()
+            .map_err(refused)?;
+        program
+            .attach(device, XdpMode::Driver)
+            .map(|_| ())
+            .map_err(refused)
+    }
+
+    pub fn expect(&mut self, number: u32, entry: &Entry) -> Result<(), BenchError> {
+        self.expects.set(number, entry, 0).map_err(refused)
+    }
+
+    /// Forgets what was found and takes new orders.
+    pub fn order(&mut self, orders: &Found) -> Result<(), BenchError> {
+        for queue in 0..self.queues {
+            self.found.set(queue, orders.words(), 0).map_err(refused)?;
+            self.latency.set(queue, [0; BUCKETS], 0).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    pub fn found(&self) -> Result<Found, BenchError> {
+        let mut all = Found::default();
+        for queue in 0..self.queues {
+            all.add(&self.found.get(&queue, 0).map_err(refused)?);
+        }
+        Ok(all)
+    }
+
+    /// Latencies by bucket.
+    pub fn latency(&self) -> Result<Vec<u64>, BenchError> {
+        let mut all = vec![0; BUCKETS];
+        for queue in 0..self.queues {
+            let counts = self.latency.get(&queue, 0).map_err(refused)?;
+            for (sum, count) in all.iter_mut().zip(counts) {
+                *sum += count;
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn load(largest: &str, entries: u32) -> Result<Ebpf, BenchError> {
+    EbpfLoader::new()
+        .btf(None)
+        .map_max_entries(largest, entries.max(1))
+        .load(OBJECT)
+        .map_err(refused)
+}
+
+fn map<V: aya::Pod>(ebpf: &mut Ebpf, name: &str) -> Result<Array<MapData, V>, BenchError> {
+    ebpf.take_map(name)
+        .ok_or_else(missing)?
+        .try_into()
+        .map_err(refused)
+}
+
+/// Hands a program to the kernel.
+fn program(mut ebpf: Ebpf, name: &str) -> Result<Ebpf, BenchError> {
+    let program: &mut Xdp = ebpf
+        .program_mut(name)
+        .ok_or_else(missing)?
+        .try_into()
+        .map_err(refused)?;
+    program.load().map_err(refused)?;
+    Ok(ebpf)
+}
+
+/// The object is part of this program and has them all; a test says so.
+fn missing() -> BenchError {
+    BenchError::system("a BPF program")(io::ErrorKind::NotFound.into())
+}
+
+fn refused(e: impl std::error::Error + Send + Sync + 'static) -> BenchError {
+    // aya's errors tell the cause only in their source.
+    let cause = std::iter::successors(Some(&e as &dyn std::error::Error), |e| e.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ");
+    BenchError::system("BPF")(io::Error::other(cause))
+}
