@@ -148,6 +148,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
             ports: relay.media_ports.clone(),
             max_pairs: relay.max_sessions * PAIRS_PER_SESSION,
             seed: u64::from_ne_bytes(seed),
+            ..EngineConfig::default()
         },
         journal: Some(config.data.join("sessions.jsonl")),
     };

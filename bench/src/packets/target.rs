@@ -54,6 +54,7 @@ impl EngineTarget {
             ports: 1024..=65535,
             max_pairs: args.calls.max(1),
             seed: 0,
+            ..EngineConfig::default()
         };
         let engine = Engine::start(config).map_err(|e| BenchError::Relay(e.to_string()))?;
         Ok(Self { engine, local_ip })

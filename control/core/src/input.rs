@@ -174,6 +174,8 @@ pub enum EndCause {
     Unreachable,
     /// No media packet for the configured time.
     MediaTimeout,
+    /// The part of the relay that carried its media failed.
+    MediaLost,
     /// The relay is going down.
     Shutdown,
     /// Ended through the API.
@@ -192,6 +194,7 @@ impl From<patchbay_route::session::EndCause> for EndCause {
             Relay::NoAck => Self::NoAck,
             Relay::Unreachable => Self::Unreachable,
             Relay::MediaTimeout => Self::MediaTimeout,
+            Relay::MediaLost => Self::MediaLost,
             Relay::Shutdown => Self::Shutdown,
             Relay::Api => Self::Api,
         }

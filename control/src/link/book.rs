@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use patchbay_core::{AgentId, ContactId, EndCause, Input, LiveSession, OfferId};
+use patchbay_core::{AgentId, ContactId, Input, LiveSession, OfferId};
 use patchbay_route::session::{
-    self, Capacity, Ended, RelayEvent, SessionEvent, SessionList, SessionRef, SessionView,
+    Capacity, Ended, RelayEvent, SessionEvent, SessionList, SessionRef, SessionView,
 };
 
 /// A relay that has not been heard of for this long is taken for dead, and its sessions with it.
@@ -178,7 +178,7 @@ impl RelayBook {
         Some(Input::ContactEnded {
             contact,
             offer,
-            cause: cause(ended.cause),
+            cause: ended.cause.into(),
         })
     }
 
@@ -239,17 +239,4 @@ fn known(view: &SessionView) -> Option<Known> {
         session: view.id.clone(),
         live,
     })
-}
-
-fn cause(cause: session::EndCause) -> EndCause {
-    match cause {
-        session::EndCause::Bye => EndCause::Bye,
-        session::EndCause::Cancelled => EndCause::Cancelled,
-        session::EndCause::Refused => EndCause::Refused,
-        session::EndCause::NoAck => EndCause::NoAck,
-        session::EndCause::Unreachable => EndCause::Unreachable,
-        session::EndCause::MediaTimeout => EndCause::MediaTimeout,
-        session::EndCause::Shutdown => EndCause::Shutdown,
-        session::EndCause::Api => EndCause::Api,
-    }
 }

@@ -53,6 +53,8 @@ pub enum EndCause {
     Unreachable,
     /// No media packet on any leg for the configured time.
     MediaTimeout,
+    /// The packet thread that carried its media failed.
+    MediaLost,
     /// The relay is going down.
     Shutdown,
     /// Ended through the API.
@@ -188,8 +190,14 @@ pub struct Capacity {
     pub max_sessions: u64,
     /// Media ports not in use, all local addresses together.
     pub ports_free: u64,
-    /// Packet threads.
+    /// Packet threads, dead ones too.
     pub threads: u64,
+    /// Packet threads that are dead: being restarted, or for good.
+    #[serde(default)]
+    pub threads_down: u64,
+    /// Restarts of packet threads that died, since the relay started.
+    #[serde(default)]
+    pub thread_restarts: u64,
     /// True once new calls are refused so that the host can be stopped.
     pub draining: bool,
 }

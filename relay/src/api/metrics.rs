@@ -1,7 +1,7 @@
 //! `/metrics`: the host's numbers in OpenMetrics text.
 
 use crate::edge::Gauges;
-use crate::engine::{EngineTotals, allocations};
+use crate::engine::{EngineTotals, ThreadHealth, allocations};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,12 +11,13 @@ use prometheus_client::registry::Registry;
 type Labels = Vec<(&'static str, String)>;
 
 /// The numbers as text.
-pub fn text(gauges: &Gauges, totals: &EngineTotals) -> String {
+pub fn text(gauges: &Gauges, totals: &EngineTotals, health: &[ThreadHealth]) -> String {
     let mut registry = Registry::default();
     let relay = registry.sub_registry_with_prefix("patchbay_relay");
     signalling(relay, gauges);
     engine(relay, totals);
-    threads(registry.sub_registry_with_prefix("patchbay_engine"), totals);
+    let engine = registry.sub_registry_with_prefix("patchbay_engine");
+    threads(engine, totals, health);
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = encode(&mut out, &registry);
@@ -125,7 +126,24 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
 }
 
 /// The packet threads themselves.
-fn threads(registry: &mut Registry, totals: &EngineTotals) {
+fn threads(registry: &mut Registry, totals: &EngineTotals, health: &[ThreadHealth]) {
+    let alive = Family::<Labels, Gauge>::default();
+    for thread in health {
+        let label = vec![("thread", thread.thread.to_string())];
+        alive.get_or_create(&label).set(i64::from(thread.alive));
+    }
+    registry.register("thread_alive", "1 while a packet thread runs", alive);
+    labelled(
+        registry,
+        (
+            "thread_restarts",
+            "Restarts of a packet thread that died",
+            "thread",
+        ),
+        health
+            .iter()
+            .map(|thread| (thread.thread.to_string(), thread.restarts)),
+    );
     if allocations::is_counted() {
         counter(
             registry,

@@ -2,6 +2,7 @@
 
 use super::{Command, Shared, auth, metrics};
 use crate::edge::Gauges;
+use crate::engine::ThreadHealth;
 use crate::events::Replay;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -110,12 +111,15 @@ fn follow(
 async fn capacity(State(shared): State<Shared>) -> Result<Json<Capacity>, Stopping> {
     let (gauges, draining) = numbers(&shared).await?;
     let totals = shared.engine.totals();
+    let threads = shared.engine.health();
     Ok(Json(Capacity {
         instance: shared.instance.clone(),
         sessions: gauges.sessions as u64,
         max_sessions: shared.max_sessions as u64,
         ports_free: metrics::ports_free(&totals),
-        threads: totals.threads.len() as u64,
+        threads: threads.len() as u64,
+        threads_down: threads.iter().filter(|thread| !thread.alive).count() as u64,
+        thread_restarts: threads.iter().map(|thread| thread.restarts).sum(),
         draining,
     }))
 }
@@ -144,14 +148,12 @@ async fn ready(State(shared): State<Shared>) -> Result<Response, Stopping> {
     let (gauges, draining) = numbers(&shared).await?;
     let mut missing = Vec::new();
     if gauges.control_links == 0 {
-        missing.push("no control node is connected");
+        missing.push("no control node is connected".to_owned());
     }
     if draining {
-        missing.push("the host is draining");
+        missing.push("the host is draining".to_owned());
     }
-    if shared.engine.health().iter().any(|thread| !thread.alive) {
-        missing.push("a packet thread has died");
-    }
+    missing.extend(shared.engine.health().iter().filter_map(thread_missing));
     Ok(match missing.is_empty() {
         true => "ready\n".into_response(),
         false => {
@@ -161,10 +163,24 @@ async fn ready(State(shared): State<Shared>) -> Result<Response, Stopping> {
     })
 }
 
+/// What a packet thread that is down means for whoever asks.
+fn thread_missing(thread: &ThreadHealth) -> Option<String> {
+    let number = thread.thread;
+    match (thread.alive, thread.stays_down) {
+        (true, _) => None,
+        (false, false) => Some(format!(
+            "packet thread {number} has died and is being restarted"
+        )),
+        (false, true) => Some(format!(
+            "packet thread {number} has died too often and stays down: restart the relay"
+        )),
+    }
+}
+
 async fn show_metrics(State(shared): State<Shared>) -> Result<Response, Stopping> {
     let (gauges, _) = numbers(&shared).await?;
     let totals = shared.engine.totals();
-    let text = metrics::text(&gauges, &totals);
+    let text = metrics::text(&gauges, &totals, &shared.engine.health());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(axum::http::header::CONTENT_TYPE, kind)], text).into_response())
 }

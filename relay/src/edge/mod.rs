@@ -14,6 +14,7 @@ mod types;
 pub use refusal::Refusal;
 pub use types::{Config, Gauges, Now, Occupancy, Output};
 
+use crate::engine::PairId;
 use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
 use counters::{EdgeCounters, EdgeDrop};
 use flow_token::FlowTokens;
@@ -147,6 +148,12 @@ impl Core {
         });
         self.run(now);
         known
+    }
+
+    /// Pairs died with their packet thread: the sessions that they belong to are ended.
+    pub fn media_lost(&mut self, pairs: &[PairId], now: Now) {
+        self.with_sessions(now, |sessions, cx| sessions.media_lost(cx, pairs));
+        self.run(now);
     }
 
     /// Refuses new calls from now on, or takes them again.

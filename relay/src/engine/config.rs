@@ -1,10 +1,12 @@
 //! What the packet engine is told at start.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use patchbay_route::limits;
 
 use super::EngineError;
+use super::restart::FIRST_RESTART_AFTER;
 
 /// Configuration of a packet engine.
 #[derive(Clone, Debug)]
@@ -21,6 +23,9 @@ pub struct EngineConfig {
     /// Seed of the port pools' starting points, so that ports cannot be guessed from a restart.
     /// Take it from the system's random numbers.
     pub seed: u64,
+    /// Time from a packet thread's death until it is started again, 1 ms to 60 s. It doubles with
+    /// each restart of the period; see [`super::MAX_RESTARTS`].
+    pub restart_after: Duration,
 }
 
 impl Default for EngineConfig {
@@ -31,6 +36,7 @@ impl Default for EngineConfig {
             ports: 20_000..=59_999,
             max_pairs: 10_000,
             seed: 0,
+            restart_after: FIRST_RESTART_AFTER,
         }
     }
 }
@@ -62,6 +68,13 @@ impl EngineConfig {
                 "ports is {first}-{last}, needed is at least one even port and the odd one above it, from 1024 on"
             ));
         }
+        let waits = Duration::from_millis(1)..=Duration::from_secs(60);
+        if !waits.contains(&self.restart_after) {
+            return bad(format!(
+                "restart_after is {} ms, allowed are 1 to 60000",
+                self.restart_after.as_millis()
+            ));
+        }
         Ok(())
     }
 }
@@ -85,6 +98,8 @@ mod tests {
         assert!(with(|c| c.ports = 1000..=2000).is_err());
         assert!(with(|c| c.ports = 2001..=2002).is_err());
         assert!(with(|c| c.ports = 65535..=65535).is_err());
+        assert!(with(|c| c.restart_after = Duration::ZERO).is_err());
+        assert!(with(|c| c.restart_after = Duration::from_secs(61)).is_err());
         assert!(with(|c| c.ports = 2000..=2001).is_ok());
         assert!(with(|c| c.ports = 65534..=65535).is_ok());
     }

@@ -18,6 +18,7 @@ use super::host::HostUdp;
 use super::mailbox::{Command, Mailbox};
 use super::ports::{Lease, PortPool};
 use super::registry::Registry;
+use super::restart::Restarts;
 use super::seat::{Life, Seat};
 use super::sockets::bind_side;
 use super::supervise::{self, Supervised};
@@ -71,7 +72,7 @@ impl Engine {
         for thread in 0..config.threads {
             let mailbox = inner.mailbox(thread)?;
             let handle = thread::spawn(inner.plan(thread, mailbox.clone()))?.wait()?;
-            let seat = Seat::new(mailbox, handle, rows);
+            let seat = Seat::new(mailbox, handle, rows, Restarts::new(config.restart_after));
             lock(&inner.registry).seats.push(seat);
         }
         Ok(Engine {

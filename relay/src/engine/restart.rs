@@ -10,19 +10,29 @@ pub const MAX_RESTARTS: usize = 5;
 /// The period of [`MAX_RESTARTS`].
 pub const RESTART_PERIOD: Duration = Duration::from_secs(3600);
 
-/// Time from a thread's death until its first restart. It doubles with each restart of the
+/// Time from a thread's death until its first restart, unless another is configured. It doubles with each restart of the
 /// period: 0.25 s, 0.5 s, 1 s, 2 s, 4 s.
 pub const FIRST_RESTART_AFTER: Duration = Duration::from_millis(250);
 
 /// The restarts of one packet thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Restarts {
+    first_after: Duration,
     /// The latest ones, oldest first; as many as count, with `None` before the first.
     recent: [Option<Instant>; MAX_RESTARTS],
     total: u64,
 }
 
 impl Restarts {
+    /// None yet; the first comes so long after a death.
+    pub fn new(first_after: Duration) -> Restarts {
+        Restarts {
+            first_after,
+            recent: [None; MAX_RESTARTS],
+            total: 0,
+        }
+    }
+
     /// When a thread that died now is to be started again; `None` if it has to stay dead.
     pub fn next(&self, now: Instant) -> Option<Instant> {
         let counting = |at: &&Option<Instant>| {
@@ -30,7 +40,7 @@ impl Restarts {
         };
         let so_far = self.recent.iter().filter(counting).count();
         let doublings = u32::try_from(so_far).unwrap_or(u32::MAX);
-        (so_far < MAX_RESTARTS).then(|| now + FIRST_RESTART_AFTER * 2_u32.pow(doublings))
+        (so_far < MAX_RESTARTS).then(|| now + self.first_after * 2_u32.pow(doublings))
     }
 
     /// A restart was tried.
@@ -61,7 +71,7 @@ mod tests {
     #[test]
     fn each_restart_of_a_period_waits_twice_as_long_until_there_are_no_more() {
         let mut now = Instant::now();
-        let mut restarts = Restarts::default();
+        let mut restarts = Restarts::new(FIRST_RESTART_AFTER);
         let mut waited = Vec::new();
         while let Some(wait) = delay(&restarts, now) {
             waited.push(wait);
@@ -78,7 +88,7 @@ mod tests {
     #[test]
     fn restarts_of_an_earlier_period_do_not_count() {
         let start = Instant::now();
-        let mut restarts = Restarts::default();
+        let mut restarts = Restarts::new(FIRST_RESTART_AFTER);
         for second in 0..MAX_RESTARTS as u64 {
             restarts.tried(start + Duration::from_secs(second));
         }

@@ -56,12 +56,17 @@ pub enum Life {
 
 impl Seat {
     /// A seat whose thread runs.
-    pub fn new(mailbox: Arc<Mailbox>, handle: JoinHandle<()>, rows: usize) -> Seat {
+    pub fn new(
+        mailbox: Arc<Mailbox>,
+        handle: JoinHandle<()>,
+        rows: usize,
+        restarts: Restarts,
+    ) -> Seat {
         Seat {
             mailbox,
             rows: Rows::new(rows),
             life: Life::Up,
-            restarts: Restarts::default(),
+            restarts,
             failure: None,
             lost: FxHashMap::default(),
             handle: Some(handle),

@@ -2,6 +2,7 @@
 
 mod run;
 mod sockets;
+mod supervisor;
 
 use crate::api::{self, Command};
 use crate::config::RelayConfig;
@@ -100,6 +101,7 @@ impl Relay {
         let (links, served) = follow_control(&config, &inbound);
         let host = Host {
             core,
+            engine: engine.clone(),
             sockets,
             inbound,
             links,

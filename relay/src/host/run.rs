@@ -1,8 +1,10 @@
 //! The one task that owns the signalling core and the sockets' ways out.
 
 use super::sockets::Sockets;
+use super::supervisor::SUPERVISE_EVERY;
 use crate::api::Command;
 use crate::edge::{Core, Now, Occupancy, Output};
+use crate::engine::Engine;
 use crate::events::Events;
 use crate::files::Journal;
 use crate::net::{self, CONTROL_LINKS_FROM, Connection, Inbound};
@@ -15,6 +17,7 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 /// Messages handled before timers and commands get their turn.
 const MAX_BATCH: usize = 256;
@@ -28,6 +31,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(50);
 /// A relay host at work.
 pub(super) struct Host {
     pub core: Core,
+    pub engine: Engine,
     pub sockets: Sockets,
     pub inbound: mpsc::Sender<Inbound>,
     pub links: Vec<watch::Sender<u64>>,
@@ -40,7 +44,8 @@ pub(super) struct Host {
     pub resolving: Arc<Semaphore>,
 }
 
-fn now() -> Now {
+/// The time, by both clocks.
+pub(super) fn now() -> Now {
     let unix = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -59,6 +64,8 @@ impl Host {
     ) {
         let mut stop: Option<(Instant, Option<Instant>)> = None;
         let mut batch = Vec::with_capacity(MAX_BATCH);
+        let mut care = tokio::time::interval(SUPERVISE_EVERY);
+        care.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let wake = self.core.next_wakeup();
             let look = stop.map(|_| Instant::now() + DRAIN_LOOK);
@@ -70,6 +77,7 @@ impl Host {
                     }
                 }
                 _ = sleep_until(wake) => self.core.wake(now()),
+                _ = care.tick() => self.supervise(),
                 _ = inbound.recv_many(&mut batch, MAX_BATCH) => {
                     batch.drain(..).for_each(|message| self.take(message));
                 }

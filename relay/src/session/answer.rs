@@ -114,7 +114,7 @@ impl Session {
         let Some(invite) = self.invite.take() else {
             // The answer crossed the caller's CANCEL, which has been answered: no call.
             self.forget_answered(cx, None);
-            return self.bye(cx, Side::Agent);
+            return self.bye(cx, Side::Agent, EndCause::Cancelled);
         };
         cx.links.servers.remove(&invite.server);
         let ends = Ends::of(&self.caller, &self.agent);

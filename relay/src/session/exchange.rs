@@ -1,6 +1,7 @@
 //! Requests inside the dialogs: each is re-addressed to the other side, and its answer back
 //! (requirement B6).
 
+use super::lost::reason_of;
 use super::media::Ends;
 use super::transfer::{put_body, refusal_of};
 use super::{Context, Purpose, Reinvite, Session};
@@ -63,8 +64,9 @@ impl Session {
         self.end(cx, by, EndCause::Bye);
     }
 
-    /// Sends a BYE to `side` if it has a confirmed dialog; its owed ACK goes first.
-    pub(super) fn bye(&mut self, cx: &mut Context<'_>, side: Side) {
+    /// Sends a BYE to `side` if it has a confirmed dialog; its owed ACK goes first. `cause` is
+    /// what ended the call.
+    pub(super) fn bye(&mut self, cx: &mut Context<'_>, side: Side, cause: EndCause) {
         let leg = self.leg(side);
         leg.forget_answer();
         if let Some(cseq) = leg.owes_ack {
@@ -78,9 +80,12 @@ impl Session {
             return;
         }
         let leg = self.leg(side);
-        let Some(bye) = leg.request(cx, Method::Bye) else {
+        let Some(mut bye) = leg.request(cx, Method::Bye) else {
             return;
         };
+        if let Some(reason) = reason_of(cause) {
+            bye.headers.push(HeaderName::Reason, reason);
+        }
         let Some(flow) = leg.reach(cx) else {
             return cx.counters.drop(EdgeDrop::Unreachable);
         };
@@ -92,10 +97,15 @@ impl Session {
     }
 
     /// At the end of a session: everyone who waits for an answer gets one.
-    pub(super) fn refuse_waiting(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn refuse_waiting(&mut self, cx: &mut Context<'_>, cause: EndCause) {
         if let Some(invite) = self.invite.take() {
             cx.links.servers.remove(&invite.server);
-            let refusal = Refusal::plain(480, "Ended").tagged(&self.caller.tag);
+            let refusal = match reason_of(cause) {
+                // Not the agent's doing, and no lack of room: control may ask the next one.
+                Some(reason) => Refusal::plain(500, "Media Relay Failed").with("Reason", reason),
+                None => Refusal::plain(480, "Ended"),
+            };
+            let refusal = refusal.tagged(&self.caller.tag);
             refusal.answer(
                 cx.layer,
                 cx.counters,

@@ -10,6 +10,7 @@ mod exchange;
 mod forks;
 mod ids;
 mod leg;
+mod lost;
 mod media;
 mod table;
 mod transfer;
@@ -260,13 +261,13 @@ impl Session {
         let ended = self.ended_event(cx, by, cause);
         self.media.close(cx.media);
         self.forget_answered(cx, None);
-        self.refuse_waiting(cx);
+        self.refuse_waiting(cx, cause);
         for (side, party) in [
             (Side::Client, EndedBy::Client),
             (Side::Agent, EndedBy::Agent),
         ] {
             if !(cause == EndCause::Bye && party == by) {
-                self.bye(cx, side);
+                self.bye(cx, side, cause);
             }
         }
         cx.outputs

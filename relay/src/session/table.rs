@@ -197,6 +197,12 @@ impl Sessions {
         there
     }
 
+    /// The sessions of which something is true.
+    pub(super) fn having(&self, so: impl Fn(&Session) -> bool) -> Vec<SessionId> {
+        let found = self.rows.iter().filter(|(_, session)| so(session));
+        found.map(|(id, _)| *id).collect()
+    }
+
     /// Ends all sessions: the host goes down.
     pub fn end_all(&mut self, cx: &mut Context<'_>) {
         let ids: Vec<_> = self.rows.keys().copied().collect();

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 pub const SECRET: &str = "the link secret of this test";
 /// Nothing here takes long; who waits for more waits in vain.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Bed {
     pub relay: Relay,
@@ -20,9 +20,13 @@ pub struct Bed {
 
 impl Bed {
     pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut RelayConfig)) -> Self {
         let control = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let relay = Relay::start(RelayConfig {
+        let mut config = RelayConfig {
             name: "relay".into(),
             listen: vec![(Transport::Udp, any), (Transport::Tcp, any)],
             advertise: Vec::new(),
@@ -37,9 +41,9 @@ impl Bed {
                 ..EngineConfig::default()
             },
             journal: None,
-        })
-        .await
-        .unwrap();
+        };
+        change(&mut config);
+        let relay = Relay::start(config).await.unwrap();
         Self { relay, control }
     }
 

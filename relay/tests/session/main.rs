@@ -4,6 +4,7 @@
 mod call;
 mod forks;
 mod in_dialog;
+mod media_lost;
 mod media_terms;
 mod refused;
 mod silence;

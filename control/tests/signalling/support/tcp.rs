@@ -195,6 +195,8 @@ async fn capacity(headers: HeaderMap) -> Result<axum::Json<Capacity>, StatusCode
         max_sessions: 10,
         ports_free: 40,
         threads: 1,
+        threads_down: 0,
+        thread_restarts: 0,
         draining: false,
     }))
 }
