@@ -15,6 +15,7 @@ mod packet;
 mod phones;
 pub mod plan;
 mod receive;
+pub mod report;
 mod run;
 mod send;
 mod target;

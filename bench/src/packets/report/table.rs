@@ -1,0 +1,277 @@
+//! The report as tables: runs, highest rates, ratios, and what makes them doubtful.
+
+use std::fmt::Write as _;
+
+use super::Report;
+use super::grid::{Align, Cell, Grid, Look};
+use super::words::{Verdict, micros, percent, ratio, sentence, verdict, whole};
+use crate::packets::plan::{CARRIED_LOSS, Contender, Figures, LoadName, Ratio, Row, Spread};
+use crate::report::Paint;
+
+/// A finished run in one line.
+#[must_use]
+pub fn run_line(figures: &Figures, paint: Paint) -> String {
+    let run = &figures.run;
+    let mut line = format!(
+        "  {:>6} calls  {:<8}  {:<16}  #{:<2}  {:>9}/s",
+        whole(run.calls as f64),
+        figures.load.to_string(),
+        figures.contender.to_string(),
+        figures.rep,
+        whole(run.packets_per_s),
+    );
+    let loss = format!("  loss {:>8}", percent(run.loss));
+    line.push_str(&if run.loss > CARRIED_LOSS {
+        paint.bad(&loss)
+    } else {
+        loss
+    });
+    if let Some(ns) = run.cpu_ns_per_packet {
+        // Writing to a String cannot fail, here and below.
+        let _ = write!(line, "  {:>6} ns/packet", whole(ns));
+    }
+    let _ = write!(line, "  p99 {:>6} µs", micros(run.latency_us.p99));
+    if run.wrong.total() > 0 {
+        let wrong = format!("  {} WRONG", whole(run.wrong.total() as f64));
+        line.push_str(&paint.bad(&wrong));
+    }
+    line
+}
+
+/// The whole report.
+pub(super) fn text(report: &Report, paint: Paint) -> String {
+    let mut out = String::new();
+    heading(&mut out, report, paint);
+    out.push_str(&runs(&report.runs, paint));
+    rates(&mut out, report, paint);
+    comparison(&mut out, &report.ratios, paint);
+    growth(&mut out, report, paint);
+    doubts(&mut out, report, paint);
+    out
+}
+
+/// Machine, bed, versions.
+pub(super) fn heading(out: &mut String, report: &Report, paint: Paint) {
+    let machine = &report.machine;
+    let how = format!("{}; {}", machine.bed, machine.generator);
+    for line in [machine.brief(), how, machine.versions()] {
+        let _ = writeln!(out, "  {}", paint.faint(&line));
+    }
+    out.push('\n');
+}
+
+fn runs(rows: &[Row], paint: Paint) -> String {
+    let mut grid = Grid::new(&[
+        ("calls", Align::Right),
+        ("load", Align::Left),
+        ("system", Align::Left),
+        ("offered/s", Align::Right),
+        ("delivered/s", Align::Right),
+        ("loss", Align::Right),
+        ("wrong", Align::Right),
+        ("CPU ns/packet", Align::Right),
+        ("p50 µs", Align::Right),
+        ("p90 µs", Align::Right),
+        ("p99 µs", Align::Right),
+        ("p99.9 µs", Align::Right),
+        ("allocations", Align::Right),
+        ("KB/call", Align::Right),
+    ]);
+    let mut before: Option<&Row> = None;
+    for row in rows {
+        let same = before.is_some_and(|b| (b.calls, b.load) == (row.calls, row.load));
+        if before.is_some() && !same {
+            grid.row(Vec::new());
+        }
+        grid.row(cells(row, !same));
+        before = Some(row);
+    }
+    grid.render(paint)
+}
+
+fn cells(row: &Row, named: bool) -> Vec<Cell> {
+    let plain = Cell::plain;
+    let once = |text: String| plain(if named { text } else { String::new() });
+    let loss = if row.loss > CARRIED_LOSS {
+        Look::Bad
+    } else {
+        Look::Plain
+    };
+    let wrong = match row.wrong.total() {
+        0 => plain(String::new()),
+        wrong => Cell::new(whole(wrong as f64), Look::Bad),
+    };
+    let latency = &row.latency_us;
+    vec![
+        once(whole(row.calls as f64)),
+        once(row.load.to_string()),
+        Cell::new(row.contender.to_string(), look(&row.contender)),
+        plain(whole(row.offered_packets_per_s)),
+        plain(whole(row.packets_per_s)),
+        Cell::new(percent(row.loss), loss),
+        wrong,
+        plain(row.cpu_ns_per_packet.map(whole).unwrap_or_default()),
+        plain(micros(latency.p50)),
+        plain(micros(latency.p90)),
+        plain(micros(latency.p99)),
+        plain(micros(latency.p999)),
+        plain(
+            row.allocations_per_packet
+                .map(allocations)
+                .unwrap_or_default(),
+        ),
+        plain(
+            row.bytes_per_call
+                .map(|b| kilobytes(b, row.kernel_bytes_per_call))
+                .unwrap_or_default(),
+        ),
+    ]
+}
+
+fn look(contender: &Contender) -> Look {
+    if contender.is_ours() {
+        Look::Strong
+    } else {
+        Look::Plain
+    }
+}
+
+/// Allocations for a packet: whole zero is the point, so nothing else looks like it.
+pub(super) fn allocations(per_packet: f64) -> String {
+    if per_packet == 0.0 {
+        "0".to_owned()
+    } else {
+        format!("{per_packet:.2e}")
+    }
+}
+
+/// Memory of a call: `8.7`, or `8.7 + 4.0` with the kernel's part.
+pub(super) fn kilobytes(process: u64, kernel: Option<u64>) -> String {
+    let kilobytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1024.0);
+    match kernel {
+        Some(kernel) => format!("{} + {}", kilobytes(process), kilobytes(kernel)),
+        None => kilobytes(process),
+    }
+}
+
+fn rates(out: &mut String, report: &Report, paint: Paint) {
+    if report.highest.is_empty() {
+        return;
+    }
+    let mut grid = Grid::new(&[
+        ("calls", Align::Right),
+        ("system", Align::Left),
+        ("highest rate", Align::Right),
+        ("found in", Align::Right),
+        ("", Align::Left),
+    ]);
+    for highest in &report.highest {
+        let remark = match (highest.generator_limited, highest.confirmed) {
+            (true, _) => "the generator's limit: the relay may carry more",
+            (false, false) => "not confirmed by a second run",
+            (false, true) => "",
+        };
+        grid.row(vec![
+            Cell::plain(whole(highest.calls as f64)),
+            Cell::new(highest.contender.to_string(), look(&highest.contender)),
+            Cell::plain(format!("{}/s", whole(highest.packets_per_s as f64))),
+            Cell::new(format!("{} runs", highest.runs), Look::Faint),
+            Cell::new(remark, Look::Bad),
+        ]);
+    }
+    section(out, "Highest rates with at most 0.1 % loss", paint);
+    out.push_str(&grid.render(paint));
+}
+
+fn section(out: &mut String, title: &str, paint: Paint) {
+    let _ = writeln!(out, "\n  {}", paint.strong(title));
+}
+
+fn comparison(out: &mut String, ratios: &[Ratio], paint: Paint) {
+    if ratios.is_empty() {
+        return;
+    }
+    let mut grid = Grid::new(&[
+        ("calls", Align::Right),
+        ("load", Align::Left),
+        ("patchbay against", Align::Left),
+        ("CPU", Align::Left),
+        ("rate", Align::Left),
+        ("p99", Align::Left),
+        ("in words", Align::Left),
+    ]);
+    for one in ratios {
+        let against = Contender::new(one.against, "");
+        let cell = |spread: Option<Spread>| {
+            let look = match spread.as_ref().map(verdict) {
+                Some(Verdict::Better) => Look::Good,
+                Some(Verdict::Worse) => Look::Bad,
+                _ => Look::Plain,
+            };
+            Cell::new(ratio(spread), look)
+        };
+        // At one and the same load the rates are the same.
+        let own_rate = matches!(one.load, LoadName::High | LoadName::Share(_));
+        grid.row(vec![
+            Cell::plain(whole(one.calls as f64)),
+            Cell::plain(one.load.to_string()),
+            Cell::plain(format!("{} → {against}", one.engine)),
+            cell(one.spread.cpu),
+            cell(one.spread.rate.filter(|_| own_rate)),
+            cell(one.spread.p99),
+            Cell::new(sentence(one), Look::Faint),
+        ]);
+    }
+    let title =
+        "Ratios: above 1 Patchbay is better; in parentheses the lowest and highest repetition";
+    section(out, title, paint);
+    out.push_str(&grid.render(paint));
+}
+
+fn growth(out: &mut String, report: &Report, paint: Paint) {
+    if report.growth.is_empty() {
+        return;
+    }
+    section(out, "Growth of a packet's cost", paint);
+    for growth in &report.growth {
+        let _ = writeln!(
+            out,
+            "  {}: {:+.1} % from {} to {} calls",
+            growth.contender,
+            growth.growth * 100.0,
+            whole(growth.from_calls as f64),
+            whole(growth.to_calls as f64),
+        );
+    }
+}
+
+/// What makes figures doubtful, each remark once with the runs that it is about.
+pub(super) fn doubts(out: &mut String, report: &Report, paint: Paint) {
+    let mut remarks: Vec<(&str, usize)> = Vec::new();
+    for remark in report.runs.iter().flat_map(|row| &row.remarks) {
+        match remarks.iter_mut().find(|(known, _)| known == remark) {
+            Some((_, rows)) => *rows += 1,
+            None => remarks.push((remark, 1)),
+        }
+    }
+    if remarks.is_empty() && report.failures.is_empty() && report.wrong == 0 {
+        return;
+    }
+    section(out, "Worth knowing", paint);
+    if report.wrong > 0 {
+        let wrong = format!(
+            "  {} packets came out wrong: no figure of that relay counts",
+            whole(report.wrong as f64)
+        );
+        let _ = writeln!(out, "{}", paint.bad(&wrong));
+    }
+    for failure in &report.failures {
+        let who = Contender::new(failure.system, &failure.engine);
+        let line = format!("  {who} at {} calls: {}", failure.calls, failure.error);
+        let _ = writeln!(out, "{}", paint.bad(&line));
+    }
+    for (remark, rows) in remarks {
+        let of = format!("in {rows} of {} rows", report.runs.len());
+        let _ = writeln!(out, "  {} {}", paint.notable(remark), paint.faint(&of));
+    }
+}
