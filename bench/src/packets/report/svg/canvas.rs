@@ -104,6 +104,7 @@ impl Canvas {
         }
     }
 
+    /// Text with a white rim, so that lines which it covers do not strike it through.
     pub fn text(&mut self, [x, y]: [f64; 2], text: &str, font: Font, anchor: Anchor) {
         self.place(text, font, anchor, &format!("x=\"{x:.1}\" y=\"{y:.1}\""));
     }
@@ -124,7 +125,8 @@ impl Canvas {
         let (size, colour, text) = (font.size, font.colour, escaped(text));
         self.add(&format!(
             "<text {place} font-size=\"{size}\" font-weight=\"{weight}\" fill=\"{colour}\" \
-             text-anchor=\"{anchor}\">{text}</text>"
+             text-anchor=\"{anchor}\" stroke=\"#ffffff\" stroke-width=\"3\" \
+             stroke-linejoin=\"round\" paint-order=\"stroke\">{text}</text>"
         ));
     }
 

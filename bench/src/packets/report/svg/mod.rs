@@ -7,8 +7,9 @@ mod scale;
 use canvas::{Anchor, Canvas, FAINT, Font, INK};
 use panel::{HEIGHT, Kind, Panel, Point, Series, WIDTH};
 
+use super::words::whole;
 use super::{Report, Shape};
-use crate::packets::plan::{Contender, LoadName, Row};
+use crate::packets::plan::{Contender, LoadName, Row, USUAL_SHARE};
 use crate::packets::vocabulary::SystemKind;
 
 const MARGIN: f64 = 24.0;
@@ -153,20 +154,19 @@ fn panels(report: &Report) -> Vec<Panel> {
     let has = |load| loads.contains(&load);
     all.extend(cpu(report, LoadName::High, Kind::Bars));
     all.extend(rates(report));
-    let own = LoadName::Share(crate::packets::plan::USUAL_SHARE);
+    let own = LoadName::Share(USUAL_SHARE);
     let light = has(LoadName::Low) || has(own);
-    for load in loads {
-        match load {
-            LoadName::High if light => {}
-            LoadName::High => all.extend(p99(report, load, Kind::Bars)),
-            LoadName::Equal => all.extend(cpu(report, load, Kind::Bars)),
-            LoadName::Low | LoadName::Share(_) => all.extend(p99(report, load, Kind::Bars)),
-            LoadName::Natural | LoadName::Fixed(_) => {
-                all.extend(cpu(report, load, Kind::Bars));
-                all.extend(p99(report, load, Kind::Bars));
-            }
-        }
+    for load in loads.iter().copied() {
+        let latency = match load {
+            LoadName::Equal => false,
+            LoadName::High => !light,
+            _ => true,
+        };
+        let cost = matches!(load, LoadName::Natural | LoadName::Fixed(_));
+        all.extend(cost.then(|| cpu(report, load, Kind::Bars)).flatten());
+        all.extend(latency.then(|| p99(report, load, Kind::Bars)).flatten());
     }
+    all.extend(cpu(report, LoadName::Equal, Kind::Bars));
     all.extend(memory(report, Kind::Bars));
     all
 }
@@ -181,9 +181,9 @@ fn loads(report: &Report) -> Vec<LoadName> {
 /// A load in words, for titles.
 fn at(load: LoadName) -> String {
     match load {
-        LoadName::Low => "at 2,000 packets/s".to_owned(),
+        LoadName::Low => "at 2 000 packets/s".to_owned(),
         LoadName::Natural => "at the calls' own rate".to_owned(),
-        LoadName::Fixed(rate) => format!("at {rate} packets/s"),
+        LoadName::Fixed(rate) => format!("at {} packets/s", whole(rate as f64)),
         LoadName::Equal => "at one rate for all, 70 % of the slowest".to_owned(),
         LoadName::Share(percent) => format!("at {percent} % of each one's highest rate"),
         LoadName::High => "at each one's highest rate".to_owned(),
@@ -209,7 +209,7 @@ fn p99(report: &Report, load: LoadName, kind: Kind) -> Option<Panel> {
         let counts = row.load == load && row.delivered > 0;
         counts.then(|| point(row.calls, row.latency_us.p99, Some(row.p99_spread_us)))
     });
-    let title = format!("99 of 100 packets pass within, {}", at(load));
+    let title = format!("p99 latency {}", at(load));
     panel(kind, title, LOWER, "µs, phone to phone", series)
 }
 

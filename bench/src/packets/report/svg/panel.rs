@@ -15,6 +15,8 @@ const TOP: f64 = 58.0;
 const BOTTOM: f64 = 46.0;
 /// Room for the bars of one number of calls, as a share.
 const GROUP: f64 = 0.74;
+/// Room for a number of calls below an axis.
+const CALLS_LABEL: f64 = 66.0;
 /// The widest bar.
 const WIDEST: f64 = 62.0;
 
@@ -146,31 +148,40 @@ impl Panel {
     fn lines(&self, canvas: &mut Canvas, frame: &Frame) {
         let calls = self.calls();
         let across = Across::new(frame, &calls);
+        let mut free = f64::NEG_INFINITY;
         for calls in &calls {
-            frame.below(canvas, across.at(*calls), *calls);
+            let x = across.at(*calls);
+            // Where labels would run into each other, every other one is left out.
+            if x >= free {
+                frame.below(canvas, x, *calls);
+                free = x + CALLS_LABEL;
+            }
         }
+        let at = |point: &Point| [across.at(point.calls), frame.height_of(point.value)];
         for series in &self.series {
-            let at = |point: &Point| [across.at(point.calls), frame.height_of(point.value)];
-            let line: Vec<[f64; 2]> = series.points.iter().map(at).collect();
             for point in &series.points {
                 if let Some([low, high]) = point.spread.filter(|[low, high]| high > low) {
                     let [x, _] = at(point);
                     canvas.whisker(x, frame.height_of(low), frame.height_of(high));
                 }
             }
+            let line: Vec<[f64; 2]> = series.points.iter().map(at).collect();
             canvas.path(&line, series.colour);
             for point in &series.points {
                 canvas.dot(at(point), series.colour, &self.describe(series, point));
             }
-            for point in series
-                .points
-                .first()
+        }
+        let firsts = self.series.iter().filter_map(|s| s.points.first());
+        let lasts = self.series.iter().filter_map(|s| s.points.last());
+        let (firsts, lasts): (Vec<&Point>, Vec<&Point>) = (firsts.collect(), lasts.collect());
+        for (points, aside, anchor) in [(firsts, -10.0, Anchor::End), (lasts, 10.0, Anchor::Start)]
+        {
+            let labels = points
                 .into_iter()
-                .chain(series.points.last())
-            {
-                let [x, y] = at(point);
+                .map(|point| (at(point), short(point.value)));
+            for ([x, y], label) in apart(labels.collect()) {
                 let font = Font::new(11.5, INK);
-                canvas.text([x, y - 12.0], &short(point.value), font, Anchor::Middle);
+                canvas.text([x + aside, y + 4.0], &label, font, anchor);
             }
         }
     }
@@ -187,6 +198,17 @@ impl Panel {
             spread.unwrap_or_default()
         )
     }
+}
+
+/// Moves labels down until none stands on another.
+fn apart(mut labels: Vec<([f64; 2], String)>) -> Vec<([f64; 2], String)> {
+    labels.sort_by(|([_, a], _), ([_, b], _)| a.total_cmp(b));
+    let mut free = f64::NEG_INFINITY;
+    for ([_, y], _) in &mut labels {
+        *y = y.max(free);
+        free = *y + 13.0;
+    }
+    labels
 }
 
 /// The rectangle in which values are drawn.
@@ -241,7 +263,7 @@ struct Across {
 
 impl Across {
     /// Room at both ends for labels.
-    const EDGE: f64 = 34.0;
+    const EDGE: f64 = 56.0;
 
     fn new(frame: &Frame, calls: &[usize]) -> Self {
         let log = |calls: Option<&usize>| (calls.copied().unwrap_or(1).max(1) as f64).log10();
@@ -292,5 +314,13 @@ mod tests {
         ] {
             assert_eq!(short(value), text);
         }
+    }
+
+    #[test]
+    fn labels_do_not_stand_on_each_other() {
+        let label = |y: f64| ([0.0, y], String::new());
+        let moved = apart(vec![label(30.0), label(20.0), label(21.0), label(90.0)]);
+        let heights: Vec<f64> = moved.into_iter().map(|([_, y], _)| y).collect();
+        assert_eq!(heights, [20.0, 33.0, 46.0, 90.0]);
     }
 }
