@@ -426,3 +426,6 @@ pub fn measure(
 ) -> Result<Run, BenchError> {
     Session::open(bed, system, generator, calls, progress)?.run(load, churn, progress)
 }
+
+#[cfg(test)]
+mod tests;

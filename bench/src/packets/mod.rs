@@ -9,7 +9,6 @@
 
 pub mod bed;
 mod live;
-mod load;
 pub mod measure;
 mod packet;
 mod phones;
@@ -18,6 +17,7 @@ mod receive;
 pub mod report;
 mod run;
 mod send;
+mod sockets;
 mod target;
 mod usage;
 pub mod vocabulary;
@@ -62,8 +62,8 @@ pub struct PacketsArgs {
 
 /// Most calls of one run.
 pub const MAX_CALLS: usize = 20_000;
-/// Smallest payload: it has to hold flow, place and time.
-pub const MIN_PAYLOAD_BYTES: usize = packet::STAMP_BYTES;
+/// Smallest payload: it has to hold run, flow, place and time.
+pub const MIN_PAYLOAD_BYTES: usize = sockets::packet::STAMP_BYTES;
 /// Largest payload: with its RTP header it fits Ethernet.
 pub const MAX_PAYLOAD_BYTES: usize = 1460;
 

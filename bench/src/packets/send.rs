@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::load::Pace;
 use super::packet::{Stamp, Template};
 use super::phones::Phones;
+use super::sockets::Pace;
 
 /// Longest sleep between bursts, so that lateness stays small.
 const NAP: Duration = Duration::from_micros(500);
@@ -81,7 +81,7 @@ impl<'a> Sender<'a> {
     pub fn send_for(&mut self, per_second: u64, duration: Duration) {
         let start = self.shared.now();
         let end = start.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
-        let mut pace = Pace::new(per_second, start);
+        let mut pace = Pace::new(per_second, 1, start);
         loop {
             let now = self.shared.now();
             if now >= end {

@@ -1,6 +1,8 @@
 //! Short runs through a real engine.
 #![allow(clippy::unwrap_used)]
 
+pub mod little;
+
 use super::*;
 use std::net::SocketAddr;
 

@@ -1,9 +1,8 @@
 //! The loopback device as a bed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use super::Addresses;
 use crate::packets::vocabulary::Phones;
 
 /// First port of the phones; each call has two.
@@ -21,21 +20,14 @@ pub(super) struct Loopback {
 impl Loopback {
     /// Beds of one process, and of several, get addresses of their own, so that tests that run
     /// beside each other do not hear each other.
-    pub fn new(addresses: Addresses) -> Self {
+    pub fn new() -> Self {
         static BEDS: AtomicU8 = AtomicU8::new(0);
         let bed = BEDS.fetch_add(1, Relaxed) % 60;
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let v4 = |host: u8| IpAddr::from(Ipv4Addr::new(127, 1 + high % 200, low, 4 * bed + host));
-        // IPv6 has one address on loopback.
-        let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
-        let (relay, phones) = match addresses {
-            Addresses::V4 => ([v4(1), v4(2)], [v4(3), v4(4)]),
-            Addresses::V6 => ([v6, v6], [v6, v6]),
-            Addresses::V4ToV6 => ([v4(1), v6], [v4(3), v6]),
-        };
         Self {
-            relay,
-            phones,
+            relay: [v4(1), v4(2)],
+            phones: [v4(3), v4(4)],
             first_port: FIRST_PORT,
         }
     }

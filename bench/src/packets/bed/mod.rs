@@ -15,6 +15,7 @@ use std::process::Command;
 
 use super::BenchError;
 use super::live::Live;
+use super::sockets::Sockets;
 use super::vocabulary::{Generator, Phones};
 
 pub use cores::Cores;
@@ -69,7 +70,8 @@ impl Bed {
     /// Builds a bed: namespaces if that is allowed, loopback otherwise.
     ///
     /// # Errors
-    /// [`BenchError::Args`] if the machine lacks a core that was asked for.
+    /// [`BenchError::Args`] if the machine lacks a core that was asked for, or loopback is to
+    /// have IPv6.
     pub fn build(options: &BedOptions) -> Result<Self, BenchError> {
         let cores = Cores::choose(options)?;
         let veth = match options.loopback {
@@ -77,10 +79,15 @@ impl Bed {
             false if !rustix::process::geteuid().is_root() => Err("not root".to_owned()),
             false => Self::veth(options, &cores).map_err(|e| e.to_string()),
         };
+        if veth.is_err() && options.addresses != Addresses::V4 {
+            return Err(BenchError::Args(
+                "IPv6 needs namespaces and thus root: loopback has one address of it".to_owned(),
+            ));
+        }
         let place = match veth {
             Ok(veth) => Place::Veth(veth),
             Err(reason) => Place::Loopback {
-                place: Loopback::new(options.addresses),
+                place: Loopback::new(),
                 reason,
             },
         };
@@ -222,7 +229,7 @@ impl Bed {
     pub fn generator(&self) -> Result<Box<dyn Generator + '_>, BenchError> {
         match &self.place {
             Place::Veth(veth) => Ok(Box::new(Live::new(veth)?)),
-            Place::Loopback { .. } => Err(BenchError::Args("no generator".to_owned())),
+            Place::Loopback { .. } => Ok(Box::new(Sockets::new(&self.cores.generator))),
         }
     }
 }

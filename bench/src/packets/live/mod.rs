@@ -13,7 +13,8 @@ use super::BenchError;
 use super::bed::{MACS, Veth, pin};
 use super::vocabulary::{Counted, Generator, Kind, Load, RTCP_EVERY, SoFar, Way, Wrong};
 use programs::{Control, Found, Gun, Sink};
-use words::Shape;
+
+pub(super) use words::Shape;
 
 /// Lateness beyond this is given up: sending it all at once would overrun every buffer on the way,
 /// and say nothing about the relay.

@@ -21,7 +21,7 @@ pub(super) type Entry = [u8; 64];
 
 /// What a way's packets are with a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(in crate::packets) struct Shape {
     /// Bytes after the UDP header.
     pub payload: usize,
     /// Media clock from one packet to the next.

@@ -2,8 +2,9 @@
 
 /// A sending rate over time. Times are nanoseconds of the run's clock.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(in crate::packets) struct Pace {
     per_second: u64,
+    burst: u64,
     start: u64,
     /// Packets that were due so far: sent, or given up.
     done: u64,
@@ -14,10 +15,11 @@ pub(super) struct Pace {
 const FORGIVEN_NS: u64 = 20_000_000;
 
 impl Pace {
-    /// That many packets a second from `start` on.
-    pub fn new(per_second: u64, start: u64) -> Self {
+    /// That many packets a second from `start` on, so many at once.
+    pub fn new(per_second: u64, burst: u32, start: u64) -> Self {
         Self {
             per_second,
+            burst: u64::from(burst.max(1)),
             start,
             done: 0,
         }
@@ -25,16 +27,17 @@ impl Pace {
 
     /// How many packets to send now, and how many to give up.
     pub fn due(&mut self, now: u64) -> (u64, u64) {
-        let due = self.count(now.saturating_sub(self.start));
+        let due = self.count(now.saturating_sub(self.start)) / self.burst * self.burst;
         let late = due.saturating_sub(self.done);
-        let given_up = late.saturating_sub(self.count(FORGIVEN_NS).max(1));
+        let given_up = late.saturating_sub(self.count(FORGIVEN_NS).max(self.burst));
         self.done += late;
         (late - given_up, given_up)
     }
 
     /// When the next packet is due.
     pub fn next(&self) -> u64 {
-        let ns = u128::from(self.done + 1) * 1_000_000_000 / u128::from(self.per_second.max(1));
+        let ns =
+            u128::from(self.done + self.burst) * 1_000_000_000 / u128::from(self.per_second.max(1));
         self.start
             .saturating_add(u64::try_from(ns).unwrap_or(u64::MAX))
     }
@@ -51,7 +54,7 @@ mod tests {
 
     #[test]
     fn an_even_rate_is_kept() {
-        let mut pace = Pace::new(1000, 500);
+        let mut pace = Pace::new(1000, 1, 500);
         assert_eq!(pace.due(0), (0, 0));
         assert_eq!(pace.next(), 1_000_500);
         assert_eq!(pace.due(1_000_499), (0, 0));
@@ -62,10 +65,21 @@ mod tests {
 
     #[test]
     fn long_lateness_is_given_up() {
-        let mut pace = Pace::new(1000, 0);
+        let mut pace = Pace::new(1000, 1, 0);
         assert_eq!(pace.due(1_000_000_000), (20, 980));
         assert_eq!(pace.due(1_001_000_000), (1, 0));
-        let mut slow = Pace::new(1, 0);
+        let mut slow = Pace::new(1, 1, 0);
         assert_eq!(slow.due(5_000_000_000), (1, 4));
+    }
+
+    #[test]
+    fn bursts_leave_at_once() {
+        let mut pace = Pace::new(1000, 8, 0);
+        assert_eq!(pace.due(7_999_999), (0, 0));
+        assert_eq!(pace.next(), 8_000_000);
+        assert_eq!(pace.due(9_000_000), (8, 0));
+        assert_eq!(pace.next(), 16_000_000);
+        let mut rare = Pace::new(10, 8, 0);
+        assert_eq!(rare.due(800_000_000), (8, 0));
     }
 }
