@@ -381,5 +381,8 @@ fn is_rtcp(second_byte: Option<u8>) -> bool {
     matches!(second_byte, Some(192..=223))
 }
 
+mod settled;
+pub use settled::Settled;
+
 #[cfg(test)]
 mod tests;

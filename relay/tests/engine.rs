@@ -24,6 +24,7 @@ mod engine_sizes;
 mod engine_strangers;
 mod engine_stun_dtls;
 mod engine_support;
+mod engine_takeover;
 mod engine_thousand;
 mod engine_unreachable;
 mod engine_v4_v6;

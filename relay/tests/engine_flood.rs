@@ -57,6 +57,9 @@ fn flooded(engine: &Engine, socket: &UdpSocket, pair: &OpenPair) -> FlowStats {
         }
     });
     assert!(engine.health().iter().all(|thread| thread.alive));
+    // The port was not listened to for moments, so that the flood waited outside.
+    let floods: u64 = engine.totals().threads.iter().map(|t| t.floods).sum();
+    assert!(floods > 0);
     flow(engine, pair, Side::Client, Component::Rtp)
 }
 

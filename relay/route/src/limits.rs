@@ -1,23 +1,39 @@
 //! Limits of the data plane, with their reasons.
 
-/// Largest datagram payload, in bytes, that is forwarded. Ethernet carries 1472 bytes of UDP
-/// payload over IPv4; the rest is room for what arrives in IP fragments, such as DTLS flights.
-/// A larger one is dropped as `oversized`.
-pub const MAX_DATAGRAM_BYTES: usize = 1904;
+/// Largest datagram payload, in bytes, that is forwarded: what jumbo frames of 9,000 bytes carry,
+/// and some more that arrives in IP fragments. A larger one is dropped as `oversized`.
+pub const MAX_DATAGRAM_BYTES: usize = 9216;
 
 /// Bytes free in front of every payload in its buffer: an Ethernet header with VLAN tag (18),
 /// an IPv6 header (40) and a UDP header (8) fit.
 pub const HEADROOM_BYTES: usize = 80;
 
-/// Bytes free behind the largest payload: an SRTP tag with index and key identifier fits.
-pub const TAILROOM_BYTES: usize = 64;
+/// Bytes free behind the largest payload: an SRTP tag with index and key identifier fits. It
+/// makes a buffer an odd number of cache lines long, so that payloads begin in different sets.
+pub const TAILROOM_BYTES: usize = 112;
 
 /// Size of one packet buffer, in bytes: the sum of its three users.
 pub const BUFFER_BYTES: usize = HEADROOM_BYTES + MAX_DATAGRAM_BYTES + TAILROOM_BYTES;
 
-/// Packet buffers of one thread. One wake-up of the thread can take in as many packets; more
-/// wait in their sockets. A power of two, at most 32,768.
-pub const BUFFERS_PER_THREAD: u16 = 2048;
+/// Packet buffers of one thread for flows that have learned their source. One wake-up of the
+/// thread can take in as many packets; more wait in their sockets. A power of two, at most
+/// 32,768.
+pub const BUFFERS_PER_THREAD: u16 = 1024;
+
+/// Packet buffers of one thread for flows that have not, whose packets come with their source.
+/// A power of two, at most 32,768.
+pub const MESSAGE_BUFFERS_PER_THREAD: u16 = 256;
+
+/// Datagrams that one socket of a pair may take in within one [`FLOW_WINDOW_NS`] once its source
+/// is learned: some 60,000 a second, a hundred times what video needs. Beyond it the socket is
+/// not listened to until the window ends, so that a flood at one port costs its own call alone.
+pub const MAX_PACKETS_PER_WINDOW: u32 = 512;
+
+/// The same for datagrams that are dropped, as strangers' are: some 7,500 a second.
+pub const MAX_DROPS_PER_WINDOW: u32 = 64;
+
+/// The window of these limits, in nanoseconds: a power of two, about 8.4 ms.
+pub const FLOW_WINDOW_NS: u64 = 1 << 23;
 
 /// Commands (open, set remote) that may wait for one packet thread. Closing has a queue of its
 /// own with a place for every pair, so that it cannot fail.
@@ -36,5 +52,6 @@ pub const MAX_THREADS: usize = 64;
 /// Pairs of one engine, whatever the configuration says.
 pub const MAX_PAIRS: usize = 1 << 20;
 
-const _: () = assert!(BUFFER_BYTES == 2048);
+const _: () = assert!(BUFFER_BYTES.is_multiple_of(64) && (BUFFER_BYTES / 64) % 2 == 1);
+const _: () = assert!(MESSAGE_BUFFERS_PER_THREAD.is_power_of_two());
 const _: () = assert!(BUFFERS_PER_THREAD.is_power_of_two());

@@ -165,6 +165,8 @@ pub struct ThreadCells {
     pub learned: Cell,
     /// Sockets that could not be connected.
     pub connect_errors: Cell,
+    /// Sockets that were not listened to for a while, since they took in too much.
+    pub floods: Cell,
     /// Pairs in the table.
     pub pairs: Cell,
     /// Allocations of the thread since it was ready.
@@ -185,6 +187,7 @@ impl ThreadCells {
             receive_errors: self.receive_errors.get(),
             learned: self.learned.get(),
             connect_errors: self.connect_errors.get(),
+            floods: self.floods.get(),
             pairs: self.pairs.get(),
             allocations: self.allocations.get(),
         }

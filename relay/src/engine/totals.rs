@@ -115,6 +115,11 @@ pub struct ThreadTotals {
     /// Sockets that could not be connected to their learned source. Their source is checked by
     /// the engine alone.
     pub connect_errors: u64,
+    /// How often a socket was not listened to until the end of a window, since it took in more
+    /// than [`patchbay_route::limits::MAX_PACKETS_PER_WINDOW`] datagrams, or dropped more than
+    /// [`patchbay_route::limits::MAX_DROPS_PER_WINDOW`]. What came meanwhile and found the
+    /// socket's buffer full is in [`HostUdp::receive_buffer_errors`].
+    pub floods: u64,
     /// Pairs that are open on this thread.
     pub pairs: u64,
     /// Allocations since the thread was ready; see [`EngineTotals::allocations`].
@@ -138,6 +143,7 @@ impl Add for ThreadTotals {
             receive_errors: self.receive_errors + other.receive_errors,
             learned: self.learned + other.learned,
             connect_errors: self.connect_errors + other.connect_errors,
+            floods: self.floods + other.floods,
             pairs: self.pairs + other.pairs,
             allocations: self.allocations + other.allocations,
         }

@@ -1,8 +1,10 @@
 //! Packet buffers that the kernel takes from a ring and gives back filled.
 //!
-//! One buffer, [`BUFFER_BYTES`] long: the kernel's description of the datagram (16 bytes), its
-//! source address (32) and its control data (32), together [`HEADROOM_BYTES`]; then the payload;
-//! then room that the kernel is not told of.
+//! There are two pools. A *message* buffer is for sockets that hear everybody: the kernel writes
+//! its description of the datagram (16 bytes), its source address (32) and its control data (32),
+//! together [`HEADROOM_BYTES`], then the payload. A *payload* buffer is for sockets that are
+//! connected to their learned source: the kernel writes the payload alone, at the same place.
+//! Behind both is room that the kernel is not told of.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::io;
@@ -13,104 +15,237 @@ use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 use patchbay_route::limits::{
     BUFFER_BYTES, BUFFERS_PER_THREAD, HEADROOM_BYTES, MAX_DATAGRAM_BYTES,
+    MESSAGE_BUFFERS_PER_THREAD,
 };
 
-/// The ring's only buffer group.
-pub const GROUP: u16 = 0;
-/// Bytes of the source address in a buffer.
+/// Bytes of the source address in a message buffer.
 pub const NAME_BYTES: usize = 32;
-/// Bytes of the control data in a buffer: one time stamp with its header.
+/// Bytes of the control data in a message buffer: one time stamp with its header.
 pub const CONTROL_BYTES: usize = 32;
 
 const PAGE: usize = 4096;
-const MASK: u16 = BUFFERS_PER_THREAD - 1;
-const COUNT: usize = BUFFERS_PER_THREAD as usize;
 
 // The kernel's `io_uring_recvmsg_out` of 16 bytes comes first.
 const _: () = assert!(HEADROOM_BYTES == 16 + NAME_BYTES + CONTROL_BYTES);
+
+/// Which pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// With description, source and control data.
+    Message,
+    /// The payload alone.
+    Payload,
+}
+
+impl Kind {
+    /// The number of its buffer group.
+    pub const fn group(self) -> u16 {
+        match self {
+            Kind::Message => 0,
+            Kind::Payload => 1,
+        }
+    }
+
+    const fn count(self) -> u16 {
+        match self {
+            Kind::Message => MESSAGE_BUFFERS_PER_THREAD,
+            Kind::Payload => BUFFERS_PER_THREAD,
+        }
+    }
+
+    /// Where in a buffer the kernel writes.
+    const fn offset(self) -> usize {
+        match self {
+            Kind::Message => 0,
+            Kind::Payload => HEADROOM_BYTES,
+        }
+    }
+
+    /// How much it may write. One byte more than a payload may have, so that a longer one shows.
+    const fn room(self) -> usize {
+        match self {
+            Kind::Message => HEADROOM_BYTES + MAX_DATAGRAM_BYTES,
+            Kind::Payload => MAX_DATAGRAM_BYTES + 1,
+        }
+    }
+}
 
 /// A filled buffer. Who has it may read and send it; nobody else has, until it is given back.
 #[derive(Debug)]
 #[must_use = "a buffer that is not given back is lost"]
 pub struct Buffer {
-    id: u16,
-    len: usize,
+    /// `None`: the kernel took none, since the datagram was empty.
+    place: Option<(Kind, u16)>,
+    len: u32,
 }
 
-/// The pool of a ring, and the ring by which the kernel takes from it.
-///
-/// The memory is freed by [`Buffers::release`] only. If a thread fails it stays, because the
-/// kernel may go on using it for a moment after the ring has been closed.
+impl Buffer {
+    /// What the kernel used for an empty datagram.
+    pub const EMPTY: Buffer = Buffer {
+        place: None,
+        len: 0,
+    };
+}
+
+/// The pools of a ring.
 #[derive(Debug)]
 pub struct Buffers {
-    entries: NonNull<BufRingEntry>,
-    memory: NonNull<u8>,
-    /// Where the next entry goes; the kernel sees it when published.
-    tail: u16,
+    messages: Pool,
+    payloads: Pool,
 }
 
 impl Buffers {
-    /// Allocates the pool, registers it, and provides all of it.
+    /// Allocates both pools, registers them, and provides all buffers.
     ///
     /// # Errors
-    /// What the kernel says; the memory is freed then.
+    /// What the kernel says; no memory is kept then.
     pub fn new(submitter: &Submitter<'_>) -> io::Result<Buffers> {
-        let entries = allocate(entries_layout()?)?.cast::<BufRingEntry>();
-        let memory =
-            allocate(memory_layout()?).inspect_err(|_| free(entries.cast(), entries_layout()))?;
-        let address = entries.as_ptr() as u64;
-        // SAFETY: the entries are page-aligned, zeroed, as many as said, and live until they
-        // have been unregistered (`release`), or for ever.
-        let registered = unsafe {
-            submitter.register_buf_ring_with_flags(address, BUFFERS_PER_THREAD, GROUP, 0)
-        };
-        if let Err(e) = registered {
-            free(entries.cast(), entries_layout());
-            free(memory, memory_layout());
-            return Err(e);
+        let messages = Pool::new(Kind::Message, submitter)?;
+        match Pool::new(Kind::Payload, submitter) {
+            Ok(payloads) => Ok(Buffers { messages, payloads }),
+            Err(e) => {
+                messages.release(submitter);
+                Err(e)
+            }
         }
-        let mut buffers = Buffers {
-            entries,
-            memory,
-            tail: 0,
-        };
-        for id in 0..BUFFERS_PER_THREAD {
-            buffers.give_back(Buffer { id, len: 0 });
-        }
-        buffers.publish();
-        Ok(buffers)
     }
 
     /// The buffer that a completion names, with the length that it tells.
     ///
     /// To be called once for each such completion: the buffer is the caller's from here on.
-    pub fn take(&self, id: u16, len: usize) -> Option<Buffer> {
-        (id < BUFFERS_PER_THREAD && len <= HEADROOM_BYTES + MAX_DATAGRAM_BYTES)
-            .then_some(Buffer { id, len })
+    pub fn take(&self, kind: Kind, id: u16, len: usize) -> Option<Buffer> {
+        let len = u32::try_from(len).ok()?;
+        (id < kind.count() && len as usize <= kind.room()).then_some(Buffer {
+            place: Some((kind, id)),
+            len,
+        })
     }
 
     /// What the kernel wrote into a buffer.
     pub fn bytes<'a>(&'a self, buffer: &'a Buffer) -> &'a [u8] {
-        // SAFETY: `take` checked number and length, so that the range is within the pool; it is
+        let Some((kind, id)) = buffer.place else {
+            return &[];
+        };
+        let start = self.pool(kind).start(id);
+        // SAFETY: `take` checked number and length, so that the range is within the buffer; it is
         // initialised (allocated zeroed); the kernel does not write to it while a `Buffer`
         // exists, since that is when it is not provided.
-        unsafe { std::slice::from_raw_parts(self.start(buffer.id).as_ptr(), buffer.len) }
+        unsafe {
+            let written = start.add(kind.offset());
+            std::slice::from_raw_parts(written.as_ptr(), buffer.len as usize)
+        }
     }
 
-    /// Puts a buffer at the ring's end. The kernel gets it with the next [`Buffers::publish`].
+    /// The payload in a buffer; `None` if a message is cut short.
+    pub fn payload<'a>(&'a self, buffer: &'a Buffer) -> Option<&'a [u8]> {
+        let bytes = self.bytes(buffer);
+        match buffer.place {
+            Some((Kind::Message, _)) => bytes.get(HEADROOM_BYTES..),
+            Some((Kind::Payload, _)) | None => Some(bytes),
+        }
+    }
+
+    /// Puts a buffer at its ring's end. The kernel gets it with the next [`Buffers::publish`].
     pub fn give_back(&mut self, buffer: Buffer) {
-        let address = self.start(buffer.id).as_ptr() as u64;
-        // SAFETY: masked, the index is below the number of entries. The kernel does not read
-        // entries beyond the published tail, and there are never more buffers than entries.
-        let entry = unsafe { self.entries.add(usize::from(self.tail & MASK)).as_mut() };
-        entry.set_addr(address);
-        entry.set_len((HEADROOM_BYTES + MAX_DATAGRAM_BYTES) as u32);
-        entry.set_bid(buffer.id);
-        self.tail = self.tail.wrapping_add(1);
+        match buffer.place {
+            Some((Kind::Message, id)) => self.messages.give_back(id),
+            Some((Kind::Payload, id)) => self.payloads.give_back(id),
+            None => {}
+        }
     }
 
     /// Shows the kernel what was given back.
     pub fn publish(&mut self) {
+        self.messages.publish();
+        self.payloads.publish();
+    }
+
+    /// Unregisters the pools and frees them. Nothing may be under way that uses them: no receive
+    /// is armed, no send is queued.
+    pub fn release(self, submitter: &Submitter<'_>) {
+        self.messages.release(submitter);
+        self.payloads.release(submitter);
+    }
+
+    fn pool(&self, kind: Kind) -> &Pool {
+        match kind {
+            Kind::Message => &self.messages,
+            Kind::Payload => &self.payloads,
+        }
+    }
+}
+
+/// One pool, and the ring by which the kernel takes from it.
+///
+/// The memory is freed by [`Pool::release`] only. If a thread fails it stays, because the kernel
+/// may go on using it for a moment after the ring has been closed.
+#[derive(Debug)]
+struct Pool {
+    kind: Kind,
+    entries: NonNull<BufRingEntry>,
+    memory: NonNull<u8>,
+    /// Where the next entry goes.
+    tail: u16,
+    /// What the kernel has been shown.
+    published: u16,
+}
+
+impl Pool {
+    fn new(kind: Kind, submitter: &Submitter<'_>) -> io::Result<Pool> {
+        let entries = allocate(entries_layout(kind)?)?.cast::<BufRingEntry>();
+        let memory = allocate(memory_layout(kind)?)
+            .inspect_err(|_| free(entries.cast(), entries_layout(kind)))?;
+        let address = entries.as_ptr() as u64;
+        // SAFETY: the entries are page-aligned, zeroed, as many as said, and live until they
+        // have been unregistered (`release`), or for ever.
+        let registered = unsafe {
+            submitter.register_buf_ring_with_flags(address, kind.count(), kind.group(), 0)
+        };
+        if let Err(e) = registered {
+            free(entries.cast(), entries_layout(kind));
+            free(memory, memory_layout(kind));
+            return Err(e);
+        }
+        let mut pool = Pool {
+            kind,
+            entries,
+            memory,
+            tail: 0,
+            published: 0,
+        };
+        for id in 0..kind.count() {
+            pool.touch(id);
+            pool.give_back(id);
+        }
+        pool.publish();
+        Ok(pool)
+    }
+
+    /// Makes the kernel find the memory of a usual packet now, not when the first one comes.
+    fn touch(&mut self, id: u16) {
+        let start = self.start(id);
+        // SAFETY: within the buffer; nobody else has it yet.
+        unsafe { start.write_bytes(0, HEADROOM_BYTES) };
+    }
+
+    fn give_back(&mut self, id: u16) {
+        let kind = self.kind;
+        let address = self.start(id).as_ptr() as u64 + kind.offset() as u64;
+        let index = usize::from(self.tail & (kind.count() - 1));
+        // SAFETY: masked, the index is below the number of entries. The kernel does not read
+        // entries beyond the published tail, and there are never more buffers than entries.
+        let entry = unsafe { self.entries.add(index).as_mut() };
+        entry.set_addr(address);
+        entry.set_len(kind.room() as u32);
+        entry.set_bid(id);
+        self.tail = self.tail.wrapping_add(1);
+    }
+
+    fn publish(&mut self) {
+        if self.tail == self.published {
+            return;
+        }
+        self.published = self.tail;
         // SAFETY: the tail is where the crate says, inside the registered entries, aligned to 2,
         // and written by this thread only; the kernel reads it. Release: the entries come first.
         unsafe {
@@ -119,27 +254,26 @@ impl Buffers {
         }
     }
 
-    /// Unregisters the pool and frees it. Nothing may be under way that uses it: no receive is
-    /// armed, no send is queued.
-    pub fn release(self, submitter: &Submitter<'_>) {
-        if submitter.unregister_buf_ring(GROUP).is_ok() {
-            free(self.entries.cast(), entries_layout());
-            free(self.memory, memory_layout());
+    fn release(self, submitter: &Submitter<'_>) {
+        if submitter.unregister_buf_ring(self.kind.group()).is_ok() {
+            free(self.entries.cast(), entries_layout(self.kind));
+            free(self.memory, memory_layout(self.kind));
         }
     }
 
     fn start(&self, id: u16) -> NonNull<u8> {
+        let index = usize::from(id & (self.kind.count() - 1));
         // SAFETY: every number in use is below the count, so that this is within the memory.
-        unsafe { self.memory.add(usize::from(id & MASK) * BUFFER_BYTES) }
+        unsafe { self.memory.add(index * BUFFER_BYTES) }
     }
 }
 
-fn entries_layout() -> io::Result<Layout> {
-    layout(COUNT * size_of::<BufRingEntry>())
+fn entries_layout(kind: Kind) -> io::Result<Layout> {
+    layout(usize::from(kind.count()) * size_of::<BufRingEntry>())
 }
 
-fn memory_layout() -> io::Result<Layout> {
-    layout(COUNT * BUFFER_BYTES)
+fn memory_layout(kind: Kind) -> io::Result<Layout> {
+    layout(usize::from(kind.count()) * BUFFER_BYTES)
 }
 
 fn layout(bytes: usize) -> io::Result<Layout> {

@@ -12,14 +12,15 @@ use patchbay_route::flow::{Component, FLOWS, Flow, Side};
 use patchbay_route::pair::{PairId, Remote};
 
 use super::message::ask_for_stamps;
-use super::row::{Phase, Row, slot};
+use super::ring::Receive;
+use super::row::{Ear, Phase, Row, SocketState, slot};
 use super::worker::{Failure, Worker};
 use crate::engine::cells::PairCells;
 use crate::engine::mailbox::Command;
 use crate::forward::Destination;
 
 /// One row in so many has its datagrams stamped by the kernel, to sample the forwarding time.
-const STAMPED_ROWS: u32 = 16;
+const STAMPED_ROWS: u32 = 64;
 
 impl Worker {
     /// Does all that the mailbox asks for.
@@ -63,7 +64,8 @@ impl Worker {
         if self.table.get(index).is_some() {
             return Ok(());
         }
-        if index.is_multiple_of(STAMPED_ROWS) {
+        let stamped = index.is_multiple_of(STAMPED_ROWS);
+        if stamped {
             sockets.iter().for_each(ask_for_stamps);
         }
         if self.stopping
@@ -75,15 +77,17 @@ impl Worker {
             self.mailbox.report_closed(index);
             return Ok(());
         }
-        if self.table.insert(index, Row::new(id, cells)).is_err() {
+        if self
+            .table
+            .insert(index, Row::new(id, cells, stamped))
+            .is_err()
+        {
             return Ok(());
         }
         self.mailbox.cells.pairs.set(self.table.len() as u64);
+        self.refresh_lanes(index);
         for flow in Flow::ALL {
-            if let Some(row) = self.table.get_mut(index) {
-                row.socket(flow).armed = true;
-            }
-            self.ring.arm(slot(index, flow))?;
+            self.listen(slot(index, flow))?;
         }
         Ok(())
     }
@@ -104,16 +108,26 @@ impl Worker {
             }
             let flow = Flow::new(side, component);
             row.cells.flow(flow).learned.store(false, Ordering::Relaxed);
-            let socket = row.socket(flow);
-            socket.connected = false;
-            socket.epoch = socket.epoch.wrapping_add(1);
-            if std::mem::take(&mut socket.bound_to_peer) {
-                self.ring.disconnect(slot(index, flow))?;
-            }
             if let Destination::At(address) = row.pair.destination(flow) {
                 self.ring.set_address(slot(index, flow), address);
             }
+            let socket = row.socket(flow);
+            socket.connected = false;
+            socket.drained = false;
+            socket.epoch = socket.epoch.wrapping_add(1);
+            let was_bound = std::mem::take(&mut socket.bound_to_peer);
+            match socket.ear {
+                // It is disconnected when this receive has ended: what it yields is its peer's.
+                Ear::Open(Receive::Payloads) => {
+                    socket.ear = Ear::Ending(Receive::Payloads);
+                    self.ring.disarm(slot(index, flow), Receive::Payloads)?;
+                }
+                Ear::Ending(Receive::Payloads) => {}
+                _ if was_bound => self.ring.disconnect(slot(index, flow))?,
+                _ => {}
+            }
         }
+        self.refresh_lanes(index);
         Ok(())
     }
 
@@ -126,10 +140,13 @@ impl Worker {
         }
         row.phase = Phase::Disarming;
         for flow in Flow::ALL {
-            if row.socket(flow).armed {
-                self.ring.disarm(slot(index, flow))?;
+            let socket = row.socket(flow);
+            if let Ear::Open(receive) = socket.ear {
+                socket.ear = Ear::Ending(receive);
+                self.ring.disarm(slot(index, flow), receive)?;
             }
         }
+        self.refresh_lanes(index);
         self.go_on_closing(index)
     }
 
@@ -138,7 +155,7 @@ impl Worker {
         let Some(row) = self.table.get_mut(index) else {
             return Ok(());
         };
-        if row.phase != Phase::Disarming || row.sockets.iter().any(|socket| socket.armed) {
+        if row.phase != Phase::Disarming || row.sockets.iter().any(SocketState::is_armed) {
             return Ok(());
         }
         row.phase = Phase::Closing;
@@ -167,7 +184,7 @@ impl Worker {
     pub(super) fn dismantle(mut self) -> Result<(), Failure> {
         self.ring.unwatch()?;
         while self.bell_armed {
-            self.ring.wait()?;
+            self.ring.wait(None)?;
             while let Some(event) = self.ring.next() {
                 if let super::ring::Event::Woken { armed } = event {
                     self.bell_armed = armed;

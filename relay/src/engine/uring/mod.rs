@@ -11,6 +11,8 @@
 mod address;
 mod buffers;
 mod closing;
+mod ears;
+mod lanes;
 mod message;
 pub mod probe;
 mod ring;

@@ -31,8 +31,9 @@ fn check_here() -> Result<(), EngineError> {
     ring.submitter()
         .register_probe(&mut probe)
         .map_err(|e| explain("io_uring probe", e))?;
-    let needed: [(u8, &'static str); 6] = [
+    let needed: [(u8, &'static str); 7] = [
         (opcode::RecvMsgMulti::CODE, "io_uring recvmsg"),
+        (opcode::RecvMulti::CODE, "io_uring recv"),
         (opcode::Send::CODE, "io_uring send"),
         (opcode::Connect::CODE, "io_uring connect"),
         (opcode::Close::CODE, "io_uring close"),

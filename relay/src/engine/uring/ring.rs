@@ -13,18 +13,20 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{IoUring, cqueue, opcode, types};
-use patchbay_route::limits::{BUFFERS_PER_THREAD, HEADROOM_BYTES};
+use patchbay_route::limits::{BUFFERS_PER_THREAD, MESSAGE_BUFFERS_PER_THREAD};
 
 use super::address::{self, Addresses};
-use super::buffers::{Buffer, Buffers, GROUP};
+use super::buffers::{Buffer, Buffers, Kind};
 use super::message::{Layout, Message};
 
 /// Entries of the submission queue. When it is full it is submitted, so that a large batch
 /// leaves in parts.
 const SUBMISSIONS: u32 = 512;
+/// Packet buffers of both kinds.
+const BUFFERS: u32 = BUFFERS_PER_THREAD as u32 + MESSAGE_BUFFERS_PER_THREAD as u32;
 /// Entries of the completion queue: more than one wake-up can yield, which is one for each
 /// buffer, and the ends of receives and the like.
-const COMPLETIONS: u32 = 4 * BUFFERS_PER_THREAD as u32;
+const COMPLETIONS: u32 = 4 * BUFFERS;
 
 /// What happened.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub enum Event {
     Received {
         /// The socket.
         slot: u32,
+        /// How it was listened to.
+        receive: Receive,
         /// A datagram, or the error that ended the receive.
         outcome: Result<Buffer, i32>,
         /// Whether the receive goes on. If not it must be armed anew.
@@ -66,6 +70,34 @@ pub enum Event {
     },
     /// The end of something whose end is of no account.
     Other,
+}
+
+/// How a socket is listened to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receive {
+    /// Datagrams with their sources.
+    Messages,
+    /// The same, and it ends with EAGAIN once the socket's queue is empty.
+    Drain,
+    /// Payloads alone: for a connected socket whose queue holds nothing older.
+    Payloads,
+}
+
+impl Receive {
+    const fn kind(self) -> Kind {
+        match self {
+            Receive::Messages | Receive::Drain => Kind::Message,
+            Receive::Payloads => Kind::Payload,
+        }
+    }
+
+    fn from_tag(tag: u8) -> Receive {
+        match tag {
+            0 => Receive::Messages,
+            1 => Receive::Drain,
+            _ => Receive::Payloads,
+        }
+    }
 }
 
 /// Whereto a send goes.
@@ -115,7 +147,7 @@ impl Ring {
             buffers,
             addresses: Addresses::new(slots),
             layout: Layout::new(),
-            unsent: Vec::with_capacity(usize::from(BUFFERS_PER_THREAD)),
+            unsent: Vec::with_capacity(BUFFERS as usize),
         })
     }
 
@@ -138,17 +170,26 @@ impl Ring {
     }
 
     /// Starts a receive that goes on until it ends with [`Event::Received::armed`] false.
-    pub fn arm(&mut self, slot: u32) -> io::Result<()> {
-        let receive =
-            opcode::RecvMsgMulti::new(types::Fixed(slot), self.layout.as_ptr(), GROUP).build();
+    pub fn arm(&mut self, slot: u32, receive: Receive) -> io::Result<()> {
+        let group = receive.kind().group();
+        let file = types::Fixed(slot);
+        let entry = match receive {
+            Receive::Messages => {
+                opcode::RecvMsgMulti::new(file, self.layout.as_ptr(), group).build()
+            }
+            Receive::Drain => opcode::RecvMsgMulti::new(file, self.layout.as_ptr(), group)
+                .flags(libc::MSG_DONTWAIT as u32)
+                .build(),
+            Receive::Payloads => opcode::RecvMulti::new(file, group).build(),
+        };
         // SAFETY: the kernel reads the layout when this is submitted; it lives as long as the
-        // ring. The buffers are the registered pool's.
-        unsafe { self.queue(receive.user_data(tag(kind::RECEIVE, 0, slot))) }
+        // ring. The buffers are the registered pools'.
+        unsafe { self.queue(entry.user_data(tag(kind::RECEIVE, receive as u8, slot))) }
     }
 
     /// Ends a receive, which then reports its end.
-    pub fn disarm(&mut self, slot: u32) -> io::Result<()> {
-        let cancel = opcode::AsyncCancel::new(tag(kind::RECEIVE, 0, slot)).build();
+    pub fn disarm(&mut self, slot: u32, receive: Receive) -> io::Result<()> {
+        let cancel = opcode::AsyncCancel::new(tag(kind::RECEIVE, receive as u8, slot)).build();
         // SAFETY: refers to no memory.
         unsafe { self.queue(cancel.user_data(tag(kind::OTHER, 0, slot))) }
     }
@@ -207,7 +248,7 @@ impl Ring {
     /// The queue is full even after submitting it, or no address is set. The buffer is back in
     /// the pool.
     pub fn send(&mut self, out: u32, from: u32, buffer: Buffer, to: To) -> io::Result<()> {
-        let Some(payload) = self.buffers.bytes(&buffer).get(HEADROOM_BYTES..) else {
+        let Some(payload) = self.buffers.payload(&buffer) else {
             self.buffers.give_back(buffer);
             return Err(io::ErrorKind::InvalidData.into());
         };
@@ -245,9 +286,14 @@ impl Ring {
         self.buffers.give_back(buffer);
     }
 
-    /// Reads the message in a buffer.
+    /// Reads the message in a buffer of [`Receive::Messages`] or [`Receive::Drain`].
     pub fn message<'a>(&'a self, buffer: &'a Buffer) -> Option<Message<'a>> {
         self.layout.parse(self.buffers.bytes(buffer))
+    }
+
+    /// Reads the payload in a buffer of [`Receive::Payloads`].
+    pub fn payload<'a>(&'a self, buffer: &'a Buffer) -> &'a [u8] {
+        self.buffers.bytes(buffer)
     }
 
     /// Submits what is queued.
@@ -258,23 +304,36 @@ impl Ring {
         self.enter(0)
     }
 
-    /// Submits what is queued, and waits until there is an event.
+    /// Submits what is queued, and waits until there is an event, or for that many nanoseconds.
     ///
     /// # Errors
     /// The kernel refuses to go on.
-    pub fn wait(&mut self) -> io::Result<()> {
-        self.enter(1)
+    pub fn wait(&mut self, longest_ns: Option<u64>) -> io::Result<()> {
+        let Some(ns) = longest_ns else {
+            return self.enter(1);
+        };
+        self.buffers.publish();
+        let limit = types::Timespec::from(std::time::Duration::from_nanos(ns));
+        let args = types::SubmitArgs::new().timespec(&limit);
+        let entered = self.io.submitter().submit_with_args(1, &args);
+        self.entered(entered)
     }
 
     fn enter(&mut self, want: usize) -> io::Result<()> {
         self.buffers.publish();
-        match self.io.submit_and_wait(want) {
+        let entered = self.io.submit_and_wait(want);
+        self.entered(entered)
+    }
+
+    fn entered(&mut self, entered: io::Result<usize>) -> io::Result<()> {
+        match entered {
             Ok(_) => {}
-            // Interrupted, or the kernel wants completions to be taken first: both pass.
+            // Interrupted, the time is over, or the kernel wants completions to be taken first:
+            // all three pass.
             Err(e)
                 if matches!(
                     e.raw_os_error(),
-                    Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)
+                    Some(libc::EINTR | libc::ETIME | libc::EBUSY | libc::EAGAIN)
                 ) => {}
             Err(e) => return Err(e),
         }
@@ -296,9 +355,11 @@ impl Ring {
         Some(match kind {
             kind::RECEIVE => {
                 let buffer = cqueue::buffer_select(entry.flags());
+                let receive = Receive::from_tag(epoch);
                 Event::Received {
                     slot,
-                    outcome: self.outcome(result, buffer),
+                    receive,
+                    outcome: self.outcome(receive, result, buffer),
                     armed,
                 }
             }
@@ -327,18 +388,27 @@ impl Ring {
         Ok(())
     }
 
-    fn outcome(&mut self, result: i32, buffer: Option<u16>) -> Result<Buffer, i32> {
+    fn outcome(
+        &mut self,
+        receive: Receive,
+        result: i32,
+        buffer: Option<u16>,
+    ) -> Result<Buffer, i32> {
         let len = usize::try_from(result).map_err(|_| -result);
-        match (len, buffer) {
-            (Ok(len), Some(id)) => self.buffers.take(id, len).ok_or(libc::EBADMSG),
-            (Ok(_), None) => Err(libc::ENODATA),
-            (Err(errno), Some(id)) => {
-                if let Some(unused) = self.buffers.take(id, 0) {
+        let taken = buffer.map(|id| (id, len.unwrap_or(0)));
+        let taken = taken.and_then(|(id, len)| self.buffers.take(receive.kind(), id, len));
+        match (len, buffer, taken) {
+            (Ok(_), Some(_), Some(buffer)) => Ok(buffer),
+            (Ok(_), Some(_), None) => Err(libc::EBADMSG),
+            // An empty datagram takes no buffer, and ends the receive.
+            (Ok(0), None, _) if receive == Receive::Payloads => Ok(Buffer::EMPTY),
+            (Ok(_), None, _) => Err(libc::ENODATA),
+            (Err(errno), _, unused) => {
+                if let Some(unused) = unused {
                     self.buffers.give_back(unused);
                 }
                 Err(errno)
             }
-            (Err(errno), None) => Err(errno),
         }
     }
 

@@ -2,13 +2,16 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use patchbay_route::flow::{FLOWS, Flow};
 use patchbay_route::verdict::{Decision, DropReason, Verdict};
 
 use super::buffers::Buffer;
-use super::ring::{Event, Ring, To};
+use super::lanes::Lane;
+use super::ring::{Event, Receive, Ring, To};
 use super::row::{Phase, Row, slot, unslot};
 use crate::engine::allocations;
 use crate::engine::clock::{Clock, wall_ns};
@@ -38,6 +41,12 @@ pub struct Worker {
     pub(super) mailbox: Arc<Mailbox>,
     /// Slots whose receive found no buffer; to be armed when there are some again.
     pub(super) starved: Vec<u32>,
+    /// Slots that are not listened to for a while, since they took in too much.
+    pub(super) deaf: Vec<u32>,
+    /// When they are listened to again, in nanoseconds of the engine's clock.
+    pub(super) deaf_until: Option<u64>,
+    /// By slot, as far as rows have been used.
+    pub(super) lanes: Vec<Lane>,
     pub(super) stopping: bool,
     pub(super) bell_armed: bool,
     pub(super) now: u64,
@@ -56,7 +65,10 @@ impl Worker {
             ring,
             table: Table::with_capacity(rows),
             mailbox,
-            starved: Vec::with_capacity(rows * patchbay_route::flow::FLOWS),
+            starved: Vec::with_capacity(rows * FLOWS),
+            deaf: Vec::with_capacity(rows * FLOWS),
+            deaf_until: None,
+            lanes: Vec::with_capacity(rows * FLOWS),
             stopping: false,
             bell_armed: false,
             now: clock.now(),
@@ -76,7 +88,8 @@ impl Worker {
         self.watch_bell()?;
         self.allocated_at_start = allocations::of_this_thread();
         while !(self.stopping && self.table.is_empty()) {
-            self.ring.wait()?;
+            let until = self.deaf_until.map(|until| until.saturating_sub(self.now));
+            self.ring.wait(until)?;
             self.now = self.clock.now();
             self.mailbox.cells.batches.add(1);
             while let Some(event) = self.ring.next() {
@@ -91,22 +104,23 @@ impl Worker {
         match event {
             Event::Received {
                 slot,
+                receive,
                 outcome,
                 armed,
             } => {
                 let errno = match outcome {
                     Ok(buffer) => {
-                        self.datagram(slot, buffer)?;
+                        self.received(slot, receive, buffer)?;
                         0
                     }
                     Err(errno) => errno,
                 };
                 if !armed {
-                    self.receive_ended(slot, errno)?;
+                    self.receive_ended(slot, receive, errno)?;
                 }
             }
             Event::SendFailed { from, errno } => self.count_drop(from, send_error(errno)),
-            Event::Connected { slot, epoch, ok } => self.connected(slot, epoch, ok),
+            Event::Connected { slot, epoch, ok } => self.connected(slot, epoch, ok)?,
             Event::Closed { slot } => self.socket_closed(slot),
             Event::Woken { armed } => {
                 self.bell_armed = armed;
@@ -117,122 +131,99 @@ impl Worker {
         Ok(())
     }
 
-    /// A datagram arrived: ask for the verdict and carry it out.
-    fn datagram(&mut self, at: u32, buffer: Buffer) -> Result<(), Failure> {
+    /// A datagram arrived: by its lane if that is open, else by asking for the verdict.
+    #[inline]
+    fn received(&mut self, at: u32, receive: Receive, buffer: Buffer) -> Result<(), Failure> {
+        if receive != Receive::Payloads {
+            return self.datagram(at, receive, buffer);
+        }
+        match self.pass(at, buffer)? {
+            Some(buffer) => self.datagram(at, receive, buffer),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for the verdict on a datagram and carries it out.
+    fn datagram(&mut self, at: u32, receive: Receive, buffer: Buffer) -> Result<(), Failure> {
         let (index, flow) = unslot(at);
         let Some(row) = self.table.get_mut(index) else {
             self.ring.give_back(buffer);
             return Ok(());
         };
-        let cells = &self.mailbox.cells;
-        let counters = row.cells.flow(flow);
-        counters.received.add(1);
-        cells.received.add(1);
-        let (decision, source, len) = match self.ring.message(&buffer) {
-            Some(message) if row.phase == Phase::Open => {
-                let datagram = Datagram {
-                    source: message.source,
-                    len: message.payload.len(),
-                    truncated: message.truncated,
-                    first_byte: message.payload.first().copied(),
-                    second_byte: message.payload.get(1).copied(),
-                };
-                if message.stamp.is_some() && self.sample.is_none() && self.now >= self.next_sample
-                {
-                    self.sample = message.stamp;
-                }
-                (
-                    forward(&row.pair, flow, &datagram, self.now, &mut self.strangers),
-                    Some(datagram.source),
-                    datagram.len,
-                )
-            }
-            Some(_) => (refusal(DropReason::Closing), None, 0),
-            None => (refusal(DropReason::Unreadable), None, 0),
+        row.cells.flow(flow).received.add(1);
+        self.mailbox.cells.received.add(1);
+        row.socket(flow).drain_found |= receive == Receive::Drain;
+        let (datagram, stamp) = read(&self.ring, row, flow, receive, &buffer);
+        if stamp.is_some() && self.sample.is_none() && self.now >= self.next_sample {
+            self.sample = stamp;
+        }
+        let decision = match &datagram {
+            Some(_) if row.phase != Phase::Open => refusal(DropReason::Closing),
+            Some(datagram) => forward(&row.pair, flow, datagram, self.now, &mut self.strangers),
+            None => refusal(DropReason::Unreadable),
         };
-        if let (true, Some(source)) = (decision.learn, source) {
-            row.pair.learn(flow, source);
-            // A side that receives elsewhere keeps its address and an unconnected socket.
-            if row.pair.is_symmetric(flow.side) {
-                let socket = row.socket(flow);
-                socket.epoch = socket.epoch.wrapping_add(1);
-                socket.bound_to_peer = true;
-                let epoch = socket.epoch;
-                self.ring.set_address(at, source);
-                self.ring.connect(at, epoch)?;
-            }
-            row.cells.flow(flow).learned.store(true, Ordering::Relaxed);
-            cells.learned.add(1);
+        if let (true, Some(datagram)) = (decision.learn, &datagram) {
+            self.learn(at, datagram.source)?;
         }
-        let counters = row.cells.flow(flow);
-        match decision.verdict {
-            Verdict::Forward(out) => {
-                let to = if row.sockets[out.index()].connected {
-                    To::Peer
-                } else {
-                    To::Address
-                };
-                if self.ring.send(slot(index, out), at, buffer, to).is_err() {
-                    counters.drops.of(DropReason::QueueFull).add(1);
-                    cells.drops.of(DropReason::QueueFull).add(1);
-                    return Ok(());
-                }
-                counters.accepted.add(1);
-                counters.bytes.add(len as u64);
-                counters.last.set(self.now);
-                cells.accepted.add(1);
-                cells.bytes.add(len as u64);
-            }
-            Verdict::Drop(reason) => {
-                self.ring.give_back(buffer);
-                counters.drops.of(reason).add(1);
-                cells.drops.of(reason).add(1);
-            }
-        }
-        Ok(())
+        let len = datagram.map_or(0, |datagram| datagram.len);
+        let dropped = self.carry_out(at, decision.verdict, buffer, len);
+        self.note_taken(at, dropped)
     }
 
-    /// The kernel ended a receive: start it anew, unless the row is closing.
-    fn receive_ended(&mut self, at: u32, errno: i32) -> Result<(), Failure> {
+    /// Locks a flow to its source.
+    fn learn(&mut self, at: u32, source: SocketAddr) -> Result<(), Failure> {
         let (index, flow) = unslot(at);
         let Some(row) = self.table.get_mut(index) else {
             return Ok(());
         };
-        row.socket(flow).armed = false;
-        let cells = &self.mailbox.cells;
-        match errno {
-            0 | libc::ECANCELED => {}
-            libc::ENOBUFS => cells.out_of_buffers.add(1),
-            _ => cells.receive_errors.add(1),
-        }
-        if row.phase != Phase::Open {
-            return self.go_on_closing(index);
-        }
-        match errno {
-            libc::ENOBUFS => self.starved.push(at),
-            // The socket is not there, or the kernel does not know the operation: trying again
-            // would never end.
-            libc::EBADF | libc::ENOTSOCK | libc::EOPNOTSUPP | libc::EINVAL => {}
-            _ => {
-                cells.rearmed.add(1);
-                row.socket(flow).armed = true;
-                self.ring.arm(at)?;
-            }
+        row.pair.learn(flow, source);
+        row.cells.flow(flow).learned.store(true, Ordering::Relaxed);
+        self.mailbox.cells.learned.add(1);
+        // A side that receives elsewhere keeps its address and an unconnected socket.
+        if row.pair.is_symmetric(flow.side) {
+            let socket = row.socket(flow);
+            socket.epoch = socket.epoch.wrapping_add(1);
+            socket.bound_to_peer = true;
+            socket.peer = Some(source);
+            let epoch = socket.epoch;
+            self.ring.set_address(at, source);
+            self.ring.connect(at, epoch)?;
         }
         Ok(())
     }
 
-    fn connected(&mut self, at: u32, epoch: u8, ok: bool) {
+    /// Sends a datagram on, or drops it; says whether it was dropped.
+    fn carry_out(&mut self, at: u32, verdict: Verdict, buffer: Buffer, len: usize) -> bool {
         let (index, flow) = unslot(at);
         let Some(row) = self.table.get_mut(index) else {
-            return;
+            self.ring.give_back(buffer);
+            return true;
         };
-        let socket = row.socket(flow);
-        if !ok {
-            self.mailbox.cells.connect_errors.add(1);
-        } else if socket.epoch == epoch {
-            socket.connected = true;
+        let (cells, counters) = (&self.mailbox.cells, row.cells.flow(flow));
+        let out = match verdict {
+            Verdict::Forward(out) => out,
+            Verdict::Drop(reason) => {
+                self.ring.give_back(buffer);
+                counters.drops.of(reason).add(1);
+                cells.drops.of(reason).add(1);
+                return true;
+            }
+        };
+        let to = match row.sockets[out.index()].connected {
+            true => To::Peer,
+            false => To::Address,
+        };
+        if self.ring.send(slot(index, out), at, buffer, to).is_err() {
+            counters.drops.of(DropReason::QueueFull).add(1);
+            cells.drops.of(DropReason::QueueFull).add(1);
+            return true;
         }
+        counters.accepted.add(1);
+        counters.bytes.add(len as u64);
+        counters.last.set(self.now);
+        cells.accepted.add(1);
+        cells.bytes.add(len as u64);
+        false
     }
 
     fn count_drop(&mut self, from: u32, reason: DropReason) {
@@ -250,21 +241,8 @@ impl Worker {
             self.mailbox.times.record(wall_ns().saturating_sub(stamp));
             self.next_sample = self.now.saturating_add(SAMPLE_EVERY_NS);
         }
-        if !self.starved.is_empty() {
-            // Submitting gives the buffers of this batch back.
-            self.ring.submit()?;
-            while let Some(at) = self.starved.pop() {
-                let (index, flow) = unslot(at);
-                let Some(row) = self.table.get_mut(index) else {
-                    continue;
-                };
-                if row.phase == Phase::Open && !row.socket(flow).armed {
-                    row.socket(flow).armed = true;
-                    self.mailbox.cells.rearmed.add(1);
-                    self.ring.arm(at)?;
-                }
-            }
-        }
+        self.feed_starved()?;
+        self.hear_again()?;
         if !self.bell_armed {
             self.watch_bell()?;
         }
@@ -276,6 +254,37 @@ impl Worker {
     fn watch_bell(&mut self) -> Result<(), Failure> {
         self.bell_armed = true;
         Ok(self.ring.watch(self.mailbox.bell())?)
+    }
+}
+
+/// What a buffer holds, as far as the verdict depends on it, and when the kernel got it.
+fn read(
+    ring: &Ring,
+    row: &Row,
+    flow: Flow,
+    receive: Receive,
+    buffer: &Buffer,
+) -> (Option<Datagram>, Option<u64>) {
+    let datagram = |source, payload: &[u8], truncated| Datagram {
+        source,
+        len: payload.len(),
+        truncated,
+        first_byte: payload.first().copied(),
+        second_byte: payload.get(1).copied(),
+    };
+    if receive == Receive::Payloads {
+        let peer = row.sockets[flow.index()].peer;
+        return (
+            peer.map(|peer| datagram(peer, ring.payload(buffer), false)),
+            None,
+        );
+    }
+    match ring.message(buffer) {
+        Some(message) => (
+            Some(datagram(message.source, message.payload, message.truncated)),
+            message.stamp,
+        ),
+        None => (None, None),
     }
 }
 
