@@ -106,3 +106,43 @@ fn the_agent_holds_and_takes_back() {
     agent.succeeds(SOON);
     centre.wait_empty();
 }
+
+// B6 B7
+#[test]
+fn who_holds_is_sent_nothing_and_may_play_music() {
+    if !have(&["sipp"]) {
+        return;
+    }
+    let centre = Centre::start();
+    let agent_at = centre.declare_anna();
+    let carla = Media::open(CALLER, &centre.ports);
+    let anna = Media::open(AGENT, &centre.ports);
+    let agent = Sipp::agent("agent_held.xml", agent_at, &centre)
+        .media(&anna)
+        .start();
+    let caller = Sipp::caller("caller_holds.xml", CALLER, &centre)
+        .media(&carla)
+        .hold(Duration::from_secs(2))
+        .start();
+    let to_anna = caller.answered().audio().expect("an answer with audio");
+    let to_carla = invite(&agent, 1).audio().expect("an offer with audio");
+    caller.receives("the answer to its hold", CALL, |sip| {
+        sip.status() == Some(200) && sip.header("CSeq") == Some("2 INVITE")
+    });
+    anna.talk(to_carla, 1, 10);
+    carla.talk(to_anna, 1, 10);
+    anna.wait_intact(carla.ssrc(), 10, SOON);
+    assert!(carla.arrived().is_empty(), "who holds hears nothing");
+    let session = &centre.relay_sessions()[0];
+    assert_eq!(session["pairs"][0]["agent"]["dropped"], 10, "{session}");
+    invite(&agent, 3);
+    caller.receives("the answer to taking it back", CALL, |sip| {
+        sip.status() == Some(200) && sip.header("CSeq") == Some("3 INVITE")
+    });
+    anna.talk(to_carla, 11, 10);
+    carla.wait_intact(anna.ssrc(), 10, SOON);
+    assert_eq!(carla.arrived().len(), 10, "and hears only what came after");
+    caller.succeeds(CALL);
+    agent.succeeds(SOON);
+    centre.wait_empty();
+}

@@ -249,9 +249,11 @@ impl PairState {
 
     /// Whether the side behind that socket wants none of this: it takes reports, but no media.
     fn is_unwanted(&self, flow: Flow, out: Flow, second_byte: Option<u8>) -> bool {
-        let is_report = flow.component == Component::Rtcp
-            || (self.parties[flow.side.index()].multiplexed && is_rtcp(second_byte));
-        !self.parties[out.side.index()].receives && !is_report
+        if self.parties[out.side.index()].receives {
+            return false;
+        }
+        let multiplexed = self.parties[flow.side.index()].multiplexed;
+        flow.component == Component::Rtp && !(multiplexed && is_rtcp(second_byte))
     }
 
     /// By which socket a datagram leaves.

@@ -1,4 +1,4 @@
-//! F1: who is not the party is neither heard nor sent to, before and after learning.
+//! F1, G6: who is not the party is neither heard nor sent to, before and after learning.
 #![allow(clippy::unwrap_used)]
 
 use crate::engine_support::*;

@@ -146,7 +146,14 @@ impl Sipp {
     /// Starts it. An agent's phone listens when this returns.
     pub fn start(mut self) -> Phone {
         let folder = Folder::make();
-        self.words.push(("header", "Subject: a call".to_owned()));
+        // A word that the test has given comes first.
+        for (word, usual) in [
+            ("header", "Subject: a call"),
+            ("formats", ""),
+            ("lines", ""),
+        ] {
+            self.words.push((word, usual.to_owned()));
+        }
         let scenario = fill(self.scenario, &self.words);
         let file = folder.file("scenario.xml");
         std::fs::write(&file, scenario).expect("a scenario file");

@@ -190,7 +190,7 @@ fn engine(registry: &mut Registry, totals: &EngineTotals) {
     labelled(
         registry,
         ("packet_drops", "Media packets not sent on", "reason"),
-        drops.map(|(reason, count)| (format!("{reason:?}"), count)),
+        drops.map(|(reason, count)| (reason.name().to_owned(), count)),
     );
     let times = &totals.forwarding_time;
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)] {

@@ -1,0 +1,132 @@
+//! Keys pressed in a call: telephone events (RFC 4733) are agreed on through the relay and arrive
+//! as they were sent; STUN and DTLS, on which nobody agreed, do not.
+
+use crate::support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use support::{AGENT, CALL, CALLER, Centre, Media, SOON, STRANGER, Sipp, have, until};
+
+const EVENTS: &str = "\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16";
+
+fn phone(phone: Sipp, media: &Media) -> Sipp {
+    phone
+        .media(media)
+        .word("formats", " 101")
+        .word("lines", EVENTS)
+        .hold(Duration::from_secs(3))
+}
+
+/// One key: marked, an update, and its end three times.
+fn key(media: &Media, to: SocketAddr, event: u8, sequence: u16) -> Vec<Vec<u8>> {
+    let shapes = [
+        (0x80, 0, 160_u16),
+        (0, 0, 320),
+        (0, 0x80, 480),
+        (0, 0x80, 480),
+        (0, 0x80, 480),
+    ];
+    let packets = shapes.iter().zip(sequence..).map(|(shape, number)| {
+        let (marker, end, duration) = *shape;
+        let mut bytes = vec![0x80, marker | 101];
+        bytes.extend(number.to_be_bytes());
+        bytes.extend((u32::from(event) * 8000).to_be_bytes());
+        bytes.extend(media.ssrc().to_be_bytes());
+        bytes.extend([event, end | 10]);
+        bytes.extend(duration.to_be_bytes());
+        bytes
+    });
+    let packets: Vec<_> = packets.collect();
+    for bytes in &packets {
+        media.send(to, bytes);
+    }
+    packets
+}
+
+fn wait_for(at: &Media, wanted: &[Vec<u8>]) {
+    until("all events", SOON, || {
+        let got: Vec<_> = at
+            .arrived()
+            .into_iter()
+            .map(|packet| packet.bytes)
+            .collect();
+        (got == wanted).then_some(())
+    });
+}
+
+// B7 A6
+#[test]
+fn keys_arrive_as_they_were_pressed() {
+    if !have(&["sipp"]) {
+        return;
+    }
+    let centre = Centre::start();
+    let agent_at = centre.declare_anna();
+    let carla = Media::open(CALLER, &centre.ports);
+    let anna = Media::open(AGENT, &centre.ports);
+    let agent = phone(Sipp::agent("agent.xml", agent_at, &centre), &anna).start();
+    let caller = phone(Sipp::caller("caller.xml", CALLER, &centre), &carla).start();
+    let answer = caller.answered();
+    let offer = agent.receives("an INVITE", SOON, |sip| sip.is_request("INVITE"));
+    for (sip, formats) in [(&offer, "0 8 101"), (&answer, "0 101")] {
+        let line = format!(" RTP/AVP {formats}\r\n");
+        assert!(sip.body().contains(&line), "{}", sip.0);
+        assert!(sip.body().contains("a=rtpmap:101 telephone-event/8000\r\n"));
+        assert!(sip.body().contains("a=fmtp:101 0-16\r\n"));
+    }
+    let to_anna = answer.audio().expect("an answer with audio");
+    let to_carla = offer.audio().expect("an offer with audio");
+    let (mut at_anna, mut at_carla) = (Vec::new(), Vec::new());
+    for event in 0..16 {
+        let sequence = u16::from(event) * 5;
+        at_anna.extend(key(&carla, to_anna, event, sequence));
+        wait_for(&anna, &at_anna);
+        at_carla.extend(key(&anna, to_carla, event, sequence));
+        wait_for(&carla, &at_carla);
+    }
+    caller.succeeds(CALL);
+    agent.succeeds(SOON);
+    centre.wait_empty();
+}
+
+// G6 B7
+#[test]
+fn stun_and_dtls_to_a_plain_call_are_counted_and_neither_answered_nor_passed_on() {
+    if !have(&["sipp"]) {
+        return;
+    }
+    let centre = Centre::start();
+    let agent_at = centre.declare_anna();
+    let carla = Media::open(CALLER, &centre.ports);
+    let anna = Media::open(AGENT, &centre.ports);
+    let stranger = Media::open(STRANGER, &centre.ports);
+    let agent = phone(Sipp::agent("agent.xml", agent_at, &centre), &anna).start();
+    let caller = phone(Sipp::caller("caller.xml", CALLER, &centre), &carla).start();
+    let to_anna = caller.answered().audio().expect("an answer with audio");
+    let mut binding_request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    binding_request.extend([7; 12]);
+    let mut hello = vec![22, 0xfe, 0xfd];
+    hello.extend([0; 40]);
+    for media in [&stranger, &carla] {
+        media.send(to_anna, &binding_request);
+        media.send(to_anna, &hello);
+    }
+    let drops = |reason: &str| {
+        let name = format!("patchbay_relay_packet_drops_total{{reason=\"{reason}\"}}");
+        centre.relay_api.metric(&name)
+    };
+    until("all four are counted", SOON, || {
+        let both = (drops("stun_on_plain"), drops("dtls_on_plain"));
+        (both == (2.0, 2.0)).then_some(())
+    });
+    carla.talk(to_anna, 1, 5);
+    anna.wait_intact(carla.ssrc(), 5, SOON);
+    assert_eq!(anna.arrived().len(), 5, "the agent gets nothing but audio");
+    for media in [&stranger, &carla] {
+        assert!(media.arrived().is_empty(), "nobody is answered");
+    }
+    caller.succeeds(CALL);
+    agent.succeeds(SOON);
+    centre.wait_empty();
+}
