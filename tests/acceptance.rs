@@ -13,6 +13,7 @@ mod baresip_agent;
 mod basic_call_tcp;
 mod basic_call_udp;
 mod bench;
+mod bench_target;
 mod caller_cancels_while_queued;
 mod caller_cancels_while_ringing;
 mod check_reports_everything;

@@ -3,6 +3,7 @@
 mod calls;
 mod child;
 mod packets;
+mod target;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -15,6 +16,9 @@ pub enum BenchCommand {
     Packets(packets::PacketsCli),
     /// Calls through a centre: set-up times, CPU and memory for each call
     Calls(calls::CallsCli),
+    /// A relay under test, as `packets` starts it
+    #[command(hide = true)]
+    Target(target::TargetCli),
 }
 
 /// Runs a benchmark and prints its report.
@@ -25,5 +29,6 @@ pub async fn run(command: BenchCommand) -> Result<ExitCode> {
     match command {
         BenchCommand::Packets(args) => packets::run(args).await,
         BenchCommand::Calls(args) => calls::run(args).await,
+        BenchCommand::Target(args) => target::run(args).await,
     }
 }

@@ -18,6 +18,7 @@ pub mod report;
 mod run;
 mod send;
 mod sockets;
+pub mod systems;
 mod target;
 mod usage;
 pub mod vocabulary;

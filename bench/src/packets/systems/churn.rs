@@ -1,0 +1,71 @@
+//! Calls that come and go at a rate.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::serve::Relay;
+use crate::packets::BenchError;
+use crate::packets::vocabulary::Phones;
+
+/// Calls of the churn that are open at once: a relay needs room for them beyond its plan.
+pub const HELD: usize = 64;
+/// How long to sleep when no call is due.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How many calls are due that long after the start.
+pub(super) fn due(elapsed: Duration, per_s: u32) -> u64 {
+    let calls = elapsed.as_nanos() * u128::from(per_s) / 1_000_000_000;
+    u64::try_from(calls).unwrap_or(u64::MAX)
+}
+
+/// Opens calls at that rate until `stop`, keeps the last [`HELD`] and closes those before.
+/// Returns how many were opened and closed.
+pub(super) fn run<R: Relay>(
+    relay: &R,
+    per_s: u32,
+    phones: &[Phones],
+    stop: &AtomicBool,
+) -> Result<u64, BenchError> {
+    let mut held = VecDeque::with_capacity(HELD + 1);
+    let started = Instant::now();
+    let mut opened: u64 = 0;
+    let mut turn = phones.iter().cycle();
+    let outcome = loop {
+        if stop.load(Relaxed) {
+            break Ok(());
+        }
+        if opened >= due(started.elapsed(), per_s) {
+            std::thread::sleep(TICK);
+            continue;
+        }
+        let Some(phones) = turn.next() else {
+            break Err(BenchError::Relay("no phones for calls".to_owned()));
+        };
+        match relay.open(*phones) {
+            Ok((call, _)) => held.push_back(call),
+            Err(e) => break Err(e),
+        }
+        opened += 1;
+        if held.len() > HELD {
+            held.pop_front()
+                .into_iter()
+                .for_each(|call| relay.close(call));
+        }
+    };
+    held.into_iter().for_each(|call| relay.close(call));
+    outcome.map(|()| opened)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_due_at_their_rate() {
+        assert_eq!(due(Duration::from_millis(999), 1), 0);
+        assert_eq!(due(Duration::from_secs(1), 1), 1);
+        assert_eq!(due(Duration::from_millis(10), 500), 5);
+        assert_eq!(due(Duration::from_secs(3600), u32::MAX), 15_461_882_262_000);
+    }
+}

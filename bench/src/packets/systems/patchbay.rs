@@ -1,0 +1,129 @@
+//! Patchbay's packet engine as a relay's process.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use patchbay_relay::engine::allocations::is_counted;
+use patchbay_relay::engine::{
+    CommandError, Engine, EngineConfig, OpenError, PairId, PairSpec, Remote, Side,
+};
+
+use super::serve::Relay;
+use super::wire::Counts;
+use super::{RelayArgs, churn};
+use crate::packets::BenchError;
+use crate::packets::vocabulary::Phones;
+
+/// The engine that is used when none is named.
+pub(super) const ENGINE: &str = "uring";
+/// The phones send from where they say: nothing else may be learned.
+const LEARN_WINDOW: Duration = Duration::ZERO;
+/// A packet thread that is behind with its commands for longer is broken.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before a command is tried again.
+const AGAIN: Duration = Duration::from_micros(100);
+
+/// The packet engine.
+#[derive(Debug)]
+pub(super) struct Patchbay {
+    engine: Engine,
+    local: [IpAddr; 2],
+}
+
+impl Patchbay {
+    /// Starts its packet threads.
+    pub fn start(args: &RelayArgs) -> Result<Self, BenchError> {
+        if args.engine != ENGINE {
+            let engine = &args.engine;
+            return Err(BenchError::Relay(format!(
+                "there is no engine {engine}, only {ENGINE}"
+            )));
+        }
+        let config = EngineConfig {
+            threads: args.threads,
+            cpus: args.cpus.clone(),
+            // All that are not reserved: nobody else is on these addresses.
+            ports: 1024..=65535,
+            max_pairs: args.calls + churn::HELD + 1,
+            seed: 0,
+        };
+        let engine = Engine::start(config).map_err(failed)?;
+        Ok(Self {
+            engine,
+            local: args.ips,
+        })
+    }
+}
+
+impl Relay for Patchbay {
+    type Call = PairId;
+
+    fn name(&self) -> String {
+        format!("patchbay {}", env!("CARGO_PKG_VERSION"))
+    }
+
+    fn engine(&self) -> String {
+        ENGINE.to_owned()
+    }
+
+    fn open(&self, phones: Phones) -> Result<(PairId, [SocketAddr; 2]), BenchError> {
+        let [caller, callee] = self.local;
+        let spec = PairSpec::new(caller, callee);
+        let busy = |e: &OpenError| matches!(e, OpenError::Busy);
+        let pair = patiently(|| self.engine.open(spec), busy)?;
+        for (side, rtp) in Side::ALL.into_iter().zip(phones) {
+            let rtcp = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
+            let remote = Remote::new(rtp, rtcp, rtp.ip(), LEARN_WINDOW);
+            let set = || self.engine.set_remote(pair.id, side, remote);
+            let busy = |e: &CommandError| *e == CommandError::Busy;
+            if let Err(e) = patiently(set, busy) {
+                self.engine.close(pair.id);
+                return Err(e);
+            }
+        }
+        Ok((pair.id, pair.local.map(|local| local.rtp)))
+    }
+
+    fn close(&self, call: PairId) {
+        self.engine.close(call);
+    }
+
+    fn losses(&self) -> Option<Counts> {
+        let totals = self.engine.totals();
+        let dropped = totals.drops.iter().filter(|(_, count)| *count > 0);
+        Some(Counts {
+            received: totals.received,
+            forwarded: totals.forwarded(),
+            dropped: dropped
+                .map(|(why, count)| (why.name().to_owned(), count))
+                .collect(),
+        })
+    }
+
+    fn allocations(&self) -> Option<u64> {
+        is_counted().then(|| self.engine.totals().allocations)
+    }
+
+    fn forwarding(&self) -> Option<Histogram<u64>> {
+        Some(self.engine.totals().forwarding_time)
+    }
+}
+
+/// Tries again while the packet thread is behind with its commands.
+fn patiently<T, E: std::error::Error>(
+    mut attempt: impl FnMut() -> Result<T, E>,
+    busy: impl Fn(&E) -> bool,
+) -> Result<T, BenchError> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(e) if busy(&e) && started.elapsed() < PATIENCE => std::thread::sleep(AGAIN),
+            outcome => return outcome.map_err(failed),
+        }
+    }
+}
+
+fn failed(error: impl std::error::Error) -> BenchError {
+    BenchError::Relay(error.to_string())
+}

@@ -1,0 +1,68 @@
+//! `patchbay bench target`: a relay under test, as `bench packets` starts it.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use patchbay_bench::packets::systems::{RelayArgs, serve};
+use patchbay_bench::packets::vocabulary::SystemKind;
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+/// Options of `patchbay bench target`.
+#[derive(Args, Debug)]
+pub struct TargetCli {
+    /// Which relay
+    #[arg(long, value_enum)]
+    system: Which,
+    /// Engine of ours
+    #[arg(long, default_value = "")]
+    engine: String,
+    /// Packet threads
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Cores of the packet threads, in turn
+    #[arg(long, value_delimiter = ',')]
+    cpus: Vec<usize>,
+    /// Calls to have room for
+    #[arg(long, default_value_t = 500)]
+    calls: usize,
+    /// Addresses towards callers and towards callees
+    #[arg(long, value_delimiter = ',', num_args = 2, required = true)]
+    ips: Vec<IpAddr>,
+}
+
+/// A relay that this program can be.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Which {
+    Patchbay,
+    Bare,
+}
+
+/// Obeys lines of JSON on standard input until it ends, and answers on standard output.
+///
+/// # Errors
+/// If the relay does not start, or a line makes no sense.
+pub async fn run(cli: TargetCli) -> Result<ExitCode> {
+    let [callers, callees] = cli.ips[..] else {
+        anyhow::bail!("--ips takes two addresses");
+    };
+    let args = RelayArgs {
+        system: match cli.system {
+            Which::Patchbay => SystemKind::Patchbay,
+            Which::Bare => SystemKind::Bare,
+        },
+        engine: cli.engine,
+        threads: cli.threads,
+        cpus: cli.cpus,
+        calls: cli.calls,
+        ips: [callers, callees],
+    };
+    let work = move || {
+        serve(
+            &args,
+            &mut std::io::stdin().lock(),
+            &mut std::io::stdout().lock(),
+        )
+    };
+    tokio::task::spawn_blocking(work).await??;
+    Ok(ExitCode::SUCCESS)
+}
