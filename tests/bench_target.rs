@@ -93,7 +93,10 @@ fn crosses(from: &Phone, to: &Phone, entry: SocketAddr, exit: SocketAddr, sequen
     for component in 0..2 {
         let sent = packet(component, sequence);
         let above = |address: SocketAddr| {
-            SocketAddr::new(address.ip(), address.port() + u16::try_from(component).unwrap())
+            SocketAddr::new(
+                address.ip(),
+                address.port() + u16::try_from(component).unwrap(),
+            )
         };
         from.0[component].send_to(&sent, above(entry)).unwrap();
         let mut heard = [0; 2048];
@@ -130,8 +133,14 @@ fn passes_packets(system: &str, third: u8) {
     assert_eq!(losses["losses"]["dropped"], json!({}));
     let churn = json!({ "churn": { "per_s": 1000, "phones": &addresses[..1] } });
     assert_eq!(target.ask(&churn), "done");
-    assert_eq!(target.ask(&json!("allocations"))["allocations"].is_u64(), system == "patchbay");
-    assert_eq!(target.ask(&json!("forwarding"))["forwarding"].is_array(), system == "patchbay");
+    assert_eq!(
+        target.ask(&json!("allocations"))["allocations"].is_u64(),
+        system == "patchbay"
+    );
+    assert_eq!(
+        target.ask(&json!("forwarding"))["forwarding"].is_array(),
+        system == "patchbay"
+    );
     let churned = target.ask(&json!("stop_churn"));
     assert!(churned["churned"].is_u64(), "{churned}");
     assert_eq!(target.ask(&json!("close")), json!({ "closed": 2 }));

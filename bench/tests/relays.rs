@@ -36,7 +36,10 @@ fn rtpengine_is_there() -> bool {
     let there = Command::new("rtpengine").arg("--version").output().is_ok();
     if !there {
         let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
-        assert!(!ci, "rtpengine is missing (apt-get install rtpengine-daemon)");
+        assert!(
+            !ci,
+            "rtpengine is missing (apt-get install rtpengine-daemon)"
+        );
         eprintln!("skipped: rtpengine is missing (apt-get install rtpengine-daemon)");
     }
     there
@@ -125,10 +128,16 @@ fn calls_of_rtpengine_come_and_go() {
     let mut rtpengine = start(&bed, &plan(SystemKind::Rtpengine, 1)).unwrap();
     let stop = AtomicBool::new(false);
     let phones = [bed.phones(0), bed.phones(1)];
+    let files = format!("/proc/{}/fd", rtpengine.pid());
+    let open_files = || std::fs::read_dir(&files).unwrap().count();
+    let before = open_files();
     let churned = std::thread::scope(|scope| {
         let churning = scope.spawn(|| rtpengine.churn(2000, &phones, &stop));
-        // At least one call has to come to its end before the rest need not begin.
-        std::thread::sleep(Duration::from_millis(100));
+        // A call that has sockets is begun, and what is begun is brought to its end.
+        let begun = Instant::now();
+        while open_files() == before && begun.elapsed() < LIMIT && !churning.is_finished() {
+            std::thread::yield_now();
+        }
         stop.store(true, Relaxed);
         churning.join().unwrap().unwrap()
     });
@@ -149,7 +158,11 @@ fn more_calls_than_files_are_refused_at_once() {
 #[test]
 fn a_program_that_is_no_relay_is_found_out() {
     let bed = loopback();
-    for (program, said) in [("false", "it ended"), ("echo", "expected"), ("/nonexistent", "")] {
+    for (program, said) in [
+        ("false", "it ended"),
+        ("echo", "expected"),
+        ("/nonexistent", ""),
+    ] {
         let plan = plan(SystemKind::Bare, 1);
         let outcome = start_program(&bed, &plan, Path::new(program));
         let why = outcome.err().unwrap().to_string();

@@ -70,15 +70,15 @@ fn phones(call: u16) -> Phones {
     [3000, 5000].map(|port| SocketAddr::from(([127, 0, 0, 1], port + 2 * call)))
 }
 
+/// Where caller and callee of each call are to send to, by port.
+type Found = Vec<Option<[u16; 2]>>;
+
 /// Drives that many calls; what came out by number, and how often each command came.
 fn drive(
     manner: Manner,
     until: Until,
     calls: u16,
-) -> (
-    Result<Vec<Option<[u16; 2]>>, BenchError>,
-    HashMap<String, usize>,
-) {
+) -> (Result<Found, BenchError>, HashMap<String, usize>) {
     let (mut client, server) = server(manner);
     let mut left = (0..calls).map(phones);
     let mut found = vec![None; usize::from(calls)];
@@ -92,7 +92,7 @@ fn drive(
     (outcome.map(|()| found), server.join().unwrap())
 }
 
-fn expected(calls: u16) -> Vec<Option<[u16; 2]>> {
+fn expected(calls: u16) -> Found {
     let caller = |call: u16| 7000 + 2 * call;
     let callee = |call: u16| 4000 + 2 * call;
     (0..calls)
