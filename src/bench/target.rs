@@ -26,7 +26,7 @@ pub struct TargetCli {
     #[arg(long, default_value_t = 500)]
     calls: usize,
     /// Addresses towards callers and towards callees
-    #[arg(long, value_delimiter = ',', num_args = 2, required = true)]
+    #[arg(long, value_delimiter = ',', required = true)]
     ips: Vec<IpAddr>,
 }
 
