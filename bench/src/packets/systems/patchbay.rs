@@ -46,7 +46,7 @@ impl Patchbay {
             // All that are not reserved: nobody else is on these addresses.
             ports: 1024..=65535,
             max_pairs: args.calls + churn::HELD + 1,
-            seed: 0,
+            ..EngineConfig::default()
         };
         let engine = Engine::start(config).map_err(failed)?;
         Ok(Self {

@@ -10,9 +10,9 @@ use std::thread::JoinHandle;
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::super::wire::Counts;
+use crate::packets::bed::pin;
 
 /// Events taken by one system call.
 const EVENTS: usize = 64;
@@ -118,11 +118,8 @@ pub(super) fn start(
     shared: Arc<Shared>,
 ) -> io::Result<JoinHandle<()>> {
     let work = move || {
-        if let Some(cpu) = cpu.filter(|cpu| *cpu < CpuSet::MAX_CPU) {
-            let mut set = CpuSet::new();
-            set.set(cpu);
-            // The process is on the relay's cores in any case.
-            let _ = sched_setaffinity(None, &set);
+        if let Some(cpu) = cpu {
+            pin(&[cpu]);
         }
         run(&shared);
     };
