@@ -4,6 +4,7 @@ mod engine_asymmetric;
 mod engine_bleed;
 mod engine_both_ways;
 mod engine_burst;
+mod engine_churn;
 mod engine_close;
 mod engine_dead_thread;
 mod engine_dtmf;

@@ -39,6 +39,10 @@ pub const FLOW_WINDOW_NS: u64 = 1 << 23;
 /// own with a place for every pair, so that it cannot fail.
 pub const MAX_COMMANDS: usize = 1024;
 
+/// What a packet thread does of its commands in one wake-up; the rest waits until the packets that
+/// came meanwhile are on their way. Opening and closing a pair are 2 each, anything else 1.
+pub const WORK_PER_WAKE_UP: u32 = 8;
+
 /// Longest window, in seconds, in which a source other than the signalled one may be learned.
 /// It bounds for how long media can be taken by somebody who shares the party's IP address.
 pub const MAX_LEARN_WINDOW_SECONDS: u64 = 60;

@@ -48,6 +48,8 @@ pub struct Mailbox {
     /// Rows that have been closed; as large, for the same reason.
     closed: ArrayQueue<u32>,
     wake: OwnedFd,
+    /// The bell has been rung and not been heard: ringing it again is of no use.
+    rung: AtomicBool,
     stop: AtomicBool,
     alive: AtomicBool,
     tid: AtomicU32,
@@ -69,6 +71,7 @@ impl Mailbox {
             closes: ArrayQueue::new(rows.max(1)),
             closed: ArrayQueue::new(rows.max(1)),
             wake: rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            rung: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             alive: AtomicBool::new(false),
             tid: AtomicU32::new(0),
@@ -124,9 +127,14 @@ impl Mailbox {
         while self.closes.pop().is_some() {}
     }
 
-    fn ring_bell(&self) {
-        // It can only fail when the count is at its end, and then the bell rings already.
-        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    /// Makes the thread look into its mailbox, at once or after what it is doing.
+    pub fn ring_bell(&self) {
+        // Release: the thread that hears it sees what was put into the queues before. Acquire:
+        // and so does one that hears another's ringing, because both changed the same word.
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // It can only fail when the count is at its end, and then the bell rings already.
+            let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+        }
     }
 
     // The packet thread's side.
@@ -158,16 +166,22 @@ impl Mailbox {
     pub fn silence(&self) {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
+        self.rung.swap(false, Ordering::AcqRel);
     }
 
     /// The next command.
-    pub fn next_command(&self) -> Option<Command> {
+    pub(super) fn next_command(&self) -> Option<Command> {
         self.commands.pop()
     }
 
-    /// The next row to be closed. Commands for it were sent before: read those first.
-    pub fn next_close(&self) -> Option<PairId> {
+    /// The next row to be closed.
+    pub(super) fn next_close(&self) -> Option<PairId> {
         self.closes.pop()
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.commands.is_empty() && self.closes.is_empty()
     }
 
     /// Reports a row as closed: sockets gone, ports free.

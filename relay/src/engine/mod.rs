@@ -16,6 +16,7 @@ mod drill;
 mod error;
 mod handle;
 mod host;
+mod inbox;
 mod load;
 mod mailbox;
 mod ports;

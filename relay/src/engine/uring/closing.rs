@@ -16,6 +16,7 @@ use super::ring::Receive;
 use super::row::{Ear, Phase, Row, SocketState, slot};
 use super::worker::{Failure, Worker};
 use crate::engine::cells::PairCells;
+use crate::engine::inbox::Work;
 use crate::engine::mailbox::Command;
 use crate::forward::Destination;
 
@@ -23,15 +24,20 @@ use crate::forward::Destination;
 const STAMPED_ROWS: u32 = 64;
 
 impl Worker {
-    /// Does all that the mailbox asks for.
+    /// Does what the mailbox asks for, as much as one wake-up may; the bell rings again if
+    /// something is left.
     pub(super) fn obey(&mut self) -> Result<(), Failure> {
-        self.mailbox.silence();
-        self.obey_commands()?;
-        while let Some(id) = self.mailbox.next_close() {
-            // What was asked for before the closing comes first.
-            self.obey_commands()?;
-            if self.table.get(id.row()).is_some_and(|row| row.id == id) {
-                self.close_row(id.row())?;
+        // Packets that were handled before the bell leave first.
+        self.ring.submit()?;
+        self.inbox.begin(&self.mailbox);
+        while let Some(work) = self.inbox.next(&self.mailbox) {
+            match work {
+                Work::Command(command) => self.obey_command(command)?,
+                Work::Close(id) => {
+                    if self.table.get(id.row()).is_some_and(|row| row.id == id) {
+                        self.close_row(id.row())?;
+                    }
+                }
             }
         }
         if self.mailbox.is_stopping() && !self.stopping {
@@ -43,15 +49,12 @@ impl Worker {
         Ok(())
     }
 
-    fn obey_commands(&mut self) -> Result<(), Failure> {
-        while let Some(command) = self.mailbox.next_command() {
-            match command {
-                Command::Open { id, sockets, cells } => self.open_row(id, &sockets, cells)?,
-                Command::SetRemote { id, side, remote } => self.set_remote(id, side, &remote)?,
-                Command::Drill(drill) => drill.carry_out().map_err(|_| Failure::Asked)?,
-            }
+    fn obey_command(&mut self, command: Command) -> Result<(), Failure> {
+        match command {
+            Command::Open { id, sockets, cells } => self.open_row(id, &sockets, cells),
+            Command::SetRemote { id, side, remote } => self.set_remote(id, side, &remote),
+            Command::Drill(drill) => drill.carry_out().map_err(|_| Failure::Asked),
         }
-        Ok(())
     }
 
     fn open_row(

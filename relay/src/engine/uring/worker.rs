@@ -15,6 +15,7 @@ use super::ring::{Event, Receive, Ring, To};
 use super::row::{Phase, Row, slot, unslot};
 use crate::engine::allocations;
 use crate::engine::clock::{Clock, wall_ns};
+use crate::engine::inbox::Inbox;
 use crate::engine::mailbox::Mailbox;
 use crate::forward::{Datagram, forward};
 use crate::strangers::Strangers;
@@ -39,6 +40,7 @@ pub struct Worker {
     pub(super) ring: Ring,
     pub(super) table: Table<Row>,
     pub(super) mailbox: Arc<Mailbox>,
+    pub(super) inbox: Inbox,
     /// Slots whose receive found no buffer; to be armed when there are some again.
     pub(super) starved: Vec<u32>,
     /// Slots that are not listened to for a while, since they took in too much.
@@ -65,6 +67,7 @@ impl Worker {
             ring,
             table: Table::with_capacity(rows),
             mailbox,
+            inbox: Inbox::default(),
             starved: Vec::with_capacity(rows * FLOWS),
             deaf: Vec::with_capacity(rows * FLOWS),
             deaf_until: None,
