@@ -22,6 +22,7 @@ mod engine_rtcp;
 mod engine_send_full;
 mod engine_silence;
 mod engine_sizes;
+mod engine_spread;
 mod engine_strangers;
 mod engine_stun_dtls;
 mod engine_support;

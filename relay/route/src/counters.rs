@@ -76,7 +76,8 @@ pub struct FlowStats {
     pub accepted: u64,
     /// Payload bytes of the accepted ones.
     pub bytes: u64,
-    /// Datagrams not forwarded, by reason. `received - drops.total()` were sent.
+    /// Datagrams not forwarded, by reason. `received - drops.total()` were sent. The engine counts
+    /// those of one flow and reason up to [`u32::MAX`].
     pub drops: DropCounts,
     /// Whether the flow is locked to a source.
     pub learned: bool,

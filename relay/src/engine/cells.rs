@@ -3,7 +3,7 @@
 //! Each cell has one writer, so that a relaxed load and a relaxed store replace the locked
 //! instruction of an atomic addition.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use patchbay_route::counters::{DropCounts, FlowStats, PairStats};
@@ -36,33 +36,65 @@ impl Cell {
     }
 }
 
-/// One counter for each reason.
+/// A counter with a single writer that stays at its highest value, [`u32::MAX`], once there: for
+/// what is rare, since every pair has many of them.
 #[derive(Debug, Default)]
-pub struct DropCells {
-    source_unexpected: Cell,
-    source_unsignalled: Cell,
-    source_rate_limited: Cell,
-    stun_on_plain: Cell,
-    dtls_on_plain: Cell,
-    remote_unknown: Cell,
-    remote_held: Cell,
-    oversized: Cell,
-    unreadable: Cell,
-    closing: Cell,
-    queue_full: Cell,
-    send_would_block: Cell,
-    send_no_buffers: Cell,
-    send_refused: Cell,
-    send_unreachable: Cell,
-    send_too_big: Cell,
-    send_forbidden: Cell,
-    send_other: Cell,
+pub struct SmallCell(AtomicU32);
+
+impl SmallCell {
+    /// Adds; to be called by the writer alone.
+    #[inline]
+    pub fn add(&self, n: u32) {
+        self.0
+            .store(self.0.load(Relaxed).saturating_add(n), Relaxed);
+    }
 }
 
-impl DropCells {
+/// Something that counts.
+pub trait Count {
+    /// Reads.
+    fn count(&self) -> u64;
+}
+
+impl Count for Cell {
+    fn count(&self) -> u64 {
+        self.get()
+    }
+}
+
+impl Count for SmallCell {
+    fn count(&self) -> u64 {
+        u64::from(self.0.load(Relaxed))
+    }
+}
+
+/// One counter for each reason.
+#[derive(Debug, Default)]
+pub struct DropCells<C = Cell> {
+    source_unexpected: C,
+    source_unsignalled: C,
+    source_rate_limited: C,
+    stun_on_plain: C,
+    dtls_on_plain: C,
+    remote_unknown: C,
+    remote_held: C,
+    oversized: C,
+    unreadable: C,
+    closing: C,
+    queue_full: C,
+    send_would_block: C,
+    send_no_buffers: C,
+    send_refused: C,
+    send_unreachable: C,
+    send_too_big: C,
+    send_forbidden: C,
+    send_other: C,
+}
+
+impl<C: Count> DropCells<C> {
     /// The counter of a reason.
     #[inline]
-    pub fn of(&self, reason: DropReason) -> &Cell {
+    pub fn of(&self, reason: DropReason) -> &C {
         match reason {
             DropReason::SourceUnexpected => &self.source_unexpected,
             DropReason::SourceUnsignalled => &self.source_unsignalled,
@@ -86,12 +118,13 @@ impl DropCells {
     }
 
     fn read(&self) -> DropCounts {
-        DropCounts::new(DropReason::ALL.map(|reason| self.of(reason).get()))
+        DropCounts::new(DropReason::ALL.map(|reason| self.of(reason).count()))
     }
 }
 
-/// Counters of one flow.
+/// Counters of one flow. What a forwarded datagram changes is in one cache line, the first.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub struct FlowCells {
     /// Datagrams read from the socket.
     pub received: Cell,
@@ -104,8 +137,10 @@ pub struct FlowCells {
     /// Whether the flow is locked to a source.
     pub learned: AtomicBool,
     /// Datagrams not forwarded.
-    pub drops: DropCells,
+    pub drops: DropCells<SmallCell>,
 }
+
+const _: () = assert!(size_of::<FlowCells>() == 128);
 
 impl FlowCells {
     fn read(&self, now: u64) -> FlowStats {
@@ -200,13 +235,28 @@ mod tests {
 
     #[test]
     fn each_reason_has_a_counter_of_its_own() {
-        let cells = DropCells::default();
-        for (i, reason) in DropReason::ALL.into_iter().enumerate() {
-            cells.of(reason).add(i as u64 + 1);
+        let (large, small) = (
+            DropCells::<Cell>::default(),
+            DropCells::<SmallCell>::default(),
+        );
+        for (reason, n) in DropReason::ALL.into_iter().zip(1..) {
+            large.of(reason).add(n.into());
+            small.of(reason).add(n);
         }
-        for (i, reason) in DropReason::ALL.into_iter().enumerate() {
-            assert_eq!(cells.read().get(reason), i as u64 + 1);
+        for (reason, n) in DropReason::ALL.into_iter().zip(1..) {
+            assert_eq!(large.read().get(reason), n);
+            assert_eq!(small.read().get(reason), n);
         }
+    }
+
+    #[test]
+    fn a_small_cell_stays_at_its_end() {
+        let cell = SmallCell::default();
+        cell.add(u32::MAX - 1);
+        assert_eq!(cell.count(), u64::from(u32::MAX) - 1);
+        cell.add(1);
+        cell.add(1);
+        assert_eq!(cell.count(), u64::from(u32::MAX));
     }
 
     #[test]
