@@ -40,7 +40,8 @@ pub const FLOW_WINDOW_NS: u64 = 1 << 23;
 pub const MAX_COMMANDS: usize = 1024;
 
 /// What a packet thread does of its commands in one wake-up; the rest waits until the packets that
-/// came meanwhile are on their way. Opening and closing a pair are 2 each, anything else 1.
+/// came meanwhile are on their way. Opening a pair is 2; closing one is 2, or more with thousands
+/// of pairs on the thread; anything else is 1.
 pub const WORK_PER_WAKE_UP: u32 = 8;
 
 /// Longest window, in seconds, in which a source other than the signalled one may be learned.

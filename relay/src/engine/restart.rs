@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 /// Restarts of one packet thread within [`RESTART_PERIOD`]; after the last one it stays dead.
-/// Each leaves the dead thread's packet buffers (4 MiB) allocated, because the kernel may still
-/// write to them, so that the limit also bounds what a defect can cost in memory.
+/// Each leaves the dead thread's packet buffers allocated, because the kernel may still write to
+/// them, so that the limit also bounds what a defect can cost in memory.
 pub const MAX_RESTARTS: usize = 5;
 
 /// The period of [`MAX_RESTARTS`].
