@@ -2,7 +2,8 @@
 #
 # DESTDIR  root of the installed tree (packagers set it)      default: empty
 # PREFIX   where the binary goes                              default: /usr/local
-# ARGS     further arguments for `make demo` and `make bench`
+# ARGS     further arguments for `make demo`, `make bench` and `make bench-against`
+# CALLS    numbers of calls of `make bench-against`          default: 500,2000
 # SEEDS    how many seeds `make sim` runs                     default: 2000
 
 SHELL      := /bin/bash
@@ -10,6 +11,7 @@ PREFIX     ?= /usr/local
 DESTDIR    ?=
 SEEDS      ?= 2000
 ARGS       ?=
+CALLS      ?= 500,2000
 BIN        := target/release/patchbay
 # systemd looks for units and the sysusers/tmpfiles snippets of locally
 # installed software in /etc or /usr/local/lib; packages use PREFIX=/usr.
@@ -19,11 +21,11 @@ SYSCONFDIR ?= /etc/patchbay
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint advisories build release install uninstall bench sim fmt clean tools-build tools-test
+.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against sim fmt clean tools-build tools-test
 
 help: ## list the targets
 	@echo 'Patchbay: make TARGET'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: release ## a whole centre on loopback with real calls; installs what it lacks
 	$(BIN) demo $(ARGS)
@@ -60,7 +62,12 @@ uninstall: ## what install put there, but never configuration or data
 
 bench: release ## packets and calls through this machine's relay, with percentiles
 	$(BIN) bench packets $(ARGS)
-	$(BIN) bench calls $(ARGS)
+	$(BIN) bench calls
+
+bench-against: release ## packets beside rtpengine and a bare loop: tables, JSON and a chart below target/
+	@scripts/need-rtpengine
+	$(BIN) bench packets --against rtpengine,bare --calls $(CALLS) \
+	  --json target/benchmark.json --svg target/benchmark.svg $(ARGS)
 
 sim: tools-build ## the distributor in the simulator, SEEDS seeds, every invariant after every step
 	scripts/sim $(SEEDS)
@@ -77,5 +84,6 @@ tools-build:
 
 tools-test: tools-build
 	@scripts/need-apt sip-tester baresip-core libsndfile1 tcpdump procps iproute2 systemd
+	@scripts/need-rtpengine
 	@scripts/need-cargo-tool cargo-nextest
 	@scripts/need-cargo-tool cargo-deny

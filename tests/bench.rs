@@ -4,9 +4,9 @@ use crate::support;
 
 use std::process::Command;
 
-use support::CALL;
 use support::centre::PATCHBAY;
 use support::process::{Folder, Running};
+use support::{CALL, have};
 
 /// Runs a benchmark and gives what it showed and the JSON that it wrote.
 fn bench(arguments: &[&str]) -> (String, serde_json::Value) {
@@ -27,20 +27,109 @@ fn bench(arguments: &[&str]) -> (String, serde_json::Value) {
     (shown, serde_json::from_str(&report).unwrap())
 }
 
+/// What every line of a report on packets has.
+fn is_a_run(run: &serde_json::Value, calls: u64) {
+    assert_eq!(run["calls"], calls, "{run}");
+    for figure in ["packets_per_s", "cpu_ns_per_packet"] {
+        assert!(run[figure].as_f64().unwrap() > 0.0, "{figure}: {run}");
+    }
+    for quantile in ["p50", "p90", "p99", "p999"] {
+        let micros = run["latency_us"][quantile].as_f64();
+        assert!(micros.unwrap() > 0.0, "{quantile}: {run}");
+    }
+    for wrong in ["source", "content", "order"] {
+        assert_eq!(run["wrong"][wrong], 0, "{run}");
+    }
+    assert!(run["loss"].as_f64().unwrap() < 0.5, "{run}");
+}
+
 // F6
 #[test]
 fn packets_are_counted_checked_and_timed() {
-    let (shown, report) = bench(&["packets", "--calls", "20", "--seconds", "1"]);
-    assert!(shown.contains("loss"), "{shown}");
-    assert_eq!(report["calls"], 20);
-    assert!(report["sent"].as_u64().unwrap() > 1000, "{report}");
-    assert!(
-        report["latency_us"]["p99"].as_f64().unwrap() > 0.0,
-        "{report}"
-    );
-    for wrong in ["source", "content", "order"] {
-        assert_eq!(report["wrong"][wrong], 0, "{report}");
+    let (shown, report) = bench(&["packets", "--calls", "10", "--seconds", "0.5", "--rtcp"]);
+    for word in ["loss", "wrong packets", "latency", "CPU"] {
+        assert!(shown.contains(word), "{word} is not in\n{shown}");
     }
+    for fact in ["cpu", "kernel", "date", "bed", "generator"] {
+        let fact = report["machine"][fact].as_str();
+        assert!(fact.is_some_and(|fact| !fact.is_empty()), "{report}");
+    }
+    let [run] = report["runs"].as_array().unwrap().as_slice() else {
+        panic!("{report}");
+    };
+    is_a_run(run, 10);
+    assert_eq!(
+        (&run["system"], &run["engine"], &run["load"]),
+        (&"patchbay".into(), &"uring".into(), &"natural".into())
+    );
+    assert_eq!(run["allocations_per_packet"], 0.0, "{run}");
+    assert!(run["sent"].as_u64().unwrap() > 100, "{run}");
+    assert_eq!(report["ratios"], serde_json::json!([]));
+}
+
+// F6
+#[test]
+fn other_relays_run_beside_ours_and_are_compared() {
+    if !have(&["rtpengine"]) {
+        return;
+    }
+    let folder = Folder::make();
+    let chart = folder.file("chart.svg");
+    let (shown, report) = bench(&[
+        "packets",
+        "--against",
+        "bare,rtpengine",
+        "--calls",
+        "4",
+        "--reps",
+        "1",
+        "--seconds",
+        "1",
+        "--loads",
+        "low",
+        "--svg",
+        chart.to_str().unwrap(),
+    ]);
+    let runs = report["runs"].as_array().unwrap();
+    let systems: Vec<&str> = runs
+        .iter()
+        .filter_map(|run| run["system"].as_str())
+        .collect();
+    assert_eq!(systems, ["patchbay", "bare", "rtpengine"], "{shown}");
+    for run in runs {
+        is_a_run(run, 4);
+        assert_eq!(run["load"], "low");
+    }
+    for (ratio, against) in report["ratios"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(["bare", "rtpengine"])
+    {
+        assert_eq!(
+            (&ratio["against"], &ratio["calls"]),
+            (&against.into(), &4.into())
+        );
+        for figure in ["cpu", "rate", "p99"] {
+            assert!(ratio[figure].as_f64().unwrap() > 0.0, "{ratio}");
+        }
+    }
+    assert!(shown.contains("Ratios"), "{shown}");
+    let picture = std::fs::read_to_string(chart).unwrap();
+    assert!(
+        picture.starts_with("<svg") && picture.contains("rtpengine"),
+        "{picture}"
+    );
+}
+
+// F6
+#[test]
+fn a_search_ends_with_a_rate_that_was_carried() {
+    let (shown, report) = bench(&["packets", "--search", "--calls", "4", "--seconds", "0.2"]);
+    assert!(shown.contains("Highest rates"), "{shown}");
+    let highest = &report["highest"][0];
+    assert!(highest["packets_per_s"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(report["runs"][0]["load"], "high", "{report}");
 }
 
 // A6 F6

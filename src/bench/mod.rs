@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// What to measure.
 #[derive(Subcommand, Debug)]
 pub enum BenchCommand {
-    /// RTP through the packet engine on loopback: rate, loss, latency, CPU for each packet
+    /// RTP through the packet engine and other relays: rate, loss, latency, cost of a packet
     Packets(packets::PacketsCli),
     /// Calls through a centre: set-up times, CPU and memory for each call
     Calls(calls::CallsCli),

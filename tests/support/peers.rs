@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 /// Debian package of each program, for the message.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
     ("sipp", "sip-tester"),
+    ("rtpengine", "rtpengine-daemon"),
     ("baresip", "baresip-core"),
     ("tcpdump", "tcpdump"),
     ("systemd-analyze", "systemd"),

@@ -100,6 +100,9 @@ pub enum BenchError {
     /// The relay did not start or did not open a call.
     #[error("relay: {0}")]
     Relay(String),
+    /// Whoever started it stopped it.
+    #[error("stopped")]
+    Stopped,
     /// Not all flows pass packets, even without load.
     #[error("{open} of {flows} flows pass packets before the run")]
     NotOpen {

@@ -27,7 +27,7 @@ fn round(plan: &Plan, calls: usize, load: LoadName, work: &Work<'_>) -> Round {
     let share = |rate: u64, percent: u8| (rate.saturating_mul(percent.into()) / 100).max(1);
     let rate = |contender| match load {
         LoadName::Low => Some(LOW_PACKETS_PER_S),
-        LoadName::Natural => Some(plan.natural(calls)),
+        LoadName::Natural => Some(plan.traffic.natural(calls)),
         LoadName::Fixed(rate) => Some(rate),
         LoadName::Equal => {
             highest(contender).and(slowest.map(|slowest| share(slowest, USUAL_SHARE)))

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::search::USUAL_RUNS;
-use super::{LoadName, Mode, Plan, SEARCH_SECONDS, Wanted};
+use super::{LoadName, Mode, Plan, Wanted};
 use crate::packets::vocabulary::SystemKind;
 
 /// Starting a relay, the warm-up, waiting for the last packets and ending it all.
@@ -40,8 +40,8 @@ impl Estimate {
     }
 
     /// A search is over that took so many runs.
-    pub(super) fn settle(&mut self, kind: SystemKind, calls: usize, runs: usize) {
-        let each = run_seconds(kind, calls, SEARCH_SECONDS);
+    pub(super) fn settle(&mut self, kind: SystemKind, calls: usize, seconds: f64, runs: usize) {
+        let each = run_seconds(kind, calls, seconds);
         if runs > USUAL_RUNS {
             self.add(runs - USUAL_RUNS, each);
         } else {
@@ -95,7 +95,7 @@ impl Plan {
         };
         for contender in &self.contenders {
             for calls in searched {
-                let each = run_seconds(contender.kind, *calls, SEARCH_SECONDS);
+                let each = run_seconds(contender.kind, *calls, self.search_seconds());
                 all.add(USUAL_RUNS, each);
             }
             for calls in &self.calls {

@@ -9,8 +9,10 @@ use crate::packets::vocabulary::SystemKind;
 
 /// Most packets lost of a run that counts as carried: 0.1 %.
 pub const CARRIED_LOSS: f64 = 0.001;
-/// A generator that leaves out more than this share of its packets is itself the limit.
-pub const BEHIND: f64 = 0.02;
+/// A generator that leaves out more than this share of its packets is itself the limit. On a
+/// machine that is busy with something else it leaves out a few at any rate: what it does send is
+/// as dense as asked for, and the relay carries it or not.
+pub const BEHIND: f64 = 0.15;
 
 /// What is to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,8 +97,10 @@ pub struct Highest {
     pub engine: String,
     /// Two-way calls.
     pub calls: usize,
-    /// Packets a second.
+    /// Packets a second that came out of it.
     pub packets_per_s: u64,
+    /// Packets a second that were asked of the generator for that.
+    pub offered_packets_per_s: u64,
     /// The generator could not send more: the relay may well carry more.
     pub generator_limited: bool,
     /// A second run carried it too.

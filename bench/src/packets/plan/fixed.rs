@@ -11,7 +11,7 @@ pub(super) fn carry_out(
     for calls in plan.calls.iter().copied() {
         let (load, packets_per_s) = match rate {
             Some(rate) => (LoadName::Fixed(rate), rate),
-            None => (LoadName::Natural, plan.natural(calls)),
+            None => (LoadName::Natural, plan.traffic.natural(calls)),
         };
         let entries = plan.contenders.iter().cloned();
         let round = Round {

@@ -3,7 +3,7 @@
 
 use super::figures::{Failure, Seen};
 use super::search::{Found, LOWEST, Next, Search};
-use super::{Contender, Figures, Highest, LoadName, Plan, SEARCH_SECONDS, Wanted, Work};
+use super::{Contender, Figures, Highest, LoadName, Plan, Wanted, Work};
 use crate::packets::BenchError;
 
 /// Searches with each number of calls. The last run that carried the rate found is what is reported.
@@ -77,7 +77,7 @@ impl Hunter {
             packets_per_s,
             load: LoadName::High,
             rep: 1,
-            seconds: SEARCH_SECONDS,
+            seconds: work.search_seconds,
         })?;
         work.watcher.tried(&figures);
         let seen = figures.seen();
@@ -90,22 +90,21 @@ impl Hunter {
 
     fn found(&mut self, found: Found, calls: usize, work: &mut Work<'_>) {
         self.over = true;
-        let engine = self
-            .carried
-            .as_ref()
-            .map(|figures| figures.run.engine.clone());
+        let last = self.carried.as_ref().map(|figures| &figures.run);
+        let engine = last.map_or(&self.contender.engine, |run| &run.engine);
+        let delivered = last.map(|run| run.packets_per_s.round() as u64);
         let highest = Highest {
             contender: self.contender.clone(),
             system: self.contender.kind,
-            engine: engine.unwrap_or_else(|| self.contender.engine.clone()),
+            engine: engine.clone(),
             calls,
-            packets_per_s: found.packets_per_s,
+            packets_per_s: delivered.unwrap_or(found.packets_per_s),
+            offered_packets_per_s: found.packets_per_s,
             generator_limited: found.generator_limited,
             confirmed: found.confirmed,
             runs: self.search.runs(),
         };
-        work.left
-            .settle(self.contender.kind, calls, self.search.runs());
+        work.settle(self.contender.kind, calls, self.search.runs());
         work.watcher.found(&highest);
         work.outcome.highest.push(highest);
     }
@@ -113,7 +112,7 @@ impl Hunter {
     fn nothing(&mut self, calls: usize, work: &mut Work<'_>) {
         self.over = true;
         let runs = self.search.runs();
-        work.left.settle(self.contender.kind, calls, runs);
+        work.settle(self.contender.kind, calls, runs);
         let error = BenchError::Relay(format!(
             "not even {LOWEST} packets/s are carried with at most 0.1 % loss"
         ));

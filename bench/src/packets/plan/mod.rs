@@ -14,6 +14,7 @@ mod summary;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::fmt;
 
@@ -21,19 +22,28 @@ use serde::{Serialize, Serializer};
 
 use super::measure::Run;
 use super::vocabulary::SystemKind;
-use super::{BenchError, Progress};
+use super::{BenchError, MAX_CALLS, Progress};
 
 pub use estimate::Estimate;
 pub use figures::{CARRIED_LOSS, Failure, Figures, Highest, Seen, Wanted};
 pub use statistics::{Spread, median};
 pub use summary::{Growth, Ratio, Row, growths, ratios, rows};
+pub use traffic::{MAX_BURST, MAX_CHURN, OnBed, Traffic};
 
+/// Engines of ours, the usual one first.
+pub const ENGINES: [&str; 1] = ["uring"];
 /// Packets a second of the load `low`.
 pub const LOW_PACKETS_PER_S: u64 = 2000;
 /// The share of the highest rate that the loads `70%` and `equal` have, in percent.
 pub const USUAL_SHARE: u8 = 70;
 /// Seconds that each run of a search lasts.
 pub const SEARCH_SECONDS: f64 = 2.0;
+/// Shortest run, in seconds.
+pub const MIN_SECONDS: f64 = 0.1;
+/// Longest run, in seconds.
+pub const MAX_SECONDS: f64 = 3600.0;
+/// Most repetitions.
+pub const MAX_REPS: usize = 1000;
 /// Numbers of calls of a sweep.
 pub const SWEEP_CALLS: [usize; 6] = [100, 500, 2000, 5000, 10_000, 20_000];
 
@@ -142,9 +152,9 @@ pub struct Plan {
     pub contenders: Vec<Contender>,
     /// Numbers of two-way calls.
     pub calls: Vec<usize>,
-    /// Packets a second that one call sends by itself.
-    pub packets_per_call_s: u64,
-    /// Seconds that each run lasts, those of a search excepted.
+    /// What the calls send.
+    pub traffic: Traffic,
+    /// Seconds that each run lasts; those of a search are no longer than [`SEARCH_SECONDS`].
     pub seconds: f64,
     /// Repetitions of each run, those of a search excepted.
     pub reps: usize,
@@ -202,14 +212,14 @@ impl Outcome {
     fn near(&self, contender: &Contender) -> Option<u64> {
         let mut found = self.highest.iter().rev();
         let found = found.find(|highest| highest.contender == *contender);
-        found.map(|highest| highest.packets_per_s)
+        found.map(|highest| highest.offered_packets_per_s)
     }
 
     /// The highest rate of a contender with so many calls.
     fn highest_of(&self, contender: &Contender, calls: usize) -> Option<u64> {
         let mut found = self.highest.iter();
         let found = found.find(|highest| highest.contender == *contender && highest.calls == calls);
-        found.map(|highest| highest.packets_per_s)
+        found.map(|highest| highest.offered_packets_per_s)
     }
 }
 
@@ -217,18 +227,20 @@ impl Plan {
     /// Makes all its runs.
     ///
     /// # Errors
-    /// The first error of a relay of ours. A peer that cannot be measured is left out and named in
+    /// The first error of a relay of ours, or that it was stopped. A peer that cannot be measured is left out and named in
     /// [`Outcome::failures`].
     pub fn carry_out(
         &self,
         runner: &mut dyn Runner,
         watcher: &mut dyn Watcher,
     ) -> Result<Outcome, BenchError> {
+        self.check()?;
         let mut work = Work {
             runner,
             watcher,
             outcome: Outcome::default(),
             left: self.estimate(),
+            search_seconds: self.search_seconds(),
         };
         match &self.mode {
             Mode::Fixed(rate) => fixed::carry_out(self, *rate, &mut work)?,
@@ -239,12 +251,49 @@ impl Plan {
         Ok(work.outcome)
     }
 
-    /// Packets a second that so many calls send by themselves.
-    #[must_use]
-    pub fn natural(&self, calls: usize) -> u64 {
-        (calls as u64)
-            .saturating_mul(self.packets_per_call_s)
-            .max(1)
+    /// Whether all is in its range.
+    ///
+    /// # Errors
+    /// [`BenchError::Args`] names the first that is not, and its range.
+    pub fn check(&self) -> Result<(), BenchError> {
+        let bad = |text: String| Err(BenchError::Args(text));
+        if let Some(calls) = self.calls.iter().find(|n| !(1..=MAX_CALLS).contains(*n)) {
+            return bad(format!("calls is {calls}, allowed are 1 to {MAX_CALLS}"));
+        }
+        if self.calls.is_empty() || self.contenders.is_empty() {
+            return bad("there is nothing to run".to_owned());
+        }
+        let seconds = self.seconds;
+        if !(MIN_SECONDS..=MAX_SECONDS).contains(&seconds) {
+            return bad(format!(
+                "a run of {seconds} s is not possible, allowed are {MIN_SECONDS} to {MAX_SECONDS}"
+            ));
+        }
+        if !(1..=MAX_REPS).contains(&self.reps) {
+            let reps = self.reps;
+            return bad(format!(
+                "repetitions are {reps}, allowed are 1 to {MAX_REPS}"
+            ));
+        }
+        let loads: &[LoadName] = match &self.mode {
+            Mode::Against(loads) => loads,
+            Mode::Sweep(_, share) if !(1..=100).contains(share) => {
+                return bad(format!("a share of {share} % is not possible"));
+            }
+            Mode::Fixed(Some(0)) | Mode::Sweep(Some(0), _) => &[LoadName::Fixed(0)],
+            _ => &[],
+        };
+        let impossible =
+            |load: &&LoadName| matches!(load, LoadName::Fixed(0) | LoadName::Share(0 | 101..));
+        match loads.iter().find(impossible) {
+            Some(load) => bad(format!("a load of {load} is not possible")),
+            None => self.traffic.check(),
+        }
+    }
+
+    /// Seconds that each run of a search lasts.
+    fn search_seconds(&self) -> f64 {
+        self.seconds.min(SEARCH_SECONDS)
     }
 }
 
@@ -254,6 +303,7 @@ struct Work<'a> {
     watcher: &'a mut dyn Watcher,
     outcome: Outcome,
     left: Estimate,
+    search_seconds: f64,
 }
 
 impl Work<'_> {
@@ -267,7 +317,7 @@ impl Work<'_> {
         };
         let found = match once(watcher) {
             Ok(found) => Ok(found),
-            Err(error @ BenchError::Args(_)) => Err(error),
+            Err(error @ (BenchError::Args(_) | BenchError::Stopped)) => Err(error),
             Err(error) => {
                 watcher.says(&format!("{} failed, once more: {error}", wanted.contender));
                 once(watcher)
@@ -287,6 +337,11 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// A search is over that took so many runs.
+    fn settle(&mut self, kind: SystemKind, calls: usize, runs: usize) {
+        self.left.settle(kind, calls, self.search_seconds, runs);
+    }
+
     /// Notes that a peer could not be measured; an error of ours ends the plan.
     fn excuse(
         &mut self,
@@ -294,7 +349,7 @@ impl Work<'_> {
         calls: usize,
         error: BenchError,
     ) -> Result<(), BenchError> {
-        if contender.is_ours() {
+        if contender.is_ours() || matches!(error, BenchError::Stopped) {
             return Err(error);
         }
         let failure = Failure::new(contender, calls, &error);

@@ -33,7 +33,7 @@ fn affordable(plan: &Plan, share: u8, work: &mut Work<'_>) -> Result<u64, BenchE
     let most = plan.calls.iter().copied().max().unwrap_or(1);
     hunt(plan, most, work)?;
     let known = work.outcome.highest.iter();
-    let slowest = known.map(|highest| highest.packets_per_s).min();
+    let slowest = known.map(|highest| highest.offered_packets_per_s).min();
     let slowest = slowest
         .ok_or_else(|| BenchError::Relay(format!("no relay carries anything with {most} calls")))?;
     let rate = (slowest.saturating_mul(share.into()) / 100).max(1);

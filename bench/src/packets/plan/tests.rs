@@ -19,6 +19,8 @@ struct Simulated {
     formula: fn(SystemKind) -> Formula,
     /// The generator sends no more than this.
     generator_per_s: f64,
+    /// The share of its packets that it is too late for at any rate.
+    leaves_out: f64,
     /// Which runs lose 0.5 % for no reason: each that this number divides.
     noisy_each: Option<usize>,
     /// The runs of this one fail.
@@ -46,6 +48,7 @@ impl Simulated {
         Self {
             formula,
             generator_per_s: 1e9,
+            leaves_out: 0.0,
             noisy_each: None,
             broken: None,
             wrong: 0,
@@ -67,7 +70,7 @@ impl Runner for Simulated {
         }
         let relay = (self.formula)(wanted.contender.kind);
         let offered = wanted.packets_per_s as f64;
-        let sent = offered.min(self.generator_per_s);
+        let sent = offered.min(self.generator_per_s) * (1.0 - self.leaves_out);
         let mut delivered = sent.min(relay.carries_per_s);
         if self
             .noisy_each
@@ -142,7 +145,7 @@ fn plan(mode: Mode, kinds: &[SystemKind], calls: &[usize], reps: usize) -> Plan 
         mode,
         contenders: contenders(kinds),
         calls: calls.to_vec(),
-        packets_per_call_s: 100,
+        traffic: Traffic::default(),
         seconds: 3.0,
         reps,
     }
@@ -218,6 +221,26 @@ fn a_generator_at_its_limit_is_said_to_be() {
         (3, 3, runner.made.len())
     );
     assert_eq!(rows(&outcome.repetitions).len(), 3);
+}
+
+#[test]
+fn a_generator_that_leaves_out_a_few_packets_is_not_at_its_limit() {
+    let mut runner = Simulated::new();
+    runner.leaves_out = 0.1;
+    let outcome = plan(Mode::Search, &OURS, &[500], 1)
+        .carry_out(&mut runner, &mut Notes::default())
+        .unwrap();
+    let highest = outcome.highest.first().unwrap();
+    assert!(
+        !highest.generator_limited && highest.confirmed,
+        "{highest:?}"
+    );
+    // What came out is what is told.
+    assert!(
+        (180_000..=190_000).contains(&highest.packets_per_s),
+        "{highest:?}"
+    );
+    assert!(highest.offered_packets_per_s > 200_000, "{highest:?}");
 }
 
 #[test]
@@ -369,4 +392,35 @@ fn loads_and_contenders_have_names() {
     let name = |kind, engine| Contender::new(kind, engine).to_string();
     assert_eq!(name(SystemKind::Patchbay, "uring"), "patchbay uring");
     assert_eq!(name(SystemKind::Rtpengine, "userspace"), "rtpengine");
+}
+
+#[test]
+fn plans_out_of_range_are_refused_before_they_begin() {
+    let usual = plan(Mode::Fixed(None), &OURS, &[500], 1);
+    assert!(usual.check().is_ok());
+    for (bad, named) in [
+        (plan(Mode::Fixed(None), &OURS, &[500, 0], 1), "calls is 0"),
+        (plan(Mode::Fixed(None), &OURS, &[20_001], 1), "1 to 20000"),
+        (plan(Mode::Fixed(None), &[], &[500], 1), "nothing"),
+        (plan(Mode::Fixed(None), &OURS, &[500], 0), "repetitions"),
+        (plan(Mode::Fixed(Some(0)), &OURS, &[500], 1), "fixed:0"),
+        (plan(Mode::Sweep(None, 0), &OURS, &[500], 1), "share"),
+        (
+            plan(Mode::Against(vec![LoadName::Share(120)]), &ALL, &[500], 1),
+            "120%",
+        ),
+        (
+            Plan {
+                seconds: f64::NAN,
+                ..usual
+            },
+            "NaN",
+        ),
+    ] {
+        let mut runner = Simulated::new();
+        let error = bad.carry_out(&mut runner, &mut Notes::default());
+        let error = error.map_err(|error| error.to_string()).unwrap_err();
+        assert!(error.contains(named), "{error}");
+        assert!(runner.made.is_empty());
+    }
 }

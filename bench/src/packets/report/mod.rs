@@ -3,6 +3,7 @@
 mod detail;
 mod grid;
 mod machine;
+mod screen;
 mod svg;
 mod table;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use super::plan::{
 use crate::report::{Paint, write_json};
 
 pub use machine::Machine;
+pub use screen::Screen;
 pub use table::run_line;
 
 /// A report.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Report;
 use super::grid::{Align, Cell, Grid, Look};
 use super::words::{Verdict, micros, percent, ratio, sentence, verdict, whole};
-use crate::packets::plan::{CARRIED_LOSS, Contender, Figures, LoadName, Ratio, Row, Spread};
+use crate::packets::plan::{CARRIED_LOSS, Contender, Figures, LoadName, Ratio, Row, Seen, Spread};
 use crate::report::Paint;
 
 /// A finished run in one line.
@@ -36,6 +36,22 @@ pub fn run_line(figures: &Figures, paint: Paint) -> String {
         line.push_str(&paint.bad(&wrong));
     }
     line
+}
+
+/// A run of a search in one line.
+pub(super) fn tried_line(figures: &Figures, paint: Paint) -> String {
+    let (run, seen) = (&figures.run, figures.seen());
+    let verdict = match seen {
+        Seen::Carried => "carried".to_owned(),
+        Seen::Lossy(loss) => format!("lost {}", percent(loss)),
+        Seen::Behind(_) => "the generator is too slow".to_owned(),
+    };
+    paint.faint(&format!(
+        "  {:>6} calls  search    {:<16}       {:>9}/s  {verdict}",
+        whole(run.calls as f64),
+        figures.contender.to_string(),
+        whole(run.offered_packets_per_s),
+    ))
 }
 
 /// The whole report.
@@ -75,7 +91,7 @@ fn runs(rows: &[Row], paint: Paint) -> String {
         ("p99 µs", Align::Right),
         ("p99.9 µs", Align::Right),
         ("allocations", Align::Right),
-        ("KB/call", Align::Right),
+        ("KB/call + kernel", Align::Right),
     ]);
     let mut before: Option<&Row> = None;
     for row in rows {
@@ -245,13 +261,22 @@ fn growth(out: &mut String, report: &Report, paint: Paint) {
     }
 }
 
-/// What makes figures doubtful, each remark once with the runs that it is about.
+/// What makes figures doubtful. Remarks that differ in their figures only are told once, with the
+/// number of rows that they are about.
 pub(super) fn doubts(out: &mut String, report: &Report, paint: Paint) {
-    let mut remarks: Vec<(&str, usize)> = Vec::new();
-    for remark in report.runs.iter().flat_map(|row| &row.remarks) {
-        match remarks.iter_mut().find(|(known, _)| known == remark) {
-            Some((_, rows)) => *rows += 1,
-            None => remarks.push((remark, 1)),
+    let mut remarks: Vec<(String, &str, usize)> = Vec::new();
+    for row in &report.runs {
+        let mut known = Vec::new();
+        for remark in &row.remarks {
+            let kind: String = remark.chars().filter(|c| !c.is_ascii_digit()).collect();
+            if known.contains(&kind) {
+                continue;
+            }
+            match remarks.iter_mut().find(|(other, ..)| *other == kind) {
+                Some((_, _, rows)) => *rows += 1,
+                None => remarks.push((kind.clone(), remark, 1)),
+            }
+            known.push(kind);
         }
     }
     if remarks.is_empty() && report.failures.is_empty() && report.wrong == 0 {
@@ -270,8 +295,8 @@ pub(super) fn doubts(out: &mut String, report: &Report, paint: Paint) {
         let line = format!("  {who} at {} calls: {}", failure.calls, failure.error);
         let _ = writeln!(out, "{}", paint.bad(&line));
     }
-    for (remark, rows) in remarks {
-        let of = format!("in {rows} of {} rows", report.runs.len());
+    for (_, remark, rows) in remarks {
+        let of = format!("so or alike in {rows} of {} rows", report.runs.len());
         let _ = writeln!(out, "  {} {}", paint.notable(remark), paint.faint(&of));
     }
 }

@@ -16,7 +16,7 @@ const BOTTOM: f64 = 46.0;
 /// Room for the bars of one number of calls, as a share.
 const GROUP: f64 = 0.74;
 /// Room for a number of calls below an axis.
-const CALLS_LABEL: f64 = 66.0;
+const CALLS_LABEL: f64 = 46.0;
 /// The widest bar.
 const WIDEST: f64 = 62.0;
 
@@ -101,7 +101,8 @@ impl Panel {
         let bar = (group * GROUP / self.series.len().max(1) as f64).min(WIDEST);
         for (place, calls) in calls.iter().enumerate() {
             let middle = frame.x + group * (place as f64 + 0.5);
-            frame.below(canvas, middle, *calls);
+            let label = format!("{} calls", whole(*calls as f64));
+            frame.below(canvas, middle, 20.0, &label);
             let first = middle - bar * self.series.len() as f64 / 2.0;
             for (place, series) in self.series.iter().enumerate() {
                 let left = first + bar * place as f64;
@@ -153,10 +154,12 @@ impl Panel {
             let x = across.at(*calls);
             // Where labels would run into each other, every other one is left out.
             if x >= free {
-                frame.below(canvas, x, *calls);
+                frame.below(canvas, x, 20.0, &whole(*calls as f64));
                 free = x + CALLS_LABEL;
             }
         }
+        let middle = frame.x + frame.width / 2.0;
+        frame.below(canvas, middle, 38.0, "two-way calls, logarithmic");
         let at = |point: &Point| [across.at(point.calls), frame.height_of(point.value)];
         for series in &self.series {
             for point in &series.points {
@@ -246,10 +249,9 @@ impl Frame {
         canvas.upright([unit_x, middle], &unit, Font::new(12.0, FAINT));
     }
 
-    fn below(&self, canvas: &mut Canvas, x: f64, calls: usize) {
-        let label = format!("{} calls", whole(calls as f64));
-        let at = [x, self.foot() + 20.0];
-        canvas.text(at, &label, Font::new(12.0, INK), Anchor::Middle);
+    fn below(&self, canvas: &mut Canvas, x: f64, depth: f64, label: &str) {
+        let font = Font::new(12.0, if depth > 30.0 { FAINT } else { INK });
+        canvas.text([x, self.foot() + depth], label, font, Anchor::Middle);
     }
 }
 
