@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::engine_support::*;
-use patchbay_relay::engine::{Component, Engine, LocalAddrs, PairSpec, Remote, Side};
+use patchbay_relay::engine::{Component, Engine, EngineConfig, LocalAddrs, PairSpec, Remote, Side};
 use patchbay_route::flow::Flow;
 use std::net::IpAddr;
 
@@ -59,9 +59,18 @@ fn pass_twice(engine: &Engine, middle: IpAddr) {
 
 #[test]
 fn a_call_passes_the_relay_twice_and_each_pair_counts_it() {
-    let engine = engine(18_400, 18_499);
-    pass_twice(&engine, V4);
-    pass_twice(&engine, V6);
+    for threads in [1, 2] {
+        // With two threads the pairs are on different ones.
+        let config = EngineConfig {
+            threads,
+            ports: 18_400..=18_499,
+            seed: 1,
+            ..EngineConfig::default()
+        };
+        let engine = Engine::start(config).unwrap();
+        pass_twice(&engine, V4);
+        pass_twice(&engine, V6);
+    }
 }
 
 #[test]

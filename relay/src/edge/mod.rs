@@ -308,7 +308,10 @@ impl Core {
                 self.refuse(server, &request, Refusal::forged(), now);
             }
             (_, _, true) => {
-                self.with_sessions(now, |sessions, cx| sessions.request(cx, server, request));
+                let direct = (!from_control).then_some(flow);
+                self.with_sessions(now, |sessions, cx| {
+                    sessions.request(cx, server, request, direct);
+                });
             }
             (true, _, false) => {
                 self.refuse(server, &request, Refusal::plain(404, "Not Found"), now);

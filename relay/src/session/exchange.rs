@@ -11,7 +11,7 @@ use crate::engine::Side;
 use crate::readdress::headers;
 use bytes::Bytes;
 use patchbay_route::session::{EndCause, EndedBy};
-use patchbay_sip::transaction::{ClientKey, ServerKey};
+use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method};
 
 impl Session {
@@ -20,14 +20,14 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
         side: Side,
-        server: ServerKey,
+        (server, direct): (ServerKey, Option<Flow>),
         request: Message,
     ) {
         match self.check(side, &request) {
             Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
             Ok(()) => match request.method() {
                 Some(Method::Bye) => self.hung_up(cx, side, server, &request),
-                Some(Method::Invite) => self.reinvite(cx, side, server, request),
+                Some(Method::Invite) => self.reinvite(cx, side, (server, direct), request),
                 Some(Method::Options | Method::Info | Method::Message | Method::Notify) => {
                     self.relay(cx, side, server, request);
                 }
@@ -133,11 +133,21 @@ impl Session {
         }
     }
 
-    fn reinvite(&mut self, cx: &mut Context<'_>, from: Side, server: ServerKey, request: Message) {
+    fn reinvite(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Side,
+        (server, direct): (ServerKey, Option<Flow>),
+        request: Message,
+    ) {
         // RFC 3261 section 14.2: one INVITE at a time in a dialog.
         if self.reinvite.is_some() || self.answered.is_none() || self.media.offer_pending() {
             let refusal = Refusal::plain(491, "Request Pending");
             return refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
+        }
+        if let Some(flow) = direct {
+            // Its network or its translator may have changed: its media come from there too.
+            self.leg(from).flow = flow;
         }
         match self.send_reinvite(cx, from, &request) {
             Ok(client) => {

@@ -6,7 +6,7 @@ use crate::edge::{Now, Refusal};
 use crate::engine::Side;
 use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::Verified;
-use patchbay_sip::transaction::{ClientKey, ServerKey};
+use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
 use patchbay_sip::{Message, Transport};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -111,11 +111,18 @@ impl Sessions {
         }
     }
 
-    /// A request with a To tag: it belongs to the dialog whose local tag that is.
-    pub fn request(&mut self, cx: &mut Context<'_>, server: ServerKey, request: Message) {
+    /// A request with a To tag: it belongs to the dialog whose local tag that is. `direct` is the
+    /// flow that it came by from the party, if it did not come through control.
+    pub fn request(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: ServerKey,
+        request: Message,
+        direct: Option<Flow>,
+    ) {
         match find(cx.links, &request, &self.rows) {
             Some((id, side)) => self.with(cx, id, |session, cx| {
-                session.request(cx, side, server, request);
+                session.request(cx, side, (server, direct), request);
             }),
             None => {
                 cx.counters.drop(EdgeDrop::NoDialog);

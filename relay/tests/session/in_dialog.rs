@@ -151,3 +151,30 @@ fn a_request_that_no_buffer_server_re_addresses_is_405_with_allow() {
     let refused = bed.expect(CALLER, "405");
     assert!(refused.headers.get(HeaderName::Allow).is_some());
 }
+
+// B7
+#[test]
+fn a_reinvite_over_another_network_moves_where_media_may_come_from() {
+    let mut bed = Bed::new();
+    let call = establish(&mut bed);
+    let from = |bed: &Bed| bed.remote(Side::Client).unwrap().signalled_from.to_string();
+    assert_eq!(from(&bed), "192.0.2.9");
+    // The same description, with an address that is its own network's, over another one.
+    let mobile = "198.51.100.77:7070";
+    let again = with_sdp(in_dialog("INVITE", &call.ok, 2, mobile), "192.0.2.9", 4000);
+    bed.receive_message(udp(mobile), &again);
+    let offered = bed.expect(AGENT, "INVITE");
+    assert_hides(&offered, &["192.0.2.", "198.51.100.77"]);
+    let ok = with_sdp(answer(&offered, 200, "anna"), "203.0.113.7", 6000);
+    bed.receive_message(udp(AGENT), &ok);
+    bed.expect(mobile, "200");
+    assert_eq!(from(&bed), "198.51.100.77");
+    // Somebody else who only knows the Call-ID moves nothing.
+    let mut forged = with_sdp(in_dialog("INVITE", &call.ok, 3, CALLER), "192.0.2.66", 4000);
+    forged
+        .headers
+        .set(HeaderName::From, "<sip:mallory@192.0.2.66>;tag=mallory");
+    bed.receive_message(udp("192.0.2.66:5060"), &forged);
+    bed.expect("192.0.2.66:5060", "481");
+    assert_eq!(from(&bed), "198.51.100.77");
+}

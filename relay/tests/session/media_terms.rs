@@ -88,6 +88,16 @@ fn a_medium_that_is_taken_away_gives_its_ports_back_and_may_return() {
 }
 
 #[test]
+fn a_medium_that_is_taken_away_is_gone_even_if_the_answer_still_wants_it() {
+    let mut bed = Bed::new();
+    let call = establish(&mut bed);
+    let none = with_sdp(in_dialog("INVITE", &call.ok, 2, CALLER), "192.0.2.9", 0);
+    let told = renegotiate(&mut bed, &call, 2, none, &sdp(ANNA, 6000));
+    assert!(String::from_utf8_lossy(&told.body).contains("m=audio 0 "));
+    assert!(bed.media.lock().unwrap().open.is_empty());
+}
+
+#[test]
 fn an_agent_that_refuses_the_only_medium_refuses_the_call() {
     let mut bed = Bed::new();
     let offer = offer(&mut bed);
