@@ -51,7 +51,10 @@ impl Child {
             .spawn()
             .map_err(&starting)?;
         let pipes = (process.stdin.take(), process.stdout.take());
-        let tail = process.stderr.take().map(Tail::follow).transpose();
+        let tail = Tail::default();
+        if let Some(errors) = process.stderr.take() {
+            tail.follow(errors).map_err(&starting)?;
+        }
         let (Some(input), Some(output)) = pipes else {
             return Err(starting(std::io::ErrorKind::BrokenPipe.into()));
         };
@@ -59,7 +62,7 @@ impl Child {
             process,
             input: Some(input),
             output: BufReader::new(output),
-            tail: tail.map_err(&starting)?.unwrap_or_default(),
+            tail,
             name: String::new(),
             engine: String::new(),
         };

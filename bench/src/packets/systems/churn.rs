@@ -9,7 +9,10 @@ use crate::packets::BenchError;
 use crate::packets::vocabulary::Phones;
 
 /// Calls of the churn that are open at once: a relay needs room for them beyond its plan.
-pub const HELD: usize = 64;
+pub(super) const HELD: usize = 64;
+/// Room for the calls of a churn in a relay that takes its time to close one: at a thousand a
+/// second, a second.
+pub(super) const ROOM: usize = HELD + 1000;
 /// How long to sleep when no call is due.
 const TICK: Duration = Duration::from_millis(1);
 

@@ -45,7 +45,7 @@ impl Patchbay {
             cpus: args.cpus.clone(),
             // All that are not reserved: nobody else is on these addresses.
             ports: 1024..=65535,
-            max_pairs: args.calls + churn::HELD + 1,
+            max_pairs: args.calls + churn::ROOM,
             ..EngineConfig::default()
         };
         let engine = Engine::start(config).map_err(failed)?;

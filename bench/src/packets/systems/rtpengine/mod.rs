@@ -31,6 +31,8 @@ const START: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long it may take to tell its counters, beside a full load.
 const COUNTERS: Duration = Duration::from_secs(5);
+/// What it says when it takes no more of a stream: its socket stays unread from then on.
+const GIVEN_UP: &str = "UDP receive queue exceeded 5 times";
 /// Progress is told after so many calls.
 const TELL_EVERY: usize = 100;
 
@@ -39,6 +41,7 @@ const TELL_EVERY: usize = 100;
 pub struct Rtpengine {
     process: Child,
     client: Client,
+    tail: Tail,
     name: String,
 }
 
@@ -58,25 +61,30 @@ impl Rtpengine {
         let (socket, control) = bed
             .in_relay(control_socket)?
             .map_err(BenchError::system("socket of the ng protocol"))?;
+        let client = Client::new(socket);
+        let client = client.map_err(BenchError::system("socket of the ng protocol"))?;
         let mut process = command(bed, plan, control)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(BenchError::system("starting rtpengine"))?;
-        let tail = process.stderr.take().map(Tail::follow).transpose();
-        let client = Client::new(socket);
+        let errors = process.stderr.take();
         let mut rtpengine = Self {
             process,
-            client: client.map_err(BenchError::system("socket of the ng protocol"))?,
+            client,
+            tail: Tail::counting(GIVEN_UP),
             name: format!("rtpengine {version}"),
         };
-        let tail = tail.map_err(BenchError::system("starting a thread"))?;
-        rtpengine.wait_until_ready(&tail.unwrap_or_default())?;
+        if let Some(errors) = errors {
+            let followed = rtpengine.tail.follow(errors);
+            followed.map_err(BenchError::system("starting a thread"))?;
+        }
+        rtpengine.wait_until_ready()?;
         Ok(rtpengine)
     }
 
-    fn wait_until_ready(&mut self, tail: &Tail) -> Result<(), BenchError> {
+    fn wait_until_ready(&mut self) -> Result<(), BenchError> {
         let started = Instant::now();
         while started.elapsed() < START {
             if self.client.ask(Request::Ping, LOOK, |_| ()).is_some() {
@@ -85,14 +93,14 @@ impl Rtpengine {
             if let Ok(Some(status)) = self.process.try_wait() {
                 return Err(BenchError::Relay(format!(
                     "rtpengine stopped at once ({status}): {}",
-                    tail.text()
+                    self.tail.text()
                 )));
             }
         }
         Err(BenchError::Relay(format!(
             "rtpengine was not ready in {} s: {}",
             START.as_secs(),
-            tail.text()
+            self.tail.text()
         )))
     }
 }
@@ -189,15 +197,17 @@ impl System for Rtpengine {
 
     fn losses(&mut self) -> Option<Losses> {
         let buffers = buffer_errors(self.pid());
+        let given_up = self.tail.count();
         self.client.ask(Request::Statistics, COUNTERS, |reply| {
             let total = |name| reply.counter("totalstatistics", name);
             let forwarded = total("relayedpackets_user")?;
             let errors = total("relayedpacketerrors_user")?;
-            let dropped = (errors > 0).then(|| ("errors".to_owned(), errors));
+            let dropped = [("errors", errors), ("stream_given_up", given_up)];
+            let dropped = dropped.into_iter().filter(|(_, count)| *count > 0);
             Some(Losses {
-                received: forwarded + errors,
+                received: forwarded + errors + given_up,
                 forwarded,
-                dropped: dropped.into_iter().collect(),
+                dropped: dropped.map(|(why, n)| (why.to_owned(), n)).collect(),
                 buffers,
             })
         })?
