@@ -19,6 +19,7 @@ typedef unsigned long long u64;
 /* The kernel's interface: helpers by number, and what it hands to an XDP program. */
 static void *(*const map_lookup)(void *map, const void *key) = (void *)1;
 static u64 (*const time_ns)(void) = (void *)5;
+static u32 (*const this_core)(void) = (void *)8;
 static long (*const redirect)(u32 ifindex, u64 flags) = (void *)23;
 struct xdp_md { u32 data, data_end, data_meta, ingress, queue, egress; };
 static long (*const adjust_tail)(struct xdp_md *frame, int by) = (void *)65;
@@ -71,12 +72,12 @@ struct way {
 };
 ARRAY(ways, struct way, 1);
 
-/* Orders to the generator, and how far it is. Times in ns, `due` and `interval` in 1/1024 ns. */
+/* Orders to the generator on a core, and how far it is. Times in ns, `due` and `interval` in 1/1024 ns. */
 struct control {
 	u64 ethernet[2]; /* both addresses */
 	u64 ifindex;
 	u64 run;
-	u64 streams, reports; /* ways of RTP, and those of RTCP after them */
+	u64 first, streams, reports; /* ways of RTP from the first on, and those of RTCP after them */
 	u64 every;            /* packets of RTP for each of RTCP */
 	u64 interval, burst;
 	u64 duration;
@@ -317,7 +318,7 @@ INLINE int due(struct control *c, u64 now)
 	return 1;
 }
 
-/* The number of the way whose turn it is. */
+/* The way whose turn it is, counted from the first. */
 INLINE u32 turn(struct control *c)
 {
 	u32 number;
@@ -336,8 +337,8 @@ INLINE u32 turn(struct control *c)
 
 SECTION("xdp") int generate(struct xdp_md *frame)
 {
-	u32 zero = 0, number;
-	struct control *c = map_lookup(&control, &zero);
+	u32 core = this_core(), number;
+	struct control *c = map_lookup(&control, &core);
 	struct way *way;
 	u64 now = time_ns();
 
@@ -346,7 +347,7 @@ SECTION("xdp") int generate(struct xdp_md *frame)
 	if (!due(c, now))
 		return XDP_DROP;
 	c->left--;
-	number = turn(c);
+	number = c->first + turn(c);
 	way = map_lookup(&ways, &number);
 	if (!way || !packet(frame, c, way, now)) {
 		c->failed++;

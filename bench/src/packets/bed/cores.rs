@@ -70,6 +70,11 @@ pub(in crate::packets) fn pin(cores: &[usize]) {
     }
 }
 
+/// Lets the calling thread go before others; not being allowed to, it takes its turn.
+pub(in crate::packets) fn urgent() {
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), -20);
+}
+
 pub(super) fn set_of(cores: &[usize]) -> CpuSet {
     let mut set = CpuSet::new();
     for cpu in cores.iter().copied().filter(|cpu| *cpu < CpuSet::MAX_CPU) {

@@ -19,10 +19,13 @@ use super::sockets::Sockets;
 use super::vocabulary::{Generator, Phones};
 
 pub use cores::Cores;
-pub(super) use cores::pin;
+pub(super) use cores::{pin, urgent};
 use loopback::Loopback;
 pub use noise::Noise;
 pub(super) use veth::{MACS, Veth};
+
+/// Niceness of the relay as root: what else the machine does is to disturb it little.
+const NICENESS: &str = "-20";
 
 /// How a bed is to be.
 #[derive(Clone, Debug, Default)]
@@ -96,9 +99,8 @@ impl Bed {
 
     /// A bed of namespaces on which the generator's programs are accepted.
     fn veth(options: &BedOptions, cores: &Cores) -> Result<Veth, BenchError> {
-        let veth = Veth::build(options.addresses, cores.clone())?;
-        Live::new(&veth)?;
-        Ok(veth)
+        Live::probe()?;
+        Veth::build(options.addresses, cores.clone())
     }
 
     /// What it is, for reports: namespaces, or loopback and why.
@@ -159,7 +161,7 @@ impl Bed {
         let mut command = match &self.place {
             Place::Veth(veth) => {
                 let mut command = veth.relay_command();
-                command.arg("taskset");
+                command.args(["nice", "-n", NICENESS, "taskset"]);
                 command
             }
             Place::Loopback { .. } => Command::new("taskset"),
@@ -228,7 +230,7 @@ impl Bed {
     /// What the system says.
     pub fn generator(&self) -> Result<Box<dyn Generator + '_>, BenchError> {
         match &self.place {
-            Place::Veth(veth) => Ok(Box::new(Live::new(veth)?)),
+            Place::Veth(veth) => Ok(Box::new(Live::new(veth))),
             Place::Loopback { .. } => Ok(Box::new(Sockets::new(&self.cores.generator))),
         }
     }

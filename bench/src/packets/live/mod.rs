@@ -6,11 +6,12 @@ mod programs;
 mod words;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::BenchError;
-use super::bed::{MACS, Veth, pin};
+use super::bed::{MACS, Veth, pin, urgent};
 use super::vocabulary::{Counted, Generator, Kind, Load, RTCP_EVERY, SoFar, Way, Wrong};
 use programs::{Control, Found, Gun, Sink};
 
@@ -40,63 +41,58 @@ const MAX_WAYS: usize = 4 * super::MAX_CALLS;
 /// The generator of a veth bed.
 pub(super) struct Live<'a> {
     veth: &'a Veth,
-    /// One for each queue of the relay's device, on a core of its own.
-    guns: Vec<Gun>,
-    sink: Sink,
+    /// `None` until ways are arranged.
+    programs: Option<Programs>,
     ifindex: u32,
     ways: Vec<Way>,
-    /// By gun, the numbers of its ways; those of RTCP are the last.
-    shares: Vec<Vec<usize>>,
+    /// What each of the generator's cores sends: one core for each queue of the relay's device.
+    shares: Vec<Share>,
     /// Places at which the ways stand, by way.
     shapes: Vec<Shape>,
     run: u16,
 }
 
 impl<'a> Live<'a> {
-    pub fn new(veth: &'a Veth) -> Result<Self, BenchError> {
-        let mut live = Self {
+    pub fn new(veth: &'a Veth) -> Self {
+        Self {
             veth,
-            guns: Vec::new(),
-            sink: Sink::load(1, 1)?,
+            programs: None,
             ifindex: 0,
             ways: Vec::new(),
             shares: Vec::new(),
             shapes: Vec::new(),
             run: 0,
-        };
-        live.load()?;
-        Ok(live)
+        }
+    }
+
+    /// Whether the kernel takes the programs.
+    pub fn probe() -> Result<(), BenchError> {
+        Gun::load(1, 0)?;
+        Sink::load(1, 1).map(|_| ())
     }
 
     /// Loads the programs with room for the ways, and puts the sink on the phones' device.
     fn load(&mut self) -> Result<(), BenchError> {
-        let queues = self.veth.cores().relay.len();
-        self.shares = shares(&self.ways, queues);
-        self.guns = self
-            .shares
-            .iter()
-            .map(|share| Gun::load(share.len() as u32))
-            .collect::<Result<_, _>>()?;
-        // A device has one program at a time: the old sink has to go before the new one comes.
-        self.sink = Sink::load(1, 1)?;
-        self.sink = Sink::load(self.ways.len() as u32, queues as u32)?;
+        self.shares = shares(&self.ways, &self.veth.cores().generator);
+        let last_core = self.shares.iter().map(|share| share.core).max();
+        let ways = self.ways.len() as u32;
+        let mut gun = Gun::load(ways, last_core.unwrap_or(0))?;
+        // A device has one program at a time: the old ones have to go before the new ones come.
+        self.programs = None;
+        let mut sink = Sink::load(ways, self.veth.cores().relay.len() as u32)?;
         let device = self.veth.phones_device();
-        let sink = &mut self.sink;
-        let attached = self.veth.phones_side().inside(&[], move || {
+        let attach = || {
+            gun.keep("lo")?;
             sink.attach(device)?;
-            rustix::net::netdevice::name_to_index(
-                rustix::net::socket(
-                    rustix::net::AddressFamily::INET,
-                    rustix::net::SocketType::DGRAM,
-                    None,
-                )
-                .map_err(|e| BenchError::system("a socket")(e.into()))?,
-                device,
-            )
-            .map_err(|e| BenchError::system("finding the phones' device")(e.into()))
-        })?;
-        self.ifindex = attached?;
+            interface(device).map_err(BenchError::system("finding the phones' device"))
+        };
+        self.ifindex = self.veth.phones_side().inside(&[], attach)??;
+        self.programs = Some(Programs { gun, sink });
         self.veth.settle()
+    }
+
+    fn programs(&self) -> Result<&Programs, BenchError> {
+        self.programs.as_ref().ok_or_else(not_arranged)
     }
 
     /// Gives the ways the shapes that a load wants.
@@ -110,21 +106,20 @@ impl<'a> Live<'a> {
         if shapes == self.shapes {
             return Ok(());
         }
-        for (gun, share) in self.guns.iter_mut().zip(&self.shares) {
-            for (number, flow) in share.iter().enumerate() {
-                let (Some(way), Some(shape)) = (self.ways.get(*flow), shapes.get(*flow)) else {
-                    continue;
-                };
-                let number = number as u32;
-                let place = if first {
-                    0
-                } else {
-                    words::place(&gun.way(number)?)
-                };
-                gun.set_way(number, &words::way(way, *flow as u32, *shape, place))?;
-                self.sink
-                    .expect(*flow as u32, &words::expected(way, *shape, place))?;
-            }
+        let Programs { gun, sink } = self.programs.as_mut().ok_or_else(not_arranged)?;
+        let flows = self.shares.iter().flat_map(|share| &share.ways);
+        for (number, flow) in flows.enumerate() {
+            let (Some(way), Some(shape)) = (self.ways.get(*flow), shapes.get(*flow)) else {
+                continue;
+            };
+            let (number, flow) = (number as u32, *flow as u32);
+            let place = if first {
+                0
+            } else {
+                words::place(&gun.way(number)?)
+            };
+            gun.set_way(number, &words::way(way, flow, *shape, place))?;
+            sink.expect(flow, &words::expected(way, *shape, place))?;
         }
         self.shapes = shapes;
         Ok(())
@@ -138,33 +133,33 @@ impl<'a> Live<'a> {
     ) -> Result<Outcome, BenchError> {
         let first = self.ways.iter().map(|way| way.at.port()).min();
         let last = self.ways.iter().map(|way| way.at.port()).max();
-        self.sink.order(&Found {
+        let Programs { gun, sink } = self.programs.as_mut().ok_or_else(not_arranged)?;
+        sink.order(&Found {
             ways: self.ways.len() as u64,
             run: u64::from(self.run),
             first_port: u64::from(first.unwrap_or(0)),
             last_port: u64::from(last.unwrap_or(0)),
             ..Found::default()
         })?;
-        for (gun, orders) in self.guns.iter_mut().zip(orders) {
-            gun.order(orders)?;
+        for (share, orders) in self.shares.iter().zip(orders) {
+            gun.order(share.core, orders)?;
         }
         let frame = vec![0; self.longest_frame()];
         let before = self.device_drops()?;
         let this = &*self;
         thread::scope(|scope| {
             let mut threads = Vec::new();
-            for (number, gun) in this.guns.iter().enumerate() {
-                let core = this.veth.cores().generator.get(number).copied();
+            for (share, orders) in this.shares.iter().zip(orders) {
                 let frame = frame.as_slice();
-                let side = this.veth.phones_side();
-                let duration = orders.get(number).map_or(0, |orders| orders.duration);
                 let shoot = move || -> Result<(), BenchError> {
-                    side.enter()?;
-                    pin(&core.into_iter().collect::<Vec<_>>());
-                    shoot(gun, frame, Duration::from_nanos(duration))
+                    this.veth.phones_side().enter()?;
+                    pin(&[share.core as usize]);
+                    urgent();
+                    let time = Duration::from_nanos(orders.time());
+                    shoot(&this.programs()?.gun, share.core, frame, time)
                 };
                 let thread = thread::Builder::new()
-                    .name(format!("bench-generate-{number}"))
+                    .name(format!("bench-generate-{}", share.core))
                     .spawn_scoped(scope, shoot)
                     .map_err(BenchError::system("starting a thread"))?;
                 threads.push(thread);
@@ -175,7 +170,7 @@ impl<'a> Live<'a> {
                 progress(this.so_far(started.elapsed())?);
             }
             for thread in threads {
-                let died = |_| BenchError::system("generating")(std::io::ErrorKind::Other.into());
+                let died = |_| BenchError::system("generating")(io::ErrorKind::Other.into());
                 thread.join().map_err(died)??;
             }
             Ok::<(), BenchError>(())
@@ -196,15 +191,21 @@ impl<'a> Live<'a> {
         Ok(SoFar {
             elapsed,
             sent: self.sent()?,
-            delivered: self.sink.found()?.delivered,
+            delivered: self.programs()?.sink.found()?.delivered,
         })
     }
 
     fn sent(&self) -> Result<u64, BenchError> {
-        self.guns
+        Ok(self.states()?.iter().map(|state| state.sent).sum())
+    }
+
+    /// How far the generator's cores are.
+    fn states(&self) -> Result<Vec<Control>, BenchError> {
+        let gun = &self.programs()?.gun;
+        self.shares
             .iter()
-            .map(|gun| gun.state().map(|state| state.sent))
-            .sum()
+            .map(|share| gun.state(share.core))
+            .collect()
     }
 
     /// Waits until all packets have arrived, or no more come.
@@ -213,7 +214,7 @@ impl<'a> Live<'a> {
         let start = Instant::now();
         let mut last = (0, start);
         while start.elapsed() < DRAIN {
-            let found = self.sink.found()?;
+            let found = self.programs()?.sink.found()?;
             let all = found.delivered + found.source + found.content + found.order;
             if all >= sent || (all == last.0 && last.1.elapsed() > SILENCE) {
                 break;
@@ -227,11 +228,7 @@ impl<'a> Live<'a> {
     }
 
     fn outcome(&self, before: BTreeMap<String, u64>) -> Result<Outcome, BenchError> {
-        let states = self
-            .guns
-            .iter()
-            .map(Gun::state)
-            .collect::<Result<Vec<_>, _>>()?;
+        let states = self.states()?;
         let mut drops = self.device_drops()?;
         for (place, count) in &mut drops {
             *count -= before.get(place).copied().unwrap_or(0).min(*count);
@@ -244,7 +241,7 @@ impl<'a> Live<'a> {
             elapsed: Duration::from_nanos(elapsed.max().unwrap_or(0)),
             sent: states.iter().map(|state| state.sent).sum(),
             failed: states.iter().map(|state| state.failed).sum(),
-            found: self.sink.found()?,
+            found: self.programs()?.sink.found()?,
             drops,
         })
     }
@@ -270,19 +267,13 @@ impl<'a> Live<'a> {
         self.run = self.run.checked_add(1).unwrap_or(1);
     }
 
-    /// Orders for all guns; `rate` in packets a second is shared out by their ways.
+    /// Orders for all cores; `rate` in packets a second is shared out by their ways.
     fn orders(&self, rate: u64, burst: u32, duration: Duration, rounds: bool) -> Vec<Control> {
         let all = self.ways.len().max(1) as u64;
-        let order = |share: &Vec<usize>| {
-            let reports = share
-                .iter()
-                .filter(|way| {
-                    self.ways
-                        .get(**way)
-                        .is_some_and(|way| way.kind == Kind::Rtcp)
-                })
-                .count() as u64;
-            let ways = share.len() as u64;
+        let mut first = 0;
+        let order = |share: &Share| {
+            let (ways, reports) = (share.ways.len() as u64, share.reports as u64);
+            first += ways;
             let burst = u64::from(burst.max(1));
             let interval = u128::from(burst) * 1024 * 1_000_000_000 * u128::from(all)
                 / (u128::from(rate.max(1)) * u128::from(ways.max(1)));
@@ -290,6 +281,7 @@ impl<'a> Live<'a> {
                 ethernet: ethernet(),
                 ifindex: u64::from(self.ifindex),
                 run: u64::from(self.run),
+                first: first - ways,
                 streams: if rounds { ways } else { ways - reports },
                 reports: if rounds { 0 } else { reports },
                 every: u64::from(RTCP_EVERY),
@@ -303,6 +295,22 @@ impl<'a> Live<'a> {
         };
         self.shares.iter().map(order).collect()
     }
+}
+
+/// The loaded programs.
+struct Programs {
+    gun: Gun,
+    sink: Sink,
+}
+
+/// What one of the generator's cores sends.
+#[derive(Debug, PartialEq, Eq)]
+struct Share {
+    core: u32,
+    /// Numbers of its ways; those of RTCP are the last.
+    ways: Vec<usize>,
+    /// How many are of RTCP.
+    reports: usize,
 }
 
 /// What one firing did.
@@ -373,40 +381,56 @@ impl Generator for Live<'_> {
                 content: found.content,
                 order: found.order,
             },
-            latency: latency::histogram(&self.sink.latency()?)?,
+            latency: latency::histogram(&self.programs()?.sink.latency()?)?,
             lost: outcome.drops,
         })
     }
 }
 
-/// Runs a gun until it says that its orders are carried out.
-fn shoot(gun: &Gun, frame: &[u8], duration: Duration) -> Result<(), BenchError> {
+/// Runs the gun on a core until it says that its orders are carried out.
+fn shoot(gun: &Gun, core: u32, frame: &[u8], time: Duration) -> Result<(), BenchError> {
     let start = Instant::now();
     let (mut done, mut frames) = (0_u64, FIRST_FRAMES);
-    while gun.state()?.ended == 0 {
+    while gun.state(core)?.ended == 0 {
         gun.run(frame, frames)?;
         done += u64::from(frames);
         let each = start.elapsed().as_nanos() / u128::from(done);
-        let left = duration.saturating_sub(start.elapsed()).as_nanos();
+        let left = time.saturating_sub(start.elapsed()).as_nanos();
         let [least, most] = FRAMES;
         frames = u32::try_from(left / each.max(1)).map_or(most, |left| left.clamp(least, most));
     }
     Ok(())
 }
 
-/// Shares the ways out: both ways of a call to one gun, RTCP last.
-fn shares(ways: &[Way], guns: usize) -> Vec<Vec<usize>> {
-    let guns = guns.max(1);
-    let mut shares = vec![Vec::new(); guns];
+/// Shares the ways out: both ways of a call to one core, RTCP last.
+fn shares(ways: &[Way], cores: &[usize]) -> Vec<Share> {
+    let share = |core: &usize| Share {
+        core: *core as u32,
+        ways: Vec::new(),
+        reports: 0,
+    };
+    let mut shares: Vec<Share> = cores.iter().map(share).collect();
     for rtcp in [false, true] {
         let wanted = |(_, way): &(usize, &Way)| (way.kind == Kind::Rtcp) == rtcp;
         for (turn, (flow, _)) in ways.iter().enumerate().filter(wanted).enumerate() {
-            if let Some(share) = shares.get_mut(turn / 2 % guns) {
-                share.push(flow);
+            if let Some(share) = shares.get_mut(turn / 2 % cores.len().max(1)) {
+                share.ways.push(flow);
+                share.reports += usize::from(rtcp);
             }
         }
     }
     shares
+}
+
+fn not_arranged() -> BenchError {
+    BenchError::Args("no ways to send by".to_owned())
+}
+
+/// Number of a device of the calling thread's namespace.
+fn interface(name: &str) -> io::Result<u32> {
+    use rustix::net::{AddressFamily, SocketType, netdevice, socket};
+    let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    Ok(netdevice::name_to_index(any, name)?)
 }
 
 /// Both hardware addresses as a frame from the phones to the relay begins.

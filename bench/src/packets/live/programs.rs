@@ -22,6 +22,7 @@ pub(super) struct Control {
     pub ethernet: [u64; 2],
     pub ifindex: u64,
     pub run: u64,
+    pub first: u64,
     pub streams: u64,
     pub reports: u64,
     pub every: u64,
@@ -36,7 +37,7 @@ pub(super) struct Control {
     pub failed: u64,
 }
 
-type ControlWords = [u64; 22];
+type ControlWords = [u64; 23];
 
 impl Control {
     fn words(&self) -> ControlWords {
@@ -46,6 +47,7 @@ impl Control {
             eth_1,
             self.ifindex,
             self.run,
+            self.first,
             self.streams,
             self.reports,
             self.every,
@@ -67,11 +69,18 @@ impl Control {
         ]
     }
 
+    /// How long it takes, in nanoseconds.
+    pub fn time(&self) -> u64 {
+        let bursts = self.limit / self.burst.max(1);
+        self.duration
+            .min(bursts.saturating_mul(self.interval / 1024))
+    }
+
     fn state(&mut self, words: &ControlWords) {
-        self.start = words[12];
-        self.ended = words[13];
-        self.sent = words[17];
-        self.failed = words[21];
+        self.start = words[13];
+        self.ended = words[14];
+        self.sent = words[18];
+        self.failed = words[22];
     }
 }
 
@@ -133,14 +142,26 @@ pub(super) struct Gun {
 }
 
 impl Gun {
-    pub fn load(ways: u32) -> Result<Self, BenchError> {
-        let mut ebpf = load("ways", ways)?;
-        let gun = Self {
+    /// With room for ways, and for orders to cores up to the last.
+    pub fn load(ways: u32, last_core: u32) -> Result<Self, BenchError> {
+        let mut loader = EbpfLoader::new();
+        let loader = loader
+            .btf(None)
+            .map_max_entries("ways", ways.max(1))
+            .map_max_entries("control", last_core + 1);
+        let mut ebpf = loader.load(OBJECT).map_err(refused)?;
+        Ok(Self {
             ways: map(&mut ebpf, "ways")?,
             control: map(&mut ebpf, "control")?,
             ebpf: program(ebpf, "generate")?,
-        };
-        Ok(gun)
+        })
+    }
+
+    /// Puts the program on a device that has no traffic: the kernel keeps what it prepares for
+    /// programs on devices, and otherwise would prepare it anew for each run, which takes
+    /// milliseconds.
+    pub fn keep(&mut self, device: &str) -> Result<(), BenchError> {
+        attach(&mut self.ebpf, "generate", device, XdpMode::Skb)
     }
 
     pub fn way(&self, number: u32) -> Result<Entry, BenchError> {
@@ -151,18 +172,18 @@ impl Gun {
         self.ways.set(number, entry, 0).map_err(refused)
     }
 
-    pub fn order(&mut self, control: &Control) -> Result<(), BenchError> {
-        self.control.set(0, control.words(), 0).map_err(refused)
+    pub fn order(&mut self, core: u32, control: &Control) -> Result<(), BenchError> {
+        self.control.set(core, control.words(), 0).map_err(refused)
     }
 
-    /// How far it is.
-    pub fn state(&self) -> Result<Control, BenchError> {
+    /// How far a core is.
+    pub fn state(&self, core: u32) -> Result<Control, BenchError> {
         let mut control = Control::default();
-        control.state(&self.control.get(&0, 0).map_err(refused)?);
+        control.state(&self.control.get(&core, 0).map_err(refused)?);
         Ok(control)
     }
 
-    /// Runs the program on that many frames.
+    /// Runs the program on that many frames, on the calling thread's core.
     pub fn run(&self, frame: &[u8], frames: u32) -> Result<(), BenchError> {
         let program: &Xdp = self
             .ebpf
@@ -209,16 +230,7 @@ impl Sink {
 
     /// Stands on a device of the calling thread's namespace from now on.
     pub fn attach(&mut self, device: &str) -> Result<(), BenchError> {
-        let program: &mut Xdp = self
-            .ebpf
-            .program_mut("sink")
-            .ok_or_else(missing)?
-            .try_into()
-            .map_err(refused)?;
-        program
-            .attach(device, XdpMode::Driver)
-            .map(|_| ())
-            .map_err(refused)
+        attach(&mut self.ebpf, "sink", device, XdpMode::Driver)
     }
 
     pub fn expect(&mut self, number: u32, entry: &Entry) -> Result<(), BenchError> {
@@ -255,12 +267,13 @@ impl Sink {
     }
 }
 
-fn load(largest: &str, entries: u32) -> Result<Ebpf, BenchError> {
-    EbpfLoader::new()
-        .btf(None)
-        .map_max_entries(largest, entries.max(1))
-        .load(OBJECT)
-        .map_err(refused)
+fn attach(ebpf: &mut Ebpf, name: &str, device: &str, mode: XdpMode) -> Result<(), BenchError> {
+    let program: &mut Xdp = ebpf
+        .program_mut(name)
+        .ok_or_else(missing)?
+        .try_into()
+        .map_err(refused)?;
+    program.attach(device, mode).map(|_| ()).map_err(refused)
 }
 
 fn map<V: aya::Pod>(ebpf: &mut Ebpf, name: &str) -> Result<Array<MapData, V>, BenchError> {

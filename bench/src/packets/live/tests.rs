@@ -20,9 +20,15 @@ fn both_ways_of_a_call_go_to_one_gun_and_reports_are_last() {
         Audio, Audio, Rtcp, Rtcp, Video, Video, Audio, Audio, Rtcp, Rtcp,
     ];
     let ways = kinds.map(way);
-    assert_eq!(shares(&ways, 1), [[0, 1, 4, 5, 6, 7, 2, 3, 8, 9]]);
-    assert_eq!(shares(&ways, 2), [vec![0, 1, 6, 7, 2, 3], vec![4, 5, 8, 9]]);
-    assert!(shares(&[], 2).iter().all(Vec::is_empty));
+    let share = |core, ways: &[usize], reports| Share {
+        core,
+        ways: ways.to_vec(),
+        reports,
+    };
+    let one = share(3, &[0, 1, 4, 5, 6, 7, 2, 3, 8, 9], 4);
+    assert_eq!(shares(&ways, &[3]), [one]);
+    let two = [share(1, &[0, 1, 6, 7, 2, 3], 2), share(0, &[4, 5, 8, 9], 2)];
+    assert_eq!(shares(&ways, &[1, 0]), two);
 }
 
 #[test]
