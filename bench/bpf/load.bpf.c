@@ -533,3 +533,5 @@ SECTION("xdp") int sink(struct xdp_md *frame)
 }
 
 char terms[] SECTION("license") = "GPL";
+/* Which source this is, and what compiled it; see scripts/build-bpf. */
+char origin[] SECTION("made_of") = SOURCE " clang " __clang_version__;

@@ -35,6 +35,8 @@ const SILENCE: Duration = Duration::from_millis(100);
 const WARM_UP_ROUNDS: usize = 5;
 /// Packets a second of such a round.
 const WARM_UP_RATE: u64 = 50_000;
+/// Longest frame: Ethernet's header and 1500 bytes.
+const MAX_FRAME: usize = 1514;
 /// Most ways: RTP and RTCP both ways of every call.
 const MAX_WAYS: usize = 4 * super::MAX_CALLS;
 
@@ -105,6 +107,14 @@ impl<'a> Live<'a> {
             .collect();
         if shapes == self.shapes {
             return Ok(());
+        }
+        let frames = self.ways.iter().zip(&shapes);
+        let longest = frames.map(|(way, shape)| shape.frame(way)).max();
+        if longest.is_some_and(|longest| longest > MAX_FRAME) {
+            return Err(BenchError::Args(format!(
+                "payloads of {} bytes do not fit Ethernet with these headers",
+                load.payload_bytes
+            )));
         }
         let Programs { gun, sink } = self.programs.as_mut().ok_or_else(not_arranged)?;
         let flows = self.shares.iter().flat_map(|share| &share.ways);

@@ -307,3 +307,6 @@ fn refused(e: impl std::error::Error + Send + Sync + 'static) -> BenchError {
         .join(": ");
     BenchError::system("BPF")(io::Error::other(cause))
 }
+
+#[cfg(test)]
+mod tests;
