@@ -7,19 +7,28 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use patchbay_bench::packets::bed::{Bed, BedOptions};
+use patchbay_bench::packets::bed::{Addresses, Bed, BedOptions};
 use patchbay_bench::packets::systems::{start, start_program};
 use patchbay_bench::packets::vocabulary::{Phones, System, SystemKind, SystemPlan};
 
 /// Nothing on loopback takes this long, whatever else the machine does.
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn loopback() -> Bed {
+fn bed(loopback: bool, addresses: Addresses) -> Bed {
     let options = BedOptions {
-        loopback: true,
+        loopback,
+        addresses,
         ..BedOptions::default()
     };
     Bed::build(&options).unwrap()
+}
+
+fn loopback() -> Bed {
+    bed(true, Addresses::V4)
+}
+
+fn ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false")
 }
 
 fn plan(kind: SystemKind, calls: usize) -> SystemPlan {
@@ -96,14 +105,9 @@ fn forwarded(system: &mut dyn System, wanted: u64) {
     }
 }
 
-// F6
-#[test]
-fn rtpengine_passes_packets() {
-    if !rtpengine_is_there() {
-        return;
-    }
-    let bed = loopback();
-    let mut rtpengine = start(&bed, &plan(SystemKind::Rtpengine, 2)).unwrap();
+/// Two calls through rtpengine on a bed.
+fn rtpengine_passes_packets(bed: &Bed) {
+    let mut rtpengine = start(bed, &plan(SystemKind::Rtpengine, 2)).unwrap();
     assert!(rtpengine.name().starts_with("rtpengine "));
     assert_eq!(rtpengine.engine(), "userspace");
     let phones: Vec<Phones> = (0..2).map(|call| bed.phones(call)).collect();
@@ -112,11 +116,33 @@ fn rtpengine_passes_packets() {
     assert_eq!((relay.len(), told), (2, 2));
     for ((phones, relay), sequence) in phones.iter().zip(&relay).zip(1..) {
         assert_eq!(relay.map(|address| address.ip()), bed.relay_ips());
-        crosses(&sockets(phones), *relay, sequence);
+        let sockets = bed.in_phones(|| sockets(phones)).unwrap();
+        crosses(&sockets, *relay, sequence);
     }
     forwarded(&mut *rtpengine, 8);
     assert!(Path::new(&format!("/proc/{}", rtpengine.pid())).exists());
     assert_eq!(rtpengine.allocations(), None);
+}
+
+// F6
+#[test]
+fn rtpengine_passes_packets_on_loopback() {
+    if rtpengine_is_there() {
+        rtpengine_passes_packets(&loopback());
+    }
+}
+
+// F6
+#[test]
+fn rtpengine_passes_packets_between_namespaces() {
+    if !rustix::process::geteuid().is_root() {
+        assert!(!ci(), "network namespaces need root");
+        eprintln!("skipped: network namespaces need root");
+    } else if rtpengine_is_there() {
+        for addresses in [Addresses::V4, Addresses::V6, Addresses::V4ToV6] {
+            rtpengine_passes_packets(&bed(false, addresses));
+        }
+    }
 }
 
 #[test]

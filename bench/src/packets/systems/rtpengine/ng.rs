@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::bencode::{Value, Writer};
+use crate::packets::vocabulary::Phones;
 
 /// Names of the two interfaces, as rtpengine is told them: the callers' and the callees'.
 pub(super) const INTERFACES: [&str; 2] = ["pub", "priv"];
@@ -13,9 +14,9 @@ pub(super) enum Request<'a> {
     /// Is it there?
     Ping,
     /// A caller's SDP; the answer holds the one for the callee.
-    Offer { call_id: &'a str, phone: SocketAddr },
+    Offer { call_id: &'a str, phones: Phones },
     /// The callee's SDP; the answer holds the one for the caller.
-    Answer { call_id: &'a str, phone: SocketAddr },
+    Answer { call_id: &'a str, phones: Phones },
     /// The call is over.
     Delete { call_id: &'a str },
     /// Counters.
@@ -33,10 +34,14 @@ impl Request<'_> {
                 .text("command", "delete")
                 .text("call-id", call_id)
                 .text("from-tag", "caller"),
-            Request::Offer { call_id, phone } => {
-                media(call_id, phone, &[callers, callees]).text("command", "offer")
-            }
-            Request::Answer { call_id, phone } => media(call_id, phone, &[callees, callers])
+            Request::Offer {
+                call_id,
+                phones: [caller, callee],
+            } => media(call_id, caller, callee, &[callers, callees]).text("command", "offer"),
+            Request::Answer {
+                call_id,
+                phones: [caller, callee],
+            } => media(call_id, callee, caller, &[callees, callers])
                 .text("command", "answer")
                 .text("to-tag", "callee"),
         };
@@ -44,7 +49,7 @@ impl Request<'_> {
     }
 }
 
-fn media(call_id: &str, phone: SocketAddr, direction: &[&str]) -> Writer {
+fn media(call_id: &str, phone: SocketAddr, other: SocketAddr, direction: &[&str]) -> Writer {
     Writer::default()
         .text("call-id", call_id)
         .text("from-tag", "caller")
@@ -52,6 +57,7 @@ fn media(call_id: &str, phone: SocketAddr, direction: &[&str]) -> Writer {
         .text("ICE", "remove")
         .list("direction", direction)
         .list("replace", &["origin", "session-connection"])
+        .text("address-family", family(other))
         .text("transport-protocol", "RTP/AVP")
         .list("rtcp-mux", &["demux"])
         .list("flags", &["trust-address"])
@@ -60,12 +66,17 @@ fn media(call_id: &str, phone: SocketAddr, direction: &[&str]) -> Writer {
 /// The SDP of a phone that takes G.711 (RFC 8866); RTCP is on the port above.
 fn sdp(phone: SocketAddr) -> String {
     let ip = phone.ip();
-    let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+    let family = family(phone);
     format!(
         "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
          m=audio {} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n",
         phone.port()
     )
+}
+
+/// The address family of an address, as SDP calls it.
+fn family(address: SocketAddr) -> &'static str {
+    if address.is_ipv4() { "IP4" } else { "IP6" }
 }
 
 /// An answer.
@@ -134,15 +145,18 @@ mod tests {
 
     #[test]
     fn an_offer_is_a_cookie_and_a_sorted_dictionary() {
+        let phones = ["10.0.0.1:4000", "[fd99::1]:5000"].map(|phone| phone.parse().unwrap());
         let offer = Request::Offer {
             call_id: "c1",
-            phone: "10.0.0.1:4000".parse().unwrap(),
+            phones,
         };
         let datagram = offer.encode(7);
         let reply = Reply::decode(&datagram).unwrap();
         assert_eq!(reply.cookie, 7);
         assert_eq!(reply.body.get("command").unwrap().text(), Some("offer"));
-        assert_eq!(reply.media(), Some("10.0.0.1:4000".parse().unwrap()));
+        assert_eq!(reply.media(), Some(phones[0]));
+        let family = reply.body.get("address-family").and_then(Value::text);
+        assert_eq!(family, Some("IP6"));
         let direction = vec![Value::Bytes(b"pub"), Value::Bytes(b"priv")];
         assert_eq!(reply.body.get("direction"), Some(&Value::List(direction)));
         let Value::Dictionary(entries) = &reply.body else {
@@ -153,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_other_requests_say_what_they_are() {
-        let phone = "[fd99::1]:4000".parse().unwrap();
+        let phones = ["10.0.0.1:4000", "[fd99::1]:5000"].map(|phone| phone.parse().unwrap());
         let call_id = "c1";
         for (request, text) in [
             (Request::Ping, "3 d7:command4:pinge"),
@@ -165,9 +179,11 @@ mod tests {
         ] {
             assert_eq!(String::from_utf8(request.encode(3)).unwrap(), text);
         }
-        let answer = Request::Answer { call_id, phone }.encode(3);
+        let answer = Request::Answer { call_id, phones }.encode(3);
         let answer = Reply::decode(&answer).unwrap();
-        assert_eq!(answer.media(), Some(phone));
+        assert_eq!(answer.media(), Some(phones[1]));
+        let family = answer.body.get("address-family").and_then(Value::text);
+        assert_eq!(family, Some("IP4"));
         assert_eq!(answer.body.get("to-tag").unwrap().text(), Some("callee"));
     }
 

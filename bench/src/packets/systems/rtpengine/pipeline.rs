@@ -221,16 +221,10 @@ impl Client {
 impl Flight {
     fn request(&self) -> Request<'_> {
         let call_id = &self.call_id;
-        let [caller, callee] = self.phones;
+        let phones = self.phones;
         match self.step {
-            Step::Offer => Request::Offer {
-                call_id,
-                phone: caller,
-            },
-            Step::Answer => Request::Answer {
-                call_id,
-                phone: callee,
-            },
+            Step::Offer => Request::Offer { call_id, phones },
+            Step::Answer => Request::Answer { call_id, phones },
             Step::Delete => Request::Delete { call_id },
         }
     }
