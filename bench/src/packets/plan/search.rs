@@ -23,6 +23,9 @@ const GROW_NEAR: f64 = 1.2;
 const LOWER: f64 = 0.97;
 /// A run that loses no more than this gets a second chance.
 const SLIGHT_LOSS: f64 = 0.03;
+/// A generator that is late is not at its limit as long as it sends more when it is asked for more:
+/// at least this share of the growth.
+const RISES: f64 = 0.4;
 /// Runs that must carry the rate found.
 const CONFIRMING: u32 = 2;
 /// After so many runs the best that is known has to do.
@@ -61,6 +64,8 @@ pub struct Search {
     grow: f64,
     second_chance: bool,
     limited: bool,
+    /// Packets a second that the generator was last asked for, at another rate, and that it sent.
+    sent: Option<[u64; 2]>,
     confirming: Option<Confirming>,
     runs: usize,
 }
@@ -83,6 +88,7 @@ impl Search {
             grow: if near.is_some() { GROW_NEAR } else { GROW },
             second_chance: false,
             limited: false,
+            sent: None,
             confirming: None,
             runs: 0,
         }
@@ -136,6 +142,7 @@ impl Search {
     }
 
     fn narrow(&mut self, seen: Seen) {
+        let seen = self.unless_it_rises(seen);
         let slight = match seen {
             Seen::Carried => false,
             Seen::Behind(_) => true,
@@ -152,7 +159,8 @@ impl Search {
             Seen::Behind(sent) => {
                 // What it did send was carried, and it will not send more.
                 self.limited = true;
-                let reached = sent.min(self.rate).max(self.carried.unwrap_or(0));
+                let before = self.sent.map_or(0, |[_, sent]| sent);
+                let reached = sent.max(before).min(self.rate);
                 self.start_confirming(reached, 0);
                 return;
             }
@@ -175,6 +183,26 @@ impl Search {
             }
             (None, None) => {}
         }
+    }
+
+    /// A machine that is busy with something else makes the generator late at any rate. It is at its
+    /// limit only if asking for more brings no more; and once the relay has lost packets the limit
+    /// is the relay's.
+    fn unless_it_rises(&mut self, seen: Seen) -> Seen {
+        let sent = match seen {
+            Seen::Carried => self.rate,
+            Seen::Behind(sent) => sent,
+            Seen::Lossy(_) => return seen,
+        };
+        let rises = self.sent.is_none_or(|[asked_before, sent_before]| {
+            let asked = self.rate as f64 / asked_before.max(1) as f64;
+            sent as f64 >= sent_before as f64 * (1.0 + (asked - 1.0) * RISES)
+        });
+        if seen == Seen::Carried || rises || self.lossy.is_some() {
+            self.sent = Some([self.rate, sent]);
+            return Seen::Carried;
+        }
+        seen
     }
 
     fn start_confirming(&mut self, rate: u64, carried: u32) {
@@ -244,6 +272,33 @@ mod tests {
                 "{rate} with noise in each {each}th run"
             );
         }
+    }
+
+    #[test]
+    fn a_generator_that_is_often_away_is_not_at_its_limit() {
+        for (near, away) in [(None, 2), (None, 3), (Some(60_000), 2), (Some(70_000), 4)] {
+            often_away(near, away);
+        }
+    }
+
+    fn often_away(near: Option<u64>, away: u64) {
+        let mut search = Search::new(near);
+        while let Next::Try(rate) = search.next() {
+            let seen = if rate > 95_000 {
+                Seen::Lossy(1.0 - 95_000.0 / rate as f64)
+            } else {
+                Seen::Behind(rate - rate / away)
+            };
+            search.tell(seen);
+        }
+        let Next::Found(found) = search.next() else {
+            unreachable!("{search:?}")
+        };
+        assert!(!found.generator_limited && found.confirmed, "{found:?}");
+        assert!(
+            (91_000..=95_000).contains(&found.packets_per_s),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -81,15 +81,12 @@ pub(super) fn sentence(ratio: &Ratio) -> String {
     // At one and the same load the rates say nothing.
     let own_rate = matches!(ratio.load, LoadName::High | LoadName::Share(_));
     if let Some(rate) = ratio.spread.rate.as_ref().filter(|_| own_rate) {
-        let at_least = if ratio.rate_is_lower_bound {
-            "at least "
+        let words = part(rate, "the rate", "lower rate", "rate");
+        parts.push(if ratio.rate_is_lower_bound {
+            format!("{words} (ours at the generator's limit)")
         } else {
-            ""
-        };
-        parts.push(format!(
-            "{at_least}{}",
-            part(rate, "the rate", "lower rate", "rate")
-        ));
+            words
+        });
     }
     if let Some(p99) = &ratio.spread.p99 {
         parts.push(part(p99, "lower p99", "higher p99", "p99"));

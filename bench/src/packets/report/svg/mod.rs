@@ -45,6 +45,14 @@ pub(super) fn chart(report: &Report) -> String {
         (_, reps) => format!("Bars: medians of {reps} repetitions. Strokes: lowest and highest."),
     };
     let note = format!("{how} CPU counts the relay and the kernel's work for its packets.");
+    let noisy = |row: &&Row| row.remarks.iter().any(|remark| remark.contains("noisy"));
+    let note = match report.runs.iter().filter(noisy).count() {
+        0 => note,
+        count => format!(
+            "{note} The machine was noisy in {count} of {} rows: measure again.",
+            report.runs.len()
+        ),
+    };
     let at = [MARGIN + 8.0, height - 18.0];
     canvas.text(at, &note, Font::new(12.0, FAINT), Anchor::Start);
     canvas.finish(width, height, &title)

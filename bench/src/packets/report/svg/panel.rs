@@ -286,13 +286,12 @@ impl Across {
     }
 }
 
-/// A value in few characters: `158k`, `5 012`, `103`, `8.7`.
+/// A value in few characters: `158k`, `34 100`, `103`, `8.7`.
 fn short(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
         value if value >= 999_500.0 => format!("{:.2}M", value / 1e6),
         value if value >= 99_950.0 => format!("{:.0}k", value / 1e3),
-        value if value >= 20_000.0 => format!("{:.1}k", value / 1e3).replace(".0k", "k"),
         value if value >= 10.0 => whole(value),
         value => format!("{value:.1}").trim_end_matches(".0").to_owned(),
     }
@@ -310,7 +309,7 @@ mod tests {
             (8.74, "8.7"),
             (103.2, "103"),
             (5012.0, "5 012"),
-            (25_000.0, "25k"),
+            (25_000.0, "25 000"),
             (158_400.0, "158k"),
             (1_580_000.0, "1.58M"),
         ] {
