@@ -93,10 +93,12 @@ fn runs(rows: &[Row], paint: Paint) -> String {
         ("allocations", Align::Right),
         ("KB/call + kernel", Align::Right),
     ]);
+    let mut neighbours = rows.windows(2);
+    let several = neighbours.any(|pair| matches!(pair, [a, b] if a.contender != b.contender));
     let mut before: Option<&Row> = None;
     for row in rows {
         let same = before.is_some_and(|b| (b.calls, b.load) == (row.calls, row.load));
-        if before.is_some() && !same {
+        if before.is_some() && !same && several {
             grid.row(Vec::new());
         }
         grid.row(cells(row, !same));
