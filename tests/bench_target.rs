@@ -22,8 +22,13 @@ struct Target {
 
 impl Target {
     fn start(system: &str, ips: [&str; 2]) -> Target {
+        Target::with_room(system, ips, 4)
+    }
+
+    fn with_room(system: &str, ips: [&str; 2], calls: u64) -> Target {
+        let calls = calls.to_string();
         let mut process = Command::new(PATCHBAY)
-            .args(["bench", "target", "--system", system, "--calls", "4"])
+            .args(["bench", "target", "--system", system, "--calls", &calls])
             .args(["--engine", "uring", "--ips", &ips.join(",")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -163,7 +168,18 @@ fn the_bare_one_passes_packets() {
 }
 
 #[test]
-fn one_that_cannot_start_says_why() {
+fn one_without_room_for_its_calls_says_so_at_once() {
+    for (system, limit) in [("patchbay", "max_pairs"), ("bare", "RLIMIT_NOFILE")] {
+        // More than any kernel gives files for.
+        let mut target = Target::with_room(system, ["127.0.0.1", "127.0.0.2"], 1 << 40);
+        let failed = target.line();
+        let why = failed["failed"].as_str().unwrap();
+        assert!(why.contains(limit), "{failed}");
+    }
+}
+
+#[test]
+fn one_that_cannot_open_a_call_says_why() {
     for system in ["patchbay", "bare"] {
         // Documentation addresses (RFC 5737) are nobody's.
         let mut target = Target::start(system, ["192.0.2.1", "192.0.2.2"]);

@@ -9,7 +9,7 @@ use patchbay_relay::engine::{
     CommandError, Engine, EngineConfig, OpenError, PairId, PairSpec, Remote, Side,
 };
 
-use super::serve::Relay;
+use super::serve::{Relay, allow_files};
 use super::wire::Counts;
 use super::{RelayArgs, churn};
 use crate::packets::BenchError;
@@ -40,6 +40,9 @@ impl Patchbay {
                 "there is no engine {engine}, only {ENGINE}"
             )));
         }
+        // The engine goes to the limit by itself; the privileged may go beyond. What comes of it
+        // is seen in the engine's capacity.
+        let _ = allow_files(4 * (args.calls + churn::ROOM) as u64);
         let config = EngineConfig {
             threads: args.threads,
             cpus: args.cpus.clone(),
@@ -49,6 +52,13 @@ impl Patchbay {
             ..EngineConfig::default()
         };
         let engine = Engine::start(config).map_err(failed)?;
+        let capacity = engine.totals().pairs_capacity;
+        if capacity < args.calls {
+            return Err(BenchError::Relay(format!(
+                "{} calls were asked for and {capacity} fit: raise RLIMIT_NOFILE (ulimit -n)",
+                args.calls
+            )));
+        }
         Ok(Self {
             engine,
             local: args.ips,
