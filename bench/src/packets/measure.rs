@@ -320,10 +320,12 @@ impl Spent {
     fn between(before: Reading, after: Reading, bed: &Bed, counted: &Counted) -> Self {
         let cpu = after.cpu.since(&before.cpu);
         let relay = after.relay.since(&before.relay);
-        let wall = after.at.duration_since(before.at).as_secs_f64();
+        let wall = after.at.duration_since(before.at);
+        let cores = bed.cores().relay.len();
+        let busy = relay.busy(cores, wall);
+        let wall = wall.as_secs_f64();
         // Readings stand a little outside of the load.
         let scale = wall / counted.elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
-        let busy = relay.busy();
         let mut remarks = Vec::new();
         let stolen = relay
             .stolen()
@@ -334,7 +336,7 @@ impl Spent {
                 "too noisy to trust: the host took {share:.1} % of a core during the run"
             ));
         }
-        let ours = cpu.total().as_secs_f64() / (wall * bed.cores().relay.len() as f64);
+        let ours = cpu.total().as_secs_f64() / (wall * cores as f64);
         let others = busy.unwrap_or(0.0) - ours;
         if bed.is_veth() && !bed.cores().shared() && others > OTHERS {
             let share = others * 100.0;

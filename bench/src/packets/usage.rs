@@ -117,10 +117,12 @@ impl Ticks {
         }
     }
 
-    /// Share in use by this machine, 0 to 1.
-    pub fn busy(&self) -> Option<f64> {
-        let used = self.all.saturating_sub(self.idle + self.stolen);
-        (self.all > 0).then(|| used as f64 / self.all as f64)
+    /// Share in use of so many cores in that time, 0 to 1. Only the idle time is exact: the
+    /// kernel guesses the others by what it finds at its ticks.
+    pub fn busy(&self, cores: usize, time: Duration) -> Option<f64> {
+        let per_second = rustix::param::clock_ticks_per_second() as f64;
+        let all = time.as_secs_f64() * cores as f64 * per_second;
+        (self.all > 0 && all > 0.0).then(|| (1.0 - self.idle as f64 / all).max(0.0))
     }
 
     /// Share that the host took for others, 0 to 1.
@@ -231,9 +233,12 @@ mod tests {
         let both = Ticks::parse(text, &[0, 1]);
         assert_eq!((both.idle, both.stolen, both.all), (67, 3, 108));
         let one = Ticks::parse(text, &[0]);
-        assert_eq!(one.busy(), Some(0.33));
+        assert_eq!(one.busy(1, Duration::from_secs(1)), Some(0.35));
         assert_eq!(one.stolen(), 0.02);
-        assert_eq!(Ticks::parse(text, &[7]).busy(), None);
+        assert_eq!(
+            Ticks::parse(text, &[7]).busy(1, Duration::from_secs(1)),
+            None
+        );
         assert_eq!(both.since(&one).all, 8);
     }
 

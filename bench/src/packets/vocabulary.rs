@@ -52,12 +52,32 @@ pub struct Load {
     pub packets_per_s: u64,
     /// For how long.
     pub duration: Duration,
-    /// Packets that leave back to back: 1 is as even as can be.
+    /// Packets that leave back to back: 1 is as even as can be; 0 as many as are due in
+    /// [`MODERATION`], as a network card that moderates its interrupts presents them.
     pub burst: u32,
     /// RTP payload of an audio packet, in bytes.
     pub payload_bytes: usize,
     /// Time that an audio packet's payload stands for.
     pub ptime: Duration,
+}
+
+/// A network card that moderates its interrupts presents together what comes in this time. Where
+/// an interrupt is expensive, as in virtual machines, packets one by one cost mostly interrupts.
+pub const MODERATION: Duration = Duration::from_micros(100);
+/// Most packets that it presents together.
+const MOST_AT_ONCE: u64 = 32;
+
+impl Load {
+    /// Packets that leave back to back, at least 1.
+    #[must_use]
+    pub fn at_once(&self) -> u32 {
+        if self.burst > 0 {
+            return self.burst;
+        }
+        let micros = u64::try_from(MODERATION.as_micros()).unwrap_or(u64::MAX);
+        let due = self.packets_per_s.saturating_mul(micros) / 1_000_000;
+        u32::try_from(due.clamp(1, MOST_AT_ONCE)).unwrap_or(1)
+    }
 }
 
 /// What a generator sent and what came out.
@@ -216,4 +236,28 @@ pub struct SystemPlan {
     pub threads: usize,
     /// Calls that it must have room for.
     pub calls: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_what_a_card_presents_together() {
+        let at_once = |packets_per_s, burst| {
+            let load = Load {
+                packets_per_s,
+                duration: Duration::from_secs(1),
+                burst,
+                payload_bytes: 160,
+                ptime: Duration::from_millis(20),
+            };
+            load.at_once()
+        };
+        assert_eq!(at_once(80_000, 1), 1);
+        assert_eq!(at_once(80_000, 5), 5);
+        assert_eq!(at_once(2000, 0), 1);
+        assert_eq!(at_once(80_000, 0), 8);
+        assert_eq!(at_once(u64::MAX, 0), 32);
+    }
 }

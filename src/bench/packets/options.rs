@@ -106,8 +106,8 @@ struct TrafficCli {
     /// Milliseconds of sound in a packet
     #[arg(long, value_name = "MS", default_value_t = 20)]
     ptime: u64,
-    /// Packets that leave back to back
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Packets that leave back to back; 0 as many as a network card presents at once: those of 100 µs, at most 32
+    #[arg(long, value_name = "N", default_value_t = 0)]
     burst: u32,
     /// What is in the calls; with video every other one carries packets of 1,100 bytes
     #[arg(

@@ -375,7 +375,7 @@ impl Generator for Live<'_> {
     fn run(&mut self, load: &Load, progress: &mut dyn FnMut(SoFar)) -> Result<Counted, BenchError> {
         self.next_run();
         self.shape(load)?;
-        let orders = self.orders(load.packets_per_s, load.burst, load.duration, false);
+        let orders = self.orders(load.packets_per_s, load.at_once(), load.duration, false);
         let outcome = self.fire(&orders, progress)?;
         let wanted = u128::from(load.packets_per_s) * outcome.elapsed.as_nanos() / 1_000_000_000;
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);

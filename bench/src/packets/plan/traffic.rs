@@ -23,7 +23,7 @@ pub struct Traffic {
     pub payload_bytes: usize,
     /// Time that it stands for, 1 to 200 ms.
     pub ptime: Duration,
-    /// Packets that leave back to back, 1 to [`MAX_BURST`].
+    /// Packets that leave back to back, up to [`MAX_BURST`]; 0 as [`Load::burst`] says.
     pub burst: u32,
     /// Every other call carries packets of video's size.
     pub video: bool,
@@ -36,12 +36,12 @@ pub struct Traffic {
 }
 
 impl Default for Traffic {
-    /// G.711 at 20 ms, one packet after the other, one thread.
+    /// G.711 at 20 ms, as a network card presents it, one thread.
     fn default() -> Self {
         Self {
             payload_bytes: 160,
             ptime: Duration::from_millis(20),
-            burst: 1,
+            burst: 0,
             video: false,
             rtcp: false,
             churn: None,
@@ -70,9 +70,9 @@ impl Traffic {
                 "ptime is {ptime} ms, allowed are {first} to {last}"
             ));
         }
-        if !(1..=MAX_BURST).contains(&self.burst) {
+        if self.burst > MAX_BURST {
             let burst = self.burst;
-            return bad(format!("burst is {burst}, allowed are 1 to {MAX_BURST}"));
+            return bad(format!("burst is {burst}, allowed are 0 to {MAX_BURST}"));
         }
         match self.churn {
             Some(churn) if !(1..=MAX_CHURN).contains(&churn) => {
@@ -192,7 +192,13 @@ mod tests {
                 },
                 "ptime is 0 ms, allowed are 1 to 200",
             ),
-            (Traffic { burst: 0, ..usual }, "burst"),
+            (
+                Traffic {
+                    burst: MAX_BURST + 1,
+                    ..usual
+                },
+                "burst",
+            ),
             (
                 Traffic {
                     churn: Some(0),

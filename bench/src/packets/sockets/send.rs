@@ -128,7 +128,7 @@ impl<'a> Sender<'a> {
         let start = self.shared.now();
         let duration = u64::try_from(load.duration.as_nanos()).unwrap_or(u64::MAX);
         let end = start.saturating_add(duration);
-        let mut pace = Pace::new(load.packets_per_s, load.burst, start);
+        let mut pace = Pace::new(load.packets_per_s, load.at_once(), start);
         loop {
             let now = self.shared.now();
             if now >= end {
