@@ -24,6 +24,11 @@ fn a_burst_larger_than_the_buffers_arrives_whole_and_in_order() {
     let engine = Engine::start(config).unwrap();
     let flows = 2 * BUFFERS_PER_THREAD / PACKETS_PER_FLOW;
     let calls: Vec<_> = (0..flows).map(|_| call(&engine)).collect();
+    for (client, agent, pair) in &calls {
+        let [at_client, at_agent] = pair.local;
+        let hello = packet(1, 172);
+        assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &hello);
+    }
     let mut set = CpuSet::new();
     set.set(cpu);
     sched_setaffinity(None, &set).unwrap();
@@ -43,6 +48,6 @@ fn a_burst_larger_than_the_buffers_arrives_whole_and_in_order() {
     let totals = engine.totals();
     assert_eq!(
         (totals.forwarded(), totals.drops.total()),
-        (u64::from(flows * PACKETS_PER_FLOW), 0)
+        (u64::from(flows * (PACKETS_PER_FLOW + 1)), 0)
     );
 }

@@ -8,7 +8,9 @@ use std::net::UdpSocket;
 #[test]
 fn a_phone_that_is_gone_for_a_while_is_heard_again() {
     let engine = engine(16_100, 16_199);
-    let (client, agent) = (Phone::new(V4), Phone::new(V4));
+    // An address of its own, so that nobody takes the agent's port while it is free.
+    let alone = "127.0.0.98".parse().unwrap();
+    let (client, agent) = (Phone::new(V4), Phone::new(alone));
     let pair = engine.open(PairSpec::new(V4, V4)).unwrap();
     engine
         .set_remote(pair.id, Side::Client, client.remote())

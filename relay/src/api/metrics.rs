@@ -133,6 +133,18 @@ fn threads(registry: &mut Registry, totals: &EngineTotals, health: &[ThreadHealt
         alive.get_or_create(&label).set(i64::from(thread.alive));
     }
     registry.register("thread_alive", "1 while a packet thread runs", alive);
+    let waiting = Family::<Labels, Gauge>::default();
+    for thread in health {
+        let label = vec![("thread", thread.thread.to_string())];
+        waiting
+            .get_or_create(&label)
+            .set(i64::try_from(thread.waiting).unwrap_or(i64::MAX));
+    }
+    registry.register(
+        "thread_commands_waiting",
+        "Changes of a packet thread's table that wait to be made",
+        waiting,
+    );
     labelled(
         registry,
         (

@@ -175,6 +175,7 @@ impl Engine {
             cpu: self.inner.cpu(thread),
             alive: seat.is_up(),
             stays_down: matches!(seat.life, Life::Down),
+            waiting: seat.mailbox.waiting(),
             failure: seat.failure.clone(),
             pairs: seat.rows.used(),
             restarts: seat.restarts.total(),

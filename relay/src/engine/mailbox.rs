@@ -184,6 +184,11 @@ impl Mailbox {
         self.commands.is_empty() && self.closes.is_empty()
     }
 
+    /// Commands and closings that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.commands.len() + self.closes.len()
+    }
+
     /// Reports a row as closed: sockets gone, ports free.
     pub fn report_closed(&self, row: u32) {
         // Cannot be full: it has a place for each row.

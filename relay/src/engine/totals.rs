@@ -163,6 +163,9 @@ pub struct ThreadHealth {
     pub alive: bool,
     /// Whether it does not run and is not started again, since it died too often.
     pub stays_down: bool,
+    /// Changes of its table that wait to be made, at most
+    /// [`patchbay_route::limits::MAX_COMMANDS`] and one for each pair.
+    pub waiting: usize,
     /// Why it does not run, or why the thread before it died.
     pub failure: Option<String>,
     /// Pairs it carries; 0 when it is dead, since they are lost.

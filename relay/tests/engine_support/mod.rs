@@ -101,6 +101,9 @@ pub fn call(engine: &Engine) -> (Phone, Phone, OpenPair) {
     engine
         .set_remote(pair.id, Side::Agent, agent.remote())
         .unwrap();
+    wait_for("the packet threads to know of it", || {
+        engine.health().iter().all(|thread| thread.waiting == 0)
+    });
     (client, agent, pair)
 }
 

@@ -12,6 +12,7 @@ mod address;
 mod buffers;
 mod closing;
 mod ears;
+mod gather;
 mod lanes;
 mod message;
 pub mod probe;
