@@ -9,7 +9,7 @@ use rustix::process::Pid;
 
 use super::cores::set_of;
 use super::namespace::{Namespace, PREFIX, remove_leftovers, run};
-use super::sysctl::Raised;
+use super::sysctl::{Raised, allow_files};
 use super::{Addresses, Cores};
 use crate::packets::BenchError;
 use crate::packets::vocabulary::Phones;
@@ -56,6 +56,7 @@ impl Veth {
     pub fn build(addresses: Addresses, cores: Cores) -> Result<Self, BenchError> {
         static BEDS: AtomicU32 = AtomicU32::new(0);
         remove_leftovers();
+        allow_files();
         let (pid, bed) = (std::process::id(), BEDS.fetch_add(1, Relaxed) % 1000);
         let name = |side: char| format!("{PREFIX}{pid}-{bed}-{side}");
         let veth = Self {
