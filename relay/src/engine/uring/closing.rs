@@ -12,7 +12,7 @@ use patchbay_route::flow::{Component, FLOWS, Flow, Side};
 use patchbay_route::pair::{PairId, Remote};
 
 use super::message::ask_for_stamps;
-use super::ring::{Patience, Receive};
+use super::ring::Receive;
 use super::row::{Ear, Phase, Row, SocketState, slot};
 use super::worker::{Failure, Worker};
 use crate::engine::cells::PairCells;
@@ -187,7 +187,7 @@ impl Worker {
     pub(super) fn dismantle(mut self) -> Result<(), Failure> {
         self.ring.unwatch()?;
         while self.bell_armed {
-            self.ring.wait(Patience::default())?;
+            self.ring.wait(None)?;
             while let Some(event) = self.ring.next() {
                 if let super::ring::Event::Woken { armed } = event {
                     self.bell_armed = armed;

@@ -12,7 +12,6 @@ mod address;
 mod buffers;
 mod closing;
 mod ears;
-mod gather;
 mod lanes;
 mod message;
 pub mod probe;

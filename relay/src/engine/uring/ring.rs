@@ -10,7 +10,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::{IoUring, cqueue, opcode, types};
@@ -28,19 +27,6 @@ const BUFFERS: u32 = BUFFERS_PER_THREAD as u32 + MESSAGE_BUFFERS_PER_THREAD as u
 /// Entries of the completion queue: more than one wake-up can yield, which is one for each
 /// buffer, and the ends of receives and the like.
 const COMPLETIONS: u32 = 4 * BUFFERS;
-
-/// Events that end the gathering of events early.
-const GATHERED: usize = 128;
-
-/// How long to wait for events.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Patience {
-    /// For this many microseconds many events are waited for, then for one. Where the kernel
-    /// cannot (before 6.12), one is waited for.
-    pub gather_us: Option<u32>,
-    /// After this many nanoseconds none is waited for.
-    pub longest_ns: Option<u64>,
-}
 
 /// What happened.
 #[derive(Debug)]
@@ -139,7 +125,6 @@ pub struct Ring {
     buffers: Buffers,
     addresses: Addresses,
     layout: Layout,
-    can_gather: bool,
     /// Buffers of sends that are queued and not submitted.
     unsent: Vec<Buffer>,
 }
@@ -158,7 +143,6 @@ impl Ring {
             .map_err(|e| ("socket table", e))?;
         let buffers = Buffers::new(&io.submitter()).map_err(|e| ("packet buffers", e))?;
         Ok(Ring {
-            can_gather: io.params().is_feature_min_timeout(),
             io,
             buffers,
             addresses: Addresses::new(slots),
@@ -320,28 +304,18 @@ impl Ring {
         self.enter(0)
     }
 
-    /// Submits what is queued, and waits as `patience` says.
+    /// Submits what is queued, and waits until there is an event, or for that many nanoseconds.
     ///
     /// # Errors
     /// The kernel refuses to go on.
-    pub fn wait(&mut self, patience: Patience) -> io::Result<()> {
-        let gather = patience.gather_us.filter(|_| self.can_gather);
-        if gather.is_none() && patience.longest_ns.is_none() {
+    pub fn wait(&mut self, longest_ns: Option<u64>) -> io::Result<()> {
+        let Some(ns) = longest_ns else {
             return self.enter(1);
-        }
+        };
         self.buffers.publish();
-        let longest = Duration::from_nanos(patience.longest_ns.unwrap_or(0));
-        let limit = types::Timespec::from(longest);
-        let mut args = types::SubmitArgs::new();
-        let mut want = 1;
-        if patience.longest_ns.is_some() {
-            args = args.timespec(&limit);
-        }
-        if let Some(us) = gather {
-            args = args.min_wait_usec(us);
-            want = GATHERED;
-        }
-        let entered = self.io.submitter().submit_with_args(want, &args);
+        let limit = types::Timespec::from(std::time::Duration::from_nanos(ns));
+        let args = types::SubmitArgs::new().timespec(&limit);
+        let entered = self.io.submitter().submit_with_args(1, &args);
         self.entered(entered)
     }
 

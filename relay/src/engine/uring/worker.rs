@@ -10,9 +10,8 @@ use patchbay_route::flow::{FLOWS, Flow};
 use patchbay_route::verdict::{Decision, DropReason, Verdict};
 
 use super::buffers::Buffer;
-use super::gather::Gather;
 use super::lanes::Lane;
-use super::ring::{Event, Patience, Receive, Ring, To};
+use super::ring::{Event, Receive, Ring, To};
 use super::row::{Phase, Row, slot, unslot};
 use crate::engine::allocations;
 use crate::engine::clock::{Clock, wall_ns};
@@ -55,7 +54,6 @@ pub struct Worker {
     pub(super) now: u64,
     clock: Clock,
     strangers: Strangers,
-    gather: Gather,
     /// When the kernel got the datagram that is this batch's sample.
     sample: Option<u64>,
     next_sample: u64,
@@ -79,7 +77,6 @@ impl Worker {
             now: clock.now(),
             clock,
             strangers: Strangers::new(RandomState::new().hash_one(rows)),
-            gather: Gather::default(),
             sample: None,
             next_sample: 0,
             allocated_at_start: 0,
@@ -94,29 +91,16 @@ impl Worker {
         self.watch_bell()?;
         self.allocated_at_start = allocations::of_this_thread();
         while !(self.stopping && self.table.is_empty()) {
-            self.ring.wait(self.patience())?;
+            let until = self.deaf_until.map(|until| until.saturating_sub(self.now));
+            self.ring.wait(until)?;
             self.now = self.clock.now();
             self.mailbox.cells.batches.add(1);
             while let Some(event) = self.ring.next() {
                 self.handle(event)?;
             }
             self.end_batch()?;
-            // What was queued is sent here, and not with the wait, to know how long it took.
-            self.ring.submit()?;
-            self.gather.note(self.now, self.clock.now());
         }
         self.dismantle()
-    }
-
-    /// How long the next wait may be.
-    fn patience(&self) -> Patience {
-        let deaf = self.deaf_until.map(|until| until.saturating_sub(self.now));
-        // Calls that come and go do not wait for packets.
-        let gather = self.gather.patience_us();
-        Patience {
-            gather_us: gather.filter(|_| self.mailbox.is_empty()),
-            longest_ns: deaf,
-        }
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Failure> {
