@@ -156,6 +156,12 @@ fn threads(registry: &mut Registry, totals: &EngineTotals, health: &[ThreadHealt
             .iter()
             .map(|thread| (thread.thread.to_string(), thread.restarts)),
     );
+    counter(
+        registry,
+        "floods",
+        "Times that a media port took in more than its window allows, and was not heard until it ended",
+        totals.threads.iter().map(|thread| thread.floods).sum(),
+    );
     if allocations::is_counted() {
         counter(
             registry,
