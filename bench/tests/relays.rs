@@ -44,9 +44,8 @@ fn plan(kind: SystemKind, calls: usize) -> SystemPlan {
 fn rtpengine_is_there() -> bool {
     let there = Command::new("rtpengine").arg("--version").output().is_ok();
     if !there {
-        let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
         assert!(
-            !ci,
+            !ci(),
             "rtpengine is missing (apt-get install rtpengine-daemon)"
         );
         eprintln!("skipped: rtpengine is missing (apt-get install rtpengine-daemon)");
