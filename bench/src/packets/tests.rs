@@ -1,3 +1,5 @@
 //! What the tests of several parts need.
 
 pub mod little;
+#[path = "../../tests/support/needs.rs"]
+pub mod needs;

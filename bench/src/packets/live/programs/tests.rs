@@ -7,6 +7,7 @@ use std::process::Command;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::packets::tests::needs;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -28,32 +29,35 @@ fn the_object_was_made_of_the_source() {
     assert!(contains(&sum), "run scripts/build-bpf");
 }
 
-/// Another compiler makes other code of it: only the same one can say whether it is the same.
+/// Another compiler makes other instructions of it: only the same one can say whether it is the
+/// same object. Any compiler can say whether the source is free of warnings.
 #[test]
 fn the_same_compiler_makes_the_same_object() {
-    let Ok(asked) = Command::new("clang").arg("-dumpversion").output() else {
+    let Some(version) = needs::program("clang", "-dumpversion", "clang") else {
         return;
     };
-    let version = String::from_utf8(asked.stdout).unwrap();
-    if !contains(&format!(" clang {}", version.trim())) {
-        return;
-    }
     let object = std::env::temp_dir().join(format!("load-{}.bpf.o", std::process::id()));
     let script = root().join("scripts/build-bpf");
-    assert!(
-        Command::new(script)
-            .arg(&object)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let made = Command::new(script).arg(&object).status().unwrap();
+    assert!(made.success(), "clang {version} takes the source");
     let made = std::fs::read(&object).unwrap();
     std::fs::remove_file(&object).unwrap();
-    assert_eq!(made, OBJECT, "run scripts/build-bpf");
+    if contains(&format!(" clang {version}")) {
+        assert_eq!(made, OBJECT, "run scripts/build-bpf");
+    } else {
+        eprintln!(
+            "skipped: another clang than {version} made the object, so that its instructions were \
+             not compared; compiled without a warning, and compared by the test beside this one, \
+             was the source"
+        );
+    }
 }
 
 #[test]
 fn the_kernel_takes_the_programs() {
+    if !needs::root() {
+        return;
+    }
     let mut gun = Gun::load(3, 1).unwrap();
     let entry = [7; 64];
     gun.set_way(2, &entry).unwrap();
