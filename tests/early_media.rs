@@ -4,37 +4,31 @@ use crate::support;
 
 use std::time::Duration;
 
-use support::{AGENT, CALL, CALLER, Centre, Media, SOON, Sipp, have};
+use support::{AGENT, CALL, Media, SOON, Stage};
 
 // B6 B7
 #[test]
 fn the_caller_hears_one_fork_at_a_time_and_the_one_that_answers_has_the_call() {
-    if !have(&["sipp"]) {
+    let Some(stage) = Stage::set() else {
         return;
-    }
-    let centre = Centre::start();
-    let agent_at = centre.declare_anna();
-    let carla = Media::open(CALLER, &centre.ports);
-    let (first, second) = (
-        Media::open(AGENT, &centre.ports),
-        Media::open(AGENT, &centre.ports),
-    );
-    let agent = Sipp::agent("agent_forks.xml", agent_at, &centre)
-        .media(&first)
+    };
+    let (carla, first) = (&stage.carla, &stage.anna);
+    let second = &Media::open(AGENT, &stage.centre.ports);
+    let agent = stage
+        .agent("agent_forks.xml")
         .word("first_port", first.address().port().to_string())
-        .word("second_port", second.address().port().to_string())
-        .hold(Duration::from_secs(3))
-        .start();
-    let caller = Sipp::caller("caller_hears_forks.xml", CALLER, &centre)
-        .media(&carla)
-        .hold(Duration::from_secs(3))
-        .start();
-    let offer = agent.receives("an INVITE", SOON, |sip| sip.is_request("INVITE"));
-    let to_carla = offer.audio().expect("an offer with audio");
+        .word("second_port", second.address().port().to_string());
+    let call = stage.call(
+        agent.hold(Duration::from_secs(3)),
+        stage
+            .caller("caller_hears_forks.xml")
+            .hold(Duration::from_secs(3)),
+    );
+    let to_carla = call.to_carla();
     let heard = |fork: &Media| carla.intact_from(fork.ssrc()).len();
     let progress = |number: usize| {
         support::until("early media", CALL, || {
-            let seen = caller.messages();
+            let seen = call.caller.messages();
             let mut early = support::sipp::received(&seen).filter(|sip| sip.status() == Some(183));
             early.nth(number).cloned()
         })
@@ -52,25 +46,23 @@ fn the_caller_hears_one_fork_at_a_time_and_the_one_that_answers_has_the_call() {
     carla.talk(to_anna, 1, 5);
     second.wait_intact(carla.ssrc(), 5, SOON);
     assert_eq!(
-        heard(&first),
+        heard(first),
         10,
         "the first is not heard while the second is"
     );
     assert!(first.arrived().is_empty());
 
-    caller.answered();
+    call.caller.answered();
     second.talk(to_carla, 11, 5);
     first.talk(to_carla, 16, 10);
     carla.talk(to_anna, 6, 10);
     carla.wait_intact(first.ssrc(), 20, SOON);
     first.wait_intact(carla.ssrc(), 10, SOON);
-    assert_eq!(heard(&second), 10, "the one that did not answer is silent");
+    assert_eq!(heard(second), 10, "the one that did not answer is silent");
     assert_eq!(second.intact_from(carla.ssrc()).len(), 5);
-    let session = &centre.relay_sessions()[0];
+    let session = &stage.centre.relay_sessions()[0];
     let dropped = session["pairs"][0]["agent"]["dropped"].as_u64();
     assert!(dropped >= Some(10), "drops are counted: {session}");
 
-    caller.succeeds(CALL);
-    agent.succeeds(SOON);
-    centre.wait_empty();
+    call.ends();
 }

@@ -4,29 +4,22 @@ use crate::support;
 
 use std::time::Duration;
 
-use support::{AGENT, CALL, CALLER, Centre, Media, SOON, STRANGER, Sipp, have};
+use support::{Media, SOON, STRANGER, Stage};
 
 // G6 A6 B7
 #[test]
 fn a_stranger_neither_hears_a_call_nor_speaks_into_it() {
-    if !have(&["sipp"]) {
+    let Some(stage) = Stage::set() else {
         return;
-    }
-    let centre = Centre::start();
-    let agent_at = centre.declare_anna();
-    let carla = Media::open(CALLER, &centre.ports);
-    let anna = Media::open(AGENT, &centre.ports);
-    let stranger = Media::open(STRANGER, &centre.ports);
-    let agent = Sipp::agent("agent.xml", agent_at, &centre)
-        .media(&anna)
-        .start();
-    let caller = Sipp::caller("caller.xml", CALLER, &centre)
-        .media(&carla)
-        .hold(Duration::from_secs(5))
-        .start();
-    let to_anna = caller.answered().audio().expect("an answer with audio");
-    let offer = agent.receives("an INVITE", SOON, |sip| sip.is_request("INVITE"));
-    let to_carla = offer.audio().expect("an offer with audio");
+    };
+    let (carla, anna) = (&stage.carla, &stage.anna);
+    let stranger = Media::open(STRANGER, &stage.centre.ports);
+    let caller = stage.caller("caller.xml");
+    let call = stage.call(
+        stage.agent("agent.xml"),
+        caller.hold(Duration::from_secs(5)),
+    );
+    let (to_anna, to_carla) = (call.to_anna(), call.to_carla());
 
     // The stranger knocks before anybody has spoken, while both speak, and after.
     let both_speak = |first: u16| {
@@ -44,17 +37,15 @@ fn a_stranger_neither_hears_a_call_nor_speaks_into_it() {
     anna.wait_intact(carla.ssrc(), 100, SOON);
     carla.wait_intact(anna.ssrc(), 100, SOON);
     assert!(stranger.arrived().is_empty(), "the stranger hears nothing");
-    for (who, media) in [("the agent", &anna), ("the caller", &carla)] {
+    for (who, media) in [("the agent", anna), ("the caller", carla)] {
         let injected = media.intact_from(stranger.ssrc()).len();
         assert_eq!(injected, 0, "{who} heard the stranger");
     }
-    let session = &centre.relay_sessions()[0];
+    let session = &stage.centre.relay_sessions()[0];
     // Those before the first word are counted here; once a source is known, the kernel itself refuses
     // the others, and counts them for the whole host.
     let dropped = session["pairs"][0]["client"]["dropped"].as_u64();
     assert!(dropped >= Some(5), "drops are counted: {session}");
 
-    caller.succeeds(CALL);
-    agent.succeeds(SOON);
-    centre.wait_empty();
+    call.ends();
 }

@@ -6,7 +6,7 @@ use crate::support;
 use std::time::Duration;
 
 use support::sipp::Phone;
-use support::{AGENT, CALL, CALLER, Centre, Media, SOON, Sipp, have, until};
+use support::{CALL, CALLER, Media, SOON, Stage, until};
 
 /// Waits for the answer to the INVITE with that number.
 fn answered(caller: &Phone, number: u32) {
@@ -19,31 +19,23 @@ fn answered(caller: &Phone, number: u32) {
 // B6 B7
 #[test]
 fn audio_follows_a_move_stops_at_a_hold_and_ends_when_taken_away() {
-    if !have(&["sipp"]) {
+    let Some(stage) = Stage::set() else {
         return;
-    }
-    let centre = Centre::start();
-    let agent_at = centre.declare_anna();
-    let (old, new) = (
-        Media::open(CALLER, &centre.ports),
-        Media::open(CALLER, &centre.ports),
+    };
+    let (old, anna) = (&stage.carla, &stage.anna);
+    let new = Media::open(CALLER, &stage.centre.ports);
+    let caller = stage
+        .caller("caller_moves.xml")
+        .word("moved_port", new.address().port().to_string());
+    let call = stage.call(
+        stage.agent("agent_moved.xml"),
+        caller.hold(Duration::from_secs(2)),
     );
-    let anna = Media::open(AGENT, &centre.ports);
-    let agent = Sipp::agent("agent_moved.xml", agent_at, &centre)
-        .media(&anna)
-        .start();
-    let caller = Sipp::caller("caller_moves.xml", CALLER, &centre)
-        .media(&old)
-        .word("moved_port", new.address().port().to_string())
-        .hold(Duration::from_secs(2))
-        .start();
-    let to_anna = caller.answered().audio().expect("an answer with audio");
-    let offer = agent.receives("an INVITE", SOON, |sip| sip.is_request("INVITE"));
-    let to_carla = offer.audio().expect("an offer with audio");
+    let (to_anna, to_carla) = (call.to_anna(), call.to_carla());
     let at_old = || old.intact_from(anna.ssrc());
     let at_new = || new.intact_from(anna.ssrc());
     let dropped = || {
-        let sessions = centre.relay_sessions();
+        let sessions = stage.centre.relay_sessions();
         sessions.first()?["pairs"][0]["agent"]["dropped"].as_u64()
     };
 
@@ -54,7 +46,7 @@ fn audio_follows_a_move_stops_at_a_hold_and_ends_when_taken_away() {
         anna.wait_intact(old.ssrc(), 5, SOON);
         until("she is heard", SOON, || (at_old().len() > 10).then_some(()));
 
-        answered(&caller, 2);
+        answered(&call.caller, 2);
         // The old phone's last words are late.
         old.talk(to_anna, 6, 5);
         new.talk(to_anna, 1, 5);
@@ -63,7 +55,7 @@ fn audio_follows_a_move_stops_at_a_hold_and_ends_when_taken_away() {
             (at_new().len() > 10).then_some(())
         });
 
-        answered(&caller, 3);
+        answered(&call.caller, 3);
         let before = until("the hold is in force", SOON, || {
             dropped().filter(|n| *n > 5)
         });
@@ -73,9 +65,9 @@ fn audio_follows_a_move_stops_at_a_hold_and_ends_when_taken_away() {
         });
         assert_eq!(at_new(), so_far, "nothing is sent to who holds");
 
-        answered(&caller, 4);
+        answered(&call.caller, 4);
         assert!(
-            centre.relay_sessions()[0]["pairs"]
+            stage.centre.relay_sessions()[0]["pairs"]
                 .as_array()
                 .unwrap()
                 .is_empty()
@@ -86,7 +78,5 @@ fn audio_follows_a_move_stops_at_a_hold_and_ends_when_taken_away() {
     assert_eq!(anna.intact_from(old.ssrc()), [1, 2, 3, 4, 5]);
     assert_eq!(anna.intact_from(new.ssrc()), [1, 2, 3, 4, 5]);
 
-    caller.succeeds(CALL);
-    agent.succeeds(SOON);
-    centre.wait_empty();
+    call.ends();
 }

@@ -23,6 +23,7 @@ pub mod ports;
 pub mod process;
 pub mod raw;
 pub mod sipp;
+pub mod stage;
 pub mod wait;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -34,6 +35,7 @@ pub use declaration::Declaration;
 pub use media::Media;
 pub use peers::have;
 pub use sipp::Sipp;
+pub use stage::Stage;
 pub use wait::until;
 
 /// The relay host's public and private side.
