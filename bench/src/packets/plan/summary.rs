@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::statistics::{Spread, median_latency};
 use super::{Contender, Figures, LoadName, Outcome};
 use crate::packets::Latency;
+use crate::packets::measure::CpuParts;
 use crate::packets::vocabulary::{SystemKind, Wrong};
 
 /// The repetitions of one run: medians, and the spread of what matters most.
@@ -53,6 +54,9 @@ pub struct Row {
     pub cpu_ns_per_packet: Option<f64>,
     /// Lowest and highest of that.
     pub cpu_spread_ns: Option<[f64; 2]>,
+    /// Whose CPU time that was, in ns for each delivered packet: the median of each part, so that
+    /// they add up to the median of all only roughly.
+    pub cpu_parts: CpuParts,
     /// Share of the relay's cores that was in use, 0 to 1, by whomever.
     pub relay_cores_busy: Option<f64>,
     /// From phone to phone, in microseconds.
@@ -188,6 +192,11 @@ fn row(group: &[&Figures]) -> Option<Row> {
         },
         cpu_ns_per_packet: cpu.map(|spread| spread.median),
         cpu_spread_ns: cpu.map(|spread| [spread.min, spread.max]),
+        cpu_parts: CpuParts {
+            process: middle(|f| f.run.cpu_parts.process),
+            napi: middle(|f| f.run.cpu_parts.napi),
+            ksoftirqd: middle(|f| f.run.cpu_parts.ksoftirqd),
+        },
         relay_cores_busy: some(|f| f.run.relay_cores_busy).map(|spread| spread.median),
         latency_us: median_latency(group.iter().map(|f| &f.run.latency_us)),
         p99_spread_us: p99.map_or([0.0; 2], |spread| [spread.min, spread.max]),

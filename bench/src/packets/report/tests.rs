@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::packets::measure::Run;
+use crate::packets::measure::{CpuParts, Run};
 use crate::packets::plan::{Contender, Estimate, LoadName, Runner, Traffic, Wanted, Watcher};
 use crate::packets::vocabulary::SystemKind;
 use crate::packets::{BenchError, Latency, Progress};
@@ -38,6 +38,11 @@ impl Runner for Formula {
             packets_per_s: delivered,
             loss: 1.0 - delivered / offered,
             cpu_ns_per_packet: Some(5000.0 * factor * wobble + wanted.calls as f64 / 50.0),
+            cpu_parts: CpuParts {
+                process: 3000.0 * factor * wobble,
+                napi: 2000.0 * factor * wobble,
+                ksoftirqd: 0.0,
+            },
             relay_cores_busy: Some(0.5),
             latency_us: Latency {
                 p50: 60.0 * factor,
@@ -118,6 +123,10 @@ fn keep(name: &str, report: &Report) -> String {
     report.svg()
 }
 
+fn of_part(parts: &Value, name: &str) -> f64 {
+    parts[name].as_f64().unwrap()
+}
+
 #[test]
 fn programs_find_runs_and_ratios() {
     let report = against();
@@ -157,6 +166,10 @@ fn programs_find_runs_and_ratios() {
     for quantile in ["p50", "p90", "p99", "p999"] {
         assert!(run["latency_us"][quantile].is_number(), "{run}");
     }
+    let parts = &run["cpu_parts"];
+    assert!((1.45..1.55).contains(&(of_part(parts, "process") / of_part(parts, "napi"))));
+    assert!(of_part(parts, "process") >= 6000.0, "{parts}");
+    assert_eq!(parts["ksoftirqd"], 0.0, "{parts}");
     let ratios = json["ratios"].as_array().unwrap();
     assert_eq!(ratios.len(), 2 * 4 * 3);
     let of = |r: &&Value| r["against"] == "rtpengine" && r["load"] == "70%";
