@@ -1,6 +1,7 @@
 //! How the generator arranges itself; whole runs are among the tests of `measure`.
 
 use super::*;
+use crate::packets::vocabulary::Kind;
 
 fn way(kind: Kind) -> Way {
     let address = std::net::SocketAddr::from(([10, 99, 0, 1], 9));
@@ -29,12 +30,4 @@ fn both_ways_of_a_call_go_to_one_gun_and_reports_are_last() {
     assert_eq!(shares(&ways, &[3]), [one]);
     let two = [share(1, &[0, 1, 6, 7, 2, 3], 2), share(0, &[4, 5, 8, 9], 2)];
     assert_eq!(shares(&ways, &[1, 0]), two);
-}
-
-#[test]
-fn dropped_packets_are_read_from_the_devices_table() {
-    let text = "Inter-| Receive | Transmit\n face |bytes\n    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n  pbr: 0 0 0 7 0 0 0 0 0 0 0 9 0 0 0 0\n";
-    assert_eq!(dropped(text, "pbr"), [7, 9]);
-    assert_eq!(dropped(text, "pb"), [0, 0]);
-    assert_eq!(dropped("", "pbr"), [0, 0]);
 }

@@ -1,10 +1,14 @@
 //! Whole measurements of a little relay, on both beds. Those on veth need root.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::*;
 use crate::packets::bed::{Addresses, BedOptions};
 use crate::packets::tests::little::{Fate, Little, Rule};
 use crate::packets::tests::needs;
+use crate::packets::vocabulary::Wrong;
 
 const LOAD: Load = Load {
     packets_per_s: 2000,

@@ -88,30 +88,15 @@ impl Sockets {
         let receiver = Receiver::new(&self.streets, &forms, self.run, &shared)
             .map_err(BenchError::system("epoll"))?;
         let mut sender = Sender::new(&self.streets, &forms, self.run, &shared);
-        let (arrived, elapsed, places) = thread::scope(|scope| {
-            let receiving = spawn(scope, "bench-receive", &self.cores, || receiver.run())?;
-            let load = load.clone();
-            let sending = spawn(scope, "bench-send", &self.cores, move || {
+        let (elapsed, places, arrived) =
+            both(&self.cores, &shared, receiver, progress, move || {
                 let start = Instant::now();
                 match rounds {
                     true => sender.send_round(load.packets_per_s),
-                    false => sender.send_for(&load),
+                    false => sender.send_for(load),
                 }
                 (start.elapsed(), sender.places())
             })?;
-            while !sending.is_finished() {
-                thread::sleep(TELL_EVERY);
-                progress(shared.so_far());
-            }
-            let died = |_| BenchError::system("sending")(io::ErrorKind::Other.into());
-            let (elapsed, places) = sending.join().map_err(died)?;
-            drain(&shared);
-            shared.stop.store(true, Relaxed);
-            let died = |_| BenchError::system("receiving")(io::ErrorKind::Other.into());
-            let arrived = receiving.join().map_err(died)?;
-            let arrived = arrived.map_err(BenchError::system("receiving"))?;
-            Ok::<_, BenchError>((arrived, elapsed, places))
-        })?;
         for (street, place) in self.streets.iter_mut().zip(places) {
             street.place = place;
         }
@@ -124,6 +109,34 @@ impl Sockets {
             delivered: shared.delivered.load(Relaxed),
         })
     }
+}
+
+/// Sends and receives at once, each on a thread, until all that was sent has arrived or no more
+/// comes. Returns for how long was sent, the ways' next places, and what arrived.
+fn both(
+    cores: &[usize],
+    shared: &Shared,
+    receiver: Receiver<'_>,
+    progress: &mut dyn FnMut(SoFar),
+    send: impl FnOnce() -> (Duration, Vec<u64>) + Send,
+) -> Result<(Duration, Vec<u64>, Arrived), BenchError> {
+    let died = |what| move |_| BenchError::system(what)(io::ErrorKind::Other.into());
+    thread::scope(|scope| {
+        let receiving = spawn(scope, "bench-receive", cores, || receiver.run())?;
+        // Nobody else would end the receiver.
+        let stop = |_: &BenchError| shared.stop.store(true, Relaxed);
+        let sending = spawn(scope, "bench-send", cores, send).inspect_err(stop)?;
+        while !sending.is_finished() {
+            thread::sleep(TELL_EVERY);
+            progress(shared.so_far());
+        }
+        let (elapsed, places) = sending.join().map_err(died("sending"))?;
+        drain(shared);
+        shared.stop.store(true, Relaxed);
+        let arrived = receiving.join().map_err(died("receiving"))?;
+        let arrived = arrived.map_err(BenchError::system("receiving"))?;
+        Ok((elapsed, places, arrived))
+    })
 }
 
 /// What one firing did.

@@ -1,0 +1,189 @@
+//! One firing: all cores send what they were ordered to, and the last packets are waited for.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use super::programs::{Control, Found, Gun};
+use super::shares::Share;
+use super::{Live, Programs, device, not_arranged};
+use crate::packets::BenchError;
+use crate::packets::bed::{pin, urgent};
+use crate::packets::vocabulary::SoFar;
+
+/// Least and most frames for each call of the kernel. It cannot be stopped, and each call begins
+/// with new frames, which takes time.
+const FRAMES: [u32; 2] = [1 << 10, 1 << 23];
+/// Frames of the first call, which tells how long one takes.
+const FIRST_FRAMES: u32 = 1 << 13;
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(50);
+/// How long packets may be under way after the last was sent.
+const DRAIN: Duration = Duration::from_secs(2);
+/// No packet for that long: none is under way any more.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// What one firing did.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub elapsed: Duration,
+    pub sent: u64,
+    pub failed: u64,
+    pub found: Found,
+    pub drops: BTreeMap<String, u64>,
+}
+
+impl Live<'_> {
+    /// Sends what the orders say, and waits for the last packets.
+    pub(super) fn fire(
+        &mut self,
+        orders: &[Control],
+        progress: &mut dyn FnMut(SoFar),
+    ) -> Result<Outcome, BenchError> {
+        self.tell(orders)?;
+        let before = device::drops(self.veth)?;
+        let this = &*self;
+        this.shoot_all(orders, progress)?;
+        this.drain()?;
+        this.outcome(before)
+    }
+
+    /// Tells the sink what will come, and the cores what to send.
+    fn tell(&mut self, orders: &[Control]) -> Result<(), BenchError> {
+        let first = self.ways.iter().map(|way| way.at.port()).min();
+        let last = self.ways.iter().map(|way| way.at.port()).max();
+        let Programs { gun, sink } = self.programs.as_mut().ok_or_else(not_arranged)?;
+        sink.order(&Found {
+            ways: self.ways.len() as u64,
+            run: u64::from(self.run),
+            first_port: u64::from(first.unwrap_or(0)),
+            last_port: u64::from(last.unwrap_or(0)),
+            ..Found::default()
+        })?;
+        for (share, orders) in self.shares.iter().zip(orders) {
+            gun.order(share.core, orders)?;
+        }
+        Ok(())
+    }
+
+    /// Lets all cores shoot until each has carried out its orders.
+    fn shoot_all(
+        &self,
+        orders: &[Control],
+        progress: &mut dyn FnMut(SoFar),
+    ) -> Result<(), BenchError> {
+        let frame = vec![0; self.longest_frame()];
+        thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for (share, orders) in self.shares.iter().zip(orders) {
+                let time = Duration::from_nanos(orders.time());
+                threads.push(self.shooter(scope, share, &frame, time)?);
+            }
+            let started = Instant::now();
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                thread::sleep(TELL_EVERY);
+                progress(self.so_far(started.elapsed())?);
+            }
+            for thread in threads {
+                let died = |_| BenchError::system("generating")(io::ErrorKind::Other.into());
+                thread.join().map_err(died)??;
+            }
+            Ok(())
+        })
+    }
+
+    /// A thread in the phones' namespace that shoots on a share's core.
+    fn shooter<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        share: &'scope Share,
+        frame: &'scope [u8],
+        time: Duration,
+    ) -> Result<ScopedJoinHandle<'scope, Result<(), BenchError>>, BenchError> {
+        let work = move || {
+            self.veth.phones_side().enter()?;
+            pin(&[share.core as usize]);
+            urgent();
+            shoot(&self.programs()?.gun, share.core, frame, time)
+        };
+        thread::Builder::new()
+            .name(format!("bench-generate-{}", share.core))
+            .spawn_scoped(scope, work)
+            .map_err(BenchError::system("starting a thread"))
+    }
+
+    fn so_far(&self, elapsed: Duration) -> Result<SoFar, BenchError> {
+        Ok(SoFar {
+            elapsed,
+            sent: self.sent()?,
+            delivered: self.programs()?.sink.found()?.delivered,
+        })
+    }
+
+    fn sent(&self) -> Result<u64, BenchError> {
+        Ok(self.states()?.iter().map(|state| state.sent).sum())
+    }
+
+    /// How far the generator's cores are.
+    fn states(&self) -> Result<Vec<Control>, BenchError> {
+        let gun = &self.programs()?.gun;
+        self.shares
+            .iter()
+            .map(|share| gun.state(share.core))
+            .collect()
+    }
+
+    /// Waits until all packets have arrived, or no more come.
+    fn drain(&self) -> Result<(), BenchError> {
+        let sent = self.sent()?;
+        let start = Instant::now();
+        let mut last = (0, start);
+        while start.elapsed() < DRAIN {
+            let found = self.programs()?.sink.found()?;
+            let all = found.delivered + found.source + found.content + found.order;
+            if all >= sent || (all == last.0 && last.1.elapsed() > SILENCE) {
+                break;
+            }
+            if all != last.0 {
+                last = (all, Instant::now());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, before: BTreeMap<String, u64>) -> Result<Outcome, BenchError> {
+        let states = self.states()?;
+        let mut drops = device::drops(self.veth)?;
+        for (place, count) in &mut drops {
+            *count -= before.get(place).copied().unwrap_or(0).min(*count);
+        }
+        drops.retain(|_, count| *count > 0);
+        let elapsed = states
+            .iter()
+            .map(|state| state.ended.saturating_sub(state.start));
+        Ok(Outcome {
+            elapsed: Duration::from_nanos(elapsed.max().unwrap_or(0)),
+            sent: states.iter().map(|state| state.sent).sum(),
+            failed: states.iter().map(|state| state.failed).sum(),
+            found: self.programs()?.sink.found()?,
+            drops,
+        })
+    }
+}
+
+/// Runs the gun on a core until it says that its orders are carried out.
+fn shoot(gun: &Gun, core: u32, frame: &[u8], time: Duration) -> Result<(), BenchError> {
+    let start = Instant::now();
+    let (mut done, mut frames) = (0_u64, FIRST_FRAMES);
+    while gun.state(core)?.ended == 0 {
+        gun.run(frame, frames)?;
+        done += u64::from(frames);
+        let each = start.elapsed().as_nanos() / u128::from(done);
+        let left = time.saturating_sub(start.elapsed()).as_nanos();
+        let [least, most] = FRAMES;
+        frames = u32::try_from(left / each.max(1)).map_or(most, |left| left.clamp(least, most));
+    }
+    Ok(())
+}
