@@ -10,7 +10,7 @@ const MOST_LINES: usize = 500;
 /// A file beyond this is worth a look.
 const MANY_LINES: usize = 400;
 
-/// Folders that are not ours or not text.
+/// What is not ours or not text. In a worktree `.git` is a file.
 const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", "proptest-regressions"];
 
 fn root() -> &'static Path {
@@ -23,7 +23,10 @@ fn files() -> Vec<String> {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if path.is_dir() && !SKIPPED.contains(&&*name) {
+            if SKIPPED.contains(&&*name) {
+                continue;
+            }
+            if path.is_dir() {
                 walk(&path, into);
             } else if path.is_file() {
                 into.push(path.clone());
