@@ -21,6 +21,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::report::grouped;
+
 pub use vocabulary::{Losses, Wrong};
 
 /// Most calls of one run.
@@ -47,6 +49,15 @@ pub enum BenchError {
     /// The relay did not start or did not open a call.
     #[error("relay: {0}")]
     Relay(String),
+    /// A relay, or the generator, has no room for so many calls: it is not broken, and fewer calls
+    /// can be measured.
+    #[error("no room for {} calls: {limit}", grouped(*calls as u64))]
+    NoRoom {
+        /// Two-way calls that were wanted.
+        calls: usize,
+        /// What the limit is, and how to raise it.
+        limit: String,
+    },
     /// Whoever started it stopped it.
     #[error("stopped")]
     Stopped,

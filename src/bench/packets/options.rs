@@ -33,7 +33,10 @@ Examples:
 
 Run it as root: packets then go through network namespaces and a veth pair that it makes and
 removes, and the kernel's share of the work is counted. Otherwise it uses loopback and says so.
-Exit code 1: packets came out wrong, or something could not be measured.";
+A relay that has no room for so many calls is listed, with what would make room, and the others
+are measured.
+Exit code 1: packets came out wrong, or something could not be measured; a peer without room is
+neither.";
 
 /// Options of `patchbay bench packets`.
 #[derive(Args, Debug)]

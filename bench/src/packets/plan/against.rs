@@ -11,7 +11,7 @@ pub(super) fn carry_out(
 ) -> Result<(), BenchError> {
     for calls in plan.calls.iter().copied() {
         if estimate::needs_search(loads) {
-            hunt(plan, calls, work)?;
+            hunt(&plan.contenders, calls, work)?;
         }
         let rounds = loads.iter().map(|load| round(plan, calls, *load, work));
         let rounds: Vec<Round> = rounds.collect();

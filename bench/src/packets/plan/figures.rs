@@ -1,5 +1,7 @@
 //! What one run found, and what several runs of the same thing have in common.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{Contender, LoadName};
@@ -107,6 +109,44 @@ pub struct Highest {
     pub confirmed: bool,
     /// Runs that the search took.
     pub runs: usize,
+}
+
+/// A relay that has no room for so many calls, or for which the generator has none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NoRoom {
+    /// Which relay, as it was asked for.
+    #[serde(skip)]
+    pub contender: Contender,
+    /// The same for programs.
+    pub system: SystemKind,
+    /// Its engine.
+    pub engine: String,
+    /// Two-way calls that it was to have.
+    pub calls: usize,
+    /// In words, with what the limit is and how to raise it.
+    pub why: String,
+}
+
+impl NoRoom {
+    /// As an error says it, if it says that.
+    pub(super) fn new(contender: &Contender, error: &BenchError) -> Option<Self> {
+        let BenchError::NoRoom { calls, .. } = error else {
+            return None;
+        };
+        Some(Self {
+            contender: contender.clone(),
+            system: contender.kind,
+            engine: contender.engine.clone(),
+            calls: *calls,
+            why: error.to_string(),
+        })
+    }
+}
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.contender, self.why)
+    }
 }
 
 /// A relay that could not be measured.

@@ -9,7 +9,7 @@ use crate::packets::BenchError;
 /// Searches with each number of calls. The last run that carried the rate found is what is reported.
 pub(super) fn carry_out(plan: &Plan, work: &mut Work<'_>) -> Result<(), BenchError> {
     for calls in plan.calls.iter().copied() {
-        for best in hunt(plan, calls, work)? {
+        for best in hunt(&plan.contenders, calls, work)? {
             work.watcher.over(&best);
             work.outcome.repetitions.push(best);
         }
@@ -17,15 +17,15 @@ pub(super) fn carry_out(plan: &Plan, work: &mut Work<'_>) -> Result<(), BenchErr
     Ok(())
 }
 
-/// Searches all contenders' highest rates, adds them to the outcome, and returns for each the last
+/// Searches the contenders' highest rates, adds them to the outcome, and returns for each the last
 /// run that was carried.
 pub(super) fn hunt(
-    plan: &Plan,
+    contenders: &[Contender],
     calls: usize,
     work: &mut Work<'_>,
 ) -> Result<Vec<Figures>, BenchError> {
     let begin = |contender: &Contender| Hunter::new(contender, work.outcome.near(contender));
-    let mut hunters: Vec<Hunter> = plan.contenders.iter().map(begin).collect();
+    let mut hunters: Vec<Hunter> = contenders.iter().map(begin).collect();
     let mut best = Vec::new();
     while hunters.iter().any(|hunter| !hunter.over) {
         for hunter in hunters.iter_mut().filter(|hunter| !hunter.over) {

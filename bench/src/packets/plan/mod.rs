@@ -15,6 +15,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod work;
 
 use std::fmt;
 
@@ -25,10 +26,11 @@ use super::vocabulary::SystemKind;
 use super::{BenchError, MAX_CALLS, Progress};
 
 pub use estimate::Estimate;
-pub use figures::{CARRIED_LOSS, Failure, Figures, Highest, Seen, Wanted};
+pub use figures::{CARRIED_LOSS, Failure, Figures, Highest, NoRoom, Seen, Wanted};
 pub use statistics::{Spread, median};
 pub use summary::{Growth, Ratio, Row, growths, ratios, rows};
 pub use traffic::{MAX_BURST, MAX_CHURN, OnBed, Traffic};
+use work::{Round, Work};
 
 /// Engines of ours, the usual one first.
 pub const ENGINES: [&str; 1] = ["uring"];
@@ -201,6 +203,8 @@ pub struct Outcome {
     pub repetitions: Vec<Figures>,
     /// What searches found.
     pub highest: Vec<Highest>,
+    /// Who has no room for how many calls.
+    pub no_room: Vec<NoRoom>,
     /// What could not be measured.
     pub failures: Vec<Failure>,
     /// Packets that came out wrong, in all runs, those of searches included.
@@ -221,14 +225,22 @@ impl Outcome {
         let found = found.find(|highest| highest.contender == *contender && highest.calls == calls);
         found.map(|highest| highest.offered_packets_per_s)
     }
+
+    /// Whether a contender is known to have no room for so many calls.
+    fn lacks_room(&self, contender: &Contender, calls: usize) -> bool {
+        let mut known = self.no_room.iter();
+        known.any(|known| known.contender == *contender && known.calls == calls)
+    }
 }
 
 impl Plan {
     /// Makes all its runs.
     ///
+    /// Who has no room for a number of calls is left out there and named in [`Outcome::no_room`];
+    /// a peer that cannot be measured, in [`Outcome::failures`].
+    ///
     /// # Errors
-    /// The first error of a relay of ours, or that it was stopped. A peer that cannot be measured is left out and named in
-    /// [`Outcome::failures`].
+    /// The first error of a relay of ours, that it was stopped, or that there was room for nothing.
     pub fn carry_out(
         &self,
         runner: &mut dyn Runner,
@@ -241,6 +253,7 @@ impl Plan {
             outcome: Outcome::default(),
             left: self.estimate(),
             search_seconds: self.search_seconds(),
+            no_room: None,
         };
         match &self.mode {
             Mode::Fixed(rate) => fixed::carry_out(self, *rate, &mut work)?,
@@ -248,7 +261,7 @@ impl Plan {
             Mode::Sweep(rate, share) => sweep::carry_out(self, *rate, *share, &mut work)?,
             Mode::Against(loads) => against::carry_out(self, loads, &mut work)?,
         }
-        Ok(work.outcome)
+        work.end()
     }
 
     /// Whether all is in its range.
@@ -295,110 +308,4 @@ impl Plan {
     fn search_seconds(&self) -> f64 {
         self.seconds.min(SEARCH_SECONDS)
     }
-}
-
-/// A plan under way.
-struct Work<'a> {
-    runner: &'a mut dyn Runner,
-    watcher: &'a mut dyn Watcher,
-    outcome: Outcome,
-    left: Estimate,
-    search_seconds: f64,
-}
-
-impl Work<'_> {
-    /// Makes a run, a second time if the first one fails.
-    fn run(&mut self, wanted: &Wanted) -> Result<Figures, BenchError> {
-        self.watcher.begins(wanted, self.left);
-        let watcher = &mut *self.watcher;
-        let mut once = |watcher: &mut dyn Watcher| {
-            self.runner
-                .run(wanted, &mut |progress| watcher.far(progress))
-        };
-        let found = match once(watcher) {
-            Ok(found) => Ok(found),
-            Err(error @ (BenchError::Args(_) | BenchError::Stopped)) => Err(error),
-            Err(error) => {
-                watcher.says(&format!("{} failed, once more: {error}", wanted.contender));
-                once(watcher)
-            }
-        };
-        self.left.take(wanted);
-        let figures = Figures::new(wanted, found?);
-        self.outcome.wrong += figures.run.wrong.total();
-        Ok(figures)
-    }
-
-    /// Makes a run whose figures count.
-    fn count(&mut self, wanted: &Wanted) -> Result<(), BenchError> {
-        let figures = self.run(wanted)?;
-        self.watcher.over(&figures);
-        self.outcome.repetitions.push(figures);
-        Ok(())
-    }
-
-    /// A search is over that took so many runs.
-    fn settle(&mut self, kind: SystemKind, calls: usize, runs: usize) {
-        self.left.settle(kind, calls, self.search_seconds, runs);
-    }
-
-    /// Notes that a peer could not be measured; an error of ours ends the plan.
-    fn excuse(
-        &mut self,
-        contender: &Contender,
-        calls: usize,
-        error: BenchError,
-    ) -> Result<(), BenchError> {
-        if contender.is_ours() || matches!(error, BenchError::Stopped) {
-            return Err(error);
-        }
-        let failure = Failure::new(contender, calls, &error);
-        self.watcher.says(&format!(
-            "{contender} is left out at {calls} calls: {error}"
-        ));
-        self.outcome.failures.push(failure);
-        Ok(())
-    }
-
-    /// Makes rounds of runs, again and again; who begins a round is another one in each repetition.
-    fn interleave(
-        &mut self,
-        mut rounds: Vec<Round>,
-        reps: usize,
-        seconds: f64,
-    ) -> Result<(), BenchError> {
-        for rep in 1..=reps {
-            for round in &mut rounds {
-                for (contender, packets_per_s) in round.entries.clone() {
-                    let wanted = Wanted {
-                        contender,
-                        calls: round.calls,
-                        packets_per_s,
-                        load: round.load,
-                        rep,
-                        seconds,
-                    };
-                    if let Err(error) = self.count(&wanted) {
-                        self.excuse(&wanted.contender, round.calls, error)?;
-                        round
-                            .entries
-                            .retain(|(other, _)| *other != wanted.contender);
-                    }
-                }
-                if !round.entries.is_empty() {
-                    round.entries.rotate_left(1);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Runs of several contenders that are made back to back.
-#[derive(Clone, Debug, PartialEq)]
-struct Round {
-    calls: usize,
-    load: LoadName,
-    /// Who, and how many packets a second.
-    entries: Vec<(Contender, u64)>,
 }

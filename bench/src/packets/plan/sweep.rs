@@ -28,16 +28,26 @@ pub(super) fn carry_out(
     work.interleave(rounds, plan.reps, plan.seconds)
 }
 
-/// That percentage of what the slowest contender carries with the most calls.
+/// That percentage of what the slowest contender carries with the most calls that it has room for.
 fn affordable(plan: &Plan, share: u8, work: &mut Work<'_>) -> Result<u64, BenchError> {
-    let most = plan.calls.iter().copied().max().unwrap_or(1);
-    hunt(plan, most, work)?;
+    let mut sizes = plan.calls.clone();
+    sizes.sort_unstable_by(|one, other| other.cmp(one));
+    let mut asked = plan.contenders.clone();
+    for calls in sizes {
+        if asked.is_empty() {
+            break;
+        }
+        hunt(&asked, calls, work)?;
+        asked.retain(|who| work.outcome.lacks_room(who, calls));
+    }
     let known = work.outcome.highest.iter();
     let slowest = known.map(|highest| highest.offered_packets_per_s).min();
-    let slowest = slowest
-        .ok_or_else(|| BenchError::Relay(format!("no relay carries anything with {most} calls")))?;
+    let slowest = slowest.ok_or_else(|| {
+        BenchError::Relay("no relay carries anything with these calls".to_owned())
+    })?;
     let rate = (slowest.saturating_mul(share.into()) / 100).max(1);
-    work.watcher
-        .says(&format!("all sizes at {rate} packets/s, {share} % of that"));
+    work.watcher.says(&format!(
+        "all sizes at {rate} packets/s, {share} % of what the slowest carries"
+    ));
     Ok(rate)
 }

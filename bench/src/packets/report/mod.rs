@@ -17,8 +17,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::plan::{
-    Failure, Figures, Growth, Highest, Mode, Outcome, Plan, Ratio, Row, growths, ratios, rows,
-    system_name,
+    Failure, Figures, Growth, Highest, Mode, NoRoom, Outcome, Plan, Ratio, Row, growths, ratios,
+    rows, system_name,
 };
 use crate::report::{Paint, write_json};
 
@@ -33,12 +33,15 @@ pub struct Report {
     pub machine: Machine,
     /// For each relay, number of calls and load: the medians of its repetitions.
     pub runs: Vec<Row>,
-    /// Ours beside each peer; above 1 ours is better.
+    /// Ours beside each peer; above 1 ours is better. There is none with so many calls that one
+    /// of the two has no room for them: see `no_room`.
     pub ratios: Vec<Ratio>,
     /// What searches found.
     pub highest: Vec<Highest>,
     /// How the cost of a packet grows, if that was swept.
     pub growth: Vec<Growth>,
+    /// Who has no room for how many calls, and what would make room.
+    pub no_room: Vec<NoRoom>,
     /// What could not be measured.
     pub failures: Vec<Failure>,
     /// Each single run.
@@ -88,6 +91,7 @@ impl Report {
             },
             runs,
             highest: outcome.highest.clone(),
+            no_room: outcome.no_room.clone(),
             failures: outcome.failures.clone(),
             repetitions: outcome.repetitions.iter().map(repetition).collect(),
             wrong: outcome.wrong,
@@ -95,10 +99,12 @@ impl Report {
         }
     }
 
-    /// Whether every packet that came out was right and everything asked for was measured.
+    /// Whether every packet that came out was right and everything asked for was measured, but for
+    /// peers without room for so many calls.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.wrong == 0 && self.failures.is_empty()
+        let ours_has_room = !self.no_room.iter().any(|one| one.contender.is_ours());
+        self.wrong == 0 && self.failures.is_empty() && ours_has_room
     }
 
     /// As text for a terminal.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Report;
 use super::grid::{Align, Cell, Grid, Look};
 use super::words::{Verdict, micros, percent, ratio, sentence, verdict, whole};
-use crate::packets::plan::{CARRIED_LOSS, Contender, Figures, LoadName, Ratio, Row, Seen, Spread};
+use crate::packets::plan::{CARRIED_LOSS, Contender, Figures, LoadName, NoRoom, Row, Seen, Spread};
 use crate::report::Paint;
 
 /// A finished run in one line.
@@ -59,8 +59,9 @@ pub(super) fn text(report: &Report, paint: Paint) -> String {
     let mut out = String::new();
     heading(&mut out, report, paint);
     out.push_str(&runs(&report.runs, paint));
+    no_room(&mut out, report, paint);
     rates(&mut out, report, paint);
-    comparison(&mut out, &report.ratios, paint);
+    comparison(&mut out, report, paint);
     growth(&mut out, report, paint);
     doubts(&mut out, report, paint);
     out
@@ -205,8 +206,16 @@ fn section(out: &mut String, title: &str, paint: Paint) {
     let _ = writeln!(out, "\n  {}", paint.strong(title));
 }
 
-fn comparison(out: &mut String, ratios: &[Ratio], paint: Paint) {
-    if ratios.is_empty() {
+/// Who has no figures with how many calls, and why.
+pub(super) fn no_room(out: &mut String, report: &Report, paint: Paint) {
+    for one in &report.no_room {
+        let _ = writeln!(out, "  {}", paint.notable(&one.to_string()));
+    }
+}
+
+fn comparison(out: &mut String, report: &Report, paint: Paint) {
+    let absent = without_ratio(report);
+    if report.ratios.is_empty() && absent.is_empty() {
         return;
     }
     let mut grid = Grid::new(&[
@@ -218,7 +227,7 @@ fn comparison(out: &mut String, ratios: &[Ratio], paint: Paint) {
         ("p99", Align::Left),
         ("in words", Align::Left),
     ]);
-    for one in ratios {
+    for one in &report.ratios {
         let against = Contender::new(one.against, "");
         let cell = |spread: Option<Spread>| {
             let look = match spread.as_ref().map(verdict) {
@@ -243,7 +252,32 @@ fn comparison(out: &mut String, ratios: &[Ratio], paint: Paint) {
     let title =
         "Ratios: above 1 Patchbay is better; in parentheses the lowest and highest repetition";
     section(out, title, paint);
-    out.push_str(&grid.render(paint));
+    if !report.ratios.is_empty() {
+        out.push_str(&grid.render(paint));
+    }
+    for line in absent {
+        let _ = writeln!(out, "  {}", paint.faint(&line));
+    }
+}
+
+/// Numbers of calls at which there is no ratio against a peer, for want of room.
+fn without_ratio(report: &Report) -> Vec<String> {
+    let of_both = |one: &&NoRoom| {
+        let beside = report.runs.iter().map(|row| &row.contender);
+        let mut beside = beside.chain(report.no_room.iter().map(|other| &other.contender));
+        beside.any(|other| other.is_ours() != one.contender.is_ours())
+    };
+    let line = |one: &NoRoom| {
+        let calls = whole(one.calls as f64);
+        match one.contender.is_ours() {
+            true => format!("{calls} calls: no ratios, {} has no room", one.contender),
+            false => format!(
+                "{calls} calls: no ratios against {}, which has no room",
+                one.contender
+            ),
+        }
+    };
+    report.no_room.iter().filter(of_both).map(line).collect()
 }
 
 fn growth(out: &mut String, report: &Report, paint: Paint) {

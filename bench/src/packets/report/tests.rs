@@ -11,11 +11,18 @@ use crate::packets::{BenchError, Latency, Progress};
 struct Formula {
     wrong: u64,
     made: u64,
+    /// Calls that each relay has room for.
+    room: fn(SystemKind) -> usize,
 }
 
 impl Runner for Formula {
     fn run(&mut self, wanted: &Wanted, _: &mut dyn FnMut(Progress)) -> Result<Run, BenchError> {
         self.made += 1;
+        let calls = wanted.calls;
+        if calls > (self.room)(wanted.contender.kind) {
+            let limit = "it needs 81280 open files: raise RLIMIT_NOFILE (ulimit -n)".to_owned();
+            return Err(BenchError::NoRoom { calls, limit });
+        }
         let (factor, version, engine) = match wanted.contender.kind {
             SystemKind::Patchbay => (1.0, "patchbay 0.1.0", "uring"),
             SystemKind::Rtpengine => (2.0, "rtpengine 10.5.3.5", "userspace"),
@@ -29,7 +36,7 @@ impl Runner for Formula {
             system: version.to_owned(),
             engine: engine.to_owned(),
             generator: "formula".to_owned(),
-            calls: wanted.calls,
+            calls,
             payload_bytes: 160,
             offered_packets_per_s: offered,
             seconds: wanted.seconds,
@@ -37,7 +44,7 @@ impl Runner for Formula {
             delivered: count(delivered),
             packets_per_s: delivered,
             loss: 1.0 - delivered / offered,
-            cpu_ns_per_packet: Some(5000.0 * factor * wobble + wanted.calls as f64 / 50.0),
+            cpu_ns_per_packet: Some(5000.0 * factor * wobble + calls as f64 / 50.0),
             cpu_parts: CpuParts {
                 process: 3000.0 * factor * wobble,
                 napi: 2000.0 * factor * wobble,
@@ -77,6 +84,15 @@ impl Watcher for Nobody {
 }
 
 fn reported(mode: Mode, calls: &[usize], reps: usize, wrong: u64) -> Report {
+    let runner = Formula {
+        wrong,
+        made: 0,
+        room: |_| usize::MAX,
+    };
+    reported_by(runner, mode, calls, reps)
+}
+
+fn reported_by(mut runner: Formula, mode: Mode, calls: &[usize], reps: usize) -> Report {
     let kinds = [
         SystemKind::Patchbay,
         SystemKind::Rtpengine,
@@ -99,20 +115,32 @@ fn reported(mode: Mode, calls: &[usize], reps: usize, wrong: u64) -> Report {
         seconds: 3.0,
         reps,
     };
-    let mut runner = Formula { wrong, made: 0 };
     let outcome = plan.carry_out(&mut runner, &mut Nobody).unwrap();
     let machine = Machine::read("a formula".to_owned(), "bench packets".to_owned());
     Report::new(&plan, machine, &outcome)
 }
 
-fn against() -> Report {
-    let loads = vec![
+fn usual_loads() -> Mode {
+    Mode::Against(vec![
         LoadName::Low,
         LoadName::Equal,
         LoadName::Share(70),
         LoadName::High,
-    ];
-    reported(Mode::Against(loads), &[500, 2000, 20_000], 5, 0)
+    ])
+}
+
+fn against() -> Report {
+    reported(usual_loads(), &[500, 2000, 20_000], 5, 0)
+}
+
+/// With 20,000 calls, for which only these have room.
+fn without_room(room: fn(SystemKind) -> usize) -> Report {
+    let runner = Formula {
+        wrong: 0,
+        made: 0,
+        room,
+    };
+    reported_by(runner, usual_loads(), &[500, 20_000], 2)
 }
 
 /// The picture is kept where somebody who works on it wants to look at it.
@@ -264,4 +292,58 @@ fn a_search_is_drawn_too() {
     let picture = keep("search.svg", &report);
     assert!(picture.contains("Highest rate") && picture.contains("Each value is one run"));
     assert_eq!(report.highest.len(), 6);
+}
+
+#[test]
+fn peers_without_room_are_listed_everywhere_and_have_no_ratio() {
+    let report = without_room(|kind| match kind {
+        SystemKind::Patchbay => usize::MAX,
+        SystemKind::Rtpengine | SystemKind::Bare => 4000,
+    });
+    let why = "no room for 20 000 calls: it needs 81280 open files: \
+               raise RLIMIT_NOFILE (ulimit -n)";
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        json["no_room"],
+        serde_json::json!([
+            {"system": "rtpengine", "engine": "", "calls": 20_000, "why": why},
+            {"system": "bare", "engine": "", "calls": 20_000, "why": why},
+        ])
+    );
+    let with_many = |list: &str| {
+        let mut all = json[list].as_array().unwrap().clone();
+        all.retain(|one| one["calls"] == 20_000);
+        all.into_iter().map(|one| one["system"].clone())
+    };
+    assert_eq!(with_many("ratios").count(), 0);
+    assert_eq!(with_many("runs").collect::<Vec<_>>(), ["patchbay"; 4]);
+    assert_eq!(json["failures"], serde_json::json!([]));
+    let text = report.text(Paint::plain());
+    for peer in ["rtpengine", "bare"] {
+        assert!(text.contains(&format!("  {peer}: {why}\n")), "{text}");
+        let note = format!("  20 000 calls: no ratios against {peer}, which has no room\n");
+        assert!(text.contains(&note), "{text}");
+    }
+    let picture = keep("no-room.svg", &report);
+    assert!(picture.contains(&format!("rtpengine: {why}")), "{picture}");
+    // Two peers are missing in each diagram.
+    let words = picture.matches(">no room<").count();
+    assert_eq!(words, 2 * picture.matches("is better").count(), "{picture}");
+    assert!(report.is_sound(), "it is no failure of anybody");
+}
+
+#[test]
+fn calls_that_ours_has_no_room_for_are_a_failure() {
+    let report = without_room(|kind| match kind {
+        SystemKind::Patchbay => 4000,
+        SystemKind::Rtpengine | SystemKind::Bare => usize::MAX,
+    });
+    let text = report.text(Paint::plain());
+    let note = "  20 000 calls: no ratios, patchbay uring has no room\n";
+    assert!(text.contains(note), "{text}");
+    assert!(
+        text.contains("patchbay uring: no room for 20 000 calls: "),
+        "{text}"
+    );
+    assert!(!report.is_sound());
 }

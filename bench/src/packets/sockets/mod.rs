@@ -23,6 +23,7 @@ use super::BenchError;
 use super::bed::pin;
 use super::live::Shape;
 use super::vocabulary::{Counted, Generator, Kind, Load, SoFar, Way};
+use crate::report::grouped;
 use packet::Form;
 use receive::{Arrived, Receiver};
 use send::{Sender, Shared};
@@ -158,7 +159,8 @@ impl Generator for Sockets {
         if ways.is_empty() {
             return Err(BenchError::Args("no ways to send by".to_owned()));
         }
-        allow_files(ways.len())?;
+        let streams = ways.iter().filter(|way| way.kind != Kind::Rtcp);
+        allow_files(streams.count() / 2, ways.len())?;
         // The old sockets' ports have to be free for the new ones.
         self.streets.clear();
         let mut sockets = HashMap::new();
@@ -268,7 +270,7 @@ fn spawn<'scope, T: Send + 'scope>(
 }
 
 /// Raises the number of open files as far as needed and allowed.
-fn allow_files(sockets: usize) -> Result<(), BenchError> {
+fn allow_files(calls: usize, sockets: usize) -> Result<(), BenchError> {
     let needed = sockets as u64 + OTHER_FILES;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < needed) {
@@ -279,9 +281,15 @@ fn allow_files(sockets: usize) -> Result<(), BenchError> {
         let _ = setrlimit(Resource::Nofile, raised);
     }
     match getrlimit(Resource::Nofile).current {
-        Some(current) if current < needed => Err(BenchError::Args(format!(
-            "so many calls need {needed} open files, and {current} are allowed: raise RLIMIT_NOFILE (ulimit -n)"
-        ))),
+        Some(current) if current < needed => Err(BenchError::NoRoom {
+            calls,
+            limit: format!(
+                "on loopback the generator needs {} open files and may have {}: raise \
+                 RLIMIT_NOFILE (ulimit -n), or be root",
+                grouped(needed),
+                grouped(current)
+            ),
+        }),
         _ => Ok(()),
     }
 }

@@ -40,7 +40,7 @@ impl Bare {
     /// Starts its threads.
     pub fn start(args: &RelayArgs) -> Result<Self, BenchError> {
         let calls = args.calls + churn::HELD + 1;
-        allow_files(4 * calls as u64 + OTHER_FILES)?;
+        allow_files(args.calls, 4 * calls as u64 + OTHER_FILES)?;
         let mut bare = Self {
             threads: Vec::new(),
             ports: Mutex::new(args.ips.map(Ports::new)),

@@ -91,6 +91,7 @@ impl Child {
         }
         match wire::read(&mut self.output) {
             Ok(Some(Answer::Failed(why))) => Err(BenchError::Relay(why)),
+            Ok(Some(Answer::NoRoom { calls, limit })) => Err(BenchError::NoRoom { calls, limit }),
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(self.gone("it ended")),
             Err(e) => Err(self.gone(&e.to_string())),

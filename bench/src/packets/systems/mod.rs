@@ -26,8 +26,8 @@ pub use rtpengine::Rtpengine;
 /// Starts a relay on a bed; our own ones as this program.
 ///
 /// # Errors
-/// [`BenchError::Relay`] says why it did not start; rtpengine's package is installed if it is
-/// missing and that is allowed.
+/// [`BenchError::NoRoom`] if the calls do not fit; [`BenchError::Relay`] says why else it did not
+/// start. rtpengine's package is installed if it is missing and that is allowed.
 pub fn start(bed: &Bed, plan: &SystemPlan) -> Result<Box<dyn System>, BenchError> {
     match plan.kind {
         SystemKind::Rtpengine => Ok(Box::new(Rtpengine::start(bed, plan)?)),
@@ -74,8 +74,8 @@ pub struct RelayArgs {
 /// Runs a relay in this process and obeys the lines of `input` until they end.
 ///
 /// # Errors
-/// [`BenchError::Relay`] if it does not start, or a line cannot be understood. The first is told
-/// by a line, too.
+/// [`BenchError::NoRoom`] or [`BenchError::Relay`] if it does not start, and the latter if a line
+/// cannot be understood. That it does not start is told by a line, too.
 pub fn serve(
     args: &RelayArgs,
     input: &mut impl BufRead,
@@ -100,7 +100,7 @@ pub fn serve(
 fn told<R>(started: Result<R, BenchError>, output: &mut impl Write) -> Result<R, BenchError> {
     started.inspect_err(|e| {
         // Who started this process also sees that it ends.
-        let _ = wire::write(output, &wire::Answer::Failed(serve::reason(e)));
+        let _ = wire::write(output, &serve::refusal(e));
     })
 }
 

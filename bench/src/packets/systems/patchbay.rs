@@ -14,6 +14,7 @@ use super::wire::Counts;
 use super::{RelayArgs, churn};
 use crate::packets::BenchError;
 use crate::packets::vocabulary::Phones;
+use crate::report::grouped;
 
 /// The engine that is used when none is named.
 pub(super) const ENGINE: &str = "uring";
@@ -42,7 +43,7 @@ impl Patchbay {
         }
         // The engine goes to the limit by itself; the privileged may go beyond. What comes of it
         // is seen in the engine's capacity.
-        let _ = allow_files(4 * (args.calls + churn::ROOM) as u64);
+        let _ = allow_files(args.calls, 4 * (args.calls + churn::ROOM) as u64);
         let config = EngineConfig {
             threads: args.threads,
             cpus: args.cpus.clone(),
@@ -54,10 +55,13 @@ impl Patchbay {
         let engine = Engine::start(config).map_err(failed)?;
         let capacity = engine.totals().pairs_capacity;
         if capacity < args.calls {
-            return Err(BenchError::Relay(format!(
-                "{} calls were asked for and {capacity} fit: raise RLIMIT_NOFILE (ulimit -n)",
-                args.calls
-            )));
+            return Err(BenchError::NoRoom {
+                calls: args.calls,
+                limit: format!(
+                    "its engine has room for {}: raise RLIMIT_NOFILE (ulimit -n)",
+                    grouped(capacity as u64)
+                ),
+            });
         }
         Ok(Self {
             engine,

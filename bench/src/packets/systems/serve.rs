@@ -13,6 +13,7 @@ use super::churn;
 use super::wire::{self, Answer, Ask, Counts, WireError};
 use crate::packets::BenchError;
 use crate::packets::vocabulary::Phones;
+use crate::report::grouped;
 
 /// A relay inside this process.
 pub trait Relay: Send + Sync + 'static {
@@ -64,7 +65,7 @@ pub fn serve<R: Relay>(
     while let Some(ask) = wire::read::<Ask>(input).map_err(talk)? {
         let quit = ask == Ask::Quit;
         let answer = server.obey(ask);
-        let answer = answer.unwrap_or_else(|e| Answer::Failed(reason(&e)));
+        let answer = answer.unwrap_or_else(|e| refusal(&e));
         wire::write(output, &answer).map_err(talk)?;
         if quit {
             break;
@@ -73,11 +74,16 @@ pub fn serve<R: Relay>(
     Ok(())
 }
 
-/// What a relay says, without the words that the benchmark puts before it.
-pub(super) fn reason(error: &BenchError) -> String {
+/// How a relay tells that it could not.
+pub(super) fn refusal(error: &BenchError) -> Answer {
     match error {
-        BenchError::Relay(text) => text.clone(),
-        other => other.to_string(),
+        // The benchmark puts its own words before it.
+        BenchError::Relay(text) => Answer::Failed(text.clone()),
+        BenchError::NoRoom { calls, limit } => Answer::NoRoom {
+            calls: *calls,
+            limit: limit.clone(),
+        },
+        other => Answer::Failed(other.to_string()),
     }
 }
 
@@ -164,15 +170,12 @@ impl Churning {
     }
 }
 
-/// Raises the number of open files of this process to what is needed.
+/// Raises the number of open files that this process may have as far as that is allowed.
 ///
 /// # Errors
-/// [`BenchError::Relay`] if that is more than is allowed.
-pub(super) fn allow_files(needed: u64) -> Result<(), BenchError> {
+/// [`BenchError::NoRoom`] if so many calls need more.
+pub(super) fn allow_files(calls: usize, needed: u64) -> Result<(), BenchError> {
     let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return Ok(());
-    }
     // The privileged may go beyond the maximum; the others up to it.
     let maximum = limit.maximum.map(|maximum| maximum.max(needed));
     for maximum in [maximum, limit.maximum] {
@@ -185,9 +188,14 @@ pub(super) fn allow_files(needed: u64) -> Result<(), BenchError> {
         }
     }
     match getrlimit(Resource::Nofile).current {
-        Some(allowed) if allowed < needed => Err(BenchError::Relay(format!(
-            "{needed} open files are needed and {allowed} are allowed: raise RLIMIT_NOFILE (ulimit -n)"
-        ))),
+        Some(allowed) if allowed < needed => Err(BenchError::NoRoom {
+            calls,
+            limit: format!(
+                "it needs {} open files and may have {}: raise RLIMIT_NOFILE (ulimit -n)",
+                grouped(needed),
+                grouped(allowed)
+            ),
+        }),
         _ => Ok(()),
     }
 }
@@ -325,11 +333,31 @@ mod tests {
     }
 
     #[test]
+    fn a_relay_without_room_is_told_from_one_that_failed() {
+        let no_room = BenchError::NoRoom {
+            calls: 20_000,
+            limit: "too few files".to_owned(),
+        };
+        let limit = "too few files".to_owned();
+        assert_eq!(
+            refusal(&no_room),
+            Answer::NoRoom {
+                calls: 20_000,
+                limit
+            }
+        );
+        let failed = BenchError::Relay("broken".to_owned());
+        assert_eq!(refusal(&failed), Answer::Failed("broken".to_owned()));
+    }
+
+    #[test]
     fn files_are_allowed_or_asked_for() {
-        allow_files(1).unwrap();
-        let outcome = allow_files(u64::MAX - 1);
+        allow_files(1, 1).unwrap();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum, "all that is allowed is taken");
+        let outcome = allow_files(7, u64::MAX - 1);
         assert!(
-            matches!(&outcome, Err(BenchError::Relay(why)) if why.contains("RLIMIT_NOFILE")),
+            matches!(&outcome, Err(BenchError::NoRoom { calls: 7, limit }) if limit.contains("RLIMIT_NOFILE")),
             "{outcome:?}"
         );
     }

@@ -70,6 +70,13 @@ pub enum Answer {
     Forwarding(Option<Vec<(u64, u64)>>),
     /// It could not; why.
     Failed(String),
+    /// It has no room for so many calls, and is about to end.
+    NoRoom {
+        /// Calls that it was to have room for.
+        calls: usize,
+        /// What the limit is, and how to raise it.
+        limit: String,
+    },
 }
 
 /// Counters of a relay.

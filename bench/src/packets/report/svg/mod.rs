@@ -15,6 +15,8 @@ use crate::packets::vocabulary::SystemKind;
 const MARGIN: f64 = 24.0;
 const HEADER: f64 = 128.0;
 const FOOTER: f64 = 44.0;
+/// Height of a further line below the diagrams.
+const NOTE: f64 = 18.0;
 /// Colours of our engines, of rtpengine and of the bare loop: apart for colour-blind eyes too.
 const OURS: [&str; 3] = ["#0969da", "#54aeff", "#0a3069"];
 const RTPENGINE: &str = "#e16f24";
@@ -27,7 +29,9 @@ pub(super) fn chart(report: &Report) -> String {
     let panels = panels(report);
     let width = 2.0 * (MARGIN + WIDTH);
     let rows = panels.len().div_ceil(2).max(1);
-    let height = HEADER + rows as f64 * HEIGHT + FOOTER;
+    let notes = notes(report);
+    let foot = FOOTER + NOTE * notes.len().saturating_sub(1) as f64;
+    let height = HEADER + rows as f64 * HEIGHT + foot;
     let mut canvas = Canvas::default();
     let title = title(report);
     header(&mut canvas, report, &title, width);
@@ -36,6 +40,16 @@ pub(super) fn chart(report: &Report) -> String {
         let y = HEADER + (place / 2) as f64 * HEIGHT;
         panel.draw(&mut canvas, [x, y]);
     }
+    for (place, note) in notes.iter().rev().enumerate() {
+        let at = [MARGIN + 8.0, height - 18.0 - NOTE * place as f64];
+        canvas.text(at, note, Font::new(12.0, FAINT), Anchor::Start);
+    }
+    canvas.finish(width, height, &title)
+}
+
+/// What stands below the diagrams: who has no room for how many calls, then how it was measured.
+fn notes(report: &Report) -> Vec<String> {
+    let mut notes: Vec<String> = report.no_room.iter().map(ToString::to_string).collect();
     let reps = report.runs.iter().map(|row| row.reps).max().unwrap_or(1);
     let how = match (report.shape, reps) {
         (_, 1) => "Each value is one run.".to_owned(),
@@ -46,16 +60,14 @@ pub(super) fn chart(report: &Report) -> String {
     };
     let note = format!("{how} CPU counts the relay and the kernel's work for its packets.");
     let noisy = |row: &&Row| row.remarks.iter().any(|remark| remark.contains("noisy"));
-    let note = match report.runs.iter().filter(noisy).count() {
+    notes.push(match report.runs.iter().filter(noisy).count() {
         0 => note,
         count => format!(
             "{note} The machine was noisy in {count} of {} rows: measure again.",
             report.runs.len()
         ),
-    };
-    let at = [MARGIN + 8.0, height - 18.0];
-    canvas.text(at, &note, Font::new(12.0, FAINT), Anchor::Start);
-    canvas.finish(width, height, &title)
+    });
+    notes
 }
 
 fn title(report: &Report) -> String {
@@ -250,6 +262,7 @@ fn rates(report: &Report) -> Option<Panel> {
                     ..point(highest.calls, highest.packets_per_s as f64, None)
                 })
                 .collect(),
+            no_room: no_room(report, &contender),
             contender,
             colour,
         }
@@ -282,12 +295,19 @@ fn series(report: &Report, of: impl Fn(&Row) -> Option<Point>) -> Vec<Series> {
             let mut points: Vec<Point> = own.filter_map(&of).collect();
             points.sort_by_key(|point| point.calls);
             Series {
+                no_room: no_room(report, &contender),
                 contender,
                 colour,
                 points,
             }
         })
         .collect()
+}
+
+fn no_room(report: &Report, contender: &Contender) -> Vec<usize> {
+    let own = report.no_room.iter();
+    let own = own.filter(|one| one.contender == *contender);
+    own.map(|one| one.calls).collect()
 }
 
 /// `None` if nobody has a value.

@@ -17,6 +17,8 @@ const BOTTOM: f64 = 46.0;
 const GROUP: f64 = 0.74;
 /// Room for a number of calls below an axis.
 const CALLS_LABEL: f64 = 46.0;
+/// Where the words of a bar that is missing for want of room have their middle.
+const NO_ROOM_ABOVE: f64 = 34.0;
 /// The widest bar.
 const WIDEST: f64 = 62.0;
 
@@ -36,6 +38,8 @@ pub(super) struct Series {
     pub contender: Contender,
     pub colour: &'static str,
     pub points: Vec<Point>,
+    /// Numbers of calls that it has no room for.
+    pub no_room: Vec<usize>,
 }
 
 /// Bars side by side, or lines.
@@ -109,6 +113,9 @@ impl Panel {
                 let mut points = series.points.iter();
                 if let Some(point) = points.find(|point| point.calls == *calls) {
                     self.bar(canvas, frame, series, point, [left, bar]);
+                } else if series.no_room.contains(calls) {
+                    let at = [left + bar / 2.0 + 4.0, frame.foot() - NO_ROOM_ABOVE];
+                    canvas.upright(at, "no room", Font::new(12.0, series.colour));
                 }
             }
         }

@@ -52,12 +52,13 @@ impl Rtpengine {
     /// benchmark.
     ///
     /// # Errors
+    /// [`BenchError::NoRoom`] if the calls need more files than it may open; otherwise
     /// [`BenchError::Relay`] says why not.
     pub fn start(bed: &Bed, plan: &SystemPlan) -> Result<Self, BenchError> {
         let version = package::version()?;
         let calls = plan.calls + churn::HELD + 1;
         // It has the limit of this process.
-        allow_files(4 * calls as u64 + OTHER_FILES)?;
+        allow_files(plan.calls, 4 * calls as u64 + OTHER_FILES)?;
         let (socket, control) = bed
             .in_relay(control_socket)?
             .map_err(BenchError::system("socket of the ng protocol"))?;
