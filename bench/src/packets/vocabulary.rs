@@ -133,7 +133,7 @@ pub struct SoFar {
 
 /// Sends packets and checks what comes out.
 pub trait Generator {
-    /// `"xdp live frames"`, `"batched sends"`.
+    /// `"xdp live frames"`, `"sends in bursts"`.
     fn name(&self) -> &'static str;
 
     /// Takes the ways that the next runs send by.

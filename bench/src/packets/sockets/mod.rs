@@ -1,4 +1,5 @@
 //! The generator for loopback: a socket for each phone, a thread that sends, one that receives.
+//! The packets of a burst are sent back to back, a call of the kernel for each.
 //!
 //! On loopback the kernel's work for receiving a packet is done by who sends it, so that the
 //! relay's share of CPU time includes its packets' delivery to the phones, and the generator's
@@ -152,7 +153,7 @@ struct Fired {
 
 impl Generator for Sockets {
     fn name(&self) -> &'static str {
-        "batched sends"
+        "sends in bursts"
     }
 
     fn arrange(&mut self, ways: &[Way]) -> Result<(), BenchError> {
