@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use super::Report;
 use super::grid::{Align, Cell, Grid, Look};
 use super::words::{Verdict, micros, percent, ratio, sentence, verdict, whole};
-use crate::packets::plan::{CARRIED_LOSS, Contender, Figures, LoadName, NoRoom, Row, Seen, Spread};
+use crate::packets::plan::{
+    CARRIED_LOSS, Contender, Figures, LoadName, NoRoom, Ratio, Row, Seen, Spread,
+};
 use crate::report::Paint;
 
 /// A finished run in one line.
@@ -228,26 +230,7 @@ fn comparison(out: &mut String, report: &Report, paint: Paint) {
         ("in words", Align::Left),
     ]);
     for one in &report.ratios {
-        let against = Contender::new(one.against, "");
-        let cell = |spread: Option<Spread>| {
-            let look = match spread.as_ref().map(verdict) {
-                Some(Verdict::Better) => Look::Good,
-                Some(Verdict::Worse) => Look::Bad,
-                _ => Look::Plain,
-            };
-            Cell::new(ratio(spread), look)
-        };
-        // At one and the same load the rates are the same.
-        let own_rate = matches!(one.load, LoadName::High | LoadName::Share(_));
-        grid.row(vec![
-            Cell::plain(whole(one.calls as f64)),
-            Cell::plain(one.load.to_string()),
-            Cell::plain(format!("{} → {against}", one.engine)),
-            cell(one.spread.cpu),
-            cell(one.spread.rate.filter(|_| own_rate)),
-            cell(one.spread.p99),
-            Cell::new(sentence(one), Look::Faint),
-        ]);
+        grid.row(ratio_cells(one));
     }
     let title =
         "Ratios: above 1 Patchbay is better; in parentheses the lowest and highest repetition";
@@ -258,6 +241,29 @@ fn comparison(out: &mut String, report: &Report, paint: Paint) {
     for line in absent {
         let _ = writeln!(out, "  {}", paint.faint(&line));
     }
+}
+
+fn ratio_cells(one: &Ratio) -> Vec<Cell> {
+    let against = Contender::new(one.against, "");
+    let cell = |spread: Option<Spread>| {
+        let look = match spread.as_ref().map(verdict) {
+            Some(Verdict::Better) => Look::Good,
+            Some(Verdict::Worse) => Look::Bad,
+            _ => Look::Plain,
+        };
+        Cell::new(ratio(spread), look)
+    };
+    // At one and the same load the rates are the same.
+    let own_rate = matches!(one.load, LoadName::High | LoadName::Share(_));
+    vec![
+        Cell::plain(whole(one.calls as f64)),
+        Cell::plain(one.load.to_string()),
+        Cell::plain(format!("{} → {against}", one.engine)),
+        cell(one.spread.cpu),
+        cell(one.spread.rate.filter(|_| own_rate)),
+        cell(one.spread.p99),
+        Cell::new(sentence(one), Look::Faint),
+    ]
 }
 
 /// Numbers of calls at which there is no ratio against a peer, for want of room.
