@@ -374,7 +374,8 @@ fn destination(address: SocketAddr) -> Destination {
 }
 
 /// IP and port are the same; an IPv6 scope, which SDP cannot carry, does not count.
-fn same_address(a: SocketAddr, b: SocketAddr) -> bool {
+#[inline]
+pub(crate) fn same_address(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port() && a.ip() == b.ip()
 }
 

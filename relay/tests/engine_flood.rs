@@ -65,6 +65,9 @@ fn flooded(engine: &Engine, socket: &UdpSocket, pair: &OpenPair) -> FlowStats {
 
 #[test]
 fn a_strangers_flood_is_counted_limited_and_reaches_nobody() {
+    if !alone() {
+        return;
+    }
     let engine = engine(18_800, 18_899);
     let (client, agent, pair) = call(&engine);
     let [at_client, at_agent] = pair.local;
@@ -102,6 +105,9 @@ fn a_strangers_flood_is_counted_limited_and_reaches_nobody() {
 
 #[test]
 fn a_flood_of_a_party_itself_harms_no_other_call() {
+    if !alone() {
+        return;
+    }
     let engine = engine(18_900, 18_999);
     let (client, agent, pair) = call(&engine);
     let [at_client, at_agent] = pair.local;

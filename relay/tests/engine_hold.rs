@@ -111,6 +111,9 @@ fn assert_changes_once(fates: &[Fate], to: Fate) {
 
 #[test]
 fn a_moved_medium_is_followed_and_its_old_place_gets_nothing_more() {
+    if !alone() {
+        return;
+    }
     let mut bed = Bed::new(17_500, 17_599);
     let moved = bed.new.remote();
     let fates = bed.change(moved);
@@ -136,6 +139,9 @@ fn a_moved_medium_is_followed_and_its_old_place_gets_nothing_more() {
 
 #[test]
 fn every_form_of_hold_stops_the_media_and_lets_them_come_back() {
+    if !alone() {
+        return;
+    }
     let mut bed = Bed::new(17_600, 17_699);
     let usual = bed.old.remote();
     let mut sendonly = usual;
@@ -170,6 +176,9 @@ fn every_form_of_hold_stops_the_media_and_lets_them_come_back() {
 
 #[test]
 fn nobody_is_sent_media_when_both_are_inactive() {
+    if !alone() {
+        return;
+    }
     let mut bed = Bed::new(17_700, 17_799);
     let mut inactive = bed.agent.remote();
     inactive.receives = false;

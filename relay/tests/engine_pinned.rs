@@ -1,7 +1,8 @@
 //! F1: each packet thread is a thread of its own, pinned to the core that it was given.
 #![allow(clippy::unwrap_used)]
 
-use patchbay_relay::engine::{Engine, EngineConfig};
+use crate::engine_support::{alone, start};
+use patchbay_relay::engine::EngineConfig;
 
 /// The cores that the kernel lets a thread run on, as `/proc` lists them.
 fn allowed_cores(tid: u32) -> String {
@@ -14,13 +15,16 @@ fn allowed_cores(tid: u32) -> String {
 
 #[test]
 fn packet_threads_run_where_they_are_told_to() {
+    if !alone() {
+        return;
+    }
     let config = EngineConfig {
         threads: 2,
         cpus: vec![0],
         ports: 17_000..=17_099,
         ..EngineConfig::default()
     };
-    let engine = Engine::start(config).unwrap();
+    let engine = start(config);
     let health = engine.health();
     assert_eq!(health.len(), 2);
     assert_ne!(health[0].tid, health[1].tid);

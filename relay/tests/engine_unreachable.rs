@@ -7,6 +7,9 @@ use std::net::UdpSocket;
 
 #[test]
 fn a_phone_that_is_gone_for_a_while_is_heard_again() {
+    if !alone() {
+        return;
+    }
     let engine = engine(16_100, 16_199);
     // An address of its own, so that nobody takes the agent's port while it is free.
     let alone = "127.0.0.98".parse().unwrap();
@@ -53,5 +56,7 @@ fn a_phone_that_is_gone_for_a_while_is_heard_again() {
     while receive(&back).0 != b"heard" {}
     assert!(engine.health()[0].alive);
     let totals = engine.totals();
-    assert!(totals.threads[0].receive_errors + totals.drops.total() > 0);
+    // Steered ports have no socket that such an error could be told to.
+    let errors = totals.threads[0].receive_errors + totals.drops.total();
+    assert_eq!(errors > 0, !STEERED);
 }

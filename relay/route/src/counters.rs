@@ -79,6 +79,10 @@ pub struct FlowStats {
     /// Datagrams not forwarded, by reason. `received - drops.total()` were sent. The engine counts
     /// those of one flow and reason up to [`u32::MAX`].
     pub drops: DropCounts,
+    /// Datagrams from elsewhere that were refused before the engine could read them, since the
+    /// flow is locked to a source. Counted with steered ports only; without, the kernel refuses
+    /// them uncounted. Not among `received`.
+    pub strangers: u64,
     /// Whether the flow is locked to a source.
     pub learned: bool,
     /// Time since the last accepted datagram; `None` before the first.

@@ -12,5 +12,6 @@ pub mod flow;
 pub mod limits;
 pub mod pair;
 pub mod session;
+pub mod steering;
 pub mod transfer;
 pub mod verdict;

@@ -4,13 +4,14 @@
 /// and some more that arrives in IP fragments. A larger one is dropped as `oversized`.
 pub const MAX_DATAGRAM_BYTES: usize = 9216;
 
-/// Bytes free in front of every payload in its buffer: an Ethernet header with VLAN tag (18),
-/// an IPv6 header (40) and a UDP header (8) fit.
-pub const HEADROOM_BYTES: usize = 80;
+/// Bytes free in front of every payload in its buffer. The kernel writes its description of a
+/// datagram there (16), the source (32), and control data (80); later the headers of the datagram
+/// that leaves, IPv6 (40) and UDP (8), take their place.
+pub const HEADROOM_BYTES: usize = 128;
 
 /// Bytes free behind the largest payload: an SRTP tag with index and key identifier fits. It
 /// makes a buffer an odd number of cache lines long, so that payloads begin in different sets.
-pub const TAILROOM_BYTES: usize = 112;
+pub const TAILROOM_BYTES: usize = 64;
 
 /// Size of one packet buffer, in bytes: the sum of its three users.
 pub const BUFFER_BYTES: usize = HEADROOM_BYTES + MAX_DATAGRAM_BYTES + TAILROOM_BYTES;
@@ -39,10 +40,14 @@ pub const FLOW_WINDOW_NS: u64 = 1 << 23;
 /// own with a place for every pair, so that it cannot fail.
 pub const MAX_COMMANDS: usize = 1024;
 
-/// What a packet thread does of its commands in one wake-up; the rest waits until the packets that
+/// What a packet thread with a socket for each port does of its commands in one wake-up; the rest waits until the packets that
 /// came meanwhile are on their way. Opening a pair is 2; closing one is 2, or more with thousands
 /// of pairs on the thread; anything else is 1.
 pub const WORK_PER_WAKE_UP: u32 = 8;
+
+/// The same for a thread with steered ports, where each is 1: opening or closing a pair is a few
+/// writes to memory.
+pub const STEERED_WORK_PER_WAKE_UP: u32 = 64;
 
 /// Longest window, in seconds, in which a source other than the signalled one may be learned.
 /// It bounds for how long media can be taken by somebody who shares the party's IP address.
@@ -50,6 +55,10 @@ pub const MAX_LEARN_WINDOW_SECONDS: u64 = 60;
 
 /// Local IP addresses for which a port pool is kept.
 pub const MAX_LOCAL_IPS: usize = 64;
+
+/// Local IP addresses whose ports are steered. The steering program looks through all of them for
+/// each packet, and the kernel keeps 64 bytes for each port of each.
+pub const MAX_STEERED_IPS: usize = 8;
 
 /// Packet threads of one engine.
 pub const MAX_THREADS: usize = 64;

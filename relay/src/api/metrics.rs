@@ -162,6 +162,12 @@ fn threads(registry: &mut Registry, totals: &EngineTotals, health: &[ThreadHealt
         "Times that a media port took in more than its window allows, and was not heard until it ended",
         totals.threads.iter().map(|thread| thread.floods).sum(),
     );
+    counter(
+        registry,
+        "strangers",
+        "Datagrams from elsewhere for learned flows, refused before the engine saw them (steered media ports only)",
+        totals.threads.iter().map(|thread| thread.strangers).sum(),
+    );
     if allocations::is_counted() {
         counter(
             registry,

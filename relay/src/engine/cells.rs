@@ -150,6 +150,7 @@ impl FlowCells {
             accepted: self.accepted.get(),
             bytes: self.bytes.get(),
             drops: self.drops.read(),
+            strangers: 0,
             learned: self.learned.load(Relaxed),
             last_packet_age: (last > 0).then(|| Duration::from_nanos(now.saturating_sub(last))),
         }
@@ -223,6 +224,7 @@ impl ThreadCells {
             learned: self.learned.get(),
             connect_errors: self.connect_errors.get(),
             floods: self.floods.get(),
+            strangers: 0,
             pairs: self.pairs.get(),
             allocations: self.allocations.get(),
         }

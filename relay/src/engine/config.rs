@@ -8,6 +8,19 @@ use patchbay_route::limits;
 use super::EngineError;
 use super::restart::FIRST_RESTART_AFTER;
 
+/// How media ports are received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MediaSockets {
+    /// Steered if the kernel and the privileges allow it, else one for each port.
+    #[default]
+    Auto,
+    /// A socket for each port. Needs no privilege.
+    PerPort,
+    /// One socket of each packet thread for all ports, chosen by a program in the kernel. Needs
+    /// CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW.
+    Steered,
+}
+
 /// Configuration of a packet engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -17,7 +30,9 @@ pub struct EngineConfig {
     pub cpus: Vec<usize>,
     /// Ports for media, the same range for every local IP. A side of a pair takes two.
     pub ports: RangeInclusive<u16>,
-    /// Pairs that may be open at once, 1 to [`limits::MAX_PAIRS`]. The number of open files that
+    /// How these ports are received.
+    pub sockets: MediaSockets,
+    /// Pairs that may be open at once, 1 to [`limits::MAX_PAIRS`]. With a socket for each port, the number of open files that
     /// the process may have can lower it: see [`super::EngineTotals::pairs_capacity`].
     pub max_pairs: usize,
     /// Seed of the port pools' starting points, so that ports cannot be guessed from a restart.
@@ -34,6 +49,7 @@ impl Default for EngineConfig {
             threads: 1,
             cpus: Vec::new(),
             ports: 20_000..=59_999,
+            sockets: MediaSockets::default(),
             max_pairs: 10_000,
             seed: 0,
             restart_after: FIRST_RESTART_AFTER,

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 
+use super::steering::NotSteered;
+
 /// The engine cannot start.
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -24,6 +26,9 @@ pub enum EngineError {
         /// What the kernel said.
         cause: io::Error,
     },
+    /// Media ports were to be steered and cannot be.
+    #[error("packet engine: media ports cannot be steered: {0}; or use a socket for each port")]
+    NotSteered(#[from] NotSteered),
     /// A thread could not be started.
     #[error("packet engine: thread {thread}: {what}: {cause}")]
     Thread {
@@ -59,6 +64,14 @@ pub enum OpenError {
     TooManyLocalIps {
         /// The address.
         local_ip: IpAddr,
+    },
+    /// The port cannot be steered.
+    #[error("media ports on {local_ip} cannot be steered: {cause}")]
+    NotSteered {
+        /// The address.
+        local_ip: IpAddr,
+        /// Why.
+        cause: Box<NotSteered>,
     },
     /// A socket could not be made or bound, for another reason than its port being in use.
     #[error("socket on {local_ip}: {cause}")]

@@ -1,26 +1,25 @@
 //! The engine's handle.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use patchbay_route::counters::PairStats;
-use patchbay_route::flow::{FLOWS, Side};
+use patchbay_route::flow::Side;
 use patchbay_route::pair::{LocalAddrs, OpenPair, PairId, PairSpec, Remote};
 
 use super::cells::PairCells;
 use super::clock::Clock;
-use super::config::EngineConfig;
+use super::config::{EngineConfig, MediaSockets};
 use super::drill::Drill;
 use super::error::{CommandError, EngineError, OpenError};
 use super::host::HostUdp;
-use super::mailbox::{Command, Mailbox};
+use super::mailbox::{Command, Mailbox, Ports};
 use super::ports::{Lease, PortPool};
 use super::registry::Registry;
 use super::restart::Restarts;
 use super::seat::{Life, Seat};
-use super::sockets::bind_side;
+use super::steering::Steering;
 use super::supervise::{self, Supervised};
 use super::totals::{EngineTotals, ThreadHealth};
 use super::uring::{probe, thread};
@@ -50,18 +49,17 @@ impl Engine {
     pub fn start(config: EngineConfig) -> Result<Engine, EngineError> {
         config.check()?;
         probe::check()?;
-        let rows = probe::pairs_that_fit(config.max_pairs)?;
-        if rows < config.max_pairs {
-            tracing::warn!(
-                wanted = config.max_pairs,
-                each_thread = rows,
-                "fewer pairs fit than configured: raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit)"
-            );
-        }
+        let steering = steer(&config)?;
+        let rows = rows(&config, steering.is_some())?;
         let clock = Clock::start();
         let ports = PortPool::new(&config.ports, config.seed);
+        let ports = match &steering {
+            Some(steering) => ports.steered(steering.space()),
+            None => ports,
+        };
+        let registry = Registry::new(ports, steering, config.threads, clock.now());
         let inner = Inner {
-            registry: Mutex::new(Registry::new(ports, config.threads, clock.now())),
+            registry: Mutex::new(registry),
             rows,
             max_pairs: config.max_pairs,
             cpus: config.cpus,
@@ -71,17 +69,19 @@ impl Engine {
         // Dropping `inner` stops the threads started so far.
         for thread in 0..config.threads {
             let mailbox = inner.mailbox(thread)?;
-            let handle = thread::spawn(inner.plan(thread, mailbox.clone()))?.wait()?;
+            let mut registry = lock(&inner.registry);
+            let plan = inner.plan(&mut registry.steering, thread, mailbox.clone())?;
+            let handle = thread::spawn(plan)?.wait()?;
             let seat = Seat::new(mailbox, handle, rows, Restarts::new(config.restart_after));
-            lock(&inner.registry).seats.push(seat);
+            registry.seats.push(seat);
         }
         Ok(Engine {
             inner: Arc::new(inner),
         })
     }
 
-    /// Opens a pair: binds an even and an odd port on each side's local address, and gives the
-    /// sockets to the packet thread that carries least. Nothing is forwarded to a side before
+    /// Opens a pair: takes an even and an odd port on each side's local address, and gives them
+    /// to the packet thread that carries least. Nothing is forwarded to a side before
     /// [`Engine::set_remote`].
     ///
     /// # Errors
@@ -97,14 +97,18 @@ impl Engine {
         let has_room = registry.pairs() < capacity;
         let place = registry.place().filter(|_| has_room);
         let thread = place.ok_or(OpenError::TableFull { capacity })?;
-        let (leases, sockets) = lease_both(&mut registry.ports, &spec)?;
+        let (leases, ports) = registry.lease_both(&spec)?;
         let cells = Arc::new(PairCells::default());
         let id = registry
             .enter(thread, leases, cells.clone())
             .ok_or(OpenError::TableFull { capacity })?;
         let (_, mailbox) = registry.get(id).ok_or(OpenError::NotRunning)?;
-        if let Err(command) = mailbox.send(Command::Open { id, sockets, cells }) {
-            // The sockets are closed before their ports return.
+        // What comes before the thread knows of it waits for the thread.
+        if let (Some(steering), Ports::Steered(ports)) = (&registry.steering, &ports) {
+            steering.space().open(id, ports);
+        }
+        if let Err(command) = mailbox.send(Command::Open { id, ports, cells }) {
+            // Sockets are closed before their ports return.
             drop(command);
             registry.undo(id);
             return Err(OpenError::Busy);
@@ -160,6 +164,13 @@ impl Engine {
             totals.add(seat.totals());
             seat.times(&mut totals.forwarding_time);
         }
+        if let Some(steering) = &registry.steering {
+            for (number, thread) in totals.threads.iter_mut().enumerate() {
+                let kept = steering.kept_away(number);
+                thread.floods += kept.floods;
+                thread.strangers = kept.strangers;
+            }
+        }
         drop(registry);
         totals.host = HostUdp::read().since(inner.host_at_start);
         totals
@@ -181,6 +192,12 @@ impl Engine {
             restarts: seat.restarts.total(),
         };
         registry.seats.iter().enumerate().map(one).collect()
+    }
+
+    /// Whether media ports are steered to one socket of each thread.
+    #[must_use]
+    pub fn is_steered(&self) -> bool {
+        self.inner.registry().steering.is_some()
     }
 
     /// Looks after the packet threads: tells which died since the last call, and which pairs
@@ -234,14 +251,27 @@ impl Inner {
     }
 
     /// What a thread that is to be started shall be.
-    pub(super) fn plan(&self, thread: usize, mailbox: Arc<Mailbox>) -> thread::Plan {
-        thread::Plan {
+    pub(super) fn plan(
+        &self,
+        steering: &mut Option<Steering>,
+        thread: usize,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<thread::Plan, EngineError> {
+        let steered = match steering {
+            Some(steering) => Some(thread::Steered {
+                space: steering.space(),
+                receivers: steering.receivers(thread)?,
+            }),
+            None => None,
+        };
+        Ok(thread::Plan {
             thread,
             cpu: self.cpu(thread),
             rows: self.rows,
             clock: self.clock,
             mailbox,
-        }
+            steered,
+        })
     }
 
     fn cpu(&self, thread: usize) -> Option<usize> {
@@ -274,21 +304,40 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes ports for both sides, or none.
-fn lease_both(
-    ports: &mut PortPool,
-    spec: &PairSpec,
-) -> Result<([Lease; 2], [OwnedFd; FLOWS]), OpenError> {
-    let [client, agent] = spec.sides.map(|side| side.local_ip);
-    let (first, [a, b]) = ports.lease(client, |rtp| bind_side(client, rtp))?;
-    match ports.lease(agent, |rtp| bind_side(agent, rtp)) {
-        Ok((second, [c, d])) => Ok(([first, second], [a, b, c, d])),
-        Err(e) => {
-            drop((a, b));
-            ports.release(first);
-            Err(e)
-        }
+/// Loads what steers media ports, if that is wanted and possible.
+fn steer(config: &EngineConfig) -> Result<Option<Steering>, EngineError> {
+    if config.sockets == MediaSockets::PerPort {
+        return Ok(None);
     }
+    match Steering::start(&config.ports) {
+        Ok(steering) => {
+            tracing::info!(
+                "media ports are steered: one socket of each packet thread for all of them"
+            );
+            Ok(Some(steering))
+        }
+        Err(why) if config.sockets == MediaSockets::Auto => {
+            tracing::info!(%why, "media ports have a socket each, since they cannot be steered");
+            Ok(None)
+        }
+        Err(why) => Err(why.into()),
+    }
+}
+
+/// How many pairs each thread can have.
+fn rows(config: &EngineConfig, steered: bool) -> Result<usize, EngineError> {
+    let rows = probe::pairs_that_fit(config.max_pairs)?;
+    if steered {
+        return Ok(config.max_pairs);
+    }
+    if rows < config.max_pairs {
+        tracing::warn!(
+            wanted = config.max_pairs,
+            each_thread = rows,
+            "fewer pairs fit than configured: raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit)"
+        );
+    }
+    Ok(rows)
 }
 
 fn local_addrs(lease: Lease) -> LocalAddrs {

@@ -15,11 +15,15 @@ pub struct HostUdp {
 }
 
 impl HostUdp {
-    /// Reads `/proc/net/snmp` and `/proc/net/snmp6`; what cannot be read counts as zero.
+    /// Reads `snmp` and `snmp6` of the calling thread's namespace; what cannot be read counts as
+    /// zero.
     #[must_use]
     pub fn read() -> HostUdp {
         let text = |path| std::fs::read_to_string(path).unwrap_or_default();
-        HostUdp::parse(&text("/proc/net/snmp"), &text("/proc/net/snmp6"))
+        HostUdp::parse(
+            &text("/proc/thread-self/net/snmp"),
+            &text("/proc/thread-self/net/snmp6"),
+        )
     }
 
     /// What was counted since `earlier`.

@@ -1,7 +1,7 @@
 //! How a packet thread reads its mailbox: in order, and little at a time, so that a burst of new
 //! or ending calls does not keep packets waiting.
 
-use patchbay_route::limits::WORK_PER_WAKE_UP;
+use patchbay_route::limits::{STEERED_WORK_PER_WAKE_UP, WORK_PER_WAKE_UP};
 use patchbay_route::pair::PairId;
 
 use super::mailbox::{Command, Mailbox};
@@ -20,7 +20,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// What it takes of [`WORK_PER_WAKE_UP`], with that many pairs on the thread. Opening and
+    /// What it takes of a bound thread's budget, with that many pairs on it. Opening and
     /// closing a row is about as much work for the kernel; but to end a receive it walks one of
     /// 256 lists of all receives, so that closing takes longer the more there are. Changing a
     /// remote is far less, but counts as well.
@@ -33,15 +33,42 @@ impl Work {
     }
 }
 
+/// What work costs a packet thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Costs {
+    /// Sockets are made and closed.
+    Sockets,
+    /// Memory is written.
+    Memory,
+}
+
 /// The reading end of a mailbox.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbox {
+    costs: Costs,
     /// The next row to be closed, once the commands that were sent before it are done.
     close: Option<PairId>,
     spent: u32,
 }
 
 impl Inbox {
+    /// A reader of a thread whose work costs that.
+    pub fn new(costs: Costs) -> Inbox {
+        Inbox {
+            costs,
+            close: None,
+            spent: 0,
+        }
+    }
+
+    /// Units of a wake-up.
+    fn budget(&self) -> u32 {
+        match self.costs {
+            Costs::Sockets => WORK_PER_WAKE_UP,
+            Costs::Memory => STEERED_WORK_PER_WAKE_UP,
+        }
+    }
+
     /// Begins a wake-up: the bell has been heard, and there is a budget again.
     pub fn begin(&mut self, mailbox: &Mailbox) {
         mailbox.silence();
@@ -51,7 +78,7 @@ impl Inbox {
     /// The next thing to do. Nothing, when nothing is left or the budget is spent; in the latter
     /// case the bell rings again, so that the thread comes back after its packets.
     pub fn next(&mut self, mailbox: &Mailbox) -> Option<Work> {
-        if self.spent >= WORK_PER_WAKE_UP {
+        if self.spent >= self.budget() {
             if self.close.is_some() || !mailbox.is_empty() {
                 mailbox.ring_bell();
             }
@@ -64,7 +91,10 @@ impl Inbox {
             Some(command) => Work::Command(command),
             None => Work::Close(self.close.take()?),
         };
-        let units = work.units(mailbox.cells.pairs.get());
+        let units = match self.costs {
+            Costs::Sockets => work.units(mailbox.cells.pairs.get()),
+            Costs::Memory => 1,
+        };
         self.spent = self.spent.saturating_add(units);
         Some(work)
     }
@@ -101,7 +131,7 @@ mod tests {
     fn the_bell_rings_until_the_queues_are_empty_and_no_wake_up_does_too_much() {
         let rows = 100;
         let mailbox = Mailbox::new(rows).unwrap();
-        let mut inbox = Inbox::default();
+        let mut inbox = Inbox::new(Costs::Sockets);
         assert!(!rings(&mailbox));
         for row in 0..rows as u32 {
             command(&mailbox);
@@ -128,7 +158,7 @@ mod tests {
     #[test]
     fn a_thread_with_many_pairs_closes_fewer_at_a_time() {
         let mailbox = Mailbox::new(100).unwrap();
-        let mut inbox = Inbox::default();
+        let mut inbox = Inbox::new(Costs::Sockets);
         for row in 0..100 {
             mailbox.close(PairId::new(0, 0, row));
         }
@@ -144,7 +174,7 @@ mod tests {
     #[test]
     fn commands_come_before_the_closing_that_was_asked_for_after_them() {
         let mailbox = Mailbox::new(4).unwrap();
-        let mut inbox = Inbox::default();
+        let mut inbox = Inbox::new(Costs::Sockets);
         let row = PairId::new(0, 0, 1);
         for _ in 0..WORK_PER_WAKE_UP {
             command(&mailbox);
@@ -168,7 +198,7 @@ mod tests {
         let mut count = [0; 8];
         rustix::io::read(mailbox.bell(), &mut count).unwrap();
         assert_eq!(u64::from_ne_bytes(count), 1);
-        let mut inbox = Inbox::default();
+        let mut inbox = Inbox::new(Costs::Sockets);
         assert_eq!(wake(&mut inbox, &mailbox).len(), 2);
         command(&mailbox);
         assert!(rings(&mailbox), "heard, it can be rung again");

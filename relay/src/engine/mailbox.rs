@@ -12,6 +12,7 @@ use rustix::event::EventfdFlags;
 
 use super::cells::{PairCells, ThreadCells};
 use super::drill::Drill;
+use super::steering::SteeredPort;
 use super::times::TimeCells;
 
 /// A change of a thread's table.
@@ -21,8 +22,8 @@ pub enum Command {
     Open {
         /// Its name.
         id: PairId,
-        /// Its sockets, by flow index.
-        sockets: [OwnedFd; FLOWS],
+        /// Its ports.
+        ports: Ports,
         /// Its counters.
         cells: Arc<PairCells>,
     },
@@ -37,6 +38,15 @@ pub enum Command {
     },
     /// Do something wrong: for tests and drills.
     Drill(Drill),
+}
+
+/// The ports of a new row, by flow index.
+#[derive(Debug)]
+pub enum Ports {
+    /// A socket for each.
+    Bound([OwnedFd; FLOWS]),
+    /// None, since they are steered.
+    Steered(Box<[SteeredPort; FLOWS]>),
 }
 
 /// One packet thread's queues and cells.

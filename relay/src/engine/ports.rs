@@ -7,10 +7,12 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use patchbay_route::limits::MAX_LOCAL_IPS;
 
 use super::error::OpenError;
+use super::steering::Space;
 use super::totals::PortsFree;
 
 /// What binding a candidate pair of ports came to, if not to sockets.
@@ -38,6 +40,8 @@ pub struct PortPool {
     count: usize,
     seed: u64,
     pools: Vec<(IpAddr, Pool)>,
+    /// Where the ports are closed that come back, if they are steered.
+    space: Option<Arc<Space>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +63,15 @@ impl PortPool {
             count,
             seed,
             pools: Vec::new(),
+            space: None,
+        }
+    }
+
+    /// The same for steered ports.
+    pub fn steered(self, space: Arc<Space>) -> PortPool {
+        PortPool {
+            space: Some(space),
+            ..self
         }
     }
 
@@ -101,6 +114,13 @@ impl PortPool {
         let index = usize::from(lease.rtp.saturating_sub(self.first)) / 2;
         if let Some((_, pool)) = self.pools.iter_mut().find(|(ip, _)| *ip == lease.local_ip) {
             pool.set_used(index, false);
+        }
+        // The packet thread has closed them already, unless it died.
+        let Some(space) = &self.space else { return };
+        for port in [lease.rtp, lease.rtp + 1] {
+            if let Some(port) = space.port((lease.local_ip, port).into()) {
+                space.cell(&port).close();
+            }
         }
     }
 

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use patchbay_route::counters::PairStats;
-use patchbay_route::pair::PairId;
+use patchbay_route::flow::FLOWS;
+use patchbay_route::pair::{PairId, PairSpec};
 
 use super::cells::PairCells;
+use super::error::OpenError;
 use super::load::Load;
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Ports};
 use super::ports::{Lease, PortPool};
 use super::rows::Entry;
 use super::seat::Seat;
+use super::sockets::bind_side;
+use super::steering::{SteeredPort, Steering};
 
 /// The engine's state, apart from the packet threads' own.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct Registry {
     pub ports: PortPool,
     /// The packet threads, by number.
     pub seats: Vec<Seat>,
+    /// What steers the media ports, if they are.
+    pub steering: Option<Steering>,
     /// The engine has been shut down: nothing is started any more.
     pub stopping: bool,
     load: Load,
@@ -26,9 +32,10 @@ pub struct Registry {
 
 impl Registry {
     /// No seats yet, of that many.
-    pub fn new(ports: PortPool, threads: usize, now: u64) -> Registry {
+    pub fn new(ports: PortPool, steering: Option<Steering>, threads: usize, now: u64) -> Registry {
         Registry {
             ports,
+            steering,
             seats: Vec::with_capacity(threads),
             stopping: false,
             load: Load::new(threads, now),
@@ -55,6 +62,31 @@ impl Registry {
             .filter(|(_, seat)| seat.is_up() && seat.rows.used() < seat.rows.capacity())
             .min_by_key(|(thread, seat)| (self.load.of(*thread), seat.rows.used()))
             .map(|(thread, _)| thread)
+    }
+
+    /// Takes ports for both sides of a pair, or none.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is taken then.
+    pub fn lease_both(&mut self, spec: &PairSpec) -> Result<([Lease; 2], Ports), OpenError> {
+        let [client, agent] = spec.sides.map(|side| side.local_ip);
+        let (first, [a, b]) = self.ports.lease(client, |rtp| bind_side(client, rtp))?;
+        let second = self.ports.lease(agent, |rtp| bind_side(agent, rtp));
+        let taken = second.and_then(|(second, [c, d])| {
+            let leases = [first, second];
+            match &mut self.steering {
+                None => Ok((leases, Ports::Bound([a, b, c, d]))),
+                // They were bound to see that nobody else has them.
+                Some(steering) => match steered(steering, leases) {
+                    Ok(ports) => Ok((leases, Ports::Steered(Box::new(ports)))),
+                    Err(e) => {
+                        self.ports.release(second);
+                        Err(e)
+                    }
+                },
+            }
+        });
+        taken.inspect_err(|_| self.ports.release(first))
     }
 
     /// Enters a pair on a thread that [`Registry::place`] gave.
@@ -87,9 +119,17 @@ impl Registry {
     /// The counters of a pair that is open, or was lost with its thread and not closed since.
     pub fn stats(&self, id: PairId, now: u64) -> Option<PairStats> {
         let seat = self.seats.get(usize::from(id.thread()))?;
-        let open = seat.rows.get(id).map(|entry| &entry.cells);
-        let cells = open.or_else(|| seat.lost.get(&id))?;
-        Some(cells.read(now))
+        let open = seat.rows.get(id);
+        let cells = open.map(|entry| &entry.cells);
+        let mut stats = cells.or_else(|| seat.lost.get(&id))?.read(now);
+        if let (Some(steering), Some(entry)) = (&self.steering, open) {
+            let space = steering.space();
+            for (flow, address) in stats.flows.iter_mut().zip(entry.local()) {
+                let port = space.port(address);
+                flow.strangers = port.map_or(0, |port| space.cell(&port).strangers().into());
+            }
+        }
+        Some(stats)
     }
 
     /// Asks the thread to close a pair. One that is not open is left alone.
@@ -113,4 +153,24 @@ impl Registry {
         let living = self.seats.iter().filter(|seat| seat.is_up());
         living.map(|seat| seat.rows.capacity()).sum()
     }
+}
+
+/// The four ports of a pair, by flow index.
+fn steered(steering: &mut Steering, leases: [Lease; 2]) -> Result<[SteeredPort; FLOWS], OpenError> {
+    let mut port = |lease: Lease, port| {
+        let local_ip = lease.local_ip;
+        steering
+            .port(local_ip, port)
+            .map_err(|cause| OpenError::NotSteered {
+                local_ip,
+                cause: Box::new(cause),
+            })
+    };
+    let [client, agent] = leases;
+    Ok([
+        port(client, client.rtp)?,
+        port(client, client.rtp + 1)?,
+        port(agent, agent.rtp)?,
+        port(agent, agent.rtp + 1)?,
+    ])
 }

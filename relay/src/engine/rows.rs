@@ -1,9 +1,9 @@
 //! The rows of one packet thread: which pairs it has, with which ports.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use patchbay_route::flow::Side;
+use patchbay_route::flow::{Component, FLOWS, Flow, Side};
 use patchbay_route::pair::PairId;
 
 use super::cells::PairCells;
@@ -41,6 +41,18 @@ impl Entry {
             leases,
             closing: false,
         }
+    }
+
+    /// Its ports, by flow index.
+    pub fn local(&self) -> [SocketAddr; FLOWS] {
+        Flow::ALL.map(|flow| {
+            let lease = self.leases[flow.side.index()];
+            let port = match flow.component {
+                Component::Rtp => lease.rtp,
+                Component::Rtcp => lease.rtp + 1,
+            };
+            SocketAddr::new(lease.local_ip, port)
+        })
     }
 
     /// The address on which a side is received.

@@ -11,6 +11,7 @@ use super::handle::Inner;
 use super::mailbox::Mailbox;
 use super::registry::Registry;
 use super::seat::{Life, Seat};
+use super::steering::Steering;
 use super::uring::thread::{self, Starting};
 
 /// What became of the packet threads since the last look.
@@ -94,9 +95,12 @@ pub fn look(inner: &Inner, registry: &mut Registry, now: Instant) -> Supervised 
     if registry.stopping {
         return seen;
     }
-    for (number, seat) in registry.seats.iter_mut().enumerate() {
+    let Registry {
+        seats, steering, ..
+    } = registry;
+    for (number, seat) in seats.iter_mut().enumerate() {
         // A seat may take several steps at once: each leads to a later state.
-        while let Some(change) = step(inner, number, seat, now) {
+        while let Some(change) = step(inner, steering, number, seat, now) {
             if matches!(change, ThreadChange::Died { .. }) {
                 seen.lost.extend(seat.lost.keys());
             }
@@ -107,7 +111,13 @@ pub fn look(inner: &Inner, registry: &mut Registry, now: Instant) -> Supervised 
 }
 
 /// One step of a seat's life, if it is due and worth telling.
-fn step(inner: &Inner, thread: usize, seat: &mut Seat, now: Instant) -> Option<ThreadChange> {
+fn step(
+    inner: &Inner,
+    steering: &mut Option<Steering>,
+    thread: usize,
+    seat: &mut Seat,
+    now: Instant,
+) -> Option<ThreadChange> {
     match std::mem::replace(&mut seat.life, Life::Down) {
         Life::Died => Some(ThreadChange::Died {
             thread,
@@ -117,7 +127,7 @@ fn step(inner: &Inner, thread: usize, seat: &mut Seat, now: Instant) -> Option<T
         }),
         Life::Waiting(at) if at <= now => {
             seat.restarts.tried(now);
-            match start(inner, thread) {
+            match start(inner, steering, thread) {
                 Ok((starting, mailbox)) => {
                     seat.life = Life::Starting(starting, mailbox);
                     None
@@ -165,8 +175,12 @@ fn not_restarted(
 
 /// Begins to start a thread, with a mailbox of its own: nothing that was meant for the dead one
 /// reaches it.
-fn start(inner: &Inner, thread: usize) -> Result<(Starting, Arc<Mailbox>), EngineError> {
+fn start(
+    inner: &Inner,
+    steering: &mut Option<Steering>,
+    thread: usize,
+) -> Result<(Starting, Arc<Mailbox>), EngineError> {
     let mailbox = inner.mailbox(thread)?;
-    let starting = thread::spawn(inner.plan(thread, mailbox.clone()))?;
+    let starting = thread::spawn(inner.plan(steering, thread, mailbox.clone())?)?;
     Ok((starting, mailbox))
 }

@@ -120,6 +120,9 @@ pub struct ThreadTotals {
     /// [`patchbay_route::limits::MAX_DROPS_PER_WINDOW`]. What came meanwhile and found the
     /// socket's buffer full is in [`HostUdp::receive_buffer_errors`].
     pub floods: u64,
+    /// Datagrams from elsewhere for flows whose source is learned, refused before the engine saw
+    /// them. Counted with steered ports only; else they are among [`HostUdp::no_ports`].
+    pub strangers: u64,
     /// Pairs that are open on this thread.
     pub pairs: u64,
     /// Allocations since the thread was ready; see [`EngineTotals::allocations`].
@@ -144,6 +147,7 @@ impl Add for ThreadTotals {
             learned: self.learned + other.learned,
             connect_errors: self.connect_errors + other.connect_errors,
             floods: self.floods + other.floods,
+            strangers: self.strangers + other.strangers,
             pairs: self.pairs + other.pairs,
             allocations: self.allocations + other.allocations,
         }

@@ -1,12 +1,17 @@
 //! Phones and waiting, for the tests of the packet engine over real loopback sockets.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+//!
+//! Each test of these is in two programs: `engine`, with a socket for each port, and
+//! `engine_steered`, with steered ports.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, unsafe_code)]
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use patchbay_relay::engine::{
-    Component, Engine, EngineConfig, FlowStats, OpenPair, PairSpec, Remote, Side,
+    Component, DropReason, Engine, EngineConfig, FlowStats, MediaSockets, OpenPair, PairSpec,
+    Remote, Side,
 };
 
 pub const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -17,15 +22,56 @@ pub const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
 pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const WINDOW: Duration = Duration::from_secs(30);
 
-/// One thread, and ports that no other test uses: each test binary has a process and a range of
-/// its own, below the range from which the kernel gives phones their ports.
+/// Which of the two programs this is.
+pub const STEERED: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"engine_steered");
+
+/// One thread, and these ports.
 pub fn engine(first_port: u16, last_port: u16) -> Engine {
-    Engine::start(EngineConfig {
+    start(EngineConfig {
         ports: first_port..=last_port,
         seed: 1,
         ..EngineConfig::default()
     })
-    .unwrap()
+}
+
+/// Starts an engine with the sockets that this program is about.
+pub fn start(config: EngineConfig) -> Engine {
+    Engine::start(configured(config)).unwrap()
+}
+
+/// A configuration with the sockets that this program is about.
+pub fn configured(config: EngineConfig) -> EngineConfig {
+    EngineConfig {
+        sockets: match STEERED {
+            true => MediaSockets::Steered,
+            false => MediaSockets::PerPort,
+        },
+        ..config
+    }
+}
+
+/// Moves this thread, and what it starts, into a network namespace of its own, where nothing is
+/// but loopback, so that no other test's ports are met. Without the privilege for it a test of
+/// steered ports cannot run: false then. The others have ports that only they use.
+#[must_use]
+pub fn alone() -> bool {
+    // SAFETY: changes the network namespace of this thread alone and touches no memory.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0 {
+        let up = Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status();
+        assert!(up.unwrap().success());
+        return true;
+    }
+    let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
+    assert!(
+        !ci,
+        "nothing may be skipped in CI: a network namespace needs CAP_SYS_ADMIN"
+    );
+    if STEERED {
+        eprintln!("skipped: steered ports need CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW");
+    }
+    !STEERED
 }
 
 /// A party: a socket for RTP and one for RTCP.
@@ -89,6 +135,12 @@ pub fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
 
 pub fn flow(engine: &Engine, pair: &OpenPair, side: Side, component: Component) -> FlowStats {
     *engine.stats(pair.id).unwrap().of(side, component)
+}
+
+/// Datagrams of strangers that a flow has refused, by the engine or before it could see them.
+pub fn refused(engine: &Engine, pair: &OpenPair, side: Side, component: Component) -> u64 {
+    let seen = flow(engine, pair, side, component);
+    seen.drops.get(DropReason::SourceUnexpected) + seen.strangers
 }
 
 /// An open pair on IPv4 between two phones whose SDP is known.

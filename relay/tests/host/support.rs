@@ -1,6 +1,6 @@
 //! A running relay host, and the test in the place of control.
 
-use patchbay_relay::engine::EngineConfig;
+use patchbay_relay::engine::{EngineConfig, MediaSockets};
 use patchbay_relay::{Relay, RelayConfig, Secret};
 use patchbay_sip::stream::{Frame, Framer};
 use patchbay_sip::{Message, Transport};
@@ -38,6 +38,8 @@ impl Bed {
             hold_timeout: Duration::from_secs(300),
             engine: EngineConfig {
                 max_pairs: 10,
+                // Other tests have sockets of their own in the same range.
+                sockets: MediaSockets::PerPort,
                 ..EngineConfig::default()
             },
             journal: None,

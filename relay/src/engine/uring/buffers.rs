@@ -1,7 +1,7 @@
 //! Packet buffers that the kernel takes from a ring and gives back filled.
 //!
 //! There are two pools. A *message* buffer is for sockets that hear everybody: the kernel writes
-//! its description of the datagram (16 bytes), its source address (32) and its control data (32),
+//! its description of the datagram (16 bytes), its source address (32) and its control data (80),
 //! together [`HEADROOM_BYTES`], then the payload. A *payload* buffer is for sockets that are
 //! connected to their learned source: the kernel writes the payload alone, at the same place.
 //! Behind both is room that the kernel is not told of.
@@ -20,8 +20,9 @@ use patchbay_route::limits::{
 
 /// Bytes of the source address in a message buffer.
 pub const NAME_BYTES: usize = 32;
-/// Bytes of the control data in a message buffer: one time stamp with its header.
-pub const CONTROL_BYTES: usize = 32;
+/// Bytes of the control data in a message buffer: a time stamp (32) and the address that the
+/// datagram was sent to (48 for IPv6), each with its header.
+pub const CONTROL_BYTES: usize = 80;
 
 const PAGE: usize = 4096;
 
@@ -43,13 +44,6 @@ impl Kind {
         match self {
             Kind::Message => 0,
             Kind::Payload => 1,
-        }
-    }
-
-    const fn count(self) -> u16 {
-        match self {
-            Kind::Message => MESSAGE_BUFFERS_PER_THREAD,
-            Kind::Payload => BUFFERS_PER_THREAD,
         }
     }
 
@@ -87,21 +81,44 @@ impl Buffer {
     };
 }
 
+/// How many buffers a ring has. Each number is a power of two, at most 32,768.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    messages: u16,
+    payloads: Option<u16>,
+}
+
+impl Sizes {
+    /// For sockets that are connected once their source is learned.
+    pub const BOUND: Sizes = Sizes {
+        messages: MESSAGE_BUFFERS_PER_THREAD,
+        payloads: Some(BUFFERS_PER_THREAD),
+    };
+    /// For sockets that always hear everybody.
+    pub const STEERED: Sizes = Sizes {
+        messages: BUFFERS_PER_THREAD,
+        payloads: None,
+    };
+}
+
 /// The pools of a ring.
 #[derive(Debug)]
 pub struct Buffers {
     messages: Pool,
-    payloads: Pool,
+    payloads: Option<Pool>,
 }
 
 impl Buffers {
-    /// Allocates both pools, registers them, and provides all buffers.
+    /// Allocates the pools, registers them, and provides all buffers.
     ///
     /// # Errors
     /// What the kernel says; no memory is kept then.
-    pub fn new(submitter: &Submitter<'_>) -> io::Result<Buffers> {
-        let messages = Pool::new(Kind::Message, submitter)?;
-        match Pool::new(Kind::Payload, submitter) {
+    pub fn new(submitter: &Submitter<'_>, sizes: Sizes) -> io::Result<Buffers> {
+        let messages = Pool::new(Kind::Message, sizes.messages, submitter)?;
+        let payloads = sizes
+            .payloads
+            .map(|count| Pool::new(Kind::Payload, count, submitter));
+        match payloads.transpose() {
             Ok(payloads) => Ok(Buffers { messages, payloads }),
             Err(e) => {
                 messages.release(submitter);
@@ -115,7 +132,8 @@ impl Buffers {
     /// To be called once for each such completion: the buffer is the caller's from here on.
     pub fn take(&self, kind: Kind, id: u16, len: usize) -> Option<Buffer> {
         let len = u32::try_from(len).ok()?;
-        (id < kind.count() && len as usize <= kind.room()).then_some(Buffer {
+        let count = self.pool(kind)?.count;
+        (id < count && len as usize <= kind.room()).then_some(Buffer {
             place: Some((kind, id)),
             len,
         })
@@ -126,7 +144,9 @@ impl Buffers {
         let Some((kind, id)) = buffer.place else {
             return &[];
         };
-        let start = self.pool(kind).start(id);
+        let Some(start) = self.pool(kind).map(|pool| pool.start(id)) else {
+            return &[];
+        };
         // SAFETY: `take` checked number and length, so that the range is within the buffer; it is
         // initialised (allocated zeroed); the kernel does not write to it while a `Buffer`
         // exists, since that is when it is not provided.
@@ -145,32 +165,54 @@ impl Buffers {
         }
     }
 
+    /// Writes headers in front of the payload in a message's buffer, over what the kernel said of
+    /// it: the datagram as it leaves. `None` if there is no room, or the message is cut short.
+    pub fn frame<'a>(&'a mut self, buffer: &'a Buffer, head: &[u8]) -> Option<&'a [u8]> {
+        let Some((Kind::Message, id)) = buffer.place else {
+            return None;
+        };
+        let from = HEADROOM_BYTES.checked_sub(head.len())?;
+        let len = (buffer.len as usize).checked_sub(from)?;
+        // SAFETY: `take` checked number and length, so that the range is within the buffer; it is
+        // initialised, and nobody else has it while a `Buffer` exists. `head` cannot be part of
+        // it, because `self` is borrowed for writing.
+        unsafe {
+            let start = self.messages.start(id).add(from);
+            std::ptr::copy_nonoverlapping(head.as_ptr(), start.as_ptr(), head.len());
+            Some(std::slice::from_raw_parts(start.as_ptr(), len))
+        }
+    }
+
     /// Puts a buffer at its ring's end. The kernel gets it with the next [`Buffers::publish`].
     pub fn give_back(&mut self, buffer: Buffer) {
-        match buffer.place {
-            Some((Kind::Message, id)) => self.messages.give_back(id),
-            Some((Kind::Payload, id)) => self.payloads.give_back(id),
-            None => {}
+        match (buffer.place, &mut self.payloads) {
+            (Some((Kind::Message, id)), _) => self.messages.give_back(id),
+            (Some((Kind::Payload, id)), Some(payloads)) => payloads.give_back(id),
+            (Some((Kind::Payload, _)), None) | (None, _) => {}
         }
     }
 
     /// Shows the kernel what was given back.
     pub fn publish(&mut self) {
         self.messages.publish();
-        self.payloads.publish();
+        if let Some(payloads) = &mut self.payloads {
+            payloads.publish();
+        }
     }
 
     /// Unregisters the pools and frees them. Nothing may be under way that uses them: no receive
     /// is armed, no send is queued.
     pub fn release(self, submitter: &Submitter<'_>) {
         self.messages.release(submitter);
-        self.payloads.release(submitter);
+        if let Some(payloads) = self.payloads {
+            payloads.release(submitter);
+        }
     }
 
-    fn pool(&self, kind: Kind) -> &Pool {
+    fn pool(&self, kind: Kind) -> Option<&Pool> {
         match kind {
-            Kind::Message => &self.messages,
-            Kind::Payload => &self.payloads,
+            Kind::Message => Some(&self.messages),
+            Kind::Payload => self.payloads.as_ref(),
         }
     }
 }
@@ -182,6 +224,7 @@ impl Buffers {
 #[derive(Debug)]
 struct Pool {
     kind: Kind,
+    count: u16,
     entries: NonNull<BufRingEntry>,
     memory: NonNull<u8>,
     /// Where the next entry goes.
@@ -191,29 +234,29 @@ struct Pool {
 }
 
 impl Pool {
-    fn new(kind: Kind, submitter: &Submitter<'_>) -> io::Result<Pool> {
-        let entries = allocate(entries_layout(kind)?)?.cast::<BufRingEntry>();
-        let memory = allocate(memory_layout(kind)?)
-            .inspect_err(|_| free(entries.cast(), entries_layout(kind)))?;
+    fn new(kind: Kind, count: u16, submitter: &Submitter<'_>) -> io::Result<Pool> {
+        let entries = allocate(entries_layout(count)?)?.cast::<BufRingEntry>();
+        let memory = allocate(memory_layout(count)?)
+            .inspect_err(|_| free(entries.cast(), entries_layout(count)))?;
         let address = entries.as_ptr() as u64;
         // SAFETY: the entries are page-aligned, zeroed, as many as said, and live until they
         // have been unregistered (`release`), or for ever.
-        let registered = unsafe {
-            submitter.register_buf_ring_with_flags(address, kind.count(), kind.group(), 0)
-        };
+        let registered =
+            unsafe { submitter.register_buf_ring_with_flags(address, count, kind.group(), 0) };
         if let Err(e) = registered {
-            free(entries.cast(), entries_layout(kind));
-            free(memory, memory_layout(kind));
+            free(entries.cast(), entries_layout(count));
+            free(memory, memory_layout(count));
             return Err(e);
         }
         let mut pool = Pool {
             kind,
+            count,
             entries,
             memory,
             tail: 0,
             published: 0,
         };
-        for id in 0..kind.count() {
+        for id in 0..count {
             pool.touch(id);
             pool.give_back(id);
         }
@@ -231,7 +274,7 @@ impl Pool {
     fn give_back(&mut self, id: u16) {
         let kind = self.kind;
         let address = self.start(id).as_ptr() as u64 + kind.offset() as u64;
-        let index = usize::from(self.tail & (kind.count() - 1));
+        let index = usize::from(self.tail & (self.count - 1));
         // SAFETY: masked, the index is below the number of entries. The kernel does not read
         // entries beyond the published tail, and there are never more buffers than entries.
         let entry = unsafe { self.entries.add(index).as_mut() };
@@ -256,24 +299,24 @@ impl Pool {
 
     fn release(self, submitter: &Submitter<'_>) {
         if submitter.unregister_buf_ring(self.kind.group()).is_ok() {
-            free(self.entries.cast(), entries_layout(self.kind));
-            free(self.memory, memory_layout(self.kind));
+            free(self.entries.cast(), entries_layout(self.count));
+            free(self.memory, memory_layout(self.count));
         }
     }
 
     fn start(&self, id: u16) -> NonNull<u8> {
-        let index = usize::from(id & (self.kind.count() - 1));
+        let index = usize::from(id & (self.count - 1));
         // SAFETY: every number in use is below the count, so that this is within the memory.
         unsafe { self.memory.add(index * BUFFER_BYTES) }
     }
 }
 
-fn entries_layout(kind: Kind) -> io::Result<Layout> {
-    layout(usize::from(kind.count()) * size_of::<BufRingEntry>())
+fn entries_layout(count: u16) -> io::Result<Layout> {
+    layout(usize::from(count) * size_of::<BufRingEntry>())
 }
 
-fn memory_layout(kind: Kind) -> io::Result<Layout> {
-    layout(usize::from(kind.count()) * BUFFER_BYTES)
+fn memory_layout(count: u16) -> io::Result<Layout> {
+    layout(usize::from(count) * BUFFER_BYTES)
 }
 
 fn layout(bytes: usize) -> io::Result<Layout> {

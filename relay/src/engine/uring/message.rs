@@ -1,4 +1,4 @@
-//! A received message in its buffer: source address, time stamp, payload.
+//! A received message in its buffer: source address, control data, payload.
 
 use std::net::SocketAddr;
 
@@ -7,9 +7,7 @@ use patchbay_route::limits::HEADROOM_BYTES;
 
 use super::address;
 use super::buffers::{CONTROL_BYTES, NAME_BYTES};
-
-/// Bytes of a `cmsghdr` with its payload aligned, where a `struct timespec` follows.
-const STAMP_BYTES: usize = 32;
+use super::control::{self, Control};
 
 /// How receives are to lay out a message. The kernel reads it whenever a receive is submitted.
 #[derive(Debug)]
@@ -38,7 +36,7 @@ impl Layout {
             source,
             payload: bytes.get(HEADROOM_BYTES..)?,
             truncated: out.is_payload_truncated(),
-            stamp: stamp(out.control_data()),
+            control: control::parse(out.control_data()),
         })
     }
 }
@@ -52,50 +50,8 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
     /// Whether it was longer.
     pub truncated: bool,
-    /// When the kernel got it, in nanoseconds of the wall clock, if the socket asked for it.
-    pub stamp: Option<u64>,
-}
-
-/// Reads an `SCM_TIMESTAMPNS`: length, level, type, seconds, nanoseconds.
-#[cfg(target_pointer_width = "64")]
-fn stamp(control: &[u8]) -> Option<u64> {
-    let (_len, rest) = control.get(..STAMP_BYTES)?.split_first_chunk::<8>()?;
-    let (level, rest) = rest.split_first_chunk::<4>()?;
-    let (kind, rest) = rest.split_first_chunk::<4>()?;
-    let (seconds, rest) = rest.split_first_chunk::<8>()?;
-    let nanos = rest.first_chunk::<8>()?;
-    if i32::from_ne_bytes(*level) != libc::SOL_SOCKET
-        || i32::from_ne_bytes(*kind) != libc::SCM_TIMESTAMPNS
-    {
-        return None;
-    }
-    let seconds = u64::try_from(i64::from_ne_bytes(*seconds)).ok()?;
-    let nanos = u64::try_from(i64::from_ne_bytes(*nanos)).ok()?;
-    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
-}
-
-#[cfg(not(target_pointer_width = "64"))]
-fn stamp(_control: &[u8]) -> Option<u64> {
-    None
-}
-
-/// Makes the kernel stamp what a socket receives (`SO_TIMESTAMPNS`). An error is of no account:
-/// the socket's datagrams are then no samples.
-pub fn ask_for_stamps(socket: &std::os::fd::OwnedFd) {
-    use std::os::fd::AsRawFd;
-    let on: libc::c_int = 1;
-    let len = size_of_val(&on) as libc::socklen_t;
-    let value = (&raw const on).cast();
-    // SAFETY: the descriptor is open; the option's value is an int that lives through the call.
-    unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_TIMESTAMPNS,
-            value,
-            len,
-        );
-    }
+    /// What the socket asked for beside it.
+    pub control: Control,
 }
 
 #[cfg(test)]
@@ -134,13 +90,13 @@ mod tests {
         let got = layout.parse(&bytes).unwrap();
         assert_eq!(got.source, "192.0.2.1:4000".parse().unwrap());
         assert_eq!(
-            (got.payload, got.truncated, got.stamp),
+            (got.payload, got.truncated, got.control.stamp),
             (&b"payload"[..], false, Some(7_000_000_009))
         );
         let bytes = message(&NAME, &[], b"", libc::MSG_TRUNC as u32);
         let got = layout.parse(&bytes).unwrap();
         assert_eq!(
-            (got.payload, got.truncated, got.stamp),
+            (got.payload, got.truncated, got.control.stamp),
             (&b""[..], true, None)
         );
     }

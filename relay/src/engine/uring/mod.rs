@@ -5,17 +5,23 @@
 //! [`worker`] finds the row by the completion's user data and asks [`crate::forward`] for the
 //! verdict; the same buffer is sent on by the twin's socket. A pair lives on one thread.
 //!
-//! All unsafe code of the relay is in this folder, each block with its reason.
+//! The [`bound`] worker has a socket for each port and needs no privilege; the [`steered`] one has
+//! a few for all of them.
+//!
+//! The unsafe code of the relay is here and in [`super::steering`], each block with its reason.
 #![allow(unsafe_code)]
 
 mod address;
+mod bound;
 mod buffers;
-mod closing;
-mod ears;
-mod lanes;
+mod common;
+mod control;
 mod message;
 pub mod probe;
 mod ring;
-mod row;
+mod slots;
+mod steered;
 pub mod thread;
-mod worker;
+
+pub use slots::slot;
+pub use steered::{receiver, sender};

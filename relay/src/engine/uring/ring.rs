@@ -16,7 +16,7 @@ use io_uring::{IoUring, cqueue, opcode, types};
 use patchbay_route::limits::{BUFFERS_PER_THREAD, MESSAGE_BUFFERS_PER_THREAD};
 
 use super::address::{self, Addresses};
-use super::buffers::{Buffer, Buffers, Kind};
+use super::buffers::{Buffer, Buffers, Kind, Sizes};
 use super::message::{Layout, Message};
 
 /// Entries of the submission queue. When it is full it is submitted, so that a large batch
@@ -130,22 +130,26 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// A ring for that many sockets, none of them there yet.
+    /// A ring for that many sockets, none of them there yet, and that many addresses.
     ///
     /// # Errors
     /// What the kernel says, and at which step.
-    pub fn new(slots: u32) -> Result<Ring, (&'static str, io::Error)> {
+    pub fn new(
+        sockets: u32,
+        addresses: u32,
+        sizes: Sizes,
+    ) -> Result<Ring, (&'static str, io::Error)> {
         let io = builder()
             .build(SUBMISSIONS)
             .map_err(|e| ("io_uring_setup", e))?;
         io.submitter()
-            .register_files_sparse(slots)
+            .register_files_sparse(sockets)
             .map_err(|e| ("socket table", e))?;
-        let buffers = Buffers::new(&io.submitter()).map_err(|e| ("packet buffers", e))?;
+        let buffers = Buffers::new(&io.submitter(), sizes).map_err(|e| ("packet buffers", e))?;
         Ok(Ring {
             io,
             buffers,
-            addresses: Addresses::new(slots),
+            addresses: Addresses::new(addresses),
             layout: Layout::new(),
             unsent: Vec::with_capacity(BUFFERS as usize),
         })
@@ -269,16 +273,38 @@ impl Ring {
         // SAFETY: payload and address are read while the entry is submitted, since the send does
         // not wait. The address lives as long as the ring; the buffer is kept in `unsent` until
         // then (or given back at once if it could not be queued).
-        match unsafe { self.queue(send) } {
-            Ok(()) => {
-                self.unsent.push(buffer);
-                Ok(())
-            }
-            Err(e) => {
-                self.buffers.give_back(buffer);
-                Err(e)
-            }
-        }
+        unsafe { self.queue_send(send, buffer) }
+    }
+
+    /// Sends a message's payload with headers before it out of the raw socket `out`, to the address
+    /// that was set for slot `to`. `from` is for [`Event::SendFailed`]. The buffer goes back to the
+    /// pool by itself.
+    ///
+    /// # Errors
+    /// As [`Ring::send`].
+    pub fn send_framed(
+        &mut self,
+        out: u32,
+        to: u32,
+        from: u32,
+        buffer: Buffer,
+        head: &[u8],
+    ) -> io::Result<()> {
+        let frame = self.buffers.frame(&buffer, head);
+        let (Some(frame), Some((address, address_len))) = (frame, self.addresses.get(to)) else {
+            self.buffers.give_back(buffer);
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let len = u32::try_from(frame.len()).unwrap_or(0);
+        let send = opcode::Send::new(types::Fixed(out), frame.as_ptr(), len)
+            .flags(libc::MSG_DONTWAIT)
+            .dest_addr(address)
+            .dest_addr_len(address_len)
+            .build()
+            .flags(Flags::SKIP_SUCCESS)
+            .user_data(tag(kind::SEND, 0, from));
+        // SAFETY: as in `send`: frame and address stay until the entry has been submitted.
+        unsafe { self.queue_send(send, buffer) }
     }
 
     /// Gives a buffer back that is not sent.
@@ -408,6 +434,24 @@ impl Ring {
                     self.buffers.give_back(unused);
                 }
                 Err(errno)
+            }
+        }
+    }
+
+    /// Queues a send, and keeps its buffer until that has been submitted.
+    ///
+    /// # Safety
+    /// As [`Ring::queue`].
+    unsafe fn queue_send(&mut self, send: Entry, buffer: Buffer) -> io::Result<()> {
+        // SAFETY: the caller's promise.
+        match unsafe { self.queue(send) } {
+            Ok(()) => {
+                self.unsent.push(buffer);
+                Ok(())
+            }
+            Err(e) => {
+                self.buffers.give_back(buffer);
+                Err(e)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
@@ -10,15 +11,20 @@ use std::thread::JoinHandle;
 use patchbay_route::flow::FLOWS;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
+use super::buffers::Sizes;
+use super::common::{Common, Failure};
 use super::probe::explain;
 use super::ring::Ring;
-use super::worker::Worker;
+use super::steered::SOCKETS;
+use super::{bound, steered};
 use crate::engine::EngineError;
 use crate::engine::clock::Clock;
+use crate::engine::inbox::Costs;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::steering::Space;
 
 /// What a packet thread is to be.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Plan {
     /// Its number.
     pub thread: usize,
@@ -30,6 +36,17 @@ pub struct Plan {
     pub clock: Clock,
     /// What it shares with the rest.
     pub mailbox: Arc<Mailbox>,
+    /// How its ports are steered; if they are not, each has a socket.
+    pub steered: Option<Steered>,
+}
+
+/// What a thread with steered ports needs.
+#[derive(Debug)]
+pub struct Steered {
+    /// Whose each port is.
+    pub space: Arc<Space>,
+    /// The sockets that it receives by, one for each IP version.
+    pub receivers: Vec<OwnedFd>,
 }
 
 /// A thread that is being started.
@@ -49,7 +66,7 @@ pub fn spawn(plan: Plan) -> Result<Starting, EngineError> {
     let (ready, started) = mpsc::channel();
     let handle = std::thread::Builder::new()
         .name(format!("packets-{thread}"))
-        .spawn(move || run(&plan, &ready))
+        .spawn(move || run(plan, &ready))
         .map_err(|e| failed(thread, "spawn", e))?;
     Ok(Starting {
         thread,
@@ -101,23 +118,47 @@ fn failed(thread: usize, what: &'static str, cause: io::Error) -> EngineError {
     }
 }
 
-fn run(plan: &Plan, ready: &Sender<Result<(), EngineError>>) {
-    let ring = match pin(plan).and_then(|()| make_ring(plan.rows)) {
-        Ok(ring) => ring,
+/// A thread's work, ready to be done.
+type Job = Box<dyn FnOnce() -> Result<(), Failure>>;
+
+fn run(plan: Plan, ready: &Sender<Result<(), EngineError>>) {
+    let mailbox = plan.mailbox.clone();
+    let job = match pin(&plan).and_then(|()| prepare(plan)) {
+        Ok(job) => job,
         Err(e) => {
             let _ = ready.send(Err(e));
             return;
         }
     };
-    let worker = Worker::new(ring, plan.rows, plan.mailbox.clone(), plan.clock);
-    plan.mailbox.begin();
+    mailbox.begin();
     let _ = ready.send(Ok(()));
-    let outcome = catch_unwind(AssertUnwindSafe(|| worker.run()));
-    plan.mailbox.end(match outcome {
+    let outcome = catch_unwind(AssertUnwindSafe(job));
+    mailbox.end(match outcome {
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure.to_string()),
         Err(panic) => Some(format!("panicked: {}", message(panic.as_ref()))),
     });
+}
+
+/// Makes the ring and the worker of the kind that the plan wants.
+fn prepare(plan: Plan) -> Result<Job, EngineError> {
+    let (rows, mailbox, clock) = (plan.rows, plan.mailbox, plan.clock);
+    let slots = u32::try_from(rows * FLOWS).unwrap_or(u32::MAX);
+    let refused = |(step, cause)| explain(step, cause);
+    let Some(Steered { space, receivers }) = plan.steered else {
+        let ring = Ring::new(slots, slots, Sizes::BOUND).map_err(refused)?;
+        let worker = bound::worker::Worker::new(ring, rows, mailbox, clock);
+        return Ok(Box::new(move || worker.run()));
+    };
+    let mut ring = Ring::new(SOCKETS, slots, Sizes::STEERED).map_err(refused)?;
+    let count = receivers.len();
+    for (place, socket) in (0..).zip(receivers) {
+        let registered = ring.register(place, &[socket]);
+        registered.map_err(|e| explain("socket table", e))?;
+    }
+    let common = Common::new(rows, mailbox, clock, Costs::Memory);
+    let worker = steered::worker::Worker::new(ring, rows, common, space, plan.thread, count);
+    Ok(Box::new(move || worker.run()))
 }
 
 fn pin(plan: &Plan) -> Result<(), EngineError> {
@@ -129,11 +170,6 @@ fn pin(plan: &Plan) -> Result<(), EngineError> {
     let mut set = CpuSet::new();
     set.set(cpu);
     sched_setaffinity(None, &set).map_err(|e| refused(e.into()))
-}
-
-fn make_ring(rows: usize) -> Result<Ring, EngineError> {
-    let slots = u32::try_from(rows * FLOWS).unwrap_or(u32::MAX);
-    Ring::new(slots).map_err(|(step, cause)| explain(step, cause))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

@@ -10,11 +10,13 @@ use patchbay_route::flow::Flow;
 use patchbay_route::limits::{FLOW_WINDOW_NS, MAX_DROPS_PER_WINDOW, MAX_PACKETS_PER_WINDOW};
 use patchbay_route::verdict::DropReason;
 
-use super::buffers::Buffer;
-use super::ring::{Receive, To};
-use super::row::{Ear, Phase, slot, unslot};
-use super::worker::{Failure, Worker};
+use super::row::{Ear, Phase};
+use super::worker::Worker;
 use crate::engine::cells::PairCells;
+use crate::engine::uring::buffers::Buffer;
+use crate::engine::uring::common::Failure;
+use crate::engine::uring::ring::{Receive, To};
+use crate::engine::uring::slots::{slot, unslot};
 use crate::forward::Settled;
 
 /// One socket's lane.
@@ -75,7 +77,7 @@ impl Worker {
             Some(onward) if onward.settled.covers(payload) => onward,
             _ => return Ok(Some(buffer)),
         };
-        let cells = &self.mailbox.cells;
+        let cells = &self.common.mailbox.cells;
         let counters = onward.cells.flow(unslot(at).1);
         counters.received.add(1);
         cells.received.add(1);
@@ -85,11 +87,11 @@ impl Worker {
         } else {
             counters.accepted.add(1);
             counters.bytes.add(len);
-            counters.last.set(self.now);
+            counters.last.set(self.common.now);
             cells.accepted.add(1);
             cells.bytes.add(len);
         }
-        if lane.is_flooded(self.now, false) {
+        if lane.is_flooded(self.common.now, false) {
             self.stop_ear(at)?;
         }
         Ok(None)
@@ -97,7 +99,7 @@ impl Worker {
 
     /// Counts a datagram that did not take the short way.
     pub(super) fn note_taken(&mut self, at: u32, was_dropped: bool) -> Result<(), Failure> {
-        let now = self.now;
+        let now = self.common.now;
         let lane = self.lanes.get_mut(at as usize);
         if lane.is_some_and(|lane| lane.is_flooded(now, was_dropped)) {
             return self.stop_ear(at);
@@ -121,7 +123,7 @@ impl Worker {
         socket.ear = Ear::Ending(receive);
         socket.deaf = true;
         self.deaf.push(at);
-        self.mailbox.cells.floods.add(1);
+        self.common.mailbox.cells.floods.add(1);
         Ok(self.ring.disarm(at, receive)?)
     }
 

@@ -6,9 +6,11 @@
 //! as the socket's state then wants it.
 
 use super::lanes::window_end;
-use super::ring::Receive;
-use super::row::{Ear, Phase, unslot};
-use super::worker::{Failure, Worker};
+use super::row::{Ear, Phase};
+use super::worker::Worker;
+use crate::engine::uring::common::Failure;
+use crate::engine::uring::ring::Receive;
+use crate::engine::uring::slots::unslot;
 
 impl Worker {
     /// A receive reported its end: start the next one, unless the row is closing.
@@ -25,7 +27,7 @@ impl Worker {
         let phase = row.phase;
         let socket = row.socket(flow);
         socket.ear = Ear::Shut;
-        let cells = &self.mailbox.cells;
+        let cells = &self.common.mailbox.cells;
         let is_drained = receive == Receive::Drain && errno == libc::EAGAIN;
         match errno {
             0 | libc::ECANCELED => {}
@@ -63,7 +65,7 @@ impl Worker {
         let stamped = row.stamped;
         let socket = row.socket(flow);
         if !ok {
-            self.mailbox.cells.connect_errors.add(1);
+            self.common.mailbox.cells.connect_errors.add(1);
             return Ok(());
         }
         if socket.epoch != epoch {
@@ -92,7 +94,7 @@ impl Worker {
         }
         socket.ear = Ear::Open(receive);
         socket.drain_found = false;
-        self.mailbox.cells.rearmed.add(1);
+        self.common.mailbox.cells.rearmed.add(1);
         Ok(self.ring.arm(at, receive)?)
     }
 
@@ -115,8 +117,8 @@ impl Worker {
             self.deaf_until = None;
             return Ok(());
         }
-        let until = *self.deaf_until.get_or_insert(window_end(self.now));
-        if self.now < until {
+        let until = *self.deaf_until.get_or_insert(window_end(self.common.now));
+        if self.common.now < until {
             return Ok(());
         }
         self.deaf_until = None;

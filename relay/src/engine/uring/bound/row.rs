@@ -6,8 +6,8 @@ use std::sync::Arc;
 use patchbay_route::flow::{FLOWS, Flow};
 use patchbay_route::pair::PairId;
 
-use super::ring::Receive;
 use crate::engine::cells::PairCells;
+use crate::engine::uring::ring::Receive;
 use crate::forward::PairState;
 
 /// A row.
@@ -111,14 +111,4 @@ impl Row {
             (false, _) => Receive::Messages,
         }
     }
-}
-
-/// The slot of a flow's socket in the ring's table.
-pub const fn slot(row: u32, flow: Flow) -> u32 {
-    row * FLOWS as u32 + flow.index() as u32
-}
-
-/// The row and the flow of a slot.
-pub const fn unslot(slot: u32) -> (u32, Flow) {
-    (slot / FLOWS as u32, Flow::from_index(slot as usize % FLOWS))
 }

@@ -11,13 +11,15 @@ use std::sync::atomic::Ordering;
 use patchbay_route::flow::{Component, FLOWS, Flow, Side};
 use patchbay_route::pair::{PairId, Remote};
 
-use super::message::ask_for_stamps;
-use super::ring::Receive;
-use super::row::{Ear, Phase, Row, SocketState, slot};
-use super::worker::{Failure, Worker};
+use super::row::{Ear, Phase, Row, SocketState};
+use super::worker::Worker;
 use crate::engine::cells::PairCells;
 use crate::engine::inbox::Work;
-use crate::engine::mailbox::Command;
+use crate::engine::mailbox::{Command, Ports};
+use crate::engine::uring::common::Failure;
+use crate::engine::uring::control::ask_for_stamps;
+use crate::engine::uring::ring::Receive;
+use crate::engine::uring::slots::slot;
 use crate::forward::Destination;
 
 /// One row in so many has its datagrams stamped by the kernel, to sample the forwarding time.
@@ -29,8 +31,8 @@ impl Worker {
     pub(super) fn obey(&mut self) -> Result<(), Failure> {
         // Packets that were handled before the bell leave first.
         self.ring.submit()?;
-        self.inbox.begin(&self.mailbox);
-        while let Some(work) = self.inbox.next(&self.mailbox) {
+        self.common.inbox.begin(&self.common.mailbox);
+        while let Some(work) = self.common.inbox.next(&self.common.mailbox) {
             match work {
                 Work::Command(command) => self.obey_command(command)?,
                 Work::Close(id) => {
@@ -40,8 +42,8 @@ impl Worker {
                 }
             }
         }
-        if self.mailbox.is_stopping() && !self.stopping {
-            self.stopping = true;
+        if self.common.mailbox.is_stopping() && !self.common.stopping {
+            self.common.stopping = true;
             for index in 0..self.table.end() {
                 self.close_row(index)?;
             }
@@ -51,7 +53,13 @@ impl Worker {
 
     fn obey_command(&mut self, command: Command) -> Result<(), Failure> {
         match command {
-            Command::Open { id, sockets, cells } => self.open_row(id, &sockets, cells),
+            Command::Open { id, ports, cells } => match ports {
+                Ports::Bound(sockets) => self.open_row(id, &sockets, cells),
+                Ports::Steered(_) => {
+                    self.common.mailbox.report_closed(id.row());
+                    Ok(())
+                }
+            },
             Command::SetRemote { id, side, remote } => self.set_remote(id, side, &remote),
             Command::Drill(drill) => drill.carry_out().map_err(|_| Failure::Asked),
         }
@@ -71,13 +79,13 @@ impl Worker {
         if stamped {
             sockets.iter().for_each(ask_for_stamps);
         }
-        if self.stopping
+        if self.common.stopping
             || self
                 .ring
                 .register(slot(index, Flow::ALL[0]), sockets)
                 .is_err()
         {
-            self.mailbox.report_closed(index);
+            self.common.mailbox.report_closed(index);
             return Ok(());
         }
         if self
@@ -87,7 +95,7 @@ impl Worker {
         {
             return Ok(());
         }
-        self.mailbox.cells.pairs.set(self.table.len() as u64);
+        self.common.mailbox.cells.pairs.set(self.table.len() as u64);
         self.refresh_lanes(index);
         for flow in Flow::ALL {
             self.listen(slot(index, flow))?;
@@ -96,7 +104,7 @@ impl Worker {
     }
 
     fn set_remote(&mut self, id: PairId, side: Side, remote: &Remote) -> Result<(), Failure> {
-        let (index, now) = (id.row(), self.now);
+        let (index, now) = (id.row(), self.common.now);
         let Some(row) = self.table.get_mut(index).filter(|row| row.id == id) else {
             return Ok(());
         };
@@ -170,7 +178,7 @@ impl Worker {
 
     /// One of a row's sockets is gone; after the last one, so is the row.
     pub(super) fn socket_closed(&mut self, at: u32) {
-        let (index, flow) = super::row::unslot(at);
+        let (index, flow) = crate::engine::uring::slots::unslot(at);
         let Some(row) = self.table.get_mut(index) else {
             return;
         };
@@ -179,21 +187,7 @@ impl Worker {
             return;
         }
         self.table.remove(index);
-        self.mailbox.cells.pairs.set(self.table.len() as u64);
-        self.mailbox.report_closed(index);
-    }
-
-    /// Ends the ring in order, so that its memory can be freed.
-    pub(super) fn dismantle(mut self) -> Result<(), Failure> {
-        self.ring.unwatch()?;
-        while self.bell_armed {
-            self.ring.wait(None)?;
-            while let Some(event) = self.ring.next() {
-                if let super::ring::Event::Woken { armed } = event {
-                    self.bell_armed = armed;
-                }
-            }
-        }
-        Ok(self.ring.dismantle()?)
+        self.common.mailbox.cells.pairs.set(self.table.len() as u64);
+        self.common.mailbox.report_closed(index);
     }
 }

@@ -1,46 +1,29 @@
 //! What a packet thread does: events in, verdicts, sends out, counters.
 
-use std::hash::{BuildHasher, RandomState};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use patchbay_route::flow::{FLOWS, Flow};
-use patchbay_route::verdict::{Decision, DropReason, Verdict};
+use patchbay_route::verdict::{DropReason, Verdict};
 
-use super::buffers::Buffer;
 use super::lanes::Lane;
-use super::ring::{Event, Receive, Ring, To};
-use super::row::{Phase, Row, slot, unslot};
-use crate::engine::allocations;
-use crate::engine::clock::{Clock, wall_ns};
-use crate::engine::inbox::Inbox;
+use super::row::{Phase, Row};
+use crate::engine::clock::Clock;
+use crate::engine::inbox::Costs;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::uring::buffers::Buffer;
+use crate::engine::uring::common::{Common, Failure, refusal, send_error};
+use crate::engine::uring::ring::{Event, Receive, Ring, To};
+use crate::engine::uring::slots::{slot, unslot};
 use crate::forward::{Datagram, forward};
-use crate::strangers::Strangers;
 use crate::table::Table;
-
-/// Shortest time between two samples of the forwarding time, in nanoseconds.
-const SAMPLE_EVERY_NS: u64 = 1_000_000;
-
-/// Why a packet thread ends before it is asked to.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The kernel refused what cannot be done without.
-    #[error("io_uring: {0}")]
-    Ring(#[from] io::Error),
-    /// It was asked to, by [`crate::engine::Engine::drill`].
-    #[error("asked to fail")]
-    Asked,
-}
 
 /// A packet thread's all.
 pub struct Worker {
     pub(super) ring: Ring,
     pub(super) table: Table<Row>,
-    pub(super) mailbox: Arc<Mailbox>,
-    pub(super) inbox: Inbox,
+    pub(super) common: Common,
     /// Slots whose receive found no buffer; to be armed when there are some again.
     pub(super) starved: Vec<u32>,
     /// Slots that are not listened to for a while, since they took in too much.
@@ -49,15 +32,6 @@ pub struct Worker {
     pub(super) deaf_until: Option<u64>,
     /// By slot, as far as rows have been used.
     pub(super) lanes: Vec<Lane>,
-    pub(super) stopping: bool,
-    pub(super) bell_armed: bool,
-    pub(super) now: u64,
-    clock: Clock,
-    strangers: Strangers,
-    /// When the kernel got the datagram that is this batch's sample.
-    sample: Option<u64>,
-    next_sample: u64,
-    allocated_at_start: u64,
 }
 
 impl Worker {
@@ -66,20 +40,11 @@ impl Worker {
         Worker {
             ring,
             table: Table::with_capacity(rows),
-            mailbox,
-            inbox: Inbox::default(),
+            common: Common::new(rows, mailbox, clock, Costs::Sockets),
             starved: Vec::with_capacity(rows * FLOWS),
             deaf: Vec::with_capacity(rows * FLOWS),
             deaf_until: None,
             lanes: Vec::with_capacity(rows * FLOWS),
-            stopping: false,
-            bell_armed: false,
-            now: clock.now(),
-            clock,
-            strangers: Strangers::new(RandomState::new().hash_one(rows)),
-            sample: None,
-            next_sample: 0,
-            allocated_at_start: 0,
         }
     }
 
@@ -88,19 +53,21 @@ impl Worker {
     /// # Errors
     /// [`Failure`] if it cannot go on. Its calls are lost then.
     pub fn run(mut self) -> Result<(), Failure> {
-        self.watch_bell()?;
-        self.allocated_at_start = allocations::of_this_thread();
-        while !(self.stopping && self.table.is_empty()) {
-            let until = self.deaf_until.map(|until| until.saturating_sub(self.now));
+        self.common.begin(&mut self.ring)?;
+        while !(self.common.stopping && self.table.is_empty()) {
+            let until = self
+                .deaf_until
+                .map(|until| until.saturating_sub(self.common.now));
             self.ring.wait(until)?;
-            self.now = self.clock.now();
-            self.mailbox.cells.batches.add(1);
+            self.common.wake();
             while let Some(event) = self.ring.next() {
                 self.handle(event)?;
             }
-            self.end_batch()?;
+            self.feed_starved()?;
+            self.hear_again()?;
+            self.common.end_batch(&mut self.ring)?;
         }
-        self.dismantle()
+        self.common.dismantle(self.ring)
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Failure> {
@@ -126,7 +93,7 @@ impl Worker {
             Event::Connected { slot, epoch, ok } => self.connected(slot, epoch, ok)?,
             Event::Closed { slot } => self.socket_closed(slot),
             Event::Woken { armed } => {
-                self.bell_armed = armed;
+                self.common.bell_armed = armed;
                 self.obey()?;
             }
             Event::Other => {}
@@ -154,15 +121,19 @@ impl Worker {
             return Ok(());
         };
         row.cells.flow(flow).received.add(1);
-        self.mailbox.cells.received.add(1);
+        self.common.mailbox.cells.received.add(1);
         row.socket(flow).drain_found |= receive == Receive::Drain;
         let (datagram, stamp) = read(&self.ring, row, flow, receive, &buffer);
-        if stamp.is_some() && self.sample.is_none() && self.now >= self.next_sample {
-            self.sample = stamp;
-        }
+        self.common.note_stamp(stamp);
         let decision = match &datagram {
             Some(_) if row.phase != Phase::Open => refusal(DropReason::Closing),
-            Some(datagram) => forward(&row.pair, flow, datagram, self.now, &mut self.strangers),
+            Some(datagram) => forward(
+                &row.pair,
+                flow,
+                datagram,
+                self.common.now,
+                &mut self.common.strangers,
+            ),
             None => refusal(DropReason::Unreadable),
         };
         if let (true, Some(datagram)) = (decision.learn, &datagram) {
@@ -181,7 +152,7 @@ impl Worker {
         };
         row.pair.learn(flow, source);
         row.cells.flow(flow).learned.store(true, Ordering::Relaxed);
-        self.mailbox.cells.learned.add(1);
+        self.common.mailbox.cells.learned.add(1);
         // A side that receives elsewhere keeps its address and an unconnected socket.
         if row.pair.is_symmetric(flow.side) {
             let socket = row.socket(flow);
@@ -202,7 +173,7 @@ impl Worker {
             self.ring.give_back(buffer);
             return true;
         };
-        let (cells, counters) = (&self.mailbox.cells, row.cells.flow(flow));
+        let (cells, counters) = (&self.common.mailbox.cells, row.cells.flow(flow));
         let out = match verdict {
             Verdict::Forward(out) => out,
             Verdict::Drop(reason) => {
@@ -223,7 +194,7 @@ impl Worker {
         }
         counters.accepted.add(1);
         counters.bytes.add(len as u64);
-        counters.last.set(self.now);
+        counters.last.set(self.common.now);
         cells.accepted.add(1);
         cells.bytes.add(len as u64);
         false
@@ -234,29 +205,7 @@ impl Worker {
         if let Some(row) = self.table.get(index) {
             row.cells.flow(flow).drops.of(reason).add(1);
         }
-        self.mailbox.cells.drops.of(reason).add(1);
-    }
-
-    /// All events of a wake-up have been handled.
-    fn end_batch(&mut self) -> Result<(), Failure> {
-        if let Some(stamp) = self.sample.take() {
-            self.ring.submit()?;
-            self.mailbox.times.record(wall_ns().saturating_sub(stamp));
-            self.next_sample = self.now.saturating_add(SAMPLE_EVERY_NS);
-        }
-        self.feed_starved()?;
-        self.hear_again()?;
-        if !self.bell_armed {
-            self.watch_bell()?;
-        }
-        let allocated = allocations::of_this_thread().wrapping_sub(self.allocated_at_start);
-        self.mailbox.cells.allocations.set(allocated);
-        Ok(())
-    }
-
-    fn watch_bell(&mut self) -> Result<(), Failure> {
-        self.bell_armed = true;
-        Ok(self.ring.watch(self.mailbox.bell())?)
+        self.common.mailbox.cells.drops.of(reason).add(1);
     }
 }
 
@@ -285,32 +234,8 @@ fn read(
     match ring.message(buffer) {
         Some(message) => (
             Some(datagram(message.source, message.payload, message.truncated)),
-            message.stamp,
+            message.control.stamp,
         ),
         None => (None, None),
-    }
-}
-
-fn refusal(reason: DropReason) -> Decision {
-    Decision {
-        verdict: Verdict::Drop(reason),
-        learn: false,
-    }
-}
-
-/// Why the kernel did not send a datagram.
-fn send_error(errno: i32) -> DropReason {
-    match errno {
-        libc::EAGAIN => DropReason::SendWouldBlock,
-        libc::ENOBUFS | libc::ENOMEM => DropReason::SendNoBuffers,
-        libc::ECONNREFUSED | libc::ECONNRESET => DropReason::SendRefused,
-        libc::ENETUNREACH
-        | libc::EHOSTUNREACH
-        | libc::ENETDOWN
-        | libc::EHOSTDOWN
-        | libc::EADDRNOTAVAIL => DropReason::SendUnreachable,
-        libc::EMSGSIZE => DropReason::SendTooBig,
-        libc::EPERM | libc::EACCES => DropReason::SendForbidden,
-        _ => DropReason::SendOther,
     }
 }

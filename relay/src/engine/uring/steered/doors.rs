@@ -1,0 +1,97 @@
+//! The sockets of a packet thread: two that receive, and one for each local address that sends.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use patchbay_route::limits::MAX_STEERED_IPS;
+use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::engine::steering::SteeredPort;
+use crate::engine::uring::control::{ask_for_local, ask_for_stamps};
+use crate::engine::uring::ring::Ring;
+
+/// Sockets that receive, at the start of the ring's table: IPv4 and IPv6.
+pub const RECEIVERS: u32 = 2;
+/// Sockets in the ring's table.
+pub const SOCKETS: u32 = RECEIVERS + MAX_STEERED_IPS as u32;
+
+/// Room for datagrams that wait for the thread, in bytes as the kernel counts them: some 5,000
+/// packets of audio, what comes in while the thread is away for 20 ms.
+const RECEIVE_BYTES: usize = 4 << 20;
+/// Room for datagrams that wait for a device.
+const SEND_BYTES: usize = 4 << 20;
+
+/// The protocol number under which a socket sends whole packets (`raw(7)`).
+const RAW: i32 = 255;
+
+/// A socket that steered datagrams of one IP version are received by. It is bound to loopback,
+/// where nobody reaches it by its own port but this host.
+///
+/// # Errors
+/// What the kernel says.
+pub fn receiver(is_ipv6: bool) -> io::Result<OwnedFd> {
+    let ip: IpAddr = match is_ipv6 {
+        true => Ipv6Addr::LOCALHOST.into(),
+        false => Ipv4Addr::LOCALHOST.into(),
+    };
+    let address = SocketAddr::new(ip, 0);
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if is_ipv6 {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    set_socket_recv_buffer_size_force(&socket, RECEIVE_BYTES)?;
+    let socket = OwnedFd::from(socket);
+    ask_for_local(&socket, is_ipv6)?;
+    ask_for_stamps(&socket);
+    Ok(socket)
+}
+
+/// A socket that sends whole packets from a local address: bound to it, so that routes that depend
+/// on the source are found.
+///
+/// # Errors
+/// What the kernel says.
+pub fn sender(local: IpAddr) -> io::Result<OwnedFd> {
+    let address = SocketAddr::new(local, 0);
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(RAW)))?;
+    socket.bind(&address.into())?;
+    set_socket_send_buffer_size_force(&socket, SEND_BYTES)?;
+    Ok(socket.into())
+}
+
+/// Which local addresses have a socket that sends.
+#[derive(Debug, Default)]
+pub struct Doors {
+    open: [bool; MAX_STEERED_IPS],
+}
+
+impl Doors {
+    /// The place in the ring's table of the socket that sends for a port.
+    pub fn of(port: &SteeredPort) -> u32 {
+        RECEIVERS + u32::from(port.block)
+    }
+
+    /// Makes sure that there is a socket that sends for a port.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn open(&mut self, ring: &mut Ring, port: &SteeredPort) -> io::Result<()> {
+        let Some(open) = self.open.get_mut(usize::from(port.block)) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        if !*open {
+            let socket = sender(port.local.ip())?;
+            ring.register(Doors::of(port), &[socket])?;
+            *open = true;
+        }
+        Ok(())
+    }
+}

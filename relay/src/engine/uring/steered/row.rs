@@ -1,0 +1,53 @@
+//! One row of a packet thread's table: what decides, what counts, and its four ports.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use patchbay_route::flow::FLOWS;
+use patchbay_route::pair::PairId;
+
+use super::path::Path;
+use crate::engine::cells::PairCells;
+use crate::engine::steering::SteeredPort;
+use crate::forward::PairState;
+
+/// A row.
+#[derive(Debug)]
+pub struct Row {
+    /// The pair's name, so that a command for an earlier pair in this row is told apart.
+    pub id: PairId,
+    /// What the verdict depends on.
+    pub pair: PairState,
+    /// Its counters.
+    pub cells: Arc<PairCells>,
+    /// Its ports, by flow index.
+    pub ports: [Port; FLOWS],
+}
+
+/// A port of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Port {
+    /// Where it is.
+    pub at: SteeredPort,
+    /// Where what it sends goes, as far as that has been asked for.
+    pub path: Option<Path>,
+}
+
+impl Port {
+    /// Its path to an address, if that is known already.
+    pub fn path_to(&self, to: SocketAddr) -> Option<&Path> {
+        self.path.as_ref().filter(|path| path.leads_to(to))
+    }
+}
+
+impl Row {
+    /// A new row with these ports.
+    pub fn new(id: PairId, cells: Arc<PairCells>, ports: [SteeredPort; FLOWS]) -> Row {
+        Row {
+            id,
+            pair: PairState::default(),
+            cells,
+            ports: ports.map(|at| Port { at, path: None }),
+        }
+    }
+}

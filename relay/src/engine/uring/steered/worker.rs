@@ -1,0 +1,333 @@
+//! What a packet thread does: events in, verdicts, sends out, counters.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use patchbay_route::flow::{FLOWS, Flow};
+use patchbay_route::verdict::{DropReason, Verdict};
+
+use super::doors::Doors;
+use super::lanes::{Lane, Ready};
+use super::path::{Path, send_in_pieces};
+use super::row::Row;
+use crate::engine::steering::{Space, SteeredPort};
+use crate::engine::uring::buffers::Buffer;
+use crate::engine::uring::common::{Common, Failure, send_error};
+use crate::engine::uring::ring::{Event, Receive, Ring};
+use crate::engine::uring::slots::{slot, unslot};
+use crate::forward::{Datagram, Destination, forward};
+use crate::table::Table;
+
+/// A packet thread's all.
+pub struct Worker {
+    pub(super) ring: Ring,
+    pub(super) table: Table<Row>,
+    pub(super) common: Common,
+    pub(super) space: Arc<Space>,
+    pub(super) doors: Doors,
+    /// Its number.
+    pub(super) thread: u32,
+    /// By slot, as far as rows have been used.
+    pub(super) lanes: Vec<Option<Lane>>,
+    /// Whether the receivers are listened to.
+    pub(super) hears: Vec<bool>,
+}
+
+impl Worker {
+    /// A worker with an empty table of that many rows, whose receivers stand first in the ring's
+    /// table.
+    pub fn new(
+        ring: Ring,
+        rows: usize,
+        common: Common,
+        space: Arc<Space>,
+        thread: usize,
+        receivers: usize,
+    ) -> Worker {
+        Worker {
+            ring,
+            table: Table::with_capacity(rows),
+            common,
+            space,
+            doors: Doors::default(),
+            thread: u32::try_from(thread).unwrap_or(u32::MAX),
+            lanes: Vec::with_capacity(rows * FLOWS),
+            hears: vec![false; receivers],
+        }
+    }
+
+    /// Works until asked to stop and everything is closed.
+    ///
+    /// # Errors
+    /// [`Failure`] if it cannot go on. Its calls are lost then.
+    pub fn run(mut self) -> Result<(), Failure> {
+        self.common.begin(&mut self.ring)?;
+        self.listen()?;
+        while !self.common.stopping || self.hears.contains(&true) {
+            self.ring.wait(None)?;
+            self.common.wake();
+            while let Some(event) = self.ring.next() {
+                self.handle(event)?;
+            }
+            self.common.end_batch(&mut self.ring)?;
+            if !self.common.stopping {
+                self.listen()?;
+            }
+        }
+        self.common.dismantle(self.ring)
+    }
+
+    fn handle(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Received {
+                slot: receiver,
+                outcome,
+                armed,
+                ..
+            } => {
+                let errno = match outcome {
+                    Ok(buffer) => {
+                        self.received(buffer)?;
+                        0
+                    }
+                    Err(errno) => errno,
+                };
+                if !armed {
+                    self.receive_ended(receiver, errno)?;
+                }
+            }
+            Event::SendFailed { from, errno } => self.send_failed(from, errno),
+            Event::Woken { armed } => {
+                self.common.bell_armed = armed;
+                self.obey()?;
+            }
+            Event::Connected { .. } | Event::Closed { .. } | Event::Other => {}
+        }
+        Ok(())
+    }
+
+    /// Listens to the receivers that are not listened to. The first wake-up after their buffers
+    /// ran out has given some back.
+    fn listen(&mut self) -> Result<(), Failure> {
+        if !self.hears.contains(&false) {
+            return Ok(());
+        }
+        self.ring.submit()?;
+        for (receiver, hears) in (0..).zip(&mut self.hears) {
+            if !*hears {
+                *hears = true;
+                self.common.mailbox.cells.rearmed.add(1);
+                self.ring.arm(receiver, Receive::Messages)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_ended(&mut self, receiver: u32, errno: i32) -> Result<(), Failure> {
+        if let Some(hears) = self.hears.get_mut(receiver as usize) {
+            *hears = false;
+        }
+        let cells = &self.common.mailbox.cells;
+        match errno {
+            0 | libc::ECANCELED => {}
+            libc::ENOBUFS => cells.out_of_buffers.add(1),
+            // The socket is not there, or the kernel does not know the operation: trying again
+            // would never end.
+            libc::EBADF | libc::ENOTSOCK | libc::EOPNOTSUPP | libc::EINVAL => {
+                return Err(io::Error::from_raw_os_error(errno).into());
+            }
+            _ => cells.receive_errors.add(1),
+        }
+        Ok(())
+    }
+
+    /// A datagram arrived: by its lane if that is open, else by asking for the verdict.
+    #[inline]
+    fn received(&mut self, buffer: Buffer) -> Result<(), Failure> {
+        match self.read(&buffer) {
+            Ok((at, Some(ready))) => self.pass(at, &ready, buffer),
+            Ok((at, None)) => {
+                if self.table.get(unslot(at).0).is_none() {
+                    // The port has been opened; the command for it waits in the mailbox.
+                    self.obey()?;
+                }
+                self.datagram(at, buffer)?;
+            }
+            Err(reason) => self.refuse(buffer, reason),
+        }
+        Ok(())
+    }
+
+    /// Drops a datagram that belongs to no row.
+    fn refuse(&mut self, buffer: Buffer, reason: DropReason) {
+        self.ring.give_back(buffer);
+        let cells = &self.common.mailbox.cells;
+        cells.received.add(1);
+        cells.drops.of(reason).add(1);
+    }
+
+    /// Which flow a datagram is of, and how it goes on if its lane is open.
+    #[inline]
+    fn read(&self, buffer: &Buffer) -> Result<(u32, Option<Ready>), DropReason> {
+        let message = self.ring.message(buffer).ok_or(DropReason::Unreadable)?;
+        let local = message.control.local.ok_or(DropReason::Unreadable)?;
+        let at = self.space.slot_of(local, self.thread);
+        let at = at.ok_or(DropReason::Closing)?;
+        let lane = self.lanes.get(at as usize).and_then(Option::as_ref);
+        Ok((at, lane.and_then(|lane| lane.ready(&message))))
+    }
+
+    /// Asks for the verdict on a datagram and carries it out.
+    fn datagram(&mut self, at: u32, buffer: Buffer) -> Result<(), Failure> {
+        let (index, flow) = unslot(at);
+        let (Some(row), Some(message)) = (self.table.get_mut(index), self.ring.message(&buffer))
+        else {
+            self.refuse(buffer, DropReason::Closing);
+            return Ok(());
+        };
+        row.cells.flow(flow).received.add(1);
+        self.common.mailbox.cells.received.add(1);
+        self.common.note_stamp(message.control.stamp);
+        let datagram = Datagram {
+            source: message.source,
+            len: message.payload.len(),
+            truncated: message.truncated,
+            first_byte: message.payload.first().copied(),
+            second_byte: message.payload.get(1).copied(),
+        };
+        let decision = forward(
+            &row.pair,
+            flow,
+            &datagram,
+            self.common.now,
+            &mut self.common.strangers,
+        );
+        if decision.learn {
+            self.learn(at, datagram.source);
+        }
+        self.carry_out(at, decision.verdict, buffer, datagram.len)
+    }
+
+    /// Locks a flow to its source, here and in the kernel.
+    fn learn(&mut self, at: u32, source: SocketAddr) {
+        let (index, flow) = unslot(at);
+        let Some(row) = self.table.get_mut(index) else {
+            return;
+        };
+        row.pair.learn(flow, source);
+        row.cells.flow(flow).learned.store(true, Ordering::Relaxed);
+        if let Some(port) = row.ports.get(flow.index()) {
+            self.space.cell(&port.at).lock(source);
+        }
+        self.common.mailbox.cells.learned.add(1);
+        self.refresh_lanes(index);
+    }
+
+    /// Sends a datagram on, or drops it.
+    fn carry_out(
+        &mut self,
+        at: u32,
+        verdict: Verdict,
+        buffer: Buffer,
+        len: usize,
+    ) -> Result<(), Failure> {
+        let sent = match verdict {
+            Verdict::Forward(out) => self.send(at, out, buffer, len)?,
+            Verdict::Drop(reason) => {
+                self.ring.give_back(buffer);
+                Err(reason)
+            }
+        };
+        let (index, flow) = unslot(at);
+        let Some(row) = self.table.get(index) else {
+            return Ok(());
+        };
+        let (cells, counters) = (&self.common.mailbox.cells, row.cells.flow(flow));
+        match sent {
+            Ok(()) => {
+                counters.accepted.add(1);
+                counters.bytes.add(len as u64);
+                counters.last.set(self.common.now);
+                cells.accepted.add(1);
+                cells.bytes.add(len as u64);
+            }
+            Err(reason) => {
+                counters.drops.of(reason).add(1);
+                cells.drops.of(reason).add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a datagram that arrived at `at` out of a flow's port, or says why not.
+    fn send(
+        &mut self,
+        at: u32,
+        out: Flow,
+        buffer: Buffer,
+        len: usize,
+    ) -> Result<Result<(), DropReason>, Failure> {
+        let index = unslot(at).0;
+        let Some((path, port)) = self.path(index, out, len) else {
+            self.ring.give_back(buffer);
+            return Ok(Err(DropReason::RemoteUnknown));
+        };
+        if !path.takes(len) {
+            // What came before it leaves before it.
+            self.ring.submit()?;
+            let payload = self.ring.message(&buffer).map(|message| message.payload);
+            let sent = send_in_pieces(port.local, path.to(), payload.unwrap_or_default());
+            self.ring.give_back(buffer);
+            return Ok(sent.map_err(|e| send_error(e.raw_os_error().unwrap_or(0))));
+        }
+        let Some(message) = self.ring.message(&buffer) else {
+            self.ring.give_back(buffer);
+            return Ok(Err(DropReason::Unreadable));
+        };
+        let bytes = path.head().of(message.payload);
+        let head = bytes.get(..path.head().len()).unwrap_or_default();
+        let (door, to) = (Doors::of(&port), slot(index, out));
+        let sent = self.ring.send_framed(door, to, at, buffer, head);
+        Ok(sent.map_err(|_| DropReason::QueueFull))
+    }
+
+    /// The path out of a flow's port, known to take that many bytes or not to, and the port.
+    fn path(&mut self, index: u32, out: Flow, len: usize) -> Option<(Path, SteeredPort)> {
+        let row = self.table.get_mut(index)?;
+        let Destination::At(to) = row.pair.destination(out) else {
+            return None;
+        };
+        let port = row.ports.get_mut(out.index())?;
+        let path = port.path.as_mut().filter(|path| path.leads_to(to))?;
+        let found = if path.is_unknown_for(len) {
+            path.measure(port.at.local);
+            let found = (*path, port.at);
+            self.refresh_lanes(index);
+            found
+        } else {
+            (*path, port.at)
+        };
+        Some(found)
+    }
+
+    fn send_failed(&mut self, from: u32, errno: i32) {
+        let (index, flow) = unslot(from);
+        let reason = send_error(errno);
+        self.common.mailbox.cells.drops.of(reason).add(1);
+        let Some(row) = self.table.get_mut(index) else {
+            return;
+        };
+        row.cells.flow(flow).drops.of(reason).add(1);
+        if reason == DropReason::SendTooBig {
+            // The route has changed: ask anew for what it takes.
+            for port in &mut row.ports {
+                if let Some(path) = &mut port.path {
+                    path.measure(port.at.local);
+                }
+            }
+            self.refresh_lanes(index);
+        }
+    }
+}
