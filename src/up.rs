@@ -146,6 +146,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
             threads: relay.threads,
             cpus: relay.cpus.clone(),
             ports: relay.media_ports.clone(),
+            sockets: relay.media_sockets,
             max_pairs: relay.max_sessions * PAIRS_PER_SESSION,
             seed: u64::from_ne_bytes(seed),
             ..EngineConfig::default()

@@ -2,17 +2,15 @@
 
 use crate::support;
 
-use std::process::Command;
-
 use support::centre::PATCHBAY;
-use support::process::{Folder, Running};
+use support::process::{Folder, Running, alone};
 use support::{CALL, have};
 
 /// Runs a benchmark and gives what it showed and the JSON that it wrote.
 fn bench(arguments: &[&str]) -> (String, serde_json::Value) {
     let folder = Folder::make();
     let json = folder.file("report.json");
-    let mut command = Command::new(PATCHBAY);
+    let mut command = alone(PATCHBAY);
     command
         .arg("bench")
         .args(arguments)

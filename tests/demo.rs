@@ -2,17 +2,15 @@
 
 use crate::support;
 
-use std::process::Command;
-
 use support::CALL;
 use support::centre::PATCHBAY;
-use support::process::{Folder, Running};
+use support::process::{Folder, Running, alone};
 
 // A6 B7 F6 G8
 #[test]
 fn the_demo_places_real_calls_and_reports_no_loss() {
     let folder = Folder::make();
-    let mut command = Command::new(PATCHBAY);
+    let mut command = alone(PATCHBAY);
     command
         .args(["demo", "--calls", "5"])
         .env("HOME", folder.path());

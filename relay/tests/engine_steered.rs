@@ -24,6 +24,8 @@ mod engine_send_full;
 mod engine_silence;
 mod engine_sizes;
 mod engine_spread;
+mod engine_steering;
+mod engine_steering_routes;
 mod engine_strangers;
 mod engine_stun_dtls;
 mod engine_support;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use patchbay_core::centre::Digest;
+use patchbay_relay::engine::MediaSockets;
 use patchbay_sip::digest::Algorithm;
 
 use super::problem::{Fault, nearest};
@@ -147,6 +148,21 @@ pub fn digest(text: &str) -> Result<Algorithm, Fault> {
         };
         Fault::new(format!("there is no digest `{text}`"), remedy)
     })
+}
+
+/// How media ports are received.
+pub fn media_sockets(text: &str) -> Result<MediaSockets, Fault> {
+    let known = MediaSockets::ALL;
+    known
+        .into_iter()
+        .find(|sockets| sockets.as_str() == text)
+        .ok_or_else(|| {
+            let remedy = match nearest(text, known.map(MediaSockets::as_str)) {
+                Some(guess) => format!("did you mean `{guess}`?"),
+                None => "write \"auto\", \"per-port\" or \"steered\"".to_owned(),
+            };
+            Fault::new(format!("media ports cannot be received `{text}`"), remedy)
+        })
 }
 
 /// A realm: it is sent between quotation marks in SIP headers.

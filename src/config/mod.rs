@@ -21,6 +21,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use patchbay_relay::engine::MediaSockets;
 use patchbay_sip::digest::Algorithm;
 pub use problem::{Problems, Report};
 use raw::{CONTROL_SIP, RELAY_API, Raw, RawControl, RawRelay};
@@ -67,6 +68,8 @@ pub struct Relay {
     pub cpus: Vec<usize>,
     /// UDP ports for media.
     pub media_ports: RangeInclusive<u16>,
+    /// How these are received.
+    pub media_sockets: MediaSockets,
     /// Most sessions at a time; further calls are refused with 503.
     pub max_sessions: usize,
     /// A call without any packet for so long is ended.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use patchbay_relay::engine::MediaSockets;
 use patchbay_sip::digest::Algorithm;
 
 use super::fields;
@@ -43,6 +44,7 @@ pub struct RawRelay {
     pub threads: Option<Placed<usize>>,
     pub cpus: Option<Placed<Vec<Placed<usize>>>>,
     pub media_ports: Option<Placed<RangeInclusive<u16>>>,
+    pub media_sockets: Option<Placed<MediaSockets>>,
     pub max_sessions: Option<Placed<usize>>,
     pub media_timeout: Option<Placed<usize>>,
     pub hold_timeout: Option<Placed<usize>>,
@@ -76,6 +78,7 @@ impl RawRelay {
             threads: section.take(report, "threads", number(1..=MAX_THREADS)),
             cpus: section.take(report, "cpus", list(number(0..=MAX_CPU))),
             media_ports: section.take(report, "media_ports", parsed(fields::port_range)),
+            media_sockets: section.take(report, "media_sockets", parsed(fields::media_sockets)),
             max_sessions: section.take(report, "max_sessions", number(1..=HIGHEST_MAX_SESSIONS)),
             media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
             hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
@@ -95,6 +98,7 @@ impl RawRelay {
             threads: value(&self.threads).unwrap_or(cpus.len().max(1)),
             cpus,
             media_ports: value(&self.media_ports).unwrap_or(MEDIA_PORTS),
+            media_sockets: value(&self.media_sockets).unwrap_or_default(),
             max_sessions: value(&self.max_sessions).unwrap_or(MAX_SESSIONS),
             media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
             hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),

@@ -46,6 +46,7 @@ fn nothing_written_is_a_whole_configuration() {
     assert_eq!(config.relay.listen.len(), 4);
     assert_eq!(config.relay.control, ["127.0.0.1:5070".parse().unwrap()]);
     assert_eq!(config.relay.media_ports, 20_000..=59_999);
+    assert_eq!(config.relay.media_sockets, MediaSockets::Auto);
     assert_eq!(
         (config.relay.threads, config.relay.max_sessions),
         (1, 5_000)
@@ -66,6 +67,7 @@ fn every_key_is_taken_over() {
         api = "10.0.0.1:8091"
         cpus = [2, 3]
         media_ports = "30000-40000"
+        media_sockets = "per-port"
         max_sessions = 2000
         media_timeout = 60
         hold_timeout = 600
@@ -89,6 +91,7 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.threads, 2, "threads follow the CPUs");
     assert_eq!(config.relay.cpus, [2, 3]);
     assert_eq!(config.relay.media_ports, 30_000..=40_000);
+    assert_eq!(config.relay.media_sockets, MediaSockets::PerPort);
     let silence = (config.relay.media_timeout, config.relay.hold_timeout);
     assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
     assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);

@@ -21,6 +21,25 @@ pub enum MediaSockets {
     Steered,
 }
 
+impl MediaSockets {
+    /// All of them.
+    pub const ALL: [MediaSockets; 3] = [
+        MediaSockets::Auto,
+        MediaSockets::PerPort,
+        MediaSockets::Steered,
+    ];
+
+    /// As it is written in a configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            MediaSockets::Auto => "auto",
+            MediaSockets::PerPort => "per-port",
+            MediaSockets::Steered => "steered",
+        }
+    }
+}
+
 /// Configuration of a packet engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {

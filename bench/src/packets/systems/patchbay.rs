@@ -6,18 +6,17 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use patchbay_relay::engine::allocations::is_counted;
 use patchbay_relay::engine::{
-    CommandError, Engine, EngineConfig, OpenError, PairId, PairSpec, Remote, Side,
+    CommandError, Engine, EngineConfig, MediaSockets, OpenError, PairId, PairSpec, Remote, Side,
 };
 
 use super::serve::{Relay, allow_files};
 use super::wire::Counts;
 use super::{RelayArgs, churn};
 use crate::packets::BenchError;
+use crate::packets::plan::ENGINES;
 use crate::packets::vocabulary::Phones;
 use crate::report::grouped;
 
-/// The engine that is used when none is named.
-pub(super) const ENGINE: &str = "uring";
 /// The phones send from where they say: nothing else may be learned.
 const LEARN_WINDOW: Duration = Duration::ZERO;
 /// A packet thread that is behind with its commands for longer is broken.
@@ -35,12 +34,7 @@ pub(super) struct Patchbay {
 impl Patchbay {
     /// Starts its packet threads.
     pub fn start(args: &RelayArgs) -> Result<Self, BenchError> {
-        if args.engine != ENGINE {
-            let engine = &args.engine;
-            return Err(BenchError::Relay(format!(
-                "there is no engine {engine}, only {ENGINE}"
-            )));
-        }
+        let sockets = sockets(&args.engine)?;
         // The engine goes to the limit by itself; the privileged may go beyond. What comes of it
         // is seen in the engine's capacity.
         let _ = allow_files(args.calls, 4 * (args.calls + churn::ROOM) as u64);
@@ -49,6 +43,7 @@ impl Patchbay {
             cpus: args.cpus.clone(),
             // All that are not reserved: nobody else is on these addresses.
             ports: 1024..=65535,
+            sockets,
             max_pairs: args.calls + churn::ROOM,
             ..EngineConfig::default()
         };
@@ -78,7 +73,11 @@ impl Relay for Patchbay {
     }
 
     fn engine(&self) -> String {
-        ENGINE.to_owned()
+        let [per_port, steered] = ENGINES;
+        match self.engine.is_steered() {
+            true => steered.to_owned(),
+            false => per_port.to_owned(),
+        }
     }
 
     fn open(&self, phones: Phones) -> Result<(PairId, [SocketAddr; 2]), BenchError> {
@@ -121,6 +120,19 @@ impl Relay for Patchbay {
 
     fn forwarding(&self) -> Option<Histogram<u64>> {
         Some(self.engine.totals().forwarding_time)
+    }
+}
+
+/// How an engine of that name receives.
+fn sockets(engine: &str) -> Result<MediaSockets, BenchError> {
+    let [per_port, steered] = ENGINES;
+    match engine {
+        _ if engine == per_port => Ok(MediaSockets::PerPort),
+        _ if engine == steered => Ok(MediaSockets::Steered),
+        _ => Err(BenchError::Relay(format!(
+            "there is no engine {engine}, only {}",
+            ENGINES.join(", ")
+        ))),
     }
 }
 

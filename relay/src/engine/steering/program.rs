@@ -6,6 +6,8 @@ use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
 
 use aya::maps::{Array, Map, MapData, MapError, SockMap};
@@ -34,6 +36,9 @@ pub enum NotSteered {
     /// It was not attached to the network namespace.
     #[error("the steering program cannot be attached ({0}): it needs CAP_NET_ADMIN")]
     Attach(#[from] ProgramError),
+    /// Somebody else steers these ports.
+    #[error("another relay on this host steers these ports: give each its own")]
+    Taken,
     /// A map was not changed.
     #[error("a map of the steering program: {0}")]
     Map(#[from] MapError),
@@ -65,6 +70,8 @@ pub struct Steering {
     ports: u32,
     /// Where floods end: nobody reads them.
     deaf: Vec<OwnedFd>,
+    /// Keeps others from steering the same ports.
+    _claim: UnixDatagram,
 }
 
 impl fmt::Debug for Steering {
@@ -87,6 +94,7 @@ impl Steering {
         let first_port = *range.start();
         let ports = u32::from(*range.end()) - u32::from(first_port) + 1;
         raw_sockets_are_allowed()?;
+        let claim = claim(range)?;
         let mut program = EbpfLoader::new()
             .btf(None)
             .map_max_entries("ports", Space::cells(ports))
@@ -106,6 +114,7 @@ impl Steering {
             first_port,
             ports,
             deaf: Vec::new(),
+            _claim: claim,
         };
         steering.publish()?;
         steering.deaf = steering.install(MAX_THREADS)?;
@@ -189,6 +198,17 @@ pub struct KeptAway {
     pub floods: u64,
     /// Datagrams for learned flows that came from elsewhere.
     pub strangers: u64,
+}
+
+/// A name in this network namespace that stands for the ports, as long as it is held. Ranges that
+/// overlap in part are not noticed.
+fn claim(range: &RangeInclusive<u16>) -> Result<UnixDatagram, NotSteered> {
+    let name = format!("patchbay-steers-{}-{}", range.start(), range.end());
+    let address = SocketAddr::from_abstract_name(name).map_err(socket("no name for the ports"))?;
+    UnixDatagram::bind_addr(&address).map_err(|e| match e.kind() {
+        io::ErrorKind::AddrInUse => NotSteered::Taken,
+        _ => socket("cannot claim the ports")(e),
+    })
 }
 
 /// Whether sockets that send whole packets are allowed, found out before the first call.

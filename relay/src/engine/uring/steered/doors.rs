@@ -20,8 +20,9 @@ pub const SOCKETS: u32 = RECEIVERS + MAX_STEERED_IPS as u32;
 /// Room for datagrams that wait for the thread, in bytes as the kernel counts them: some 5,000
 /// packets of audio, what comes in while the thread is away for 20 ms.
 const RECEIVE_BYTES: usize = 4 << 20;
-/// Room for datagrams that wait for a device.
-const SEND_BYTES: usize = 4 << 20;
+/// Room for datagrams that wait for a device or for a neighbour, in bytes as the kernel counts
+/// them: hundreds of hosts that do not answer leave room for the others.
+const SEND_BYTES: usize = 32 << 20;
 
 /// The protocol number under which a socket sends whole packets (`raw(7)`).
 const RAW: i32 = 255;

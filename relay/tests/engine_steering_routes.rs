@@ -1,0 +1,179 @@
+//! F6: what leaves without a socket of its port takes the routes that the kernel would choose:
+//! neighbours, bridges, gateways, rules by source, paths that take less, both IP versions.
+#![allow(clippy::unwrap_used, clippy::panic, unsafe_code)]
+
+use crate::engine_support::*;
+use patchbay_relay::engine::{
+    Component, DropReason, Engine, EngineConfig, OpenPair, PairSpec, Side,
+};
+use std::net::IpAddr;
+use std::process::Command;
+use std::sync::mpsc;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// Runs `ip` with these words, a line each.
+fn configure(lines: &str) {
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let words = line.split(' ');
+        let status = Command::new("ip").args(words).status().unwrap();
+        assert!(status.success(), "ip {line}");
+    }
+}
+
+/// Another network namespace, where the phones are: a thread that stays there and makes them.
+struct Elsewhere {
+    wanted: mpsc::Sender<IpAddr>,
+    made: mpsc::Receiver<Phone>,
+}
+
+impl Elsewhere {
+    /// Joined to this one by two veth pairs, one in a bridge, and with a network behind it.
+    fn join() -> Elsewhere {
+        let (wanted, orders) = mpsc::channel();
+        let (phones, made) = mpsc::channel();
+        let (say, said) = mpsc::channel();
+        let (go, gone) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            // SAFETY: changes the network namespace of this thread alone.
+            assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0);
+            say.send(rustix::thread::gettid()).unwrap();
+            gone.recv().unwrap();
+            configure(
+                "link set lo up
+                address add 10.99.0.2/32 dev lo
+                address add fd99::2/128 dev lo nodad
+                link set there up
+                address add 10.88.0.2/24 dev there
+                address add fd88::2/64 dev there nodad
+                route add 10.77.0.0/24 via 10.88.0.1
+                link set beyond up
+                address add 10.89.0.2/24 dev beyond",
+            );
+            say.send(rustix::thread::gettid()).unwrap();
+            while let Ok(ip) = orders.recv() {
+                phones.send(Phone::new(ip)).unwrap();
+            }
+        });
+        let there = said.recv().unwrap().as_raw_nonzero();
+        configure(&format!(
+            "link add here type veth peer name there netns {there}
+            link set here up
+            address add 10.88.0.1/24 dev here
+            address add fd88::1/64 dev here nodad
+            address add 10.77.0.1/32 dev lo
+            link add inside type veth peer name beyond netns {there}
+            link add bridge type bridge
+            link set inside master bridge
+            link set inside up
+            link set bridge up
+            address add 10.89.0.1/24 dev bridge"
+        ));
+        go.send(()).unwrap();
+        said.recv().unwrap();
+        Elsewhere { wanted, made }
+    }
+
+    fn phone(&self, ip: IpAddr) -> Phone {
+        self.wanted.send(ip).unwrap();
+        self.made.recv().unwrap()
+    }
+}
+
+/// A call between two phones whose sides the relay receives at two addresses of its own.
+fn open(engine: &Engine, phones: [&Phone; 2], at: [IpAddr; 2]) -> OpenPair {
+    let pair = engine.open(PairSpec::new(at[0], at[1])).unwrap();
+    for (side, phone) in Side::ALL.into_iter().zip(phones) {
+        engine.set_remote(pair.id, side, phone.remote()).unwrap();
+    }
+    wait_for("the packet thread to know of it", || {
+        engine.health()[0].waiting == 0
+    });
+    pair
+}
+
+/// RTP of that length, each byte different from the next.
+fn data(size: usize) -> Vec<u8> {
+    (0..size).map(|n| 0x80 | (n % 251) as u8).collect()
+}
+
+/// Datagrams of all these sizes arrive as they were, both ways.
+fn carries(engine: &Engine, phones: [&Phone; 2], at: [IpAddr; 2], sizes: &[usize]) {
+    let pair = open(engine, phones, at);
+    let [client, agent] = phones;
+    let [at_client, at_agent] = pair.local;
+    for size in sizes {
+        let data = data(*size);
+        assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &data);
+        assert_passes(&agent.rtp, at_agent.rtp, &client.rtp, at_client.rtp, &data);
+    }
+    assert_eq!(engine.stats(pair.id).unwrap().drops().total(), 0);
+    engine.close(pair.id);
+}
+
+const SIZES: [usize; 10] = [0, 1, 11, 172, 1232, 1233, 1452, 1472, 1500, 9000];
+
+fn steered() -> Engine {
+    start(EngineConfig {
+        ports: 20_000..=20_999,
+        ..EngineConfig::default()
+    })
+}
+
+#[test]
+fn neighbours_bridges_and_both_versions() {
+    if !alone() {
+        return;
+    }
+    let there = Elsewhere::join();
+    let engine = steered();
+    let plain = there.phone(ip("10.88.0.2"));
+    let bridged = there.phone(ip("10.89.0.2"));
+    let six = there.phone(ip("fd88::2"));
+    let [v4, v6, inner] = [ip("10.88.0.1"), ip("fd88::1"), ip("10.89.0.1")];
+    carries(&engine, [&plain, &plain], [v4, v4], &SIZES[..1]);
+    carries(&engine, [&plain, &bridged], [v4, inner], &SIZES);
+    carries(&engine, [&six, &bridged], [v6, inner], &SIZES);
+    carries(&engine, [&six, &plain], [v6, v4], &SIZES);
+}
+
+#[test]
+fn gateways_rules_by_source_and_paths_that_take_less() {
+    if !alone() {
+        return;
+    }
+    let there = Elsewhere::join();
+    let engine = steered();
+    let near = there.phone(ip("10.88.0.2"));
+    let far = there.phone(ip("10.99.0.2"));
+    let far_six = there.phone(ip("fd99::2"));
+    let [v4, v6, own] = [ip("10.88.0.1"), ip("fd88::1"), ip("10.77.0.1")];
+    // Only what comes from one address of the relay has a way to the far network.
+    configure(
+        "rule add from 10.77.0.1 lookup 100
+        route add 10.99.0.0/24 via 10.88.0.2 table 100
+        -6 route add fd99::/64 via fd88::2",
+    );
+    carries(&engine, [&near, &far], [v4, own], &SIZES);
+    carries(&engine, [&near, &far_six], [v4, v6], &SIZES);
+    // The way narrows during a call. What is under way then is lost by name, and what comes after
+    // it leaves in pieces.
+    let pair = open(&engine, [&near, &far_six], [v4, v6]);
+    let [at_near, at_far] = pair.local;
+    let large = data(1400);
+    assert_passes(&near.rtp, at_near.rtp, &far_six.rtp, at_far.rtp, &large);
+    configure(
+        "route change 10.99.0.0/24 via 10.88.0.2 mtu lock 700 table 100
+        -6 route change fd99::/64 via fd88::2 mtu 1280",
+    );
+    near.rtp.send_to(&large, at_near.rtp).unwrap();
+    wait_for("the loss to be counted", || {
+        let drops = flow(&engine, &pair, Side::Client, Component::Rtp).drops;
+        drops.get(DropReason::SendTooBig) == 1
+    });
+    assert_passes(&near.rtp, at_near.rtp, &far_six.rtp, at_far.rtp, &large);
+    carries(&engine, [&near, &far], [v4, own], &SIZES);
+    carries(&engine, [&near, &far_six], [v4, v6], &SIZES);
+}
