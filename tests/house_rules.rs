@@ -4,6 +4,8 @@
 
 #[path = "house_rules/features.rs"]
 mod features;
+#[path = "house_rules/objects.rs"]
+mod objects;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

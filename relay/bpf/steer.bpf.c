@@ -75,6 +75,16 @@ struct counts {
 /* By thread. */
 struct map SECTION("maps") counts = { MAP_ARRAY, 4, sizeof(struct counts), THREADS, 0 };
 
+/* The same as numbers, for the test that compares them with steering.rs. */
+#define OFFSET(type, field) __builtin_offsetof(struct type, field)
+const u32 layout[] SECTION("layout_of") = {
+	sizeof(struct port), OFFSET(port, thread), OFFSET(port, slot), OFFSET(port, locked),
+	OFFSET(port, source_port), OFFSET(port, source), OFFSET(port, window), OFFSET(port, taken),
+	OFFSET(port, strangers),
+	sizeof(struct settings), OFFSET(settings, address), sizeof(struct counts),
+	ADDRESSES, THREADS, MOST_LEARNED, MOST_OPEN, WINDOW_SHIFT,
+};
+
 struct address { u32 word[4]; };
 
 /* A word of the lookup. The kernel allows reading it at a constant offset only, and the compiler

@@ -8,7 +8,10 @@ use core::mem::offset_of;
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::limits::MAX_STEERED_IPS;
+use crate::limits::{
+    FLOW_WINDOW_NS, MAX_DROPS_PER_WINDOW, MAX_STEERED_IPS, MAX_STEERED_PACKETS_PER_WINDOW,
+    MAX_THREADS,
+};
 
 /// One media port of one local address.
 #[derive(Debug, Default)]
@@ -32,12 +35,39 @@ pub struct PortCell {
     spare: [AtomicU32; 4],
 }
 
-const _: () = assert!(size_of::<PortCell>() == 64);
-const _: () = assert!(offset_of!(PortCell, source_port) == 12);
-const _: () = assert!(offset_of!(PortCell, source) == 16);
-const _: () = assert!(offset_of!(PortCell, window) == 32);
-const _: () = assert!(offset_of!(PortCell, taken) == 40);
-const _: () = assert!(offset_of!(PortCell, strangers) == 44);
+/// What the program says of its layout and its limits, in the order in which it says it.
+#[must_use]
+pub const fn layout() -> [u32; 17] {
+    let sizes = [
+        size_of::<PortCell>(),
+        offset_of!(PortCell, thread),
+        offset_of!(PortCell, slot),
+        offset_of!(PortCell, locked),
+        offset_of!(PortCell, source_port),
+        offset_of!(PortCell, source),
+        offset_of!(PortCell, window),
+        offset_of!(PortCell, taken),
+        offset_of!(PortCell, strangers),
+        4 * SETTINGS_WORDS,
+        4 * SETTINGS_HEAD_WORDS,
+        size_of::<Counts>(),
+        MAX_STEERED_IPS,
+        MAX_THREADS,
+        MAX_STEERED_PACKETS_PER_WINDOW as usize,
+        MAX_DROPS_PER_WINDOW as usize,
+        FLOW_WINDOW_NS.trailing_zeros() as usize,
+    ];
+    let mut words = [0; 17];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = sizes[at] as u32;
+        at += 1;
+    }
+    words
+}
+
+/// What the program kept from a thread: floods, strangers.
+pub type Counts = [u64; 2];
 
 impl PortCell {
     /// Opens the port to everybody, for a flow of a thread.
@@ -100,8 +130,10 @@ pub fn words(ip: IpAddr) -> [u32; 4] {
     [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]].map(u32::from_ne_bytes)
 }
 
+/// Words of the settings before the addresses.
+const SETTINGS_HEAD_WORDS: usize = 4;
 /// Words of the settings.
-pub const SETTINGS_WORDS: usize = 4 + 4 * MAX_STEERED_IPS;
+pub const SETTINGS_WORDS: usize = SETTINGS_HEAD_WORDS + 4 * MAX_STEERED_IPS;
 
 /// The settings as the program reads them: the first port and the number of ports of each
 /// address, the number of addresses, and these.
@@ -109,7 +141,7 @@ pub const SETTINGS_WORDS: usize = 4 + 4 * MAX_STEERED_IPS;
 pub fn settings(first_port: u16, ports: u32, addresses: &[IpAddr]) -> [u32; SETTINGS_WORDS] {
     let mut settings = [0; SETTINGS_WORDS];
     let used = addresses.len().min(MAX_STEERED_IPS);
-    let (head, table) = settings.split_at_mut(4);
+    let (head, table) = settings.split_at_mut(SETTINGS_HEAD_WORDS);
     head.copy_from_slice(&[
         u32::from(first_port),
         ports,

@@ -14,7 +14,7 @@ use aya::maps::{Array, Map, MapData, MapError, SockMap};
 use aya::programs::{ProgramError, SkLookup};
 use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 use patchbay_route::limits::MAX_THREADS;
-use patchbay_route::steering::{SETTINGS_WORDS, settings};
+use patchbay_route::steering::{Counts, SETTINGS_WORDS, settings};
 use thiserror::Error;
 
 use super::memory::{Space, SteeredPort};
@@ -64,7 +64,7 @@ pub struct Steering {
     program: Ebpf,
     doors: SockMap<MapData>,
     settings: Array<MapData, [u32; SETTINGS_WORDS]>,
-    counts: Array<MapData, [u64; 2]>,
+    counts: Array<MapData, Counts>,
     space: Arc<Space>,
     first_port: u16,
     ports: u32,
@@ -237,4 +237,19 @@ where
 {
     let map = program.take_map(name).ok_or(NotSteered::Part(name))?;
     Ok(map.try_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn program_and_engine_have_the_same_layout_and_limits() {
+        let words = patchbay_route::steering::layout();
+        let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+        assert!(
+            OBJECT.windows(bytes.len()).any(|window| window == bytes),
+            "relay/route/src/steering.rs and relay/bpf/steer.bpf.c differ"
+        );
+    }
 }
