@@ -1,6 +1,9 @@
 //! What a test needs of the machine. Outside of CI a lack is said and the test is skipped; in CI,
 //! where `CI` is set, it is a failure: a test that passes without having run proves nothing.
 
+// Each program with tests uses a part of it.
+#![allow(dead_code)]
+
 use std::process::Command;
 
 /// Whether it can run: `lack` says what is missing if it is not `there`.
