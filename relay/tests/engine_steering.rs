@@ -1,4 +1,4 @@
-//! F6: ports without sockets: who gets what, what it costs, and what happens without privilege.
+//! F1: ports without sockets: who gets what, what it costs, and what happens without privilege.
 #![allow(clippy::unwrap_used)]
 
 use crate::engine_support::*;

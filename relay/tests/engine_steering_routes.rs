@@ -1,4 +1,4 @@
-//! F6: what leaves without a socket of its port takes the routes that the kernel would choose:
+//! F1: what leaves without a socket of its port takes the routes that the kernel would choose:
 //! neighbours, bridges, gateways, rules by source, paths that take less, both IP versions.
 #![allow(clippy::unwrap_used, clippy::panic, unsafe_code)]
 

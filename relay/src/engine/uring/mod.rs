@@ -16,6 +16,7 @@ mod bound;
 mod buffers;
 mod common;
 mod control;
+mod event;
 mod message;
 pub mod probe;
 mod ring;
