@@ -171,3 +171,19 @@ fn without_privilege_each_port_has_a_socket_or_the_reason_is_told() {
     );
     assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, b"hi");
 }
+
+#[test]
+fn three_capabilities_are_enough() {
+    if !alone() {
+        return;
+    }
+    let few = CapabilitySet::BPF | CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
+    let mut sets = capabilities(None).unwrap();
+    (sets.effective, sets.permitted) = (few, few);
+    sets.inheritable = CapabilitySet::empty();
+    set_capabilities(None, sets).unwrap();
+    let engine = start(config(MediaSockets::Steered));
+    let (client, agent, pair) = call(&engine);
+    let [at_client, at_agent] = pair.local;
+    assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, b"hi");
+}
