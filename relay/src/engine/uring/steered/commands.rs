@@ -85,7 +85,7 @@ impl Worker {
             if let (true, Some(port)) = (restarted[component.index()], row.ports.get(flow.index()))
             {
                 row.cells.flow(flow).learned.store(false, Ordering::Relaxed);
-                self.space.cell(&port.at).unlock();
+                self.space.cell(port).unlock();
             }
         }
         self.refresh_lanes(index);
@@ -102,7 +102,7 @@ impl Worker {
             return;
         };
         for port in &row.ports {
-            self.space.cell(&port.at).close();
+            self.space.cell(port).close();
         }
         self.refresh_lanes(index);
         self.common.mailbox.cells.pairs.set(self.table.len() as u64);

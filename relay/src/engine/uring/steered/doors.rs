@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use patchbay_route::limits::MAX_STEERED_IPS;
 use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use crate::engine::steering::SteeredPort;
 use crate::engine::uring::control::{ask_for_local, ask_for_stamps};
@@ -23,9 +23,6 @@ const RECEIVE_BYTES: usize = 4 << 20;
 /// Room for datagrams that wait for a device or for a neighbour, in bytes as the kernel counts
 /// them: hundreds of hosts that do not answer leave room for the others.
 const SEND_BYTES: usize = 32 << 20;
-
-/// The protocol number under which a socket sends whole packets (`raw(7)`).
-const RAW: i32 = 255;
 
 /// A socket that steered datagrams of one IP version are received by. It is bound to loopback,
 /// where nobody reaches it by its own port but this host.
@@ -54,16 +51,21 @@ pub fn receiver(is_ipv6: bool) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// A socket that sends whole packets from a local address: bound to it, so that routes that depend
-/// on the source are found.
+/// A socket that sends datagrams whose UDP header is in them (`raw(7)`) from a local address: bound
+/// to it, so that routes that depend on the source are found. Such a socket also gets a copy of all
+/// that arrives for UDP at its address; being connected to itself, and with a filter that lets
+/// nothing pass, it gets none.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn sender(local: IpAddr) -> io::Result<OwnedFd> {
     let address = SocketAddr::new(local, 0);
     let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(RAW)))?;
+    let socket = Socket::new(domain, Type::RAW, Some(Protocol::UDP))?;
+    // "Return, nothing of it is kept" (`BPF_RET | BPF_K`).
+    socket.attach_filter(&[SockFilter::new(libc::BPF_RET as u16, 0, 0, 0)])?;
     socket.bind(&address.into())?;
+    socket.connect(&address.into())?;
     set_socket_send_buffer_size_force(&socket, SEND_BYTES)?;
     Ok(socket.into())
 }

@@ -1,95 +1,49 @@
-//! The IP and UDP headers of what a flow sends, made once and completed for each packet.
+//! The UDP header of what a flow sends, made once and completed for each packet.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Bytes of an IPv4 header without options (RFC 791 section 3.1).
-const IPV4: usize = 20;
-/// Bytes of an IPv6 header (RFC 8200 section 3).
-const IPV6: usize = 40;
 /// Bytes of a UDP header (RFC 768).
-const UDP: usize = 8;
-/// Bytes of the longest headers.
-pub const MAX_HEAD_BYTES: usize = IPV6 + UDP;
-/// Time to live, or hop limit: what Linux gives to datagrams of its own.
-const HOPS: u8 = 64;
+pub const HEAD_BYTES: usize = 8;
 /// The number of UDP among the protocols of IP.
 const PROTOCOL: u8 = 17;
 
-/// Headers that lack nothing but lengths and checksums.
+/// A header that lacks nothing but length and checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    bytes: [u8; MAX_HEAD_BYTES],
-    len: u8,
+    /// Source and destination.
+    ports: [u8; 4],
     /// Sum of the pseudo-header (RFC 768, RFC 8200 section 8.1) and the ports, without lengths.
     sum: u32,
 }
 
 impl Head {
-    /// The headers from one address to another; `None` if these differ in IP version.
+    /// The header from one address to another; `None` if these differ in IP version.
     pub fn new(from: SocketAddr, to: SocketAddr) -> Option<Head> {
-        let mut head = Head {
-            bytes: [0; MAX_HEAD_BYTES],
-            len: 0,
-            sum: 0,
-        };
-        let network = match (from.ip(), to.ip()) {
-            (IpAddr::V4(from), IpAddr::V4(to)) => {
-                // The kernel adds total length, identification and checksum. Fragments are
-                // allowed, as it allows itself when a path takes less than its first device.
-                head.put(0, &[0x45, 0, 0, 0, 0, 0, 0, 0, HOPS, PROTOCOL, 0, 0]);
-                head.put(12, &from.octets());
-                head.put(16, &to.octets());
-                IPV4
-            }
-            (IpAddr::V6(from), IpAddr::V6(to)) => {
-                head.put(0, &[0x60, 0, 0, 0, 0, 0, PROTOCOL, HOPS]);
-                head.put(8, &from.octets());
-                head.put(24, &to.octets());
-                IPV6
-            }
+        let addresses = match (from.ip(), to.ip()) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => add(add(0, &from.octets()), &to.octets()),
+            (IpAddr::V6(from), IpAddr::V6(to)) => add(add(0, &from.octets()), &to.octets()),
             _ => return None,
         };
-        head.put(network, &from.port().to_be_bytes());
-        head.put(network + 2, &to.port().to_be_bytes());
-        head.len = u8::try_from(network + UDP).ok()?;
-        // Addresses and ports stand next to each other.
-        let addresses = if network == IPV4 { 12 } else { 8 };
-        let covered = head.bytes.get(addresses..network + UDP)?;
-        head.sum = u32::from(fold(add(0, covered))) + u32::from(u16::from(PROTOCOL).to_be());
-        Some(head)
+        let ([a, b], [c, d]) = (from.port().to_be_bytes(), to.port().to_be_bytes());
+        let ports = [a, b, c, d];
+        let sum = u32::from(fold(add(addresses, &ports))) + u32::from(u16::from(PROTOCOL).to_be());
+        Some(Head { ports, sum })
     }
 
-    /// Bytes of the headers.
-    pub fn len(&self) -> usize {
-        usize::from(self.len)
-    }
-
-    /// The headers of a datagram with that payload, which must fit a UDP datagram.
+    /// The header of a datagram with that payload, which must fit a UDP datagram.
     #[inline]
-    pub fn of(&self, payload: &[u8]) -> [u8; MAX_HEAD_BYTES] {
-        let mut whole = *self;
-        let (head, udp) = (self.len(), UDP + payload.len());
-        let len = u16::try_from(udp).unwrap_or(u16::MAX).to_be_bytes();
-        if head == IPV6 + UDP {
-            whole.put(4, &len);
-        }
-        whole.put(head - 4, &len);
+    pub fn of(&self, payload: &[u8]) -> [u8; HEAD_BYTES] {
+        let len = u16::try_from(HEAD_BYTES + payload.len()).unwrap_or(u16::MAX);
+        let [l, m] = len.to_be_bytes();
         // The length counts twice: in the pseudo-header and in the header proper.
-        let start = u64::from(self.sum) + 2 * u64::from(u16::from_ne_bytes(len));
+        let start = u64::from(self.sum) + 2 * u64::from(len.to_be());
         // Zero would say that there is no checksum (RFC 768).
         let sum = match !fold(add(start, payload)) {
             0 => u16::MAX,
             sum => sum,
         };
-        whole.put(head - 2, &sum.to_ne_bytes());
-        whole.bytes
-    }
-
-    /// Overwrites bytes; what is beyond the end is left out.
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(place) = self.bytes.get_mut(at..at + bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
+        let ([a, b, c, d], [s, t]) = (self.ports, sum.to_ne_bytes());
+        [a, b, c, d, l, m, s, t]
     }
 }
 
@@ -136,25 +90,15 @@ mod tests {
     }
 
     fn check(from: SocketAddr, to: SocketAddr, payload: &[u8]) {
-        let head = Head::new(from, to).unwrap();
-        let bytes = &head.of(payload)[..head.len()];
-        let udp = &bytes[bytes.len() - UDP..];
-        let len = (UDP + payload.len()) as u16;
+        let udp = Head::new(from, to).unwrap().of(payload);
+        let len = (HEAD_BYTES + payload.len()) as u16;
         assert_eq!(udp[..2], from.port().to_be_bytes());
         assert_eq!(udp[2..4], to.port().to_be_bytes());
         assert_eq!(udp[4..6], len.to_be_bytes());
         assert_ne!(udp[6..], [0, 0]);
         let mut covered = match (from.ip(), to.ip()) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                assert_eq!(bytes[..2], [0x45, 0]);
-                assert_eq!(bytes[12..20], [a.octets(), b.octets()].concat());
-                [a.octets(), b.octets()].concat()
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => {
-                assert_eq!(bytes[4..6], len.to_be_bytes());
-                assert_eq!(bytes[8..40], [a.octets(), b.octets()].concat());
-                [a.octets(), b.octets()].concat()
-            }
+            (IpAddr::V4(a), IpAddr::V4(b)) => [a.octets(), b.octets()].concat(),
+            (IpAddr::V6(a), IpAddr::V6(b)) => [a.octets(), b.octets()].concat(),
             _ => unreachable!(),
         };
         covered.extend([0, PROTOCOL]);
@@ -185,7 +129,7 @@ mod tests {
         // Chosen so that everything sums up to ones: protocol 17, twice the length 10.
         let payload = (0xffff_u16 - 17 - 20).to_be_bytes();
         let head = Head::new(ones, ones).unwrap();
-        assert_eq!(head.of(&payload)[26..28], [255, 255]);
+        assert_eq!(head.of(&payload)[6..], [255, 255]);
         check(ones, ones, &payload);
     }
 

@@ -10,8 +10,7 @@ use patchbay_route::flow::Flow;
 use patchbay_route::verdict::DropReason;
 
 use super::doors::Doors;
-use super::head::MAX_HEAD_BYTES;
-use super::path::Path;
+use super::head::{HEAD_BYTES, Head};
 use super::worker::Worker;
 use crate::engine::cells::PairCells;
 use crate::engine::uring::buffers::Buffer;
@@ -28,14 +27,15 @@ pub struct Lane {
     /// The slot whose address it goes to, and the socket that sends.
     to: u32,
     door: u32,
-    path: Path,
+    head: Head,
     cells: Arc<PairCells>,
 }
 
+const _: () = assert!(size_of::<Option<Lane>>() == 64);
+
 /// How a datagram goes on: everything that is read from it.
 pub struct Ready {
-    head: [u8; MAX_HEAD_BYTES],
-    head_len: usize,
+    head: [u8; HEAD_BYTES],
     len: usize,
     stamp: Option<u64>,
 }
@@ -44,16 +44,12 @@ impl Lane {
     /// How a datagram goes on, if the verdict that is kept holds for it.
     #[inline]
     pub fn ready(&self, message: &Message<'_>) -> Option<Ready> {
-        let len = message.payload.len();
         let covered = same_address(self.source, message.source)
             && !message.truncated
-            && self.settled.covers(message.payload)
-            && self.path.takes(len);
-        let head = self.path.head();
+            && self.settled.covers(message.payload);
         covered.then(|| Ready {
-            head: head.of(message.payload),
-            head_len: head.len(),
-            len,
+            head: self.head.of(message.payload),
+            len: message.payload.len(),
             stamp: message.control.stamp,
         })
     }
@@ -70,8 +66,9 @@ impl Worker {
         let counters = lane.cells.flow(unslot(at).1);
         counters.received.add(1);
         cells.received.add(1);
-        let head = ready.head.get(..ready.head_len).unwrap_or_default();
-        let sent = self.ring.send_framed(lane.door, lane.to, at, buffer, head);
+        let sent = self
+            .ring
+            .send_framed(lane.door, lane.to, at, buffer, &ready.head);
         if sent.is_err() {
             counters.drops.of(DropReason::QueueFull).add(1);
             cells.drops.of(DropReason::QueueFull).add(1);
@@ -85,12 +82,16 @@ impl Worker {
         self.common.note_stamp(ready.stamp);
     }
 
-    /// Makes a row's paths and lanes anew. To be called whenever something of the row has changed.
+    /// Makes a row's lanes anew, and sets where its packets go. To be called whenever something of
+    /// the row has changed.
     pub(super) fn refresh_lanes(&mut self, index: u32) {
-        self.refresh_paths(index);
         for flow in Flow::ALL {
+            let at = slot(index, flow);
+            if let Some(to) = self.destination(index, flow) {
+                self.ring.set_address(at, host(to));
+            }
             let lane = self.lane(index, flow);
-            let at = slot(index, flow) as usize;
+            let at = at as usize;
             if at >= self.lanes.len() {
                 // Within the capacity: rows are bounded when the thread starts.
                 self.lanes.resize_with(at + 1, || None);
@@ -101,41 +102,39 @@ impl Worker {
         }
     }
 
-    /// Makes the paths of a row lead to where its packets go now.
-    fn refresh_paths(&mut self, index: u32) {
-        let Some(row) = self.table.get_mut(index) else {
-            return;
-        };
-        for flow in Flow::ALL {
-            let Destination::At(to) = row.pair.destination(flow) else {
-                continue;
-            };
-            let Some(port) = row.ports.get_mut(flow.index()) else {
-                continue;
-            };
-            if port.path_to(to).is_none() {
-                port.path = Path::new(port.at.local, to);
-                // The port is in the packet; an IPv6 socket of this kind refuses to be told one.
-                let host = match to {
-                    SocketAddr::V4(to) => SocketAddrV4::new(*to.ip(), 0).into(),
-                    SocketAddr::V6(to) => SocketAddrV6::new(*to.ip(), 0, 0, to.scope_id()).into(),
-                };
-                self.ring.set_address(slot(index, flow), host);
-            }
+    fn destination(&self, index: u32, out: Flow) -> Option<SocketAddr> {
+        match self.table.get(index)?.pair.destination(out) {
+            Destination::At(to) => Some(to),
+            Destination::Unknown | Destination::Held => None,
         }
     }
 
     fn lane(&self, index: u32, flow: Flow) -> Option<Lane> {
         let row = self.table.get(index)?;
         let settled = row.pair.settled(flow)?;
-        let port = row.ports.get(settled.out.index())?;
+        let (door, head) = self.way_out(index, settled.out)?;
         Some(Lane {
             source: row.pair.learned(flow)?,
             settled,
             to: slot(index, settled.out),
-            door: Doors::of(&port.at),
-            path: port.path?,
+            door,
+            head,
             cells: row.cells.clone(),
         })
+    }
+
+    /// The socket that sends for a flow's port, and the header of what it sends.
+    pub(super) fn way_out(&self, index: u32, out: Flow) -> Option<(u32, Head)> {
+        let to = self.destination(index, out)?;
+        let port = self.table.get(index)?.ports.get(out.index())?;
+        Some((Doors::of(port), Head::new(port.local, to)?))
+    }
+}
+
+/// An address without its port, which is in the packet: a raw IPv6 socket refuses to be told one.
+fn host(to: SocketAddr) -> SocketAddr {
+    match to {
+        SocketAddr::V4(to) => SocketAddrV4::new(*to.ip(), 0).into(),
+        SocketAddr::V6(to) => SocketAddrV6::new(*to.ip(), 0, 0, to.scope_id()).into(),
     }
 }

@@ -1,12 +1,10 @@
 //! One row of a packet thread's table: what decides, what counts, and its four ports.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use patchbay_route::flow::FLOWS;
 use patchbay_route::pair::PairId;
 
-use super::path::Path;
 use crate::engine::cells::PairCells;
 use crate::engine::steering::SteeredPort;
 use crate::forward::PairState;
@@ -21,23 +19,7 @@ pub struct Row {
     /// Its counters.
     pub cells: Arc<PairCells>,
     /// Its ports, by flow index.
-    pub ports: [Port; FLOWS],
-}
-
-/// A port of a row.
-#[derive(Clone, Copy, Debug)]
-pub struct Port {
-    /// Where it is.
-    pub at: SteeredPort,
-    /// Where what it sends goes, as far as that has been asked for.
-    pub path: Option<Path>,
-}
-
-impl Port {
-    /// Its path to an address, if that is known already.
-    pub fn path_to(&self, to: SocketAddr) -> Option<&Path> {
-        self.path.as_ref().filter(|path| path.leads_to(to))
-    }
+    pub ports: [SteeredPort; FLOWS],
 }
 
 impl Row {
@@ -47,7 +29,7 @@ impl Row {
             id,
             pair: PairState::default(),
             cells,
-            ports: ports.map(|at| Port { at, path: None }),
+            ports,
         }
     }
 }

@@ -10,14 +10,13 @@ use patchbay_route::verdict::{DropReason, Verdict};
 
 use super::doors::Doors;
 use super::lanes::{Lane, Ready};
-use super::path::{Path, send_in_pieces};
 use super::row::Row;
-use crate::engine::steering::{Space, SteeredPort};
+use crate::engine::steering::Space;
 use crate::engine::uring::buffers::Buffer;
 use crate::engine::uring::common::{Common, Failure, send_error};
 use crate::engine::uring::ring::{Event, Receive, Ring};
 use crate::engine::uring::slots::{slot, unslot};
-use crate::forward::{Datagram, Destination, forward};
+use crate::forward::{Datagram, forward};
 use crate::table::Table;
 
 /// A packet thread's all.
@@ -98,7 +97,7 @@ impl Worker {
                     self.receive_ended(receiver, errno)?;
                 }
             }
-            Event::SendFailed { from, errno } => self.send_failed(from, errno),
+            Event::SendFailed { from, errno } => self.count_drop(from, send_error(errno)),
             Event::Woken { armed } => {
                 self.common.bell_armed = armed;
                 self.obey()?;
@@ -207,7 +206,8 @@ impl Worker {
         if decision.learn {
             self.learn(at, datagram.source);
         }
-        self.carry_out(at, decision.verdict, buffer, datagram.len)
+        self.carry_out(at, decision.verdict, buffer, datagram.len);
+        Ok(())
     }
 
     /// Locks a flow to its source, here and in the kernel.
@@ -219,115 +219,55 @@ impl Worker {
         row.pair.learn(flow, source);
         row.cells.flow(flow).learned.store(true, Ordering::Relaxed);
         if let Some(port) = row.ports.get(flow.index()) {
-            self.space.cell(&port.at).lock(source);
+            self.space.cell(port).lock(source);
         }
         self.common.mailbox.cells.learned.add(1);
         self.refresh_lanes(index);
     }
 
     /// Sends a datagram on, or drops it.
-    fn carry_out(
-        &mut self,
-        at: u32,
-        verdict: Verdict,
-        buffer: Buffer,
-        len: usize,
-    ) -> Result<(), Failure> {
+    fn carry_out(&mut self, at: u32, verdict: Verdict, buffer: Buffer, len: usize) {
         let sent = match verdict {
-            Verdict::Forward(out) => self.send(at, out, buffer, len)?,
+            Verdict::Forward(out) => self.send(at, out, buffer),
             Verdict::Drop(reason) => {
                 self.ring.give_back(buffer);
                 Err(reason)
             }
         };
         let (index, flow) = unslot(at);
-        let Some(row) = self.table.get(index) else {
-            return Ok(());
-        };
-        let (cells, counters) = (&self.common.mailbox.cells, row.cells.flow(flow));
-        match sent {
-            Ok(()) => {
+        match (sent, self.table.get(index)) {
+            (Ok(()), Some(row)) => {
+                let (cells, counters) = (&self.common.mailbox.cells, row.cells.flow(flow));
                 counters.accepted.add(1);
                 counters.bytes.add(len as u64);
                 counters.last.set(self.common.now);
                 cells.accepted.add(1);
                 cells.bytes.add(len as u64);
             }
-            Err(reason) => {
-                counters.drops.of(reason).add(1);
-                cells.drops.of(reason).add(1);
-            }
+            (Ok(()), None) => {}
+            (Err(reason), _) => self.count_drop(at, reason),
         }
-        Ok(())
     }
 
     /// Sends a datagram that arrived at `at` out of a flow's port, or says why not.
-    fn send(
-        &mut self,
-        at: u32,
-        out: Flow,
-        buffer: Buffer,
-        len: usize,
-    ) -> Result<Result<(), DropReason>, Failure> {
+    fn send(&mut self, at: u32, out: Flow, buffer: Buffer) -> Result<(), DropReason> {
         let index = unslot(at).0;
-        let Some((path, port)) = self.path(index, out, len) else {
+        let way = self.way_out(index, out);
+        let payload = self.ring.message(&buffer).map(|message| message.payload);
+        let (Some((door, head)), Some(payload)) = (way, payload) else {
             self.ring.give_back(buffer);
-            return Ok(Err(DropReason::RemoteUnknown));
+            return Err(DropReason::RemoteUnknown);
         };
-        if !path.takes(len) {
-            // What came before it leaves before it.
-            self.ring.submit()?;
-            let payload = self.ring.message(&buffer).map(|message| message.payload);
-            let sent = send_in_pieces(port.local, path.to(), payload.unwrap_or_default());
-            self.ring.give_back(buffer);
-            return Ok(sent.map_err(|e| send_error(e.raw_os_error().unwrap_or(0))));
-        }
-        let Some(message) = self.ring.message(&buffer) else {
-            self.ring.give_back(buffer);
-            return Ok(Err(DropReason::Unreadable));
-        };
-        let bytes = path.head().of(message.payload);
-        let head = bytes.get(..path.head().len()).unwrap_or_default();
-        let (door, to) = (Doors::of(&port), slot(index, out));
-        let sent = self.ring.send_framed(door, to, at, buffer, head);
-        Ok(sent.map_err(|_| DropReason::QueueFull))
+        let (to, head) = (slot(index, out), head.of(payload));
+        let sent = self.ring.send_framed(door, to, at, buffer, &head);
+        sent.map_err(|_| DropReason::QueueFull)
     }
 
-    /// The path out of a flow's port, known to take that many bytes or not to, and the port.
-    fn path(&mut self, index: u32, out: Flow, len: usize) -> Option<(Path, SteeredPort)> {
-        let row = self.table.get_mut(index)?;
-        let Destination::At(to) = row.pair.destination(out) else {
-            return None;
-        };
-        let port = row.ports.get_mut(out.index())?;
-        let path = port.path.as_mut().filter(|path| path.leads_to(to))?;
-        let found = if path.is_unknown_for(len) {
-            path.measure(port.at.local);
-            let found = (*path, port.at);
-            self.refresh_lanes(index);
-            found
-        } else {
-            (*path, port.at)
-        };
-        Some(found)
-    }
-
-    fn send_failed(&mut self, from: u32, errno: i32) {
+    fn count_drop(&self, from: u32, reason: DropReason) {
         let (index, flow) = unslot(from);
-        let reason = send_error(errno);
-        self.common.mailbox.cells.drops.of(reason).add(1);
-        let Some(row) = self.table.get_mut(index) else {
-            return;
-        };
-        row.cells.flow(flow).drops.of(reason).add(1);
-        if reason == DropReason::SendTooBig {
-            // The route has changed: ask anew for what it takes.
-            for port in &mut row.ports {
-                if let Some(path) = &mut port.path {
-                    path.measure(port.at.local);
-                }
-            }
-            self.refresh_lanes(index);
+        if let Some(row) = self.table.get(index) {
+            row.cells.flow(flow).drops.of(reason).add(1);
         }
+        self.common.mailbox.cells.drops.of(reason).add(1);
     }
 }
