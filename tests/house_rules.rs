@@ -109,7 +109,12 @@ fn every_scenario_is_part_of_a_test_program() {
         ("control/tests/", &["api", "store"]),
         (
             "relay/tests/",
-            &["engine", "engine_steered", "engine_allocations"],
+            &[
+                "engine",
+                "engine_steered",
+                "engine_allocations",
+                "engine_xdp",
+            ],
         ),
     ] {
         let listed: String = programs

@@ -8,10 +8,12 @@
 extern crate alloc;
 
 pub mod counters;
+pub mod fate;
 pub mod flow;
 pub mod limits;
 pub mod pair;
 pub mod session;
+pub mod settled;
 pub mod steering;
 pub mod transfer;
 pub mod verdict;

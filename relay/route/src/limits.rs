@@ -71,6 +71,40 @@ pub const MAX_THREADS: usize = 64;
 /// Pairs of one engine, whatever the configuration says.
 pub const MAX_PAIRS: usize = 1 << 20;
 
+/// Datagrams a second, in the long run, that one unknown source may send to ports of ours past the
+/// program at the device: five times what a packet thread then considers, because several threads
+/// listen. What a flow's expected source sends is not counted.
+pub const DEVICE_SOURCE_RATE: u64 = 1_000;
+
+/// The same at once, after a pause.
+pub const DEVICE_SOURCE_BURST: u64 = 4_000;
+
+/// The same for all unknown sources together, on each core: sources can be made up. It costs the
+/// sockets a tenth of a core at most.
+pub const DEVICE_UNKNOWN_RATE: u64 = 20_000;
+
+/// The same at once, after a pause.
+pub const DEVICE_UNKNOWN_BURST: u64 = 20_000;
+
+/// Unknown sources that the program at the device remembers; beyond them, those that have not been
+/// heard for longest are forgotten.
+pub const DEVICE_SOURCES: u32 = 65_536;
+
+/// Devices that packets may leave by, VLANs counted.
+pub const MAX_WAYS_OUT: u32 = 256;
+
+/// For how long a flow's next hop is not asked for again, in nanoseconds. A changed route counts
+/// after this time.
+pub const DEVICE_HOP_AGE_NS: u64 = 1_000_000_000;
+
+/// How often one packet to each next hop is left to the sockets, in nanoseconds, so that the kernel
+/// notices a next hop that has gone or moved.
+pub const DEVICE_NEIGHBOUR_AGE_NS: u64 = 30_000_000_000;
+
+/// Next hops of which each core remembers that; more share their places, and are left to the
+/// sockets more often.
+pub const DEVICE_NEIGHBOURS: usize = 256;
+
 const _: () = assert!(BUFFER_BYTES.is_multiple_of(64) && (BUFFER_BYTES / 64) % 2 == 1);
 const _: () = assert!(MESSAGE_BUFFERS_PER_THREAD.is_power_of_two());
 const _: () = assert!(BUFFERS_PER_THREAD.is_power_of_two());

@@ -30,6 +30,7 @@ mod supervise;
 mod times;
 mod totals;
 mod uring;
+pub mod xdp;
 
 pub use config::{EngineConfig, MediaSockets};
 pub use drill::Drill;

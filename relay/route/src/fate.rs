@@ -1,0 +1,161 @@
+//! What becomes of a packet at the device, where settled flows are sent on without sockets.
+
+/// What became of a packet at the device. Each has one counter per core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Fate {
+    /// Sent on, re-addressed.
+    SentOn,
+    /// Dropped: it came to a settled flow from another source.
+    DropStranger,
+    /// Dropped: its source is unknown and has sent more than an unknown source may.
+    DropSourceLimited,
+    /// Dropped: unknown sources together have sent more than they may.
+    DropUnknownLimited,
+    /// Dropped: its row was taken away while it was being re-addressed.
+    DropChanged,
+    /// Passed up: a port of ours that nothing is known of here, or that is not settled, and a
+    /// source that is not known.
+    UpUnknown,
+    /// Passed up: from the expected source of a flow that is not settled.
+    UpHands,
+    /// Passed up: STUN on a plain flow.
+    UpStun,
+    /// Passed up: DTLS on a plain flow.
+    UpDtls,
+    /// Passed up: an IP fragment with UDP in it.
+    UpFragment,
+    /// Passed up: IPv4 options or IPv6 extension headers in front of UDP.
+    UpOptions,
+    /// Passed up: lengths that do not agree, or more than [`crate::limits::MAX_DATAGRAM_BYTES`].
+    UpMalformed,
+    /// Passed up: the IPv4 header's checksum is wrong, or there is no UDP checksum where IPv6 needs
+    /// one and the packet is too long to make it here.
+    UpChecksum,
+    /// Passed up: larger than the way out allows.
+    UpTooBig,
+    /// Passed up: no route.
+    UpNoRoute,
+    /// Passed up: the kernel answers no questions for routes, because forwarding is off on `lo`.
+    UpLookupsOff,
+    /// Passed up: the next hop's link address is not known.
+    UpNoNeighbour,
+    /// Passed up, so that the kernel asks whether the next hop is still there.
+    UpNeighbourDue,
+    /// Passed up: the way out is by a device that the program does not stand on.
+    UpOtherDevice,
+    /// Passed up: the frame has no room for the new headers.
+    UpNoRoom,
+}
+
+/// Number of [`Fate`]s.
+pub const FATES: usize = 20;
+
+impl Fate {
+    /// All, in the order of their indices.
+    pub const ALL: [Fate; FATES] = [
+        Fate::SentOn,
+        Fate::DropStranger,
+        Fate::DropSourceLimited,
+        Fate::DropUnknownLimited,
+        Fate::DropChanged,
+        Fate::UpUnknown,
+        Fate::UpHands,
+        Fate::UpStun,
+        Fate::UpDtls,
+        Fate::UpFragment,
+        Fate::UpOptions,
+        Fate::UpMalformed,
+        Fate::UpChecksum,
+        Fate::UpTooBig,
+        Fate::UpNoRoute,
+        Fate::UpLookupsOff,
+        Fate::UpNoNeighbour,
+        Fate::UpNeighbourDue,
+        Fate::UpOtherDevice,
+        Fate::UpNoRoom,
+    ];
+
+    /// The name in metrics and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Fate::SentOn => "sent_on",
+            Fate::DropStranger => "drop_stranger",
+            Fate::DropSourceLimited => "drop_source_limited",
+            Fate::DropUnknownLimited => "drop_unknown_limited",
+            Fate::DropChanged => "drop_changed",
+            Fate::UpUnknown => "up_unknown",
+            Fate::UpHands => "up_hands",
+            Fate::UpStun => "up_stun",
+            Fate::UpDtls => "up_dtls",
+            Fate::UpFragment => "up_fragment",
+            Fate::UpOptions => "up_options",
+            Fate::UpMalformed => "up_malformed",
+            Fate::UpChecksum => "up_checksum",
+            Fate::UpTooBig => "up_too_big",
+            Fate::UpNoRoute => "up_no_route",
+            Fate::UpLookupsOff => "up_lookups_off",
+            Fate::UpNoNeighbour => "up_no_neighbour",
+            Fate::UpNeighbourDue => "up_neighbour_due",
+            Fate::UpOtherDevice => "up_other_device",
+            Fate::UpNoRoom => "up_no_room",
+        }
+    }
+
+    /// Whether the packet went on to the sockets.
+    #[must_use]
+    pub const fn is_up(self) -> bool {
+        self as u8 >= Fate::UpUnknown as u8
+    }
+}
+
+/// How many packets met each fate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FateCounts([u64; FATES]);
+
+impl FateCounts {
+    /// Adds what one core counted, in the order of [`Fate::ALL`].
+    pub fn add(&mut self, core: &[u64; FATES]) {
+        for (sum, count) in self.0.iter_mut().zip(core) {
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    /// How many met this one.
+    #[must_use]
+    pub fn get(&self, fate: Fate) -> u64 {
+        self.0.get(fate as usize).copied().unwrap_or(0)
+    }
+
+    /// Every fate with its count, zeros too.
+    pub fn iter(&self) -> impl Iterator<Item = (Fate, u64)> + '_ {
+        Fate::ALL.into_iter().zip(self.0.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn fates_are_listed_once_in_order() {
+        for (i, fate) in Fate::ALL.into_iter().enumerate() {
+            assert_eq!(fate as usize, i);
+            let prefix = fate.name().split('_').next().unwrap();
+            assert_eq!(prefix == "up", fate.is_up());
+        }
+    }
+
+    #[test]
+    fn counts_of_several_cores_are_summed_by_name() {
+        let mut core = [0; FATES];
+        core[Fate::UpStun as usize] = 2;
+        let mut sum = FateCounts::default();
+        sum.add(&core);
+        sum.add(&core);
+        assert_eq!((sum.get(Fate::UpStun), sum.get(Fate::SentOn)), (4, 0));
+        assert_eq!(sum.iter().map(|(_, count)| count).sum::<u64>(), 4);
+    }
+}

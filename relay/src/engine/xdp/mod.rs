@@ -1,0 +1,33 @@
+//! Settled flows re-addressed at the device, without sockets.
+//!
+//! [`Driver`] loads the program of `relay/xdp` and puts it on devices; [`Mirror`] says to it which
+//! flows are settled, and reads what it counted. Everything that the program does not send on or
+//! drop by its rules goes up to the kernel and its sockets as if it were not there.
+//!
+//! # What the network must be like
+//!
+//! - The program finds the way out by the kernel's routes and neighbours. A packet leaves by a device
+//!   that the program stands on, or by an 802.1Q VLAN on one; else it goes up.
+//! - Frames come untagged or with one 802.1Q tag in the frame. A device in generic mode must not
+//!   take the tag off (`ethtool -K DEVICE rxvlan off`), because it would put it on again when the
+//!   packet leaves; a driver in native mode that takes it off does no harm.
+//! - UDP checksums are changed, not made: a packet whose checksum its sender left to the device
+//!   must not arrive. That is so behind veth, where senders need `ethtool -K DEVICE tx off`.
+//! - In native mode a packet reaches the other end of a veth only if there is an XDP program there,
+//!   or GRO is on there.
+//! - A next hop's link address and a route count for [`XdpConfig::hop_age`], per flow and core.
+//! - Sequence gaps and jitter are kept for each core: if a device begins to bring a flow to another
+//!   core, they begin anew there. Receive-side scaling brings a flow to one core.
+
+mod config;
+mod driver;
+mod error;
+mod mirror;
+mod vlans;
+
+pub use config::XdpConfig;
+pub use driver::{Driver, Mode, Run};
+pub use error::{DriverError, MirrorError};
+pub use mirror::{Mirror, Place};
+pub use patchbay_route::fate::{Fate, FateCounts};
+pub use patchbay_route::settled::{FlowTally, RowError, SettledFlow};

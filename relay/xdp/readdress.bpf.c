@@ -1,0 +1,642 @@
+/* Re-addresses settled plain flows at the device, as an XDP program.
+ *
+ * A row says, for a local address and UDP port, who alone may send there and where his packets go.
+ * They are sent on from here. What needs hands is passed up to the sockets, and what strangers send
+ * is dropped; each has one counter per reason. Rows, keys and counters are laid out as in
+ * relay/route/src/settled.rs, which also says what each means.
+ * Compiled by scripts/build-bpf; needs no headers.
+ */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define SECTION(name) __attribute__((section(name), used))
+#define INLINE static inline __attribute__((always_inline))
+#define UNLIKELY(what) __builtin_expect(!!(what), 0)
+#define AT(type, place) (*(type *)(place))
+#define ONCE(word) (*(const volatile __typeof__(word) *)&(word))
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "headers are written for little-endian machines"
+#endif
+#define BE16(x) __builtin_bswap16(x)
+#define BE32(x) __builtin_bswap32(x)
+
+/* The kernel's interface: helpers by number, and what it hands to an XDP program. */
+struct xdp_md { u32 data, data_end, data_meta, ingress, queue, egress; };
+/* Up to `mtu` the question, from there on the answer. */
+struct fib {
+	u8 family, protocol;
+	u16 source_port, target_port;
+	u16 mtu; /* asked for with 0 */
+	u32 ifindex, tos;
+	u8 source[16], target[16];
+	u32 tag;
+	u8 from[6], to[6];
+};
+static void *(*const map_lookup)(void *map, const void *key) = (void *)1;
+static long (*const map_update)(void *map, const void *key, const void *value, u64 how) = (void *)2;
+static u64 (*const time_ns)(void) = (void *)5;
+static long (*const redirect)(u32 ifindex, u64 flags) = (void *)23;
+static long (*const adjust_head)(struct xdp_md *frame, int by) = (void *)44;
+static long (*const adjust_tail)(struct xdp_md *frame, int by) = (void *)65;
+static long (*const fib_lookup)(struct xdp_md *frame, struct fib *fib, int size, u32 how) = (void *)69;
+enum { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX };
+enum { FIB_FORWARDING_OFF = 5, FIB_NO_NEIGHBOUR = 7 };
+enum { HASH = 1, ARRAY = 2, PERCPU_ARRAY = 6, LRU_HASH = 9 };
+struct map { u32 type, key_size, value_size, max_entries, flags; };
+#define MAP(name, kind, key, value, entries) \
+	struct map SECTION("maps") name = { kind, sizeof(key), sizeof(value), entries, 0 }
+
+/* What became of a packet; `Fate` in relay/route/src/fate.rs. */
+enum fate {
+	SENT_ON,
+	DROP_STRANGER, DROP_SOURCE_LIMITED, DROP_UNKNOWN_LIMITED, DROP_CHANGED,
+	UP_UNKNOWN, UP_HANDS, UP_STUN, UP_DTLS, UP_FRAGMENT, UP_OPTIONS, UP_MALFORMED, UP_CHECKSUM,
+	UP_TOO_BIG, UP_NO_ROUTE, UP_LOOKUPS_OFF, UP_NO_NEIGHBOUR, UP_NEIGHBOUR_DUE, UP_OTHER_DEVICE,
+	UP_NO_ROOM,
+	FATES,
+	/* On the way to one of these. */
+	GOES_ON,
+	/* None of our business: passed up, and not counted. */
+	NOT_OURS,
+};
+
+enum { V4 = 4, V6 = 6 };
+enum { FLAG_UP = 1, FLAG_PLAIN = 2, FLAG_TO_V6 = 4, FLAG_SET_DSCP = 8 };
+enum {
+	ETHERNET = 14, TAG = 4, V4_HEAD = 20, V6_HEAD = 40, UDP_HEAD = 8, RTP_HEAD = 12,
+	STUN_HEAD = 20, DTLS_HEAD = 13,
+	IS_UDP = 17, HOPS = 64, INET = 2, INET6 = 10, LOOPBACK = 1,
+	MAX_DATAGRAM = 9216,
+	/* Of what may be summed anew: that of the usual MTU, in words of 8 bytes. */
+	SUM_WORDS = 185,
+	NEIGHBOURS = 256,
+	/* RFC 3550 appendix A.1: further ahead or behind, it is another stream. */
+	MAX_DROPOUT = 3000, MAX_MISORDER = 100, MAX_TRANSIT = 1 << 24,
+};
+
+struct key {
+	u64 local[2];
+	u16 port;
+	u16 family;
+} __attribute__((packed, aligned(4)));
+
+struct row {
+	u32 generation, index;
+	u64 source[2], from[2], to[2];
+	u16 source_port, from_port, to_port;
+	u8 flags, dscp;
+	u16 udp_sum, ip_sum;
+	u32 ticks;
+};
+MAP(rows, HASH, struct key, struct row, 1);
+
+/* Counters of a flow on one core, and how its packets leave from there. */
+struct tally {
+	u64 packets, bytes, last, strangers;
+	u32 generation, missing, late, jitter;
+	u32 ssrc, timestamp;
+	u64 arrival;
+	u16 next, heard;
+	u32 ifindex;
+	u64 until;
+	u8 to[6], from[6];
+	u16 mtu, tag;
+};
+MAP(tallies, PERCPU_ARRAY, u32, struct tally, 1);
+
+struct fates { u64 count[FATES]; };
+MAP(fates, PERCPU_ARRAY, u32, struct fates, 1);
+
+/* The devices that packets may leave by, by the index that the routing table gives. */
+struct device { u32 ifindex, tag; };
+MAP(devices, HASH, u32, struct device, 1);
+
+/* A bucket is kept as the time at which it will be full again. */
+struct bucket { u64 full_at; };
+MAP(strangers, LRU_HASH, u64, struct bucket, 1);
+MAP(unknown, PERCPU_ARRAY, u32, struct bucket, 1);
+
+/* When a neighbour is to be asked for again. */
+struct neighbour { u64 id, due; };
+MAP(neighbours, PERCPU_ARRAY, u32, struct neighbour, NEIGHBOURS);
+
+/* Set before the program is loaded. Times in ns. */
+const volatile u32 first_port = 1, last_port = 0;
+const volatile u64 source_token = 1, source_fill = 1, unknown_token = 1, unknown_fill = 1;
+const volatile u64 hop_age = 1, neighbour_age = 1;
+
+_Static_assert(sizeof(struct key) == 20 && sizeof(struct row) == 72 && sizeof(struct tally) == 96, "");
+_Static_assert(sizeof(struct fib) == 64, "the kernel's");
+/* The same as numbers, for the test that compares them with settled.rs. */
+#define OFFSET(type, field) __builtin_offsetof(struct type, field)
+const u32 layout[] SECTION("layout_of") = {
+	sizeof(struct key), OFFSET(key, port), OFFSET(key, family),
+	sizeof(struct row), OFFSET(row, index), OFFSET(row, source), OFFSET(row, from), OFFSET(row, to),
+	OFFSET(row, source_port), OFFSET(row, from_port), OFFSET(row, to_port), OFFSET(row, flags),
+	OFFSET(row, dscp), OFFSET(row, udp_sum), OFFSET(row, ip_sum), OFFSET(row, ticks),
+	sizeof(struct tally), OFFSET(tally, strangers), OFFSET(tally, generation), OFFSET(tally, missing),
+	OFFSET(tally, late), OFFSET(tally, jitter), OFFSET(tally, arrival), OFFSET(tally, heard),
+	OFFSET(tally, until), OFFSET(tally, to), OFFSET(tally, tag),
+	FATES, UP_UNKNOWN, FLAG_UP, FLAG_PLAIN, FLAG_TO_V6, FLAG_SET_DSCP, MAX_DATAGRAM, NEIGHBOURS,
+	sizeof(struct device), sizeof(struct bucket), sizeof(struct neighbour),
+};
+
+/* A UDP packet as it came. */
+struct seen {
+	struct key key;
+	u64 source[2];
+	u32 head;   /* bytes in front of the UDP header */
+	u32 excess; /* bytes behind the datagram: a short frame's padding */
+	u16 source_port;
+	u16 udp_len;
+	u8 tos;
+};
+
+/* Says to the verifier that it is below 64, which the compiler knows and would leave out. */
+INLINE u32 bounded(u32 head)
+{
+	asm volatile("" : "+r"(head));
+	return head & 63;
+}
+
+INLINE u32 folded(u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+INLINE void address_v4(u64 *to, u32 ip)
+{
+	to[0] = 0;
+	to[1] = 0xffff0000ull | (u64)ip << 32;
+}
+
+INLINE void address_v6(u64 *to, const u8 *ip)
+{
+	to[0] = AT(u64, ip);
+	to[1] = AT(u64, ip + 8);
+}
+
+/* The UDP header, whose length must be what the IP header says. */
+INLINE int read_udp(const u8 *udp, u32 rest, u32 ip_payload, struct seen *p)
+{
+	p->source_port = AT(u16, udp);
+	p->key.port = AT(u16, udp + 2);
+	p->udp_len = BE16(AT(u16, udp + 4));
+	if (p->udp_len != ip_payload || ip_payload < UDP_HEAD || ip_payload > rest ||
+	    ip_payload > MAX_DATAGRAM + UDP_HEAD)
+		return UP_MALFORMED;
+	p->excess = rest - ip_payload;
+	return GOES_ON;
+}
+
+INLINE int read_v4(const u8 *ip, const u8 *end, struct seen *p)
+{
+	if (ip + V4_HEAD > end || ip[9] != IS_UDP)
+		return NOT_OURS;
+	if (ip[0] != 0x45)
+		return ip[0] >> 4 == 4 ? UP_OPTIONS : NOT_OURS;
+	/* More fragments, or not the first one. */
+	if (AT(u16, ip + 6) & BE16(0x3fff))
+		return UP_FRAGMENT;
+	if (ip + V4_HEAD + UDP_HEAD > end)
+		return UP_MALFORMED;
+	p->key.family = V4;
+	address_v4(p->key.local, AT(u32, ip + 16));
+	address_v4(p->source, AT(u32, ip + 12));
+	p->tos = ip[1];
+	p->head += V4_HEAD;
+	/* A total length below the header's is below UDP's too, as a negative number is not. */
+	return read_udp(ip + V4_HEAD, (u32)(end - ip) - V4_HEAD, (u32)BE16(AT(u16, ip + 2)) - V4_HEAD, p);
+}
+
+INLINE int is_extension(u8 next)
+{
+	/* Hop by hop, routing, fragment, authentication, destination options. */
+	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
+}
+
+INLINE int read_v6(const u8 *ip, const u8 *end, struct seen *p)
+{
+	if (ip + V6_HEAD + UDP_HEAD > end || ip[0] >> 4 != 6)
+		return NOT_OURS;
+	if (ip[6] != IS_UDP) {
+		if (!is_extension(ip[6]) || ip[V6_HEAD] != IS_UDP)
+			return NOT_OURS;
+		return ip[6] == 44 ? UP_FRAGMENT : UP_OPTIONS;
+	}
+	p->key.family = V6;
+	address_v6(p->key.local, ip + 24);
+	address_v6(p->source, ip + 8);
+	p->tos = ip[0] << 4 | ip[1] >> 4;
+	p->head += V6_HEAD;
+	return read_udp(ip + V6_HEAD, (u32)(end - ip) - V6_HEAD, BE16(AT(u16, ip + 4)), p);
+}
+
+/* An Ethernet frame, with one 802.1Q tag or none. */
+INLINE int read_frame(const u8 *frame, const u8 *end, struct seen *p)
+{
+	u16 type;
+
+	/* An IP packet that is for one host alone does not come in a frame for many. */
+	if (frame + ETHERNET + TAG > end || frame[0] & 1)
+		return NOT_OURS;
+	type = AT(u16, frame + 12);
+	p->head = ETHERNET;
+	if (type == BE16(0x8100)) {
+		type = AT(u16, frame + 16);
+		p->head += TAG;
+	}
+	if (type == BE16(0x0800))
+		return read_v4(frame + p->head, end, p);
+	if (type == BE16(0x86dd))
+		return read_v6(frame + p->head, end, p);
+	return NOT_OURS;
+}
+
+/* Takes a token, if there is one. */
+INLINE int take(struct bucket *bucket, u64 now, u64 token, u64 fill)
+{
+	u64 full_at = (bucket->full_at > now ? bucket->full_at : now) + token;
+
+	if (full_at - now > fill)
+		return 0;
+	bucket->full_at = full_at;
+	return 1;
+}
+
+/* Whether an unknown source may trouble the sockets: it has a bucket of its own, so that a loud one
+ * is heard no more, and all of them share one on each core, because sources can be made up.
+ */
+INLINE int admit(const struct seen *p)
+{
+	/* As in relay/src/strangers.rs: an IPv4 address, or the upper half of an IPv6 address. */
+	u64 source = p->key.family == V4 ? 0xffffffff00000000ull | p->source[1] >> 32 : p->source[0];
+	u64 now = time_ns();
+	struct bucket *known = map_lookup(&strangers, &source), *all;
+	u32 zero = 0;
+
+	if (known) {
+		if (!take(known, now, source_token, source_fill))
+			return DROP_SOURCE_LIMITED;
+	} else {
+		struct bucket new = { now + source_token };
+
+		map_update(&strangers, &source, &new, 0);
+	}
+	all = map_lookup(&unknown, &zero);
+	if (!all || !take(all, now, unknown_token, unknown_fill))
+		return DROP_UNKNOWN_LIMITED;
+	return UP_UNKNOWN;
+}
+
+/* What a plain flow has no use for is judged by the sockets; as `foreign` in relay/src/forward.rs. */
+INLINE int foreign(const u8 *body, const u8 *end, u32 len)
+{
+	if (body + 1 > end || !len)
+		return GOES_ON;
+	if (body[0] <= 3 && len >= STUN_HEAD)
+		return UP_STUN;
+	if (body[0] >= 20 && body[0] <= 63 && len >= DTLS_HEAD)
+		return UP_DTLS;
+	return GOES_ON;
+}
+
+/* A header that was damaged on its way must not get a checksum that says otherwise. */
+INLINE int is_damaged(const u8 *ip, const u8 *end)
+{
+	u64 sum = 0;
+
+	if (ip + V4_HEAD > end)
+		return 1;
+#pragma unroll
+	for (u32 i = 0; i < V4_HEAD; i += 4)
+		sum += AT(u32, ip + i);
+	return folded(sum) != 0xffff;
+}
+
+/* The flow's counters on this core; they begin with the first packet that has its generation. */
+INLINE struct tally *tally_of(const struct row *row, u32 generation)
+{
+	u32 index = row->index;
+	struct tally *tally = map_lookup(&tallies, &index);
+
+	if (tally && UNLIKELY(tally->generation != generation)) {
+		__builtin_memset(tally, 0, sizeof(*tally));
+		tally->generation = generation;
+	}
+	return tally;
+}
+
+/* A neighbour whom the kernel believes to be there may have gone: only what sockets send makes it
+ * ask. So now and then one packet to each goes up.
+ */
+INLINE int neighbour_is_due(const struct fib *fib, u64 now)
+{
+	u64 id = (u64)AT(u32, fib->to) << 32 | (u64)AT(u16, fib->to + 4) << 16 | (fib->ifindex & 0xffff);
+	u32 place = (id * 0x9E3779B97F4A7C15ull) >> 56;
+	struct neighbour *known = map_lookup(&neighbours, &place);
+
+	if (!known || (known->id == id && now < known->due))
+		return 0;
+	known->id = id;
+	known->due = now + neighbour_age;
+	return 1;
+}
+
+/* Asks the routing table how the flow's packets leave. Asked as if they came from the loopback
+ * device, which is what the kernel does for packets of its own.
+ */
+INLINE int find_hop(struct xdp_md *frame, const struct row *row, struct tally *tally, u8 tos, u64 now)
+{
+	struct fib fib = {
+		.protocol = IS_UDP, .source_port = row->from_port, .target_port = row->to_port,
+		.ifindex = LOOPBACK,
+	};
+	struct device *device;
+	long answer;
+
+	if (row->flags & FLAG_TO_V6) {
+		fib.family = INET6;
+		fib.tos = BE32((u32)tos << 20);
+		__builtin_memcpy(fib.source, row->from, 16);
+		__builtin_memcpy(fib.target, row->to, 16);
+	} else {
+		fib.family = INET;
+		fib.tos = tos;
+		AT(u32, fib.source) = row->from[1] >> 32;
+		AT(u32, fib.target) = row->to[1] >> 32;
+	}
+	answer = fib_lookup(frame, &fib, sizeof(fib), 0);
+	if (answer == FIB_FORWARDING_OFF)
+		return UP_LOOKUPS_OFF;
+	if (answer == FIB_NO_NEIGHBOUR)
+		return UP_NO_NEIGHBOUR;
+	if (answer)
+		return UP_NO_ROUTE;
+	device = map_lookup(&devices, &fib.ifindex);
+	if (!device)
+		return UP_OTHER_DEVICE;
+	tally->ifindex = device->ifindex;
+	tally->tag = device->tag;
+	tally->mtu = fib.mtu;
+	__builtin_memcpy(tally->to, fib.to, 6);
+	__builtin_memcpy(tally->from, fib.from, 6);
+	tally->until = now + hop_age;
+	return neighbour_is_due(&fib, now) ? UP_NEIGHBOUR_DUE : GOES_ON;
+}
+
+/* Gaps in the sequence, and the interarrival jitter times 16 (RFC 3550 appendices A.1 and A.8). */
+INLINE void hear_rtp(struct tally *tally, const u8 *rtp, u32 ticks, u64 now)
+{
+	u16 sequence = BE16(AT(u16, rtp + 2));
+	u32 timestamp = BE32(AT(u32, rtp + 4)), ssrc = AT(u32, rtp + 8);
+	int ahead = (short)(sequence - tally->next);
+	int d;
+
+	if (!tally->heard || ssrc != tally->ssrc || ahead > MAX_DROPOUT || ahead < -MAX_MISORDER) {
+		tally->heard = 1;
+		tally->ssrc = ssrc;
+		tally->next = sequence + 1;
+		tally->jitter = 0;
+	} else {
+		if (ahead < 0) {
+			tally->late++;
+		} else {
+			tally->missing += ahead;
+			tally->next = sequence + 1;
+		}
+		d = (u32)((now - tally->arrival) * ticks >> 32) - (timestamp - tally->timestamp);
+		d = d < 0 ? -d : d;
+		/* A clock that was set anew counts as some minutes, so that the sum stays small. */
+		d = d < MAX_TRANSIT ? d : MAX_TRANSIT;
+		tally->jitter += d - ((tally->jitter + 8) >> 4);
+	}
+	tally->timestamp = timestamp;
+	tally->arrival = now;
+}
+
+INLINE void count(struct tally *tally, const struct row *row, const u8 *body, const u8 *end, u32 len, u64 now)
+{
+	tally->packets++;
+	tally->bytes += len;
+	tally->last = now;
+	if (!row->ticks || len < RTP_HEAD || body + RTP_HEAD > end || body[0] >> 6 != 2)
+		return;
+	/* RTCP on a shared port (RFC 5761 section 4). */
+	if (body[1] >= 192 && body[1] <= 223)
+		return;
+	hear_rtp(tally, body, row->ticks, now);
+}
+
+/* Sum of a datagram for a checksum that it came without; of SUM_WORDS * 8 + 7 bytes at most. */
+INLINE u64 sum_of(const u8 *at, const u8 *end)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < SUM_WORDS; i++) {
+		if (at + 8 > end)
+			break;
+		sum += (u64)AT(u32, at) + AT(u32, at + 4);
+		at += 8;
+	}
+	for (u32 i = 0; i < 7; i++) {
+		if (at + 1 > end)
+			break;
+		sum += i & 1 ? (u64)*at << 8 : *at;
+		at++;
+	}
+	return sum;
+}
+
+INLINE void write_v4(u8 *ip, const struct row *row, u32 udp_len, u8 tos)
+{
+	u32 first = 0x45 | (u32)tos << 8 | (u32)BE16(V4_HEAD + udp_len) << 16;
+	/* "Do not fragment" needs no identification (RFC 6864). */
+	u32 second = BE16(0x4000) << 16;
+	u32 third = HOPS | IS_UDP << 8;
+
+	AT(u32, ip) = first;
+	AT(u32, ip + 4) = second;
+	AT(u32, ip + 8) = third | (u32)(u16)~folded((u64)first + second + third + row->ip_sum) << 16;
+	AT(u32, ip + 12) = row->from[1] >> 32;
+	AT(u32, ip + 16) = row->to[1] >> 32;
+}
+
+INLINE void write_v6(u8 *ip, const struct row *row, u32 udp_len, u8 tos)
+{
+	AT(u32, ip) = BE32(0x60000000 | (u32)tos << 20);
+	AT(u32, ip + 4) = (u32)BE16(udp_len) | IS_UDP << 16 | HOPS << 24;
+	AT(u64, ip + 8) = row->from[0];
+	AT(u64, ip + 16) = row->from[1];
+	AT(u64, ip + 24) = row->to[0];
+	AT(u64, ip + 32) = row->to[1];
+}
+
+/* The Ethernet header, tagged if the way out is. Returns its length. */
+INLINE u32 write_ethernet(u8 *frame, const struct tally *tally, u16 type)
+{
+	AT(u64, frame) = AT(u64, tally->to);
+	AT(u32, frame + 8) = AT(u32, tally->to + 8);
+	if (!tally->tag) {
+		AT(u16, frame + 12) = type;
+		return ETHERNET;
+	}
+	AT(u32, frame + 12) = BE16(0x8100) | (u32)BE16(tally->tag) << 16;
+	AT(u16, frame + 16) = type;
+	return ETHERNET + TAG;
+}
+
+/* Ports and checksum. A checksum goes with the addresses and ports that changed; one that was not
+ * given stays away, but IPv6 does without only in tunnels (RFC 8200 section 8.1).
+ */
+INLINE void write_udp(u8 *udp, const u8 *end, const struct row *row, u32 udp_len, int to_v6)
+{
+	u32 check = AT(u16, udp + 6);
+	u64 sum = (u16)~check + (u64)row->udp_sum;
+
+	AT(u32, udp) = row->from_port | (u32)row->to_port << 16;
+	if (!check) {
+		if (!to_v6)
+			return;
+		sum = sum_of(udp, end) + BE16(IS_UDP) + BE16(udp_len);
+#pragma unroll
+		for (u32 i = 0; i < 2; i++)
+			sum += (row->from[i] & 0xffffffff) + (row->from[i] >> 32) +
+			       (row->to[i] & 0xffffffff) + (row->to[i] >> 32);
+	}
+	check = (u16)~folded(sum);
+	AT(u16, udp + 6) = check ? check : 0xffff;
+}
+
+/* Makes room for the headers that the packet leaves with, and writes them. */
+INLINE int rewrite(struct xdp_md *frame, const struct row *row, const struct tally *tally, struct seen *p)
+{
+	int to_v6 = row->flags & FLAG_TO_V6;
+	u8 tos = row->flags & FLAG_SET_DSCP ? row->dscp | (p->tos & 3) : p->tos;
+	u32 head = ETHERNET + (tally->tag ? TAG : 0) + (to_v6 ? V6_HEAD : V4_HEAD);
+	u8 *d, *end;
+
+	/* Padding must not carry to one network what was in another's. */
+	if (p->excess && adjust_tail(frame, -(int)p->excess))
+		return UP_NO_ROOM;
+	if (head != p->head && adjust_head(frame, (int)p->head - (int)head))
+		return UP_NO_ROOM;
+	d = (u8 *)(u64)frame->data;
+	end = (u8 *)(u64)frame->data_end;
+	if (d + ETHERNET + V4_HEAD + UDP_HEAD > end)
+		return UP_NO_ROOM;
+	d += write_ethernet(d, tally, to_v6 ? BE16(0x86dd) : BE16(0x0800));
+	if (d + (to_v6 ? V6_HEAD : V4_HEAD) + UDP_HEAD > end)
+		return UP_NO_ROOM;
+	if (to_v6) {
+		write_v6(d, row, p->udp_len, tos);
+		write_udp(d + V6_HEAD, end, row, p->udp_len, 1);
+	} else {
+		write_v4(d, row, p->udp_len, tos);
+		write_udp(d + V4_HEAD, end, row, p->udp_len, 0);
+	}
+	return GOES_ON;
+}
+
+/* Whether everything is there that the packet needs to be sent on. */
+INLINE int prepare(struct xdp_md *frame, const struct row *row, struct tally *tally, const struct seen *p,
+		   const u8 *d, const u8 *udp, const u8 *end, u64 now)
+{
+	int fate, to_v6 = row->flags & FLAG_TO_V6;
+
+	if (udp + UDP_HEAD > end)
+		return UP_MALFORMED;
+	if (row->flags & FLAG_PLAIN) {
+		fate = foreign(udp + UDP_HEAD, end, p->udp_len - UDP_HEAD);
+		if (fate != GOES_ON)
+			return fate;
+	}
+	if (p->key.family == V4 && is_damaged(d + bounded(p->head - V4_HEAD), end))
+		return UP_CHECKSUM;
+	if (!AT(u16, udp + 6) && (p->key.family == V6 || (to_v6 && p->udp_len > SUM_WORDS * 8)))
+		return UP_CHECKSUM;
+	if (now >= tally->until) {
+		fate = find_hop(frame, row, tally, row->flags & FLAG_SET_DSCP ? row->dscp : p->tos, now);
+		if (fate != GOES_ON)
+			return fate;
+	}
+	return p->udp_len + (to_v6 ? V6_HEAD : V4_HEAD) > tally->mtu ? UP_TOO_BIG : GOES_ON;
+}
+
+/* A packet for a port of ours. `leaves_by` is the device, if it is sent on. */
+INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *end, u32 *leaves_by)
+{
+	const struct row *row = map_lookup(&rows, &p->key);
+	u32 is_source, generation;
+	struct tally *tally;
+	const u8 *udp;
+	u64 now;
+	int fate;
+
+	if (!row)
+		return admit(p);
+	generation = ONCE(row->generation);
+	is_source = p->source[1] == row->source[1] && p->source[0] == row->source[0] &&
+		    p->source_port == row->source_port;
+	if (row->flags & FLAG_UP)
+		return is_source ? UP_HANDS : admit(p);
+	tally = tally_of(row, generation);
+	if (!tally)
+		return UP_NO_ROOM;
+	if (!is_source) {
+		tally->strangers++;
+		return DROP_STRANGER;
+	}
+	udp = d + bounded(p->head);
+	now = time_ns();
+	fate = prepare(frame, row, tally, p, d, udp, end, now);
+	if (fate != GOES_ON)
+		return fate;
+	count(tally, row, udp + UDP_HEAD, end, p->udp_len - UDP_HEAD, now);
+	fate = rewrite(frame, row, tally, p);
+	if (fate != GOES_ON)
+		return fate;
+	/* The row may have been taken away and its place used for another in the meantime; its
+	 * generation is the first thing that is written then.
+	 */
+	if (ONCE(row->generation) != generation)
+		return DROP_CHANGED;
+	*leaves_by = tally->ifindex;
+	return SENT_ON;
+}
+
+SECTION("xdp") int readdress(struct xdp_md *frame)
+{
+	const u8 *d = (u8 *)(u64)frame->data, *end = (u8 *)(u64)frame->data_end;
+	u32 zero = 0, leaves_by = 0;
+	struct seen p = {};
+	struct fates *counters;
+	int fate = read_frame(d, end, &p);
+
+	if (fate == GOES_ON) {
+		u16 port = BE16(p.key.port);
+
+		if (port < first_port || port > last_port)
+			return XDP_PASS;
+		fate = handle(frame, &p, d, end, &leaves_by);
+	}
+	if (fate >= FATES)
+		return XDP_PASS;
+	counters = map_lookup(&fates, &zero);
+	if (counters)
+		counters->count[fate]++;
+	if (fate == SENT_ON)
+		return leaves_by == frame->ingress ? XDP_TX : (int)redirect(leaves_by, 0);
+	return fate < UP_UNKNOWN ? XDP_DROP : XDP_PASS;
+}
+
+char terms[] SECTION("license") = "GPL";
+/* Which source this is, and what compiled it; see scripts/build-bpf. */
+char origin[] SECTION("made_of") = SOURCE " clang " __clang_version__;
