@@ -16,8 +16,8 @@ use patchbay_route::settled::WayOut;
 
 use super::{DriverError, Mirror, XdpConfig, vlans};
 
-pub(super) static OBJECT: &[u8] =
-    include_bytes_aligned!("../../../xdp/readdress.bpf.o");
+/// The compiled program.
+pub static OBJECT: &[u8] = include_bytes_aligned!("../../../xdp/readdress.bpf.o");
 
 /// The program's name in the object.
 const PROGRAM: &str = "readdress";
@@ -159,6 +159,23 @@ impl Driver {
         Ok(())
     }
 
+    /// Has packets that are routed by a VLAN leave by the device under it, with a tag. Those of the
+    /// VLANs that are there when the program is put on the device leave so without being told.
+    ///
+    /// # Errors
+    /// There is no such VLAN or device, `tag` is not 1 to 4094, or there are
+    /// [`limits::MAX_WAYS_OUT`] already.
+    pub fn add_vlan(&mut self, vlan: &str, device: &str, tag: u16) -> Result<(), DriverError> {
+        if !(1..=4094).contains(&tag) {
+            return Err(DriverError::Config {
+                what: format!("tag is {tag}, allowed are 1 to 4094"),
+            });
+        }
+        let (routed, ifindex) = (index_of(vlan)?, index_of(device)?);
+        let tag = u32::from(tag);
+        self.allow_way_out(routed, WayOut { ifindex, tag })
+    }
+
     /// Lets packets leave by a device of the routing table.
     fn allow_way_out(&mut self, routed: u32, way: WayOut) -> Result<(), DriverError> {
         self.ways_out
@@ -245,7 +262,10 @@ where
 fn index_of(device: &str) -> Result<u32, DriverError> {
     let socket = UdpSocket::bind(("127.0.0.1", 0))
         .or_else(|_| UdpSocket::bind(("::", 0)))
-        .map_err(|cause| DriverError::System { what: "socket", cause })?;
+        .map_err(|cause| DriverError::System {
+            what: "socket",
+            cause,
+        })?;
     rustix::net::netdevice::name_to_index(&socket, device).map_err(|_| DriverError::NoDevice {
         device: device.to_owned(),
     })
@@ -258,9 +278,9 @@ fn refused(error: EbpfError) -> DriverError {
             io_error.raw_os_error()
         }
         // EACCES is the verifier's word for a program that it refuses.
-        EbpfError::ProgramError(ProgramError::LoadError { io_error, .. }) => {
-            io_error.raw_os_error().filter(|errno| *errno == libc::EPERM)
-        }
+        EbpfError::ProgramError(ProgramError::LoadError { io_error, .. }) => io_error
+            .raw_os_error()
+            .filter(|errno| *errno == libc::EPERM),
         _ => None,
     };
     if is_privilege(errno) {
@@ -293,6 +313,3 @@ fn not_attached(device: &str, mode: Mode, error: ProgramError) -> DriverError {
         },
     }
 }
-
-#[cfg(test)]
-mod tests;

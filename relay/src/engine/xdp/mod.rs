@@ -26,7 +26,7 @@ mod mirror;
 mod vlans;
 
 pub use config::XdpConfig;
-pub use driver::{Driver, Mode, Run};
+pub use driver::{Driver, Mode, OBJECT, Run};
 pub use error::{DriverError, MirrorError};
 pub use mirror::{Mirror, Place};
 pub use patchbay_route::fate::{Fate, FateCounts};
