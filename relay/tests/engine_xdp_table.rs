@@ -65,7 +65,8 @@ fn counters_end_with_their_flow_and_begin_anew_with_the_next() {
         max_flows: 1,
         ..lenient()
     });
-    let place = bench.mirror.settle(&plain_flow(20_000)).unwrap();
+    let local = at("10.0.0.1:20000");
+    bench.mirror.settle(&plain_flow(20_000)).unwrap();
     let again = bench.mirror.settle(&plain_flow(20_000)).unwrap_err();
     assert!(matches!(again, MirrorError::Settled(_)), "{again}");
     assert_eq!(bench.fate(&packet(20_000, 0)), Some(Fate::SentOn));
@@ -75,7 +76,7 @@ fn counters_end_with_their_flow_and_begin_anew_with_the_next() {
     let strange = Packet::new(stranger, plain_flow(20_000).local, &[0x80; 12]).bytes();
     assert_eq!(bench.fate(&strange), Some(Fate::DropStranger));
 
-    let seen = bench.mirror.counters(place).unwrap();
+    let seen = bench.mirror.counters(local).unwrap().unwrap();
     assert_eq!((seen.packets, seen.bytes), (2, 2 * 172));
     assert_eq!((seen.missing, seen.late, seen.strangers), (2, 0, 1));
     assert!(seen.last_ns > 0);
@@ -87,22 +88,16 @@ fn counters_end_with_their_flow_and_begin_anew_with_the_next() {
     assert_eq!(bench.fate(&packet(20_000, 4)), Some(Fate::UpHands));
     assert_eq!(bench.fate(&strange), Some(Fate::UpUnknown));
 
-    let next = bench.mirror.settle(&plain_flow(20_000)).unwrap();
-    assert_ne!(next, place);
-    assert_eq!(bench.mirror.counters(next).unwrap(), FlowTally::default());
+    assert_eq!(bench.mirror.counters(local).unwrap(), None);
+
+    let counted = |bench: &Bench| bench.mirror.counters(local).unwrap();
+    bench.mirror.settle(&plain_flow(20_000)).unwrap();
+    assert_eq!(counted(&bench), Some(FlowTally::default()));
     assert_eq!(bench.fate(&packet(20_000, 5)), Some(Fate::SentOn));
-    assert_eq!(bench.mirror.counters(next).unwrap().packets, 1);
-    assert_eq!(bench.mirror.counters(place).unwrap(), FlowTally::default());
-    assert_eq!(
-        bench
-            .mirror
-            .unsettle(at("10.0.0.1:20000"))
-            .unwrap()
-            .unwrap()
-            .packets,
-        1
-    );
-    assert_eq!(bench.mirror.unsettle(at("10.0.0.1:20000")).unwrap(), None);
+    let last = counted(&bench);
+    assert_eq!(last.unwrap().packets, 1);
+    assert_eq!(bench.mirror.unsettle(local).unwrap(), last);
+    assert_eq!(bench.mirror.unsettle(local).unwrap(), None);
     assert!(bench.mirror.is_empty());
 }
 

@@ -84,29 +84,27 @@ struct key {
 	u16 family;
 } __attribute__((packed, aligned(4)));
 
+/* What is to be done, what was done, and how the flow's packets leave. All in one place: with as many
+ * flows as a host can have, each further place is fetched from memory. A flow comes to one core as
+ * long as the device spreads by addresses and ports, so the counters are not kept by core.
+ */
 struct row {
-	u32 generation, index;
+	u32 generation, ticks;
 	u64 source[2], from[2], to[2];
 	u16 source_port, from_port, to_port;
 	u8 flags, dscp;
 	u16 udp_sum, ip_sum;
-	u32 ticks;
+	u32 ssrc;
+	u64 packets, bytes, last, strangers;
+	u64 arrival;
+	u32 missing, late, jitter, timestamp;
+	u64 until;
+	u32 ifindex;
+	u16 mtu, tag;
+	u8 to_mac[6], from_mac[6];
+	u16 next, heard;
 };
 MAP(rows, HASH, struct key, struct row, 1);
-
-/* Counters of a flow on one core, and how its packets leave from there. */
-struct tally {
-	u64 packets, bytes, last, strangers;
-	u32 generation, missing, late, jitter;
-	u32 ssrc, timestamp;
-	u64 arrival;
-	u16 next, heard;
-	u32 ifindex;
-	u64 until;
-	u8 to[6], from[6];
-	u16 mtu, tag;
-};
-MAP(tallies, PERCPU_ARRAY, u32, struct tally, 1);
 
 struct fates { u64 count[FATES]; };
 MAP(fates, PERCPU_ARRAY, u32, struct fates, 1);
@@ -129,18 +127,18 @@ const volatile u32 first_port = 1, last_port = 0;
 const volatile u64 source_token = 1, source_fill = 1, unknown_token = 1, unknown_fill = 1;
 const volatile u64 hop_age = 1, neighbour_age = 1;
 
-_Static_assert(sizeof(struct key) == 20 && sizeof(struct row) == 72 && sizeof(struct tally) == 96, "");
+_Static_assert(sizeof(struct key) == 20 && sizeof(struct row) == 160, "as in settled.rs");
 _Static_assert(sizeof(struct fib) == 64, "the kernel's");
 /* The same as numbers, for the test that compares them with settled.rs. */
 #define OFFSET(type, field) __builtin_offsetof(struct type, field)
 const u32 layout[] SECTION("layout_of") = {
 	sizeof(struct key), OFFSET(key, port), OFFSET(key, family),
-	sizeof(struct row), OFFSET(row, index), OFFSET(row, source), OFFSET(row, from), OFFSET(row, to),
+	sizeof(struct row), OFFSET(row, ticks), OFFSET(row, source), OFFSET(row, from), OFFSET(row, to),
 	OFFSET(row, source_port), OFFSET(row, from_port), OFFSET(row, to_port), OFFSET(row, flags),
-	OFFSET(row, dscp), OFFSET(row, udp_sum), OFFSET(row, ip_sum), OFFSET(row, ticks),
-	sizeof(struct tally), OFFSET(tally, strangers), OFFSET(tally, generation), OFFSET(tally, missing),
-	OFFSET(tally, late), OFFSET(tally, jitter), OFFSET(tally, arrival), OFFSET(tally, heard),
-	OFFSET(tally, until), OFFSET(tally, to), OFFSET(tally, tag),
+	OFFSET(row, dscp), OFFSET(row, udp_sum), OFFSET(row, ip_sum),
+	OFFSET(row, packets), OFFSET(row, bytes), OFFSET(row, last), OFFSET(row, strangers),
+	OFFSET(row, missing), OFFSET(row, late), OFFSET(row, jitter), OFFSET(row, until),
+	OFFSET(row, heard),
 	FATES, UP_UNKNOWN, FLAG_UP, FLAG_PLAIN, FLAG_TO_V6, FLAG_SET_DSCP, MAX_DATAGRAM, NEIGHBOURS,
 	sizeof(struct device), sizeof(struct bucket), sizeof(struct neighbour),
 };
@@ -321,19 +319,6 @@ INLINE int is_damaged(const u8 *ip, const u8 *end)
 	return folded(sum) != 0xffff;
 }
 
-/* The flow's counters on this core; they begin with the first packet that has its generation. */
-INLINE struct tally *tally_of(const struct row *row, u32 generation)
-{
-	u32 index = row->index;
-	struct tally *tally = map_lookup(&tallies, &index);
-
-	if (tally && UNLIKELY(tally->generation != generation)) {
-		__builtin_memset(tally, 0, sizeof(*tally));
-		tally->generation = generation;
-	}
-	return tally;
-}
-
 /* A neighbour whom the kernel believes to be there may have gone: only what sockets send makes it
  * ask. So now and then one packet to each goes up.
  */
@@ -353,7 +338,7 @@ INLINE int neighbour_is_due(const struct fib *fib, u64 now)
 /* Asks the routing table how the flow's packets leave. Asked as if they came from the loopback
  * device, which is what the kernel does for packets of its own.
  */
-INLINE int find_hop(struct xdp_md *frame, const struct row *row, struct tally *tally, u8 tos, u64 now)
+INLINE int find_hop(struct xdp_md *frame, struct row *row, u8 tos, u64 now)
 {
 	struct fib fib = {
 		.protocol = IS_UDP, .source_port = row->from_port, .target_port = row->to_port,
@@ -383,56 +368,56 @@ INLINE int find_hop(struct xdp_md *frame, const struct row *row, struct tally *t
 	device = map_lookup(&devices, &fib.ifindex);
 	if (!device)
 		return UP_OTHER_DEVICE;
-	tally->ifindex = device->ifindex;
-	tally->tag = device->tag;
-	tally->mtu = fib.mtu;
-	__builtin_memcpy(tally->to, fib.to, 6);
-	__builtin_memcpy(tally->from, fib.from, 6);
-	tally->until = now + hop_age;
+	row->ifindex = device->ifindex;
+	row->tag = device->tag;
+	row->mtu = fib.mtu;
+	__builtin_memcpy(row->to_mac, fib.to, 6);
+	__builtin_memcpy(row->from_mac, fib.from, 6);
+	row->until = now + hop_age;
 	return neighbour_is_due(&fib, now) ? UP_NEIGHBOUR_DUE : GOES_ON;
 }
 
 /* Gaps in the sequence, and the interarrival jitter times 16 (RFC 3550 appendices A.1 and A.8). */
-INLINE void hear_rtp(struct tally *tally, const u8 *rtp, u32 ticks, u64 now)
+INLINE void hear_rtp(struct row *row, const u8 *rtp, u64 now)
 {
 	u16 sequence = BE16(AT(u16, rtp + 2));
 	u32 timestamp = BE32(AT(u32, rtp + 4)), ssrc = AT(u32, rtp + 8);
-	int ahead = (short)(sequence - tally->next);
+	int ahead = (short)(sequence - row->next);
 	int d;
 
-	if (!tally->heard || ssrc != tally->ssrc || ahead > MAX_DROPOUT || ahead < -MAX_MISORDER) {
-		tally->heard = 1;
-		tally->ssrc = ssrc;
-		tally->next = sequence + 1;
-		tally->jitter = 0;
+	if (!row->heard || ssrc != row->ssrc || ahead > MAX_DROPOUT || ahead < -MAX_MISORDER) {
+		row->heard = 1;
+		row->ssrc = ssrc;
+		row->next = sequence + 1;
+		row->jitter = 0;
 	} else {
 		if (ahead < 0) {
-			tally->late++;
+			row->late++;
 		} else {
-			tally->missing += ahead;
-			tally->next = sequence + 1;
+			row->missing += ahead;
+			row->next = sequence + 1;
 		}
-		d = (u32)((now - tally->arrival) * ticks >> 32) - (timestamp - tally->timestamp);
+		d = (u32)((now - row->arrival) * row->ticks >> 32) - (timestamp - row->timestamp);
 		d = d < 0 ? -d : d;
 		/* A clock that was set anew counts as some minutes, so that the sum stays small. */
 		d = d < MAX_TRANSIT ? d : MAX_TRANSIT;
-		tally->jitter += d - ((tally->jitter + 8) >> 4);
+		row->jitter += d - ((row->jitter + 8) >> 4);
 	}
-	tally->timestamp = timestamp;
-	tally->arrival = now;
+	row->timestamp = timestamp;
+	row->arrival = now;
 }
 
-INLINE void count(struct tally *tally, const struct row *row, const u8 *body, const u8 *end, u32 len, u64 now)
+INLINE void count(struct row *row, const u8 *body, const u8 *end, u32 len, u64 now)
 {
-	tally->packets++;
-	tally->bytes += len;
-	tally->last = now;
+	row->packets++;
+	row->bytes += len;
+	row->last = now;
 	if (!row->ticks || len < RTP_HEAD || body + RTP_HEAD > end || body[0] >> 6 != 2)
 		return;
 	/* RTCP on a shared port (RFC 5761 section 4). */
 	if (body[1] >= 192 && body[1] <= 223)
 		return;
-	hear_rtp(tally, body, row->ticks, now);
+	hear_rtp(row, body, now);
 }
 
 /* Sum of a datagram for a checksum that it came without; of SUM_WORDS * 8 + 7 bytes at most. */
@@ -480,15 +465,16 @@ INLINE void write_v6(u8 *ip, const struct row *row, u32 udp_len, u8 tos)
 }
 
 /* The Ethernet header, tagged if the way out is. Returns its length. */
-INLINE u32 write_ethernet(u8 *frame, const struct tally *tally, u16 type)
+INLINE u32 write_ethernet(u8 *frame, const struct row *row, u16 type)
 {
-	AT(u64, frame) = AT(u64, tally->to);
-	AT(u32, frame + 8) = AT(u32, tally->to + 8);
-	if (!tally->tag) {
+	/* Both addresses. */
+	AT(u64, frame) = AT(u64, row->to_mac);
+	AT(u32, frame + 8) = AT(u32, row->to_mac + 8);
+	if (!row->tag) {
 		AT(u16, frame + 12) = type;
 		return ETHERNET;
 	}
-	AT(u32, frame + 12) = BE16(0x8100) | (u32)BE16(tally->tag) << 16;
+	AT(u32, frame + 12) = BE16(0x8100) | (u32)BE16(row->tag) << 16;
 	AT(u16, frame + 16) = type;
 	return ETHERNET + TAG;
 }
@@ -516,11 +502,11 @@ INLINE void write_udp(u8 *udp, const u8 *end, const struct row *row, u32 udp_len
 }
 
 /* Makes room for the headers that the packet leaves with, and writes them. */
-INLINE int rewrite(struct xdp_md *frame, const struct row *row, const struct tally *tally, struct seen *p)
+INLINE int rewrite(struct xdp_md *frame, const struct row *row, const struct seen *p)
 {
 	int to_v6 = row->flags & FLAG_TO_V6;
 	u8 tos = row->flags & FLAG_SET_DSCP ? row->dscp | (p->tos & 3) : p->tos;
-	u32 head = ETHERNET + (tally->tag ? TAG : 0) + (to_v6 ? V6_HEAD : V4_HEAD);
+	u32 head = ETHERNET + (row->tag ? TAG : 0) + (to_v6 ? V6_HEAD : V4_HEAD);
 	u8 *d, *end;
 
 	/* Padding must not carry to one network what was in another's. */
@@ -532,7 +518,7 @@ INLINE int rewrite(struct xdp_md *frame, const struct row *row, const struct tal
 	end = (u8 *)(u64)frame->data_end;
 	if (d + ETHERNET + V4_HEAD + UDP_HEAD > end)
 		return UP_NO_ROOM;
-	d += write_ethernet(d, tally, to_v6 ? BE16(0x86dd) : BE16(0x0800));
+	d += write_ethernet(d, row, to_v6 ? BE16(0x86dd) : BE16(0x0800));
 	if (d + (to_v6 ? V6_HEAD : V4_HEAD) + UDP_HEAD > end)
 		return UP_NO_ROOM;
 	if (to_v6) {
@@ -546,8 +532,8 @@ INLINE int rewrite(struct xdp_md *frame, const struct row *row, const struct tal
 }
 
 /* Whether everything is there that the packet needs to be sent on. */
-INLINE int prepare(struct xdp_md *frame, const struct row *row, struct tally *tally, const struct seen *p,
-		   const u8 *d, const u8 *udp, const u8 *end, u64 now)
+INLINE int prepare(struct xdp_md *frame, struct row *row, const struct seen *p, const u8 *d,
+		   const u8 *udp, const u8 *end, u64 now)
 {
 	int fate, to_v6 = row->flags & FLAG_TO_V6;
 
@@ -562,20 +548,19 @@ INLINE int prepare(struct xdp_md *frame, const struct row *row, struct tally *ta
 		return UP_CHECKSUM;
 	if (!AT(u16, udp + 6) && (p->key.family == V6 || (to_v6 && p->udp_len > SUM_WORDS * 8)))
 		return UP_CHECKSUM;
-	if (now >= tally->until) {
-		fate = find_hop(frame, row, tally, row->flags & FLAG_SET_DSCP ? row->dscp : p->tos, now);
+	if (now >= row->until) {
+		fate = find_hop(frame, row, row->flags & FLAG_SET_DSCP ? row->dscp : p->tos, now);
 		if (fate != GOES_ON)
 			return fate;
 	}
-	return p->udp_len + (to_v6 ? V6_HEAD : V4_HEAD) > tally->mtu ? UP_TOO_BIG : GOES_ON;
+	return p->udp_len + (to_v6 ? V6_HEAD : V4_HEAD) > row->mtu ? UP_TOO_BIG : GOES_ON;
 }
 
 /* A packet for a port of ours. `leaves_by` is the device, if it is sent on. */
 INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *end, u32 *leaves_by)
 {
-	const struct row *row = map_lookup(&rows, &p->key);
+	struct row *row = map_lookup(&rows, &p->key);
 	u32 is_source, generation;
-	struct tally *tally;
 	const u8 *udp;
 	u64 now;
 	int fate;
@@ -587,20 +572,18 @@ INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *e
 		    p->source_port == row->source_port;
 	if (row->flags & FLAG_UP)
 		return is_source ? UP_HANDS : admit(p);
-	tally = tally_of(row, generation);
-	if (!tally)
-		return UP_NO_ROOM;
 	if (!is_source) {
-		tally->strangers++;
+		/* These come to any core. */
+		__sync_fetch_and_add(&row->strangers, 1);
 		return DROP_STRANGER;
 	}
 	udp = d + bounded(p->head);
 	now = time_ns();
-	fate = prepare(frame, row, tally, p, d, udp, end, now);
+	fate = prepare(frame, row, p, d, udp, end, now);
 	if (fate != GOES_ON)
 		return fate;
-	count(tally, row, udp + UDP_HEAD, end, p->udp_len - UDP_HEAD, now);
-	fate = rewrite(frame, row, tally, p);
+	count(row, udp + UDP_HEAD, end, p->udp_len - UDP_HEAD, now);
+	fate = rewrite(frame, row, p);
 	if (fate != GOES_ON)
 		return fate;
 	/* The row may have been taken away and its place used for another in the meantime; its
@@ -608,7 +591,7 @@ INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *e
 	 */
 	if (ONCE(row->generation) != generation)
 		return DROP_CHANGED;
-	*leaves_by = tally->ifindex;
+	*leaves_by = row->ifindex;
 	return SENT_ON;
 }
 

@@ -89,7 +89,8 @@ pub const FLAG_SET_DSCP: u8 = 8;
 pub struct Row {
     /// Never used twice. First, because the program reads it first and last.
     generation: u32,
-    index: u32,
+    /// Media clock ticks in 2^32 ns; 0 if gaps and jitter are not counted.
+    ticks: u32,
     source: [u8; 16],
     from: [u8; 16],
     to: [u8; 16],
@@ -103,16 +104,32 @@ pub struct Row {
     udp_sum: u16,
     /// Sum of the new addresses, for the IPv4 header.
     ip_sum: u16,
-    /// Media clock ticks in 2^32 ns; 0 if gaps and jitter are not counted.
-    ticks: u32,
+    /// From here on the program writes, what it counts and what it knows; all 0 at first.
+    ssrc: u32,
+    packets: u64,
+    bytes: u64,
+    last: u64,
+    strangers: u64,
+    arrival: u64,
+    missing: u32,
+    late: u32,
+    jitter: u32,
+    timestamp: u32,
+    until: u64,
+    ifindex: u32,
+    mtu: u16,
+    tag: u16,
+    macs: [u8; 12],
+    next: u16,
+    heard: u16,
 }
 
 impl Row {
-    /// The row of a settled flow, whose counters are at `index` and carry `generation`.
+    /// The row of a settled flow. No other row has the same `generation`.
     ///
     /// # Errors
     /// If the flow's addresses are such that no packet could be sent on.
-    pub fn settled(flow: &SettledFlow, index: u32, generation: u32) -> Result<Row, RowError> {
+    pub fn settled(flow: &SettledFlow, generation: u32) -> Result<Row, RowError> {
         for address in [flow.local, flow.source, flow.from, flow.to] {
             let ip = address.ip();
             if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
@@ -134,7 +151,6 @@ impl Row {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         Ok(Row {
             generation,
-            index,
             flags: flag(flow.plain, FLAG_PLAIN)
                 | flag(!is_v4(flow.to), FLAG_TO_V6)
                 | flag(flow.dscp.is_some(), FLAG_SET_DSCP),
@@ -164,7 +180,7 @@ impl Row {
     fn blank(source: SocketAddr, from: SocketAddr, to: SocketAddr) -> Row {
         Row {
             generation: 0,
-            index: 0,
+            ticks: 0,
             source: mapped(source.ip()),
             from: mapped(from.ip()),
             to: mapped(to.ip()),
@@ -175,46 +191,42 @@ impl Row {
             dscp: 0,
             udp_sum: 0,
             ip_sum: 0,
-            ticks: 0,
+            ssrc: 0,
+            packets: 0,
+            bytes: 0,
+            last: 0,
+            strangers: 0,
+            arrival: 0,
+            missing: 0,
+            late: 0,
+            jitter: 0,
+            timestamp: 0,
+            until: 0,
+            ifindex: 0,
+            mtu: 0,
+            tag: 0,
+            macs: [0; 12],
+            next: 0,
+            heard: 0,
+        }
+    }
+
+    /// What the program has counted in a row that was read back.
+    #[must_use]
+    pub fn tally(&self) -> FlowTally {
+        FlowTally {
+            packets: self.packets,
+            bytes: self.bytes,
+            last_ns: self.last,
+            strangers: self.strangers,
+            missing: self.missing,
+            late: self.late,
+            jitter: self.jitter >> 4,
         }
     }
 }
 
-/// Counters of one flow on one core, as the program keeps them; and, behind them, how its packets
-/// leave, which is the program's own business.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    /// Packets that were sent on.
-    pub packets: u64,
-    /// Their payload bytes.
-    pub bytes: u64,
-    /// When the last one came, in ns of the kernel's monotonic clock.
-    pub last: u64,
-    /// Packets of strangers, dropped.
-    pub strangers: u64,
-    /// Of the row that these are the counters of.
-    pub generation: u32,
-    /// RTP packets that the sequence numbers say there were, and that had not come by then.
-    pub missing: u32,
-    /// RTP packets that came after one with a higher number, or twice.
-    pub late: u32,
-    /// Interarrival jitter (RFC 3550 section 6.4.1) in timestamp units, times 16.
-    pub jitter: u32,
-    ssrc: u32,
-    timestamp: u32,
-    arrival: u64,
-    next: u16,
-    heard: u16,
-    ifindex: u32,
-    until: u64,
-    to: [u8; 6],
-    from: [u8; 6],
-    mtu: u16,
-    tag: u16,
-}
-
-/// Counters of one flow, all cores together.
+/// Counters of one settled flow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowTally {
     /// Packets that were sent on.
@@ -228,30 +240,11 @@ pub struct FlowTally {
     pub strangers: u64,
     /// RTP packets that the sequence numbers say there were, and that had not come by then. Those
     /// that came later are in `late` too.
-    pub missing: u64,
+    pub missing: u32,
     /// RTP packets that came after one with a higher number, or twice.
-    pub late: u64,
-    /// Interarrival jitter (RFC 3550 section 6.4.1), in timestamp units, on the core that had the
-    /// flow last.
+    pub late: u32,
+    /// Interarrival jitter (RFC 3550 section 6.4.1), in timestamp units.
     pub jitter: u32,
-}
-
-impl FlowTally {
-    /// Adds what one core counted for the row of that generation.
-    pub fn add(&mut self, core: &Tally, generation: u32) {
-        if core.generation != generation {
-            return;
-        }
-        self.packets = self.packets.saturating_add(core.packets);
-        self.bytes = self.bytes.saturating_add(core.bytes);
-        self.strangers = self.strangers.saturating_add(core.strangers);
-        self.missing = self.missing.saturating_add(u64::from(core.missing));
-        self.late = self.late.saturating_add(u64::from(core.late));
-        if core.last > self.last_ns {
-            self.last_ns = core.last;
-            self.jitter = core.jitter >> 4;
-        }
-    }
 }
 
 /// A device that packets may leave by: where the program stands, and with which 802.1Q tag.
@@ -274,14 +267,14 @@ pub struct Bucket {
 
 /// What the program says of its layout, in the order in which it says it.
 #[must_use]
-pub const fn layout() -> [u32; 38] {
+pub const fn layout() -> [u32; 35] {
     use core::mem::offset_of;
     let sizes = [
         size_of::<FlowKey>(),
         offset_of!(FlowKey, port),
         offset_of!(FlowKey, family),
         size_of::<Row>(),
-        offset_of!(Row, index),
+        offset_of!(Row, ticks),
         offset_of!(Row, source),
         offset_of!(Row, from),
         offset_of!(Row, to),
@@ -292,18 +285,15 @@ pub const fn layout() -> [u32; 38] {
         offset_of!(Row, dscp),
         offset_of!(Row, udp_sum),
         offset_of!(Row, ip_sum),
-        offset_of!(Row, ticks),
-        size_of::<Tally>(),
-        offset_of!(Tally, strangers),
-        offset_of!(Tally, generation),
-        offset_of!(Tally, missing),
-        offset_of!(Tally, late),
-        offset_of!(Tally, jitter),
-        offset_of!(Tally, arrival),
-        offset_of!(Tally, heard),
-        offset_of!(Tally, until),
-        offset_of!(Tally, to),
-        offset_of!(Tally, tag),
+        offset_of!(Row, packets),
+        offset_of!(Row, bytes),
+        offset_of!(Row, last),
+        offset_of!(Row, strangers),
+        offset_of!(Row, missing),
+        offset_of!(Row, late),
+        offset_of!(Row, jitter),
+        offset_of!(Row, until),
+        offset_of!(Row, heard),
         FATES,
         Fate::UpUnknown as usize,
         FLAG_UP as usize,
@@ -316,7 +306,7 @@ pub const fn layout() -> [u32; 38] {
         size_of::<Bucket>(),
         16,
     ];
-    let mut words = [0; 38];
+    let mut words = [0; 35];
     let mut i = 0;
     while i < words.len() {
         words[i] = sizes[i] as u32;
@@ -326,7 +316,7 @@ pub const fn layout() -> [u32; 38] {
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 20 && align_of::<FlowKey>() <= 4);
-const _: () = assert!(size_of::<Row>() == 72 && size_of::<Tally>() == 96);
+const _: () = assert!(size_of::<Row>() == 160 && align_of::<Row>() == 8);
 const _: () = assert!(core::mem::offset_of!(Row, generation) == 0);
 
 fn is_v4(address: SocketAddr) -> bool {
@@ -390,8 +380,9 @@ mod tests {
 
     #[test]
     fn a_row_says_what_its_flow_says() {
-        let row = Row::settled(&flow(), 3, 7).unwrap();
-        assert_eq!((row.index, row.generation), (3, 7));
+        let row = Row::settled(&flow(), 7).unwrap();
+        assert_eq!(row.generation, 7);
+        assert_eq!(row.tally(), FlowTally::default());
         assert_eq!(row.flags, FLAG_PLAIN | FLAG_TO_V6 | FLAG_SET_DSCP);
         assert_eq!((row.dscp, row.ticks), (46 << 2, 34359));
         assert_eq!(row.source[10..], [255, 255, 192, 0, 2, 9]);
@@ -404,7 +395,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut SettledFlow)| {
             let mut flow = flow();
             change(&mut flow);
-            Row::settled(&flow, 0, 0).unwrap_err()
+            Row::settled(&flow, 0).unwrap_err()
         };
         let v6: SocketAddr = "[2001:db8::2]:1".parse().unwrap();
         let nobody: SocketAddr = "0.0.0.0:1".parse().unwrap();
@@ -425,22 +416,5 @@ mod tests {
         let mapped: SocketAddr = "[::ffff:10.0.0.1]:20000".parse().unwrap();
         assert_eq!(FlowKey::new(mapped), FlowKey::new(flow().local));
         assert_eq!(fold(ip_sum(mapped.ip())), fold(ip_sum(flow().local.ip())));
-    }
-
-    #[test]
-    fn counters_of_an_earlier_row_do_not_count() {
-        let core = Tally {
-            packets: 2,
-            last: 5,
-            jitter: 33,
-            generation: 1,
-            ..Tally::default()
-        };
-        let mut sum = FlowTally::default();
-        sum.add(&core, 2);
-        assert_eq!(sum, FlowTally::default());
-        sum.add(&core, 1);
-        sum.add(&Tally { last: 4, ..core }, 1);
-        assert_eq!((sum.packets, sum.last_ns, sum.jitter), (4, 5, 2));
     }
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use patchbay_route::limits;
-use patchbay_route::settled::{FlowKey, Row, Tally};
+use patchbay_route::settled::{FlowKey, Row};
 
 use super::DriverError;
 
@@ -96,9 +96,8 @@ impl XdpConfig {
         let rows = table::<FlowKey, Row>(u64::from(self.max_flows), cores);
         let sources = table::<u64, u64>(u64::from(limits::DEVICE_SOURCES), 0);
         let ways = table::<u32, u64>(u64::from(limits::MAX_WAYS_OUT), cores);
-        let tallies = u64::from(self.max_flows) * (8 + cores * size_of::<Tally>() as u64);
         let neighbours = limits::DEVICE_NEIGHBOURS as u64 * (8 + cores * 16);
-        rows + sources + ways + tallies + neighbours
+        rows + sources + ways + neighbours
     }
 }
 
@@ -128,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_costs_its_row_and_its_counters_on_each_core() {
+    fn a_flow_costs_its_row_whatever_the_number_of_cores() {
         let of = |max_flows| XdpConfig {
             max_flows,
             ..XdpConfig::default()
         };
         let more = of(8192).memory_bytes(2) - of(4096).memory_bytes(2);
-        assert_eq!(more / 4096, 48 + 24 + 72 + 16 + 8 + 2 * 96);
+        assert_eq!(more / 4096, 48 + 24 + 160 + 16);
     }
 }

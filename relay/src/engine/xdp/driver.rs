@@ -81,7 +81,6 @@ impl Driver {
         loader
             .btf(None)
             .map_max_entries("rows", config.max_flows)
-            .map_max_entries("tallies", config.max_flows)
             .map_max_entries("devices", limits::MAX_WAYS_OUT)
             .map_max_entries("strangers", limits::DEVICE_SOURCES)
             .override_global("first_port", &first, true)

@@ -1,49 +1,42 @@
 //! The table of settled flows that the program reads, and the counters that it writes.
 #![allow(unsafe_code)]
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use aya::maps::{HashMap, MapData, PerCpuArray};
 use aya::{Ebpf, Pod};
 use patchbay_route::fate::{FATES, FateCounts};
-use patchbay_route::settled::{FlowKey, FlowTally, Row, SettledFlow, Tally};
+use patchbay_route::settled::{FlowKey, FlowTally, Row, SettledFlow};
 use rustc_hash::FxHashMap;
 
 use super::driver::map;
 use super::{DriverError, MirrorError, XdpConfig};
 
-/// A value of one of the program's tables.
+/// A key or value of the program's table.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct Words<T>(T);
 
-// SAFETY: it is `repr(C)` with integers only; its fields fill it, as its size and offsets say that
-// `settled::layout` lists.
+// SAFETY: it is `repr(C)` of integers, and the sum of their sizes is its size, so that it has no
+// padding: `settled` asserts the size, and a test compares the offsets with the program's.
 unsafe impl Pod for Words<FlowKey> {}
 // SAFETY: as above.
 unsafe impl Pod for Words<Row> {}
-// SAFETY: as above.
-unsafe impl Pod for Words<Tally> {}
 
-/// Where the counters of a settled flow are, until it is taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
-    index: u32,
-    generation: u32,
+/// What the program was told of a local address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Settled,
+    Up,
 }
 
-/// The flows that the program knows. Belongs to one thread; every change and every reading is one
-/// system call, taking out two.
+/// The flows that the program knows. Belongs to one thread. Every reading is one system call; every
+/// change is one too, and one more if a settled flow ends with it.
 pub struct Mirror {
     rows: HashMap<MapData, Words<FlowKey>, Words<Row>>,
-    tallies: PerCpuArray<MapData, Words<Tally>>,
     fates: PerCpuArray<MapData, [u64; FATES]>,
-    /// With the place of its counters if it is settled.
-    known: FxHashMap<FlowKey, Option<Place>>,
-    /// Counters that nobody uses; those that have not been used for longest first.
-    free: VecDeque<u32>,
+    known: FxHashMap<FlowKey, Told>,
     capacity: u32,
     ports: RangeInclusive<u16>,
     generation: u32,
@@ -53,10 +46,8 @@ impl Mirror {
     pub(super) fn new(ebpf: &mut Ebpf, config: &XdpConfig) -> Result<Mirror, DriverError> {
         Ok(Mirror {
             rows: map(ebpf, "rows")?,
-            tallies: map(ebpf, "tallies")?,
             fates: map(ebpf, "fates")?,
             known: FxHashMap::default(),
-            free: (0..config.max_flows).collect(),
             capacity: config.max_flows,
             ports: config.ports.clone(),
             generation: 0,
@@ -69,31 +60,19 @@ impl Mirror {
     /// # Errors
     /// The table is full, the flow is settled already, or it cannot be a row. Nothing has changed
     /// then.
-    pub fn settle(&mut self, flow: &SettledFlow) -> Result<Place, MirrorError> {
+    pub fn settle(&mut self, flow: &SettledFlow) -> Result<(), MirrorError> {
         let key = self.key(flow.local)?;
-        if matches!(self.known.get(&key), Some(Some(_))) {
+        if self.known.get(&key) == Some(&Told::Settled) {
             return Err(MirrorError::Settled(flow.local));
         }
-        let full = MirrorError::Full {
-            capacity: self.capacity,
-        };
-        let Some(index) = self.free.front().copied() else {
-            return Err(full);
-        };
-        let place = Place {
-            index,
-            generation: self.next_generation(),
-        };
-        let row = Row::settled(flow, index, place.generation)?;
-        self.enter(key, row, Some(place))?;
-        self.free.pop_front();
-        Ok(place)
+        let row = Row::settled(flow, self.next_generation())?;
+        self.enter(key, row, Told::Settled)
     }
 
     /// Has what arrives at a local address go up to the sockets. What `expected` sends is not
     /// limited; others are, as they are at ports that nothing is said of.
     ///
-    /// Gives the last counters of the flow, if it was settled.
+    /// Gives the last counters of the flow, if it was settled; see [`Mirror::unsettle`].
     ///
     /// # Errors
     /// The table is full, or the kernel failed.
@@ -103,40 +82,36 @@ impl Mirror {
         expected: Option<SocketAddr>,
     ) -> Result<Option<FlowTally>, MirrorError> {
         let key = self.key(local)?;
-        let before = self.known.get(&key).copied().flatten();
+        let last = self.last_tally(key)?;
         let row = Row::up(expected, self.next_generation());
-        self.enter(key, row, None)?;
-        before.map(|place| self.close(place)).transpose()
+        self.enter(key, row, Told::Up)?;
+        Ok(last)
     }
 
     /// Takes a local address out of the table; what arrives there then is unknown traffic.
     ///
-    /// Gives the last counters of the flow, if it was settled. A packet that the program has in its
-    /// hands at this moment may be sent on and not be counted.
+    /// Gives the last counters of the flow, if it was settled. A packet that comes between their
+    /// reading and the end of the row, some microseconds, is sent on and not counted.
     ///
     /// # Errors
     /// The kernel failed.
     pub fn unsettle(&mut self, local: SocketAddr) -> Result<Option<FlowTally>, MirrorError> {
         let key = FlowKey::new(local);
-        let Some(before) = self.known.get(&key).copied() else {
+        if !self.known.contains_key(&key) {
             return Ok(None);
-        };
+        }
+        let last = self.last_tally(key)?;
         self.rows.remove(&Words(key)).map_err(written)?;
         self.known.remove(&key);
-        before.map(|place| self.close(place)).transpose()
+        Ok(last)
     }
 
-    /// What was counted for a settled flow. All zeros once its place is another's.
+    /// What was counted for a settled flow; `None` if it is not settled.
     ///
     /// # Errors
     /// The kernel failed.
-    pub fn counters(&self, place: Place) -> Result<FlowTally, MirrorError> {
-        let cores = self.tallies.get(&place.index, 0).map_err(read)?;
-        let mut sum = FlowTally::default();
-        for core in cores.iter() {
-            sum.add(&core.0, place.generation);
-        }
-        Ok(sum)
+    pub fn counters(&self, local: SocketAddr) -> Result<Option<FlowTally>, MirrorError> {
+        self.last_tally(FlowKey::new(local))
     }
 
     /// What became of all packets since the program was loaded.
@@ -171,13 +146,21 @@ impl Mirror {
         }
     }
 
-    /// Never 0, which unused counters have.
+    /// Of the next row.
     fn next_generation(&mut self) -> u32 {
-        self.generation = self.generation.checked_add(1).unwrap_or(1);
+        self.generation = self.generation.wrapping_add(1);
         self.generation
     }
 
-    fn enter(&mut self, key: FlowKey, row: Row, place: Option<Place>) -> Result<(), MirrorError> {
+    fn last_tally(&self, key: FlowKey) -> Result<Option<FlowTally>, MirrorError> {
+        if self.known.get(&key) != Some(&Told::Settled) {
+            return Ok(None);
+        }
+        let row = self.rows.get(&Words(key), 0).map_err(read)?;
+        Ok(Some(row.0.tally()))
+    }
+
+    fn enter(&mut self, key: FlowKey, row: Row, told: Told) -> Result<(), MirrorError> {
         if self.known.len() >= self.capacity as usize && !self.known.contains_key(&key) {
             return Err(MirrorError::Full {
                 capacity: self.capacity,
@@ -186,15 +169,8 @@ impl Mirror {
         self.rows
             .insert(Words(key), Words(row), 0)
             .map_err(written)?;
-        self.known.insert(key, place);
+        self.known.insert(key, told);
         Ok(())
-    }
-
-    /// Reads counters for the last time, and gives them to others.
-    fn close(&mut self, place: Place) -> Result<FlowTally, MirrorError> {
-        let last = self.counters(place);
-        self.free.push_back(place.index);
-        last
     }
 }
 

@@ -15,9 +15,9 @@
 //!   must not arrive. That is so behind veth, where senders need `ethtool -K DEVICE tx off`.
 //! - In native mode a packet reaches the other end of a veth only if there is an XDP program there,
 //!   or GRO is on there.
-//! - A next hop's link address and a route count for [`XdpConfig::hop_age`], per flow and core.
-//! - Sequence gaps and jitter are kept for each core: if a device begins to bring a flow to another
-//!   core, they begin anew there. Receive-side scaling brings a flow to one core.
+//! - A next hop's link address and a route count for [`XdpConfig::hop_age`], per flow.
+//! - A flow comes to one core, as receive-side scaling by addresses and ports does it. If two cores
+//!   have packets of one flow at the same moment, all are sent on, but some may not be counted.
 
 mod config;
 mod driver;
@@ -28,6 +28,6 @@ mod vlans;
 pub use config::XdpConfig;
 pub use driver::{Driver, Mode, OBJECT, Run};
 pub use error::{DriverError, MirrorError};
-pub use mirror::{Mirror, Place};
+pub use mirror::Mirror;
 pub use patchbay_route::fate::{Fate, FateCounts};
 pub use patchbay_route::settled::{FlowTally, RowError, SettledFlow};

@@ -1,0 +1,190 @@
+//! What a packet costs in the program at the device, by the kernel's own clock around many runs.
+//!
+//! Each run re-addresses the frame to the next flow's port and from the next flow's source, round
+//! all flows, so that every run finds another row. Run it in a network namespace of its own:
+//!
+//! ```text
+//! cargo build --release -p patchbay-relay --example xdp_cost
+//! unshare -n target/release/examples/xdp_cost FLOWS v4|v6|both [asking]
+//! ```
+//!
+//! `asking` asks the routing table for each packet, instead of once a second for each flow.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use patchbay_relay::engine::xdp::{Driver, Fate, Mirror, SettledFlow, XdpConfig};
+
+const PAYLOAD: usize = 172;
+const RUNS: u32 = 2_000_000;
+const PORTS: u32 = 40_000;
+
+fn run(command: &str) {
+    let mut words = command.split(' ');
+    let program = words.next().expect("a command");
+    let status = Command::new(program).args(words).status();
+    assert!(status.expect("it starts").success(), "{command}");
+}
+
+fn lay_wires() {
+    for command in [
+        "ip link set lo up",
+        "ip link add cost type veth peer name cost-end",
+        "ip address add 10.0.0.1/24 dev cost",
+        "ip address add 2001:db8::1/64 dev cost nodad",
+        "ip link set cost up",
+        "ip link set cost-end up",
+        "ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:09 dev cost nud permanent",
+        "ip neigh replace 2001:db8::9 lladdr 02:00:00:00:00:09 dev cost nud permanent",
+        "ip route add 10.1.0.0/16 via 10.0.0.9",
+        "ip route add 2001:db8:1::/64 via 2001:db8::9",
+    ] {
+        run(command);
+    }
+}
+
+/// Our address and port of the flow with that number, and its source.
+fn ends(number: u32, v6: bool) -> [SocketAddr; 2] {
+    let host = 1 + number / PORTS;
+    let port = 20_000 + (number % PORTS) as u16;
+    // Sources are all over their range.
+    let spread = number.wrapping_mul(2_654_435_761) >> 8;
+    let [ours, theirs]: [IpAddr; 2] = if v6 {
+        let net = 0x2001_0db8_0001_0000_u128 << 64;
+        [u128::from(host), 1 << 32 | u128::from(spread)].map(|low| Ipv6Addr::from(net | low).into())
+    } else {
+        [0x0a01_0000 | host, 0x0b00_0000 | spread].map(|ip| Ipv4Addr::from(ip).into())
+    };
+    [SocketAddr::new(ours, port), SocketAddr::new(theirs, 4000)]
+}
+
+/// Settles the flows in an order that has nothing to do with that of the packets.
+fn settle(mirror: &mut Mirror, flows: u32, is_v6: impl Fn(u32) -> bool) -> Duration {
+    let stride = (0..flows)
+        .find(|step| 5 * u64::from(*step) > 3 * u64::from(flows) && coprime(*step, flows))
+        .unwrap_or(1);
+    let start = Instant::now();
+    for i in 0..flows {
+        let number = (u64::from(i) * u64::from(stride) % u64::from(flows)) as u32;
+        let next = (number + 1) % flows;
+        let [local, source] = ends(number, is_v6(number));
+        let [to, from] = ends(next, is_v6(next));
+        let flow = SettledFlow {
+            local,
+            source,
+            from,
+            to,
+            plain: true,
+            dscp: None,
+            clock_hz: 8000,
+        };
+        mirror.settle(&flow).expect("it fits");
+    }
+    start.elapsed()
+}
+
+fn coprime(a: u32, b: u32) -> bool {
+    if b == 0 { a == 1 } else { coprime(b, a % b) }
+}
+
+/// The first flow's packet.
+fn frame(v6: bool) -> Vec<u8> {
+    let [local, source] = ends(0, v6);
+    let mut bytes = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9];
+    let udp_len = (8 + PAYLOAD) as u16;
+    match (source.ip(), local.ip()) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            let mut ip = vec![8, 0, 0x45, 0];
+            ip.extend((20 + udp_len).to_be_bytes());
+            ip.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
+            ip.extend(from.octets());
+            ip.extend(to.octets());
+            let words = ip[2..]
+                .chunks(2)
+                .map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])));
+            let sum: u32 = words.sum();
+            let sum = (sum & 0xffff) + (sum >> 16);
+            let check = !((sum & 0xffff) + (sum >> 16)) as u16;
+            ip[12..14].copy_from_slice(&check.to_be_bytes());
+            bytes.extend(ip);
+        }
+        (IpAddr::V6(from), IpAddr::V6(to)) => {
+            bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+            bytes.extend(udp_len.to_be_bytes());
+            bytes.extend([17, 64]);
+            bytes.extend(from.octets());
+            bytes.extend(to.octets());
+        }
+        _ => unreachable!("one version"),
+    }
+    bytes.extend(source.port().to_be_bytes());
+    bytes.extend(local.port().to_be_bytes());
+    bytes.extend(udp_len.to_be_bytes());
+    // A checksum that is there; whether it is right is for the receiver to say.
+    bytes.extend([0x12, 0x34, 0x80, 0]);
+    bytes.resize(bytes.len() + PAYLOAD - 2, 0x55);
+    bytes
+}
+
+/// Runs round all flows. Gives the mean time of a run.
+fn round(driver: &mut Driver, frame: &mut Vec<u8>, runs: u32) -> Duration {
+    let mut out = vec![0; 2048];
+    let ran = driver.run(frame, &mut out, runs).expect("it runs");
+    *frame = out[..ran.len].to_vec();
+    ran.time
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let flows: u32 = arguments[0].parse().expect("FLOWS");
+    let kind = arguments[1].clone();
+    let asking = arguments.get(2).is_some_and(|word| word == "asking");
+    let is_v6 = move |number: u32| match kind.as_str() {
+        "v4" => false,
+        "v6" => true,
+        _ => number % 2 == 1,
+    };
+    lay_wires();
+    let mut config = XdpConfig {
+        max_flows: flows,
+        ..XdpConfig::default()
+    };
+    if asking {
+        config.hop_age = Duration::ZERO;
+    } else {
+        config.hop_age = Duration::from_secs(1);
+    }
+    let (mut driver, mut mirror) = Driver::load(&config).expect("it loads");
+    let mode = driver.attach(&["cost"]).expect("it attaches");
+    let took = settle(&mut mirror, flows, &is_v6);
+    println!(
+        "{flows} flows, {} mode; settling one took {} ns",
+        mode,
+        took.as_nanos() / u128::from(flows)
+    );
+    let mut frame = frame(is_v6(0));
+    // Until every flow has its next hop: one packet of each neighbour goes up, and is shown again.
+    for _ in 0..4 {
+        round(&mut driver, &mut frame, flows + 2);
+    }
+    let before = mirror.fates().expect("they are read").get(Fate::SentOn);
+    let mut times: Vec<u128> = (0..9)
+        .map(|_| round(&mut driver, &mut frame, RUNS).as_nanos())
+        .collect();
+    let fates = mirror.fates().expect("they are read");
+    times.sort_unstable();
+    println!(
+        "ns a packet: {} {} {} (least, median, most of nine times {RUNS} runs)",
+        times[0], times[4], times[8]
+    );
+    println!(
+        "sent on {} of {}",
+        fates.get(Fate::SentOn) - before,
+        9 * u64::from(RUNS)
+    );
+    for (fate, count) in fates.iter().filter(|(_, count)| *count > 0) {
+        println!("  {} {count}", fate.name());
+    }
+}
