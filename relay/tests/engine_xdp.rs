@@ -1,5 +1,9 @@
-//! The program at the device: in the kernel, over frames that are shown to it and real ones.
+//! The program at the device, over frames that are shown to it and over wires.
 
+mod engine_xdp_attach;
+mod engine_xdp_object;
+mod engine_xdp_rules;
 mod engine_xdp_same;
 mod engine_xdp_support;
 mod engine_xdp_table;
+mod engine_xdp_wire;

@@ -568,6 +568,10 @@ INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *e
 	if (!row)
 		return admit(p);
 	generation = ONCE(row->generation);
+	/* Has all of the row fetched at once: reading the clock waits for what was asked for before. */
+	(void)ONCE(row->to[1]);
+	(void)ONCE(row->strangers);
+	(void)ONCE(row->heard);
 	is_source = p->source[1] == row->source[1] && p->source[0] == row->source[0] &&
 		    p->source_port == row->source_port;
 	if (row->flags & FLAG_UP)

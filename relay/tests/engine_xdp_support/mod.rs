@@ -7,12 +7,17 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use patchbay_relay::engine::xdp::{Driver, Fate, FateCounts, Mirror, SettledFlow, XdpConfig};
+use rustix::thread::CpuSet;
 
-/// Moves this thread, and what it starts, into a network namespace of its own. False without the
+/// Moves this thread, and what it starts, into a network namespace of its own, and has it stay on
+/// one core, because some of what the program knows is kept for each core. False without the
 /// privilege for it, which in CI is a failure.
 pub fn enter_a_network() -> bool {
     // SAFETY: changes the network namespace of this thread alone and touches no memory.
     if unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0 {
+        let mut core = CpuSet::new();
+        core.set(rustix::thread::sched_getcpu());
+        rustix::thread::sched_setaffinity(None, &core).unwrap();
         run("ip link set lo up");
         return true;
     }

@@ -1,0 +1,194 @@
+//! F7: limits on strangers, counters of RTP, and next hops, with frames that are shown to the
+//! program.
+#![allow(clippy::unwrap_used)]
+
+use crate::engine_xdp_support::frames::{Packet, rtp};
+use crate::engine_xdp_support::*;
+use patchbay_relay::engine::xdp::{Fate, XdpConfig};
+use std::time::Duration;
+
+fn from(source: &str, port: u16) -> Vec<u8> {
+    let local = if source.starts_with('[') {
+        "[2001:db8::1]:0"
+    } else {
+        "10.0.0.1:0"
+    };
+    let mut local = at(local);
+    local.set_port(port);
+    Packet::new(at(source), local, &[0x80; 20]).bytes()
+}
+
+/// Of so many copies of a frame, how many met which fate.
+fn shown(bench: &mut Bench, frame: &[u8], times: u32, fate: Fate) -> u64 {
+    let before = bench.mirror.fates().unwrap().get(fate);
+    bench.driver.run(frame, &mut bench.out, times).unwrap();
+    bench.mirror.fates().unwrap().get(fate) - before
+}
+
+// B6
+#[test]
+fn an_unknown_source_is_heard_so_often_and_others_as_well() {
+    if !enter_a_network() {
+        return;
+    }
+    lay_wires();
+    // One token a second: none comes back in the time that this takes, or a few on a slow machine.
+    let mut bench = Bench::new(&XdpConfig {
+        source_rate: 1,
+        source_burst: 50,
+        unknown_rate: 1,
+        unknown_burst: 120,
+        ..lenient()
+    });
+    let expected = at("10.0.0.8:77");
+    bench
+        .mirror
+        .hand_up(at("10.0.0.1:20002"), Some(expected))
+        .unwrap();
+    let up = |bench: &mut Bench, frame: &[u8]| shown(bench, frame, 1000, Fate::UpUnknown);
+    let limited = |count: u64, least: u64| assert!((least..least + 10).contains(&count), "{count}");
+
+    // Whatever the port, and whether or not anything is said of it.
+    limited(up(&mut bench, &from("10.0.0.66:1", 20_000)), 50);
+    limited(up(&mut bench, &from("10.0.0.66:2", 20_002)), 0);
+    // One IPv6 network is one source.
+    limited(up(&mut bench, &from("[2001:db8::66]:1", 20_000)), 50);
+    limited(up(&mut bench, &from("[2001:db8::67]:1", 20_000)), 0);
+    // All unknown sources together are limited as well: 20 are left.
+    limited(up(&mut bench, &from("10.0.0.67:1", 20_000)), 20);
+    limited(up(&mut bench, &from("10.0.0.68:1", 20_000)), 0);
+    let fates = bench.mirror.fates().unwrap();
+    assert!(fates.get(Fate::DropSourceLimited) > 3000);
+    assert!(fates.get(Fate::DropUnknownLimited) > 10);
+
+    // Whoever is expected is not, and neither are ports that are not ours.
+    let known = from("10.0.0.8:77", 20_002);
+    assert_eq!(shown(&mut bench, &known, 1000, Fate::UpHands), 1000);
+    assert_eq!(bench.show(&from("10.0.0.66:1", 5060)).0, 2);
+}
+
+#[test]
+fn gaps_late_packets_and_jitter_are_counted() {
+    if !enter_a_network() {
+        return;
+    }
+    lay_wires();
+    let mut bench = Bench::new(&lenient());
+    let flow = plain_flow(20_000);
+    bench.mirror.settle(&flow).unwrap();
+    let send = |bench: &mut Bench, payload: &[u8]| {
+        let frame = Packet::new(flow.source, flow.local, payload).bytes();
+        assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
+    };
+    let seen = |bench: &Bench| bench.mirror.counters(flow.local).unwrap().unwrap();
+    // Over the end of the numbers, two missing, one of them late, one twice.
+    for sequence in [65_534, 65_535, 0, 1, 4, 3, 4, 5] {
+        send(&mut bench, &rtp(sequence, 0, 7, 20));
+    }
+    let counted = seen(&bench);
+    assert_eq!((counted.packets, counted.missing, counted.late), (8, 2, 2));
+    // All have one timestamp, and little time went by between them: the jitter is that time, far
+    // below a second, which is 8000.
+    assert!(counted.jitter < 8000, "{}", counted.jitter);
+
+    // RTCP on the same port and what is no RTP do not count as such.
+    let mut report = rtp(9999, 0, 7, 20);
+    report[1] = 200;
+    send(&mut bench, &report);
+    send(&mut bench, &[]);
+    send(&mut bench, &[0x80, 0, 1]);
+    assert_eq!((seen(&bench).packets, seen(&bench).missing), (11, 2));
+
+    // A jump of the timestamp by 160 s moves the jitter by a 16th of it.
+    let before = seen(&bench).jitter;
+    send(&mut bench, &rtp(6, 1_280_000, 7, 20));
+    let jumped = seen(&bench).jitter - before;
+    assert!((70_000..80_001).contains(&jumped), "{jumped}");
+
+    // Another stream begins anew, with no gap.
+    send(&mut bench, &rtp(40_000, 5, 8, 20));
+    send(&mut bench, &rtp(40_001, 5, 8, 20));
+    assert_eq!((seen(&bench).missing, seen(&bench).late), (2, 2));
+    assert!(seen(&bench).jitter < 8000);
+
+    // Without a clock nothing of this is counted.
+    let mut silent = plain_flow(20_002);
+    silent.clock_hz = 0;
+    bench.mirror.settle(&silent).unwrap();
+    for sequence in [1, 9] {
+        let frame = Packet::new(silent.source, silent.local, &rtp(sequence, 0, 7, 20)).bytes();
+        assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
+    }
+    let counted = bench.mirror.counters(silent.local).unwrap().unwrap();
+    assert_eq!((counted.packets, counted.missing), (2, 0));
+}
+
+#[test]
+fn without_a_way_out_packets_go_up_by_name() {
+    if !enter_a_network() {
+        return;
+    }
+    lay_wires();
+    let mut bench = Bench::new(&XdpConfig {
+        hop_age: Duration::ZERO,
+        ..lenient()
+    });
+    run("ip link add xdp-other type veth peer name xdp-far");
+    run("ip address add 10.0.7.1/24 dev xdp-other");
+    run("ip link set xdp-other up");
+    run("ip link set xdp-far up");
+    run("ip neigh replace 10.0.7.9 lladdr 02:00:00:00:00:09 dev xdp-other nud permanent");
+    let met = |bench: &mut Bench, port: u16, to: &str| {
+        let mut flow = plain_flow(port);
+        flow.to = at(to);
+        bench.mirror.settle(&flow).unwrap();
+        bench.fate(&Packet::new(flow.source, flow.local, &[0x80; 20]).bytes())
+    };
+    assert_eq!(met(&mut bench, 20_000, "10.0.0.9:1"), Some(Fate::SentOn));
+    assert_eq!(
+        met(&mut bench, 20_002, "10.0.0.8:1"),
+        Some(Fate::UpNoNeighbour)
+    );
+    assert_eq!(
+        met(&mut bench, 20_004, "192.0.2.1:1"),
+        Some(Fate::UpNoRoute)
+    );
+    assert_eq!(met(&mut bench, 20_006, "10.0.0.1:1"), Some(Fate::UpNoRoute));
+    assert_eq!(
+        met(&mut bench, 20_008, "10.0.7.9:1"),
+        Some(Fate::UpOtherDevice)
+    );
+
+    // Asked for each packet here, so that what changes counts at once.
+    let flow = plain_flow(20_000);
+    let frame = Packet::new(flow.source, flow.local, &[0x80; 20]).bytes();
+    run(&format!("ip neigh del 10.0.0.9 dev {DEVICE}"));
+    assert_eq!(bench.fate(&frame), Some(Fate::UpNoNeighbour));
+    run(&format!(
+        "ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:0a dev {DEVICE}"
+    ));
+    assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
+    let (_, _, out) = bench.show(&frame);
+    assert_eq!(out[..6], [2, 0, 0, 0, 0, 0x0a]);
+    run("sysctl -q -w net.ipv4.conf.lo.forwarding=0");
+    assert_eq!(bench.fate(&frame), Some(Fate::UpLookupsOff));
+}
+
+#[test]
+fn a_next_hop_is_left_to_the_sockets_now_and_then() {
+    if !enter_a_network() {
+        return;
+    }
+    lay_wires();
+    let mut bench = Bench::new(&lenient());
+    let show = |bench: &mut Bench, port: u16| {
+        let flow = plain_flow(port);
+        bench.mirror.settle(&flow).unwrap();
+        let frame = Packet::new(flow.source, flow.local, &[0x80; 20]).bytes();
+        [(); 3].map(|()| bench.show(&frame).1.unwrap())
+    };
+    let due = Fate::UpNeighbourDue;
+    assert_eq!(show(&mut bench, 20_000), [due, Fate::SentOn, Fate::SentOn]);
+    // Once for all flows that leave by it.
+    assert_eq!(show(&mut bench, 20_002), [Fate::SentOn; 3]);
+}

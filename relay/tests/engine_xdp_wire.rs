@@ -1,0 +1,276 @@
+//! F7, B7: real phones behind real devices: media is re-addressed there in both ways, strangers are
+//! dropped, and what needs hands comes to the sockets.
+#![allow(clippy::unwrap_used)]
+
+use crate::engine_xdp_support::frames::rtp;
+use crate::engine_xdp_support::*;
+use patchbay_relay::engine::xdp::{Driver, Fate, Mirror, Mode, SettledFlow};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// Far longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Where the phones are, each behind a device of ours of its own, and a stranger.
+const A: &str = "10.0.0.2:4000";
+const STRANGER: &str = "10.0.0.2:4666";
+const NEIGHBOUR_OF_A: &str = "10.0.0.2:5000";
+const B: &str = "[2001:db8:5::2]:5000";
+const PACKETS: u16 = 200;
+
+/// The other ends of the wires, in a network of their own.
+struct Phones {
+    sockets: Vec<UdpSocket>,
+    /// Stands there so that a veth takes what a program sends.
+    _passing: Driver,
+}
+
+impl Phones {
+    /// Moves the other ends of two new devices to another network, and binds sockets there.
+    fn new(at: &[&str]) -> Phones {
+        for (device, addresses) in [
+            (DEVICE, ["10.0.0.1/24", "2001:db8::1/64"]),
+            (VLAN, ["10.0.5.1/24", "2001:db8:5::1/64"]),
+        ] {
+            run(&format!(
+                "ip link add {device} type veth peer name {device}-end"
+            ));
+            add(device, addresses);
+            run(&format!("ip link set {device} up"));
+        }
+        let (names, named) = channel();
+        let (moves, moved) = channel::<()>();
+        let at: Vec<SocketAddr> = at.iter().map(|at| at.parse().unwrap()).collect();
+        let other = std::thread::spawn(move || {
+            assert!(enter_a_network());
+            names.send(rustix::thread::gettid()).unwrap();
+            moved.recv().unwrap();
+            bind_there(&at)
+        });
+        let thread = named.recv().unwrap().as_raw_nonzero();
+        for device in [DEVICE, VLAN] {
+            run(&format!("ip link set {device}-end netns {thread}"));
+        }
+        moves.send(()).unwrap();
+        other.join().unwrap()
+    }
+
+    fn send(&self, from: usize, to: SocketAddr, data: &[u8]) {
+        self.sockets[from].send_to(data, to).unwrap();
+    }
+
+    fn assert_received(&self, by: usize, from: SocketAddr, data: &[u8]) {
+        assert_eq!(receive(&self.sockets[by]), (data.to_vec(), from));
+    }
+}
+
+/// Addresses that count at once: nobody else can have them.
+fn add(device: &str, addresses: [&str; 2]) {
+    let [v4, v6] = addresses;
+    run(&format!("ip address add {v4} dev {device}"));
+    run(&format!("ip address add {v6} dev {device} nodad"));
+}
+
+fn bind_there(at: &[SocketAddr]) -> Phones {
+    for (device, addresses) in [
+        (DEVICE, ["10.0.0.2/24", "2001:db8::2/64"]),
+        (VLAN, ["10.0.5.2/24", "2001:db8:5::2/64"]),
+    ] {
+        let device = format!("{device}-end");
+        add(&device, addresses);
+        run(&format!("ip link set {device} up"));
+        // A veth leaves checksums to nobody.
+        run(&format!("ethtool -K {device} tx off"));
+    }
+    let (mut passing, _) = Driver::load(&lenient()).unwrap();
+    let ends = [DEVICE, VLAN].map(|device| format!("{device}-end"));
+    let ends = ends.each_ref().map(String::as_str);
+    passing.attach_as(&ends, Mode::Native).unwrap();
+    Phones {
+        sockets: at.iter().map(|at| bind(*at)).collect(),
+        _passing: passing,
+    }
+}
+
+fn bind(at: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind(at).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 2048];
+    let (len, from) = socket.recv_from(&mut buffer).unwrap();
+    (buffer[..len].to_vec(), from)
+}
+
+/// A call between two phones: who they are, where we are for each, and our sockets there.
+struct Call {
+    phones: Phones,
+    ours: [UdpSocket; 2],
+    local: [SocketAddr; 2],
+    mirror: Mirror,
+    _driver: Driver,
+}
+
+impl Call {
+    fn new(mode: Mode, phones: &[&str; 3], ours: [&str; 2]) -> Call {
+        let phones_there = Phones::new(phones);
+        let local = ours.map(at);
+        let sockets = local.map(bind);
+        for (socket, phone) in sockets.iter().zip([phones[0], phones[1]]) {
+            socket.send_to(b"knows the way", at(phone)).unwrap();
+        }
+        let (mut driver, mut mirror) = Driver::load(&lenient()).unwrap();
+        for (by, from) in local.iter().enumerate() {
+            phones_there.assert_received(by, *from, b"knows the way");
+        }
+        driver.attach_as(&[DEVICE, VLAN], mode).unwrap();
+        for (here, there) in [(0, 1), (1, 0)] {
+            let flow = SettledFlow {
+                local: local[here],
+                source: at(phones[here]),
+                from: local[there],
+                to: at(phones[there]),
+                plain: true,
+                dscp: None,
+                clock_hz: 8000,
+            };
+            mirror.settle(&flow).unwrap();
+        }
+        Call {
+            phones: phones_there,
+            ours: sockets,
+            local,
+            mirror,
+            _driver: driver,
+        }
+    }
+
+    /// One packet to each next hop comes to our sockets, so that the kernel asks for the hop.
+    fn assert_first_ones_come_up(&self, hops: u16) {
+        for from in 0..usize::from(hops) {
+            let data = rtp(0, 0, from as u32, 160);
+            self.phones.send(from, self.local[from], &data);
+            assert_eq!(receive(&self.ours[from]).0, data);
+        }
+        let due = self.mirror.fates().unwrap().get(Fate::UpNeighbourDue);
+        assert_eq!(due, u64::from(hops));
+    }
+
+    fn assert_passes_both_ways(&self) {
+        for n in 1..=PACKETS {
+            for (from, to) in [(0, 1), (1, 0)] {
+                let data = rtp(n, u32::from(n) * 160, from as u32, usize::from(n) * 7);
+                self.phones.send(from, self.local[from], &data);
+                self.phones.assert_received(to, self.local[to], &data);
+            }
+        }
+        for local in self.local {
+            let counted = self.mirror.counters(local).unwrap().unwrap();
+            assert_eq!(counted.packets, u64::from(PACKETS));
+            assert_eq!(
+                (counted.missing, counted.late, counted.strangers),
+                (0, 0, 0)
+            );
+        }
+        let sent_on = self.mirror.fates().unwrap().get(Fate::SentOn);
+        assert_eq!(sent_on, 2 * u64::from(PACKETS));
+    }
+
+    fn assert_strangers_are_dropped(&self) {
+        self.phones.send(2, self.local[0], &rtp(1, 1, 1, 160));
+        let data = rtp(PACKETS + 1, 1, 0, 160);
+        self.phones.send(0, self.local[0], &data);
+        // The next that comes is not the stranger's, and our sockets have not seen it.
+        self.phones.assert_received(1, self.local[1], &data);
+        assert_eq!(self.mirror.fates().unwrap().get(Fate::DropStranger), 1);
+        let counted = self.mirror.counters(self.local[0]).unwrap().unwrap();
+        assert_eq!(counted.strangers, 1);
+    }
+
+    fn assert_stun_comes_up(&self) {
+        let mut stun = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        stun.resize(20, 9);
+        self.phones.send(0, self.local[0], &stun);
+        let (data, from) = receive(&self.ours[0]);
+        assert_eq!(data, stun);
+        assert_eq!(from, self.phones.sockets[0].local_addr().unwrap());
+        assert_eq!(self.mirror.fates().unwrap().get(Fate::UpStun), 1);
+    }
+
+    /// Back in hands, and settled anew: no packet is lost or comes twice.
+    fn assert_changes_lose_nothing(&mut self) {
+        let source = self.phones.sockets[0].local_addr().unwrap();
+        let to = self.phones.sockets[1].local_addr().unwrap();
+        let flow = SettledFlow {
+            local: self.local[0],
+            source,
+            from: self.local[1],
+            to,
+            plain: true,
+            dscp: None,
+            clock_hz: 8000,
+        };
+        for n in 0..50_u16 {
+            let data = rtp(n, 0, 9, 100);
+            if n % 2 == 0 {
+                self.mirror.hand_up(self.local[0], Some(source)).unwrap();
+                self.phones.send(0, self.local[0], &data);
+                assert_eq!(receive(&self.ours[0]).0, data);
+            } else {
+                self.mirror.settle(&flow).unwrap();
+                self.phones.send(0, self.local[0], &data);
+                self.phones.assert_received(1, self.local[1], &data);
+            }
+        }
+        for socket in self.ours.iter().chain(&self.phones.sockets) {
+            socket.set_nonblocking(true).unwrap();
+            assert!(socket.recv_from(&mut [0; 8]).is_err(), "nothing is left");
+        }
+    }
+
+    fn assert_all(mut self, hops: u16) {
+        self.assert_first_ones_come_up(hops);
+        self.assert_passes_both_ways();
+        self.assert_strangers_are_dropped();
+        self.assert_stun_comes_up();
+        self.assert_changes_lose_nothing();
+    }
+}
+
+/// Out by the device that it came in by, to one host behind it.
+fn by_one_device(mode: Mode) {
+    if enter_a_network() {
+        let ours = ["10.0.0.1:20000", "10.0.0.1:20002"];
+        Call::new(mode, &[A, NEIGHBOUR_OF_A, STRANGER], ours).assert_all(1);
+    }
+}
+
+/// From one device to another, and from one IP version to the other.
+fn by_two_devices(mode: Mode) {
+    if enter_a_network() {
+        let ours = ["10.0.0.1:20000", "[2001:db8:5::1]:20002"];
+        Call::new(mode, &[A, B, STRANGER], ours).assert_all(2);
+    }
+}
+
+#[test]
+fn a_call_by_one_device_in_native_mode() {
+    by_one_device(Mode::Native);
+}
+
+#[test]
+fn a_call_by_one_device_in_generic_mode() {
+    by_one_device(Mode::Generic);
+}
+
+#[test]
+fn a_call_between_devices_and_ip_versions_in_native_mode() {
+    by_two_devices(Mode::Native);
+}
+
+#[test]
+fn a_call_between_devices_and_ip_versions_in_generic_mode() {
+    by_two_devices(Mode::Generic);
+}
