@@ -16,6 +16,7 @@ typedef unsigned long long u64;
 #define INLINE static inline __attribute__((always_inline))
 #define UNLIKELY(what) __builtin_expect(!!(what), 0)
 #define AT(type, place) (*(type *)(place))
+#define AFTER_ALL_READS() asm volatile("" ::: "memory")
 #define ONCE(word) (*(const volatile __typeof__(word) *)&(word))
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -53,9 +54,9 @@ struct map { u32 type, key_size, value_size, max_entries, flags; };
 /* What became of a packet; `Fate` in relay/route/src/fate.rs. */
 enum fate {
 	SENT_ON,
-	DROP_STRANGER, DROP_SOURCE_LIMITED, DROP_UNKNOWN_LIMITED, DROP_CHANGED,
-	UP_UNKNOWN, UP_HANDS, UP_STUN, UP_DTLS, UP_FRAGMENT, UP_OPTIONS, UP_MALFORMED, UP_CHECKSUM,
-	UP_TOO_BIG, UP_NO_ROUTE, UP_LOOKUPS_OFF, UP_NO_NEIGHBOUR, UP_NEIGHBOUR_DUE, UP_OTHER_DEVICE,
+	DROP_STRANGER, DROP_SOURCE_LIMITED, DROP_UNKNOWN_LIMITED,
+	UP_UNKNOWN, UP_HANDS, UP_CHANGED, UP_STUN, UP_DTLS, UP_FRAGMENT, UP_OPTIONS, UP_MALFORMED,
+	UP_CHECKSUM, UP_TOO_BIG, UP_NO_ROUTE, UP_LOOKUPS_OFF, UP_NO_NEIGHBOUR, UP_NEIGHBOUR_DUE, UP_OTHER_DEVICE,
 	UP_NO_ROOM,
 	FATES,
 	/* On the way to one of these. */
@@ -98,7 +99,7 @@ struct row {
 	u64 packets, bytes, last, strangers;
 	u64 arrival;
 	u32 missing, late, jitter, timestamp;
-	u64 until;
+	u32 hop_until, hop_generation;
 	u32 ifindex;
 	u16 mtu, tag;
 	u8 to_mac[6], from_mac[6];
@@ -137,10 +138,22 @@ const u32 layout[] SECTION("layout_of") = {
 	OFFSET(row, source_port), OFFSET(row, from_port), OFFSET(row, to_port), OFFSET(row, flags),
 	OFFSET(row, dscp), OFFSET(row, udp_sum), OFFSET(row, ip_sum),
 	OFFSET(row, packets), OFFSET(row, bytes), OFFSET(row, last), OFFSET(row, strangers),
-	OFFSET(row, missing), OFFSET(row, late), OFFSET(row, jitter), OFFSET(row, until),
+	OFFSET(row, missing), OFFSET(row, late), OFFSET(row, jitter), OFFSET(row, hop_until),
 	OFFSET(row, heard),
 	FATES, UP_UNKNOWN, FLAG_UP, FLAG_PLAIN, FLAG_TO_V6, FLAG_SET_DSCP, MAX_DATAGRAM, NEIGHBOURS,
 	sizeof(struct device), sizeof(struct bucket), sizeof(struct neighbour),
+};
+
+/* What a packet takes of its row, so that it leaves as the row was at one moment. */
+struct leaving {
+	u64 from[2], to[2];
+	u16 from_port, to_port;
+	u8 flags, dscp;
+	u16 udp_sum, ip_sum;
+	u16 tag;
+	u32 ifindex;
+	u64 macs;
+	u32 more_of_macs;
 };
 
 /* A UDP packet as it came. */
@@ -269,6 +282,12 @@ INLINE int take(struct bucket *bucket, u64 now, u64 token, u64 fill)
 	return 1;
 }
 
+/* Time in which next hops age: about a millisecond. */
+INLINE u32 hop_time(u64 now)
+{
+	return now >> 20;
+}
+
 /* Whether an unknown source may trouble the sockets: it has a bucket of its own, so that a loud one
  * is heard no more, and all of them share one on each core, because sources can be made up.
  */
@@ -338,7 +357,7 @@ INLINE int neighbour_is_due(const struct fib *fib, u64 now)
 /* Asks the routing table how the flow's packets leave. Asked as if they came from the loopback
  * device, which is what the kernel does for packets of its own.
  */
-INLINE int find_hop(struct xdp_md *frame, struct row *row, u8 tos, u64 now)
+INLINE int find_hop(struct xdp_md *frame, struct row *row, u32 generation, u8 tos, u64 now)
 {
 	struct fib fib = {
 		.protocol = IS_UDP, .source_port = row->from_port, .target_port = row->to_port,
@@ -373,7 +392,9 @@ INLINE int find_hop(struct xdp_md *frame, struct row *row, u8 tos, u64 now)
 	row->mtu = fib.mtu;
 	__builtin_memcpy(row->to_mac, fib.to, 6);
 	__builtin_memcpy(row->from_mac, fib.from, 6);
-	row->until = now + hop_age;
+	row->hop_until = hop_time(now + hop_age);
+	/* Whatever has become of the row in the meantime, another flow does not take this for its own. */
+	row->hop_generation = generation;
 	return neighbour_is_due(&fib, now) ? UP_NEIGHBOUR_DUE : GOES_ON;
 }
 
@@ -440,7 +461,7 @@ INLINE u64 sum_of(const u8 *at, const u8 *end)
 	return sum;
 }
 
-INLINE void write_v4(u8 *ip, const struct row *row, u32 udp_len, u8 tos)
+INLINE void write_v4(u8 *ip, const struct leaving *way, u32 udp_len, u8 tos)
 {
 	u32 first = 0x45 | (u32)tos << 8 | (u32)BE16(V4_HEAD + udp_len) << 16;
 	/* "Do not fragment" needs no identification (RFC 6864). */
@@ -449,32 +470,31 @@ INLINE void write_v4(u8 *ip, const struct row *row, u32 udp_len, u8 tos)
 
 	AT(u32, ip) = first;
 	AT(u32, ip + 4) = second;
-	AT(u32, ip + 8) = third | (u32)(u16)~folded((u64)first + second + third + row->ip_sum) << 16;
-	AT(u32, ip + 12) = row->from[1] >> 32;
-	AT(u32, ip + 16) = row->to[1] >> 32;
+	AT(u32, ip + 8) = third | (u32)(u16)~folded((u64)first + second + third + way->ip_sum) << 16;
+	AT(u32, ip + 12) = way->from[1] >> 32;
+	AT(u32, ip + 16) = way->to[1] >> 32;
 }
 
-INLINE void write_v6(u8 *ip, const struct row *row, u32 udp_len, u8 tos)
+INLINE void write_v6(u8 *ip, const struct leaving *way, u32 udp_len, u8 tos)
 {
 	AT(u32, ip) = BE32(0x60000000 | (u32)tos << 20);
 	AT(u32, ip + 4) = (u32)BE16(udp_len) | IS_UDP << 16 | HOPS << 24;
-	AT(u64, ip + 8) = row->from[0];
-	AT(u64, ip + 16) = row->from[1];
-	AT(u64, ip + 24) = row->to[0];
-	AT(u64, ip + 32) = row->to[1];
+	AT(u64, ip + 8) = way->from[0];
+	AT(u64, ip + 16) = way->from[1];
+	AT(u64, ip + 24) = way->to[0];
+	AT(u64, ip + 32) = way->to[1];
 }
 
 /* The Ethernet header, tagged if the way out is. Returns its length. */
-INLINE u32 write_ethernet(u8 *frame, const struct row *row, u16 type)
+INLINE u32 write_ethernet(u8 *frame, const struct leaving *way, u16 type)
 {
-	/* Both addresses. */
-	AT(u64, frame) = AT(u64, row->to_mac);
-	AT(u32, frame + 8) = AT(u32, row->to_mac + 8);
-	if (!row->tag) {
+	AT(u64, frame) = way->macs;
+	AT(u32, frame + 8) = way->more_of_macs;
+	if (!way->tag) {
 		AT(u16, frame + 12) = type;
 		return ETHERNET;
 	}
-	AT(u32, frame + 12) = BE16(0x8100) | (u32)BE16(row->tag) << 16;
+	AT(u32, frame + 12) = BE16(0x8100) | (u32)BE16(way->tag) << 16;
 	AT(u16, frame + 16) = type;
 	return ETHERNET + TAG;
 }
@@ -482,31 +502,31 @@ INLINE u32 write_ethernet(u8 *frame, const struct row *row, u16 type)
 /* Ports and checksum. A checksum goes with the addresses and ports that changed; one that was not
  * given stays away, but IPv6 does without only in tunnels (RFC 8200 section 8.1).
  */
-INLINE void write_udp(u8 *udp, const u8 *end, const struct row *row, u32 udp_len, int to_v6)
+INLINE void write_udp(u8 *udp, const u8 *end, const struct leaving *way, u32 udp_len, int to_v6)
 {
 	u32 check = AT(u16, udp + 6);
-	u64 sum = (u16)~check + (u64)row->udp_sum;
+	u64 sum = (u16)~check + (u64)way->udp_sum;
 
-	AT(u32, udp) = row->from_port | (u32)row->to_port << 16;
+	AT(u32, udp) = way->from_port | (u32)way->to_port << 16;
 	if (!check) {
 		if (!to_v6)
 			return;
 		sum = sum_of(udp, end) + BE16(IS_UDP) + BE16(udp_len);
 #pragma unroll
 		for (u32 i = 0; i < 2; i++)
-			sum += (row->from[i] & 0xffffffff) + (row->from[i] >> 32) +
-			       (row->to[i] & 0xffffffff) + (row->to[i] >> 32);
+			sum += (way->from[i] & 0xffffffff) + (way->from[i] >> 32) +
+			       (way->to[i] & 0xffffffff) + (way->to[i] >> 32);
 	}
 	check = (u16)~folded(sum);
 	AT(u16, udp + 6) = check ? check : 0xffff;
 }
 
 /* Makes room for the headers that the packet leaves with, and writes them. */
-INLINE int rewrite(struct xdp_md *frame, const struct row *row, const struct seen *p)
+INLINE int rewrite(struct xdp_md *frame, const struct leaving *way, const struct seen *p)
 {
-	int to_v6 = row->flags & FLAG_TO_V6;
-	u8 tos = row->flags & FLAG_SET_DSCP ? row->dscp | (p->tos & 3) : p->tos;
-	u32 head = ETHERNET + (row->tag ? TAG : 0) + (to_v6 ? V6_HEAD : V4_HEAD);
+	int to_v6 = way->flags & FLAG_TO_V6;
+	u8 tos = way->flags & FLAG_SET_DSCP ? way->dscp | (p->tos & 3) : p->tos;
+	u32 head = ETHERNET + (way->tag ? TAG : 0) + (to_v6 ? V6_HEAD : V4_HEAD);
 	u8 *d, *end;
 
 	/* Padding must not carry to one network what was in another's. */
@@ -518,21 +538,21 @@ INLINE int rewrite(struct xdp_md *frame, const struct row *row, const struct see
 	end = (u8 *)(u64)frame->data_end;
 	if (d + ETHERNET + V4_HEAD + UDP_HEAD > end)
 		return UP_NO_ROOM;
-	d += write_ethernet(d, row, to_v6 ? BE16(0x86dd) : BE16(0x0800));
+	d += write_ethernet(d, way, to_v6 ? BE16(0x86dd) : BE16(0x0800));
 	if (d + (to_v6 ? V6_HEAD : V4_HEAD) + UDP_HEAD > end)
 		return UP_NO_ROOM;
 	if (to_v6) {
-		write_v6(d, row, p->udp_len, tos);
-		write_udp(d + V6_HEAD, end, row, p->udp_len, 1);
+		write_v6(d, way, p->udp_len, tos);
+		write_udp(d + V6_HEAD, end, way, p->udp_len, 1);
 	} else {
-		write_v4(d, row, p->udp_len, tos);
-		write_udp(d + V4_HEAD, end, row, p->udp_len, 0);
+		write_v4(d, way, p->udp_len, tos);
+		write_udp(d + V4_HEAD, end, way, p->udp_len, 0);
 	}
 	return GOES_ON;
 }
 
 /* Whether everything is there that the packet needs to be sent on. */
-INLINE int prepare(struct xdp_md *frame, struct row *row, const struct seen *p, const u8 *d,
+INLINE int prepare(struct xdp_md *frame, struct row *row, u32 generation, const struct seen *p, const u8 *d,
 		   const u8 *udp, const u8 *end, u64 now)
 {
 	int fate, to_v6 = row->flags & FLAG_TO_V6;
@@ -548,18 +568,36 @@ INLINE int prepare(struct xdp_md *frame, struct row *row, const struct seen *p, 
 		return UP_CHECKSUM;
 	if (!AT(u16, udp + 6) && (p->key.family == V6 || (to_v6 && p->udp_len > SUM_WORDS * 8)))
 		return UP_CHECKSUM;
-	if (now >= row->until) {
-		fate = find_hop(frame, row, row->flags & FLAG_SET_DSCP ? row->dscp : p->tos, now);
+	if (row->hop_generation != generation || (int)(row->hop_until - hop_time(now)) <= 0) {
+		fate = find_hop(frame, row, generation, row->flags & FLAG_SET_DSCP ? row->dscp : p->tos, now);
 		if (fate != GOES_ON)
 			return fate;
 	}
 	return p->udp_len + (to_v6 ? V6_HEAD : V4_HEAD) > row->mtu ? UP_TOO_BIG : GOES_ON;
 }
 
+INLINE void take_way(struct leaving *way, const struct row *row)
+{
+	__builtin_memcpy(way->from, row->from, 16);
+	__builtin_memcpy(way->to, row->to, 16);
+	way->from_port = row->from_port;
+	way->to_port = row->to_port;
+	way->flags = row->flags;
+	way->dscp = row->dscp;
+	way->udp_sum = row->udp_sum;
+	way->ip_sum = row->ip_sum;
+	way->tag = row->tag;
+	way->ifindex = row->ifindex;
+	/* To and from: they follow each other as in a frame. */
+	way->macs = AT(u64, row->to_mac);
+	way->more_of_macs = AT(u32, row->to_mac + 8);
+}
+
 /* A packet for a port of ours. `leaves_by` is the device, if it is sent on. */
 INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *end, u32 *leaves_by)
 {
 	struct row *row = map_lookup(&rows, &p->key);
+	struct leaving way;
 	u32 is_source, generation;
 	const u8 *udp;
 	u64 now;
@@ -583,19 +621,21 @@ INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *e
 	}
 	udp = d + bounded(p->head);
 	now = time_ns();
-	fate = prepare(frame, row, p, d, udp, end, now);
+	fate = prepare(frame, row, generation, p, d, udp, end, now);
 	if (fate != GOES_ON)
 		return fate;
-	count(row, udp + UDP_HEAD, end, p->udp_len - UDP_HEAD, now);
-	fate = rewrite(frame, row, p);
-	if (fate != GOES_ON)
-		return fate;
+	take_way(&way, row);
 	/* The row may have been taken away and its place used for another in the meantime; its
 	 * generation is the first thing that is written then.
 	 */
+	AFTER_ALL_READS();
 	if (ONCE(row->generation) != generation)
-		return DROP_CHANGED;
-	*leaves_by = row->ifindex;
+		return UP_CHANGED;
+	count(row, udp + UDP_HEAD, end, p->udp_len - UDP_HEAD, now);
+	fate = rewrite(frame, &way, p);
+	if (fate != GOES_ON)
+		return fate;
+	*leaves_by = way.ifindex;
 	return SENT_ON;
 }
 

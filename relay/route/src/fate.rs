@@ -12,13 +12,13 @@ pub enum Fate {
     DropSourceLimited,
     /// Dropped: unknown sources together have sent more than they may.
     DropUnknownLimited,
-    /// Dropped: its row was taken away while it was being re-addressed.
-    DropChanged,
     /// Passed up: a port of ours that nothing is known of here, or that is not settled, and a
     /// source that is not known.
     UpUnknown,
     /// Passed up: from the expected source of a flow that is not settled.
     UpHands,
+    /// Passed up: its row was changed at this very moment.
+    UpChanged,
     /// Passed up: STUN on a plain flow.
     UpStun,
     /// Passed up: DTLS on a plain flow.
@@ -58,9 +58,9 @@ impl Fate {
         Fate::DropStranger,
         Fate::DropSourceLimited,
         Fate::DropUnknownLimited,
-        Fate::DropChanged,
         Fate::UpUnknown,
         Fate::UpHands,
+        Fate::UpChanged,
         Fate::UpStun,
         Fate::UpDtls,
         Fate::UpFragment,
@@ -84,9 +84,9 @@ impl Fate {
             Fate::DropStranger => "drop_stranger",
             Fate::DropSourceLimited => "drop_source_limited",
             Fate::DropUnknownLimited => "drop_unknown_limited",
-            Fate::DropChanged => "drop_changed",
             Fate::UpUnknown => "up_unknown",
             Fate::UpHands => "up_hands",
+            Fate::UpChanged => "up_changed",
             Fate::UpStun => "up_stun",
             Fate::UpDtls => "up_dtls",
             Fate::UpFragment => "up_fragment",

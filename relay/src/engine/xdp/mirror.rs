@@ -146,9 +146,9 @@ impl Mirror {
         }
     }
 
-    /// Of the next row.
+    /// Of the next row. Never 0, which the next hop of a new row has.
     fn next_generation(&mut self) -> u32 {
-        self.generation = self.generation.wrapping_add(1);
+        self.generation = self.generation.checked_add(1).unwrap_or(1);
         self.generation
     }
 
