@@ -5,9 +5,11 @@
 use crate::engine_xdp_support::frames::rtp;
 use crate::engine_xdp_support::*;
 use patchbay_relay::engine::xdp::{Driver, Fate, Mirror, Mode, SettledFlow};
+use rustix::thread::CpuSet;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,6 +19,8 @@ const STRANGER: &str = "10.0.0.2:4666";
 const NEIGHBOUR_OF_A: &str = "10.0.0.2:5000";
 const B: &str = "[2001:db8:5::2]:5000";
 const PACKETS: u16 = 200;
+/// Packets while rows come and go.
+const LOAD: u32 = 20_000;
 
 /// The other ends of the wires, in a network of their own.
 struct Phones {
@@ -96,6 +100,27 @@ fn bind(at: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind(at).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
+}
+
+/// The numbers of the packets that are there.
+fn drain(socket: &UdpSocket) -> Vec<u32> {
+    socket.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 256];
+    let next = || {
+        let (len, _) = socket.recv_from(&mut buffer).ok()?;
+        assert_eq!(len, 112);
+        Some(u32::from_be_bytes(buffer[4..8].try_into().unwrap()))
+    };
+    std::iter::from_fn(next).collect()
+}
+
+/// Lets this thread run beside the one that started it.
+fn on_any_core() {
+    let mut cores = CpuSet::new();
+    for core in 0..CpuSet::MAX_CPU {
+        cores.set(core);
+    }
+    rustix::thread::sched_setaffinity(None, &cores).unwrap();
 }
 
 fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
@@ -201,21 +226,11 @@ impl Call {
 
     /// Back in hands, and settled anew: no packet is lost or comes twice.
     fn assert_changes_lose_nothing(&mut self) {
-        let source = self.phones.sockets[0].local_addr().unwrap();
-        let to = self.phones.sockets[1].local_addr().unwrap();
-        let flow = SettledFlow {
-            local: self.local[0],
-            source,
-            from: self.local[1],
-            to,
-            plain: true,
-            dscp: None,
-            clock_hz: 8000,
-        };
+        let flow = self.flow(0, 1);
         for n in 0..50_u16 {
             let data = rtp(n, 0, 9, 100);
             if n % 2 == 0 {
-                self.mirror.hand_up(self.local[0], Some(source)).unwrap();
+                self.mirror.hand_up(flow.local, Some(flow.source)).unwrap();
                 self.phones.send(0, self.local[0], &data);
                 assert_eq!(receive(&self.ours[0]).0, data);
             } else {
@@ -230,12 +245,76 @@ impl Call {
         }
     }
 
+    /// The same under load, with rows that come and go beside it: whichever way each packet takes,
+    /// it comes once.
+    fn assert_changes_under_load_lose_nothing(&mut self) {
+        let flow = self.flow(0, 1);
+        let came = AtomicU32::new(0);
+        let mut times = vec![0_u8; LOAD as usize];
+        let (sender, sockets) = (
+            &self.phones.sockets[0],
+            [&self.phones.sockets[1], &self.ours[0]],
+        );
+        let deadline = Instant::now() + PATIENCE;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                on_any_core();
+                for n in 0..LOAD {
+                    // As many as the wire holds.
+                    while n - came.load(SeqCst) >= 64 && Instant::now() < deadline {
+                        std::thread::yield_now();
+                    }
+                    sender
+                        .send_to(&rtp(n as u16, n, 9, 100), flow.local)
+                        .unwrap();
+                }
+            });
+            for turn in 0.. {
+                if came.load(SeqCst) == LOAD || Instant::now() > deadline {
+                    break;
+                }
+                if turn % 2 == 0 {
+                    self.mirror.hand_up(flow.local, Some(flow.source)).unwrap();
+                } else {
+                    self.mirror.settle(&flow).unwrap();
+                }
+                let other = plain_flow(20_100 + turn % 32);
+                if self.mirror.unsettle(other.local).unwrap().is_none() {
+                    self.mirror.settle(&other).unwrap();
+                }
+                for n in sockets.iter().flat_map(|socket| drain(socket)) {
+                    times[n as usize] += 1;
+                    came.fetch_add(1, SeqCst);
+                }
+            }
+        });
+        let wrong: Vec<usize> = (0..times.len()).filter(|n| times[*n] != 1).collect();
+        assert_eq!(wrong, [] as [usize; 0], "each comes once");
+        let fates = self.mirror.fates().unwrap();
+        assert!(fates.get(Fate::SentOn) > 2 * u64::from(PACKETS) + 25);
+        assert!(fates.get(Fate::UpHands) > 25);
+    }
+
+    /// What one phone sends to the other.
+    fn flow(&self, from: usize, to: usize) -> SettledFlow {
+        SettledFlow {
+            local: self.local[from],
+            source: self.phones.sockets[from].local_addr().unwrap(),
+            from: self.local[to],
+            to: self.phones.sockets[to].local_addr().unwrap(),
+            plain: true,
+            dscp: None,
+            clock_hz: 8000,
+        }
+    }
+
     fn assert_all(mut self, hops: u16) {
         self.assert_first_ones_come_up(hops);
         self.assert_passes_both_ways();
         self.assert_strangers_are_dropped();
         self.assert_stun_comes_up();
         self.assert_changes_lose_nothing();
+        self.assert_changes_under_load_lose_nothing();
     }
 }
 
