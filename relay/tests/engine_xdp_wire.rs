@@ -269,7 +269,7 @@ impl Call {
                         .unwrap();
                 }
             });
-            for turn in 0.. {
+            for turn in (0..32).cycle() {
                 if came.load(SeqCst) == LOAD || Instant::now() > deadline {
                     break;
                 }
@@ -278,7 +278,7 @@ impl Call {
                 } else {
                     self.mirror.settle(&flow).unwrap();
                 }
-                let other = plain_flow(20_100 + turn % 32);
+                let other = plain_flow(20_100 + turn);
                 if self.mirror.unsettle(other.local).unwrap().is_none() {
                     self.mirror.settle(&other).unwrap();
                 }
