@@ -164,6 +164,7 @@ fn main() {
         mode,
         took.as_nanos() / u128::from(flows)
     );
+    println!("tables: {} bytes", config.memory_bytes(1));
     let mut frame = frame(is_v6(0));
     // Until every flow has its next hop: one packet of each neighbour goes up, and is shown again.
     for _ in 0..4 {
@@ -184,6 +185,13 @@ fn main() {
         fates.get(Fate::SentOn) - before,
         9 * u64::from(RUNS)
     );
+    let start = Instant::now();
+    for number in 0..flows {
+        let [local, _] = ends(number, is_v6(number));
+        mirror.unsettle(local).expect("it was there");
+    }
+    let taken_out = start.elapsed().as_nanos() / u128::from(flows);
+    println!("taking one out, with its counters, took {taken_out} ns");
     for (fate, count) in fates.iter().filter(|(_, count)| *count > 0) {
         println!("  {} {count}", fate.name());
     }
