@@ -19,6 +19,7 @@ use patchbay_relay::engine::xdp::{Driver, Fate, Mirror, SettledFlow, XdpConfig};
 
 const PAYLOAD: usize = 172;
 const RUNS: u32 = 2_000_000;
+const ROUNDS: usize = 5;
 const PORTS: u32 = 40_000;
 
 fn run(command: &str) {
@@ -90,7 +91,7 @@ fn coprime(a: u32, b: u32) -> bool {
 }
 
 /// The first flow's packet.
-fn frame(v6: bool) -> Vec<u8> {
+fn frame(v6: bool, sequence: u8) -> Vec<u8> {
     let [local, source] = ends(0, v6);
     let mut bytes = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9];
     let udp_len = (8 + PAYLOAD) as u16;
@@ -123,8 +124,8 @@ fn frame(v6: bool) -> Vec<u8> {
     bytes.extend(local.port().to_be_bytes());
     bytes.extend(udp_len.to_be_bytes());
     // A checksum that is there; whether it is right is for the receiver to say.
-    bytes.extend([0x12, 0x34, 0x80, 0]);
-    bytes.resize(bytes.len() + PAYLOAD - 2, 0x55);
+    bytes.extend([0x12, 0x34, 0x80, 0, 0, sequence]);
+    bytes.resize(bytes.len() + PAYLOAD - 4, 0x55);
     bytes
 }
 
@@ -165,25 +166,34 @@ fn main() {
         took.as_nanos() / u128::from(flows)
     );
     println!("tables: {} bytes", config.memory_bytes(1));
-    let mut frame = frame(is_v6(0));
     // Until every flow has its next hop: one packet of each neighbour goes up, and is shown again.
+    let mut first = frame(is_v6(0), 0);
     for _ in 0..4 {
-        round(&mut driver, &mut frame, flows + 2);
+        round(&mut driver, &mut first, flows + 2);
     }
     let before = mirror.fates().expect("they are read").get(Fate::SentOn);
-    let mut times: Vec<u128> = (0..9)
-        .map(|_| round(&mut driver, &mut frame, RUNS).as_nanos())
-        .collect();
+    // The number of every packet of a run is the same: it is one that jitter is taken of, or is not.
+    let [taken, other] = [0, 1].map(|sequence| {
+        let mut frame = frame(is_v6(0), sequence);
+        let mut times = [(); ROUNDS].map(|()| round(&mut driver, &mut frame, RUNS).as_nanos());
+        times.sort_unstable();
+        let [least, median, most] = [times[0], times[ROUNDS / 2], times[ROUNDS - 1]];
+        let what = if sequence == 0 {
+            "with jitter"
+        } else {
+            "without"
+        };
+        println!("{what}: {median} ns a packet ({least} to {most}, {ROUNDS} times {RUNS} runs)");
+        median
+    });
+    let every = u128::from(config.jitter_every);
+    let mean = (taken + other * (every - 1)) / every;
+    println!("mean, with the jitter of one packet in {every}: {mean} ns a packet");
     let fates = mirror.fates().expect("they are read");
-    times.sort_unstable();
-    println!(
-        "ns a packet: {} {} {} (least, median, most of nine times {RUNS} runs)",
-        times[0], times[4], times[8]
-    );
     println!(
         "sent on {} of {}",
         fates.get(Fate::SentOn) - before,
-        9 * u64::from(RUNS)
+        2 * ROUNDS as u64 * u64::from(RUNS)
     );
     let start = Instant::now();
     for number in 0..flows {

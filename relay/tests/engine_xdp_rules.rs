@@ -124,6 +124,38 @@ fn gaps_late_packets_and_jitter_are_counted() {
 }
 
 #[test]
+fn jitter_is_taken_of_one_packet_in_some() {
+    if !enter_a_network() {
+        return;
+    }
+    lay_wires();
+    let mut bench = Bench::new(&XdpConfig {
+        jitter_every: 4,
+        ..lenient()
+    });
+    let flow = plain_flow(20_000);
+    bench.mirror.settle(&flow).unwrap();
+    let send = |bench: &mut Bench, sequence: u16, timestamp: u32| {
+        let payload = rtp(sequence, timestamp, 7, 20);
+        let frame = Packet::new(flow.source, flow.local, &payload).bytes();
+        assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
+        bench.mirror.counters(flow.local).unwrap().unwrap()
+    };
+    // Numbers 4 and 8 are taken, and the jump of 160 s between them; gaps are seen in any case.
+    for sequence in [1, 2, 4, 5] {
+        assert!(send(&mut bench, sequence, 1_280_000 * u32::from(sequence == 5)).jitter < 8000);
+    }
+    assert!(send(&mut bench, 7, 1_280_000).jitter < 8000);
+    let counted = send(&mut bench, 8, 1_280_000);
+    assert!(
+        (70_000..80_001).contains(&counted.jitter),
+        "{}",
+        counted.jitter
+    );
+    assert_eq!((counted.missing, counted.late), (2, 0));
+}
+
+#[test]
 fn without_a_way_out_packets_go_up_by_name() {
     if !enter_a_network() {
         return;

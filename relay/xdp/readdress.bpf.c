@@ -39,7 +39,11 @@ struct fib {
 };
 static void *(*const map_lookup)(void *map, const void *key) = (void *)1;
 static long (*const map_update)(void *map, const void *key, const void *value, u64 how) = (void *)2;
-static u64 (*const time_ns)(void) = (void *)5;
+/* The exact clock waits for all that was asked of memory, and costs a third of everything else; the
+ * one that ticks some hundred times a second does for all but jitter.
+ */
+static u64 (*const exact_ns)(void) = (void *)5;
+static u64 (*const ticking_ns)(void) = (void *)160;
 static long (*const redirect)(u32 ifindex, u64 flags) = (void *)23;
 static long (*const adjust_head)(struct xdp_md *frame, int by) = (void *)44;
 static long (*const adjust_tail)(struct xdp_md *frame, int by) = (void *)65;
@@ -127,6 +131,8 @@ MAP(neighbours, PERCPU_ARRAY, u32, struct neighbour, NEIGHBOURS);
 const volatile u32 first_port = 1, last_port = 0;
 const volatile u64 source_token = 1, source_fill = 1, unknown_token = 1, unknown_fill = 1;
 const volatile u64 hop_age = 1, neighbour_age = 1;
+/* Of the sequence number's bits; packets in which these are 0 are those that jitter is taken of. */
+const volatile u32 jitter_mask = 0;
 
 _Static_assert(sizeof(struct key) == 20 && sizeof(struct row) == 160, "as in settled.rs");
 _Static_assert(sizeof(struct fib) == 64, "the kernel's");
@@ -295,7 +301,7 @@ INLINE int admit(const struct seen *p)
 {
 	/* As in relay/src/strangers.rs: an IPv4 address, or the upper half of an IPv6 address. */
 	u64 source = p->key.family == V4 ? 0xffffffff00000000ull | p->source[1] >> 32 : p->source[0];
-	u64 now = time_ns();
+	u64 now = ticking_ns();
 	struct bucket *known = map_lookup(&strangers, &source), *all;
 	u32 zero = 0;
 
@@ -398,27 +404,13 @@ INLINE int find_hop(struct xdp_md *frame, struct row *row, u32 generation, u8 to
 	return neighbour_is_due(&fib, now) ? UP_NEIGHBOUR_DUE : GOES_ON;
 }
 
-/* Gaps in the sequence, and the interarrival jitter times 16 (RFC 3550 appendices A.1 and A.8). */
-INLINE void hear_rtp(struct row *row, const u8 *rtp, u64 now)
+/* Interarrival jitter times 16 (RFC 3550 appendix A.8), of one packet in some. */
+INLINE void hear_jitter(struct row *row, u32 timestamp)
 {
-	u16 sequence = BE16(AT(u16, rtp + 2));
-	u32 timestamp = BE32(AT(u32, rtp + 4)), ssrc = AT(u32, rtp + 8);
-	int ahead = (short)(sequence - row->next);
-	int d;
+	u64 now = exact_ns();
+	int d = (u32)((now - row->arrival) * row->ticks >> 32) - (timestamp - row->timestamp);
 
-	if (!row->heard || ssrc != row->ssrc || ahead > MAX_DROPOUT || ahead < -MAX_MISORDER) {
-		row->heard = 1;
-		row->ssrc = ssrc;
-		row->next = sequence + 1;
-		row->jitter = 0;
-	} else {
-		if (ahead < 0) {
-			row->late++;
-		} else {
-			row->missing += ahead;
-			row->next = sequence + 1;
-		}
-		d = (u32)((now - row->arrival) * row->ticks >> 32) - (timestamp - row->timestamp);
+	if (row->arrival) {
 		d = d < 0 ? -d : d;
 		/* A clock that was set anew counts as some minutes, so that the sum stays small. */
 		d = d < MAX_TRANSIT ? d : MAX_TRANSIT;
@@ -426,6 +418,29 @@ INLINE void hear_rtp(struct row *row, const u8 *rtp, u64 now)
 	}
 	row->timestamp = timestamp;
 	row->arrival = now;
+}
+
+/* Gaps in the sequence (RFC 3550 appendix A.1), and jitter. */
+INLINE void hear_rtp(struct row *row, const u8 *rtp)
+{
+	u16 sequence = BE16(AT(u16, rtp + 2));
+	u32 ssrc = AT(u32, rtp + 8);
+	int ahead = (short)(sequence - row->next);
+
+	if (!row->heard || ssrc != row->ssrc || ahead > MAX_DROPOUT || ahead < -MAX_MISORDER) {
+		row->heard = 1;
+		row->ssrc = ssrc;
+		row->next = sequence + 1;
+		row->jitter = 0;
+		row->arrival = 0;
+	} else if (ahead < 0) {
+		row->late++;
+	} else {
+		row->missing += ahead;
+		row->next = sequence + 1;
+	}
+	if (!(sequence & jitter_mask))
+		hear_jitter(row, BE32(AT(u32, rtp + 4)));
 }
 
 INLINE void count(struct row *row, const u8 *body, const u8 *end, u32 len, u64 now)
@@ -438,7 +453,7 @@ INLINE void count(struct row *row, const u8 *body, const u8 *end, u32 len, u64 n
 	/* RTCP on a shared port (RFC 5761 section 4). */
 	if (body[1] >= 192 && body[1] <= 223)
 		return;
-	hear_rtp(row, body, now);
+	hear_rtp(row, body);
 }
 
 /* Sum of a datagram for a checksum that it came without; of SUM_WORDS * 8 + 7 bytes at most. */
@@ -606,10 +621,6 @@ INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *e
 	if (!row)
 		return admit(p);
 	generation = ONCE(row->generation);
-	/* Has all of the row fetched at once: reading the clock waits for what was asked for before. */
-	(void)ONCE(row->to[1]);
-	(void)ONCE(row->strangers);
-	(void)ONCE(row->heard);
 	is_source = p->source[1] == row->source[1] && p->source[0] == row->source[0] &&
 		    p->source_port == row->source_port;
 	if (row->flags & FLAG_UP)
@@ -620,7 +631,7 @@ INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *e
 		return DROP_STRANGER;
 	}
 	udp = d + bounded(p->head);
-	now = time_ns();
+	now = ticking_ns();
 	fate = prepare(frame, row, generation, p, d, udp, end, now);
 	if (fate != GOES_ON)
 		return fate;

@@ -101,6 +101,10 @@ pub const DEVICE_HOP_AGE_NS: u64 = 1_000_000_000;
 /// notices a next hop that has gone or moved.
 pub const DEVICE_NEIGHBOUR_AGE_NS: u64 = 30_000_000_000;
 
+/// Of how many RTP packets of a flow one is taken for its jitter at the device: reading the exact
+/// clock is a third of what a packet costs there. A power of two.
+pub const DEVICE_JITTER_EVERY: u16 = 4;
+
 /// Next hops of which each core remembers that; more share their places, and are left to the
 /// sockets more often.
 pub const DEVICE_NEIGHBOURS: usize = 256;

@@ -235,8 +235,8 @@ pub struct FlowTally {
     pub packets: u64,
     /// Their payload bytes.
     pub bytes: u64,
-    /// When the last one came, in ns of the kernel's monotonic clock (`CLOCK_MONOTONIC`); 0 before
-    /// the first.
+    /// When the last one came, in ns of the kernel's clock `CLOCK_MONOTONIC_COARSE`, which ticks
+    /// every 1 to 10 ms; 0 before the first.
     pub last_ns: u64,
     /// Packets of strangers, dropped.
     pub strangers: u64,

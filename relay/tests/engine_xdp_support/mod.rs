@@ -80,6 +80,7 @@ pub fn lenient() -> XdpConfig {
         unknown_burst: 1_000_000,
         hop_age: std::time::Duration::from_secs(60),
         neighbour_age: std::time::Duration::from_secs(86_400),
+        jitter_every: 1,
     }
 }
 

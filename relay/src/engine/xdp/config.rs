@@ -32,6 +32,10 @@ pub struct XdpConfig {
     /// How often one packet to each next hop goes up, so that the kernel notices one that has gone:
     /// 1 second to a day.
     pub neighbour_age: Duration,
+    /// Of how many RTP packets of a flow one is taken for its jitter: a power of two, 1 to 256. The
+    /// mean is that of all packets, if their jitter does not depend on their number. It moves by a
+    /// 16th with each that is taken (RFC 3550 section 6.4.1 takes all).
+    pub jitter_every: u16,
 }
 
 impl Default for XdpConfig {
@@ -45,6 +49,7 @@ impl Default for XdpConfig {
             unknown_burst: limits::DEVICE_UNKNOWN_BURST,
             hop_age: Duration::from_nanos(limits::DEVICE_HOP_AGE_NS),
             neighbour_age: Duration::from_nanos(limits::DEVICE_NEIGHBOUR_AGE_NS),
+            jitter_every: limits::DEVICE_JITTER_EVERY,
         }
     }
 }
@@ -78,6 +83,14 @@ impl XdpConfig {
         if self.ports.is_empty() || *self.ports.start() == 0 {
             return Err(DriverError::Config {
                 what: "ports is empty, or begins with 0".to_owned(),
+            });
+        }
+        if !self.jitter_every.is_power_of_two() || self.jitter_every > 256 {
+            return Err(DriverError::Config {
+                what: format!(
+                    "jitter_every is {}, allowed are powers of two up to 256",
+                    self.jitter_every
+                ),
             });
         }
         if self.hop_age > Duration::from_secs(60) {

@@ -77,6 +77,7 @@ impl Driver {
             .map(|age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         let first = u32::from(*config.ports.start());
         let last = u32::from(*config.ports.end());
+        let jitter = u32::from(config.jitter_every - 1);
         let mut loader = EbpfLoader::new();
         loader
             .btf(None)
@@ -90,6 +91,7 @@ impl Driver {
             .override_global("unknown_token", &unknown, true)
             .override_global("unknown_fill", &unknown_fill, true)
             .override_global("hop_age", &hop, true)
+            .override_global("jitter_mask", &jitter, true)
             .override_global("neighbour_age", &neighbour, true);
         let mut ebpf = loader.load(OBJECT).map_err(refused)?;
         let mirror = Mirror::new(&mut ebpf, config)?;
