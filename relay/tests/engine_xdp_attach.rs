@@ -3,6 +3,7 @@
 
 use crate::engine_xdp_support::*;
 use patchbay_relay::engine::xdp::{Driver, DriverError, Mode, XdpConfig};
+use rustix::thread::CapabilitySet;
 use std::process::Command;
 
 /// Whether a program stands on a device, and how it is run.
@@ -92,6 +93,17 @@ fn what_cannot_be_is_said_and_leaves_nothing_behind() {
         Driver::load(&empty),
         Err(DriverError::Config { .. })
     ));
+}
+
+/// Capabilities are a thread's own.
+#[test]
+fn without_the_privilege_it_is_said_what_is_needed() {
+    let mut sets = rustix::thread::capabilities(None).unwrap();
+    sets.effective = CapabilitySet::empty();
+    rustix::thread::set_capabilities(None, sets).unwrap();
+    let refused = Driver::load(&lenient()).unwrap_err();
+    assert!(matches!(refused, DriverError::Privilege), "{refused}");
+    assert!(refused.to_string().contains("CAP_BPF"));
 }
 
 #[test]

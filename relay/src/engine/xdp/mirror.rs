@@ -1,6 +1,7 @@
 //! The table of settled flows that the program reads, and the counters that it writes.
 #![allow(unsafe_code)]
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
@@ -171,6 +172,15 @@ impl Mirror {
             .map_err(written)?;
         self.known.insert(key, told);
         Ok(())
+    }
+}
+
+impl fmt::Debug for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mirror")
+            .field("known", &self.known.len())
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
     }
 }
 
