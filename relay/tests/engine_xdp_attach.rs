@@ -95,15 +95,35 @@ fn what_cannot_be_is_said_and_leaves_nothing_behind() {
     ));
 }
 
-/// Capabilities are a thread's own.
+/// Leaves this thread these capabilities only; they are a thread's own.
+fn keep(effective: CapabilitySet) {
+    let mut sets = rustix::thread::capabilities(None).unwrap();
+    sets.effective = effective;
+    rustix::thread::set_capabilities(None, sets).unwrap();
+}
+
 #[test]
 fn without_the_privilege_it_is_said_what_is_needed() {
-    let mut sets = rustix::thread::capabilities(None).unwrap();
-    sets.effective = CapabilitySet::empty();
-    rustix::thread::set_capabilities(None, sets).unwrap();
+    keep(CapabilitySet::empty());
     let refused = Driver::load(&lenient()).unwrap_err();
     assert!(matches!(refused, DriverError::Privilege), "{refused}");
     assert!(refused.to_string().contains("CAP_BPF"));
+}
+
+#[test]
+fn the_privileges_that_it_names_are_enough() {
+    if !enter_a_network() {
+        return;
+    }
+    lay_wires();
+    let named = CapabilitySet::BPF | CapabilitySet::NET_ADMIN | CapabilitySet::PERFMON;
+    keep(named);
+    let mut driver = load();
+    assert_eq!(driver.attach(&[DEVICE]).unwrap(), Mode::Native);
+    // The verifier asks for this one, and says so in its own way.
+    keep(named - CapabilitySet::PERFMON);
+    let refused = Driver::load(&lenient()).unwrap_err();
+    assert!(refused.to_string().contains("CAP_PERFMON"), "{refused}");
 }
 
 #[test]

@@ -24,7 +24,10 @@ pub enum DriverError {
     )]
     Privilege,
     /// The kernel does not take the program or one of its tables.
-    #[error("XDP: the kernel does not take the program; it needs Linux 5.13 or later: {0}")]
+    #[error(
+        "XDP: the kernel does not take the program, which needs Linux 5.13 or later and \
+         CAP_PERFMON: {0}"
+    )]
     Load(#[source] Box<aya::EbpfError>),
     /// The program's object lacks a part: it is not the one that belongs here.
     #[error("XDP: the program has no {0}")]
