@@ -67,6 +67,36 @@ fn an_unknown_source_is_heard_so_often_and_others_as_well() {
     assert_eq!(bench.show(&from("10.0.0.66:1", 5060)).0, 2);
 }
 
+// B6
+#[test]
+fn a_flood_of_a_settled_flow_ends_at_the_device() {
+    if !enter_a_network() {
+        return;
+    }
+    lay_wires();
+    let mut bench = Bench::new(&XdpConfig {
+        packets_per_window: XdpConfig::default().packets_per_window,
+        ..lenient()
+    });
+    // Each packet is re-addressed into the same flow's next, so that one run is a flood.
+    let mut flow = plain_flow(20_000);
+    (flow.from, flow.to) = (at("10.0.0.9:4000"), at("10.0.0.1:20000"));
+    run(&format!("ip address del 10.0.0.1/24 dev {DEVICE}"));
+    run(&format!("ip address add 10.0.0.3/24 dev {DEVICE}"));
+    run(&format!(
+        "ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:09 dev {DEVICE} nud permanent"
+    ));
+    bench.mirror.settle(&flow).unwrap();
+    let frame = Packet::new(flow.source, flow.local, &[0x80; 20]).bytes();
+    assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
+    let dropped = shown(&mut bench, &frame, 1_000_000, Fate::DropFlood);
+    let sent = bench.mirror.fates().unwrap().get(Fate::SentOn);
+    assert!(dropped > 0, "a million at once are a flood");
+    assert_eq!(dropped + sent, 1_000_001);
+    let counted = bench.mirror.counters(flow.local).unwrap().unwrap();
+    assert_eq!(counted.packets, sent);
+}
+
 #[test]
 fn gaps_late_packets_and_jitter_are_counted() {
     if !enter_a_network() {

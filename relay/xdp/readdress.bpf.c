@@ -50,7 +50,7 @@ static long (*const adjust_tail)(struct xdp_md *frame, int by) = (void *)65;
 static long (*const fib_lookup)(struct xdp_md *frame, struct fib *fib, int size, u32 how) = (void *)69;
 enum { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX };
 enum { FIB_FORWARDING_OFF = 5, FIB_NO_NEIGHBOUR = 7 };
-enum { HASH = 1, ARRAY = 2, PERCPU_ARRAY = 6, LRU_HASH = 9 };
+enum { HASH = 1, PERCPU_ARRAY = 6, LRU_HASH = 9 };
 struct map { u32 type, key_size, value_size, max_entries, flags; };
 #define MAP(name, kind, key, value, entries) \
 	struct map SECTION("maps") name = { kind, sizeof(key), sizeof(value), entries, 0 }
@@ -58,10 +58,10 @@ struct map { u32 type, key_size, value_size, max_entries, flags; };
 /* What became of a packet; `Fate` in relay/route/src/fate.rs. */
 enum fate {
 	SENT_ON,
-	DROP_STRANGER, DROP_SOURCE_LIMITED, DROP_UNKNOWN_LIMITED,
+	DROP_STRANGER, DROP_SOURCE_LIMITED, DROP_UNKNOWN_LIMITED, DROP_FLOOD,
 	UP_UNKNOWN, UP_HANDS, UP_CHANGED, UP_STUN, UP_DTLS, UP_FRAGMENT, UP_OPTIONS, UP_MALFORMED,
-	UP_CHECKSUM, UP_TOO_BIG, UP_NO_ROUTE, UP_LOOKUPS_OFF, UP_NO_NEIGHBOUR, UP_NEIGHBOUR_DUE, UP_OTHER_DEVICE,
-	UP_NO_ROOM,
+	UP_CHECKSUM, UP_TOO_BIG, UP_NO_ROUTE, UP_LOOKUPS_OFF, UP_NO_NEIGHBOUR, UP_NEIGHBOUR_DUE,
+	UP_OTHER_DEVICE, UP_NO_ROOM,
 	FATES,
 	/* On the way to one of these. */
 	GOES_ON,
@@ -79,6 +79,8 @@ enum {
 	/* Of what may be summed anew: that of the usual MTU, in words of 8 bytes. */
 	SUM_WORDS = 185,
 	NEIGHBOURS = 256,
+	/* Of a window in ns. */
+	WINDOW_SHIFT = 23,
 	/* RFC 3550 appendix A.1: further ahead or behind, it is another stream. */
 	MAX_DROPOUT = 3000, MAX_MISORDER = 100, MAX_TRANSIT = 1 << 24,
 };
@@ -108,6 +110,7 @@ struct row {
 	u16 mtu, tag;
 	u8 to_mac[6], from_mac[6];
 	u16 next, heard;
+	u32 window, taken;
 };
 MAP(rows, HASH, struct key, struct row, 1);
 
@@ -130,11 +133,12 @@ MAP(neighbours, PERCPU_ARRAY, u32, struct neighbour, NEIGHBOURS);
 /* Set before the program is loaded. Times in ns. */
 const volatile u32 first_port = 1, last_port = 0;
 const volatile u64 source_token = 1, source_fill = 1, unknown_token = 1, unknown_fill = 1;
+const volatile u32 packets_per_window = 1;
 const volatile u64 hop_age = 1, neighbour_age = 1;
 /* Of the sequence number's bits; packets in which these are 0 are those that jitter is taken of. */
 const volatile u32 jitter_mask = 0;
 
-_Static_assert(sizeof(struct key) == 20 && sizeof(struct row) == 160, "as in settled.rs");
+_Static_assert(sizeof(struct key) == 20 && sizeof(struct row) == 168, "as in settled.rs");
 _Static_assert(sizeof(struct fib) == 64, "the kernel's");
 /* The same as numbers, for the test that compares them with settled.rs. */
 #define OFFSET(type, field) __builtin_offsetof(struct type, field)
@@ -145,8 +149,9 @@ const u32 layout[] SECTION("layout_of") = {
 	OFFSET(row, dscp), OFFSET(row, udp_sum), OFFSET(row, ip_sum),
 	OFFSET(row, packets), OFFSET(row, bytes), OFFSET(row, last), OFFSET(row, strangers),
 	OFFSET(row, missing), OFFSET(row, late), OFFSET(row, jitter), OFFSET(row, hop_until),
-	OFFSET(row, heard),
+	OFFSET(row, heard), OFFSET(row, taken),
 	FATES, UP_UNKNOWN, FLAG_UP, FLAG_PLAIN, FLAG_TO_V6, FLAG_SET_DSCP, MAX_DATAGRAM, NEIGHBOURS,
+	1u << WINDOW_SHIFT,
 	sizeof(struct device), sizeof(struct bucket), sizeof(struct neighbour),
 };
 
@@ -229,7 +234,7 @@ INLINE int read_v4(const u8 *ip, const u8 *end, struct seen *p)
 	address_v4(p->source, AT(u32, ip + 12));
 	p->tos = ip[1];
 	p->head += V4_HEAD;
-	/* A total length below the header's is below UDP's too, as a negative number is not. */
+	/* A total length below the header's becomes one that no frame has room for. */
 	return read_udp(ip + V4_HEAD, (u32)(end - ip) - V4_HEAD, (u32)BE16(AT(u16, ip + 2)) - V4_HEAD, p);
 }
 
@@ -402,6 +407,18 @@ INLINE int find_hop(struct xdp_md *frame, struct row *row, u32 generation, u8 to
 	/* Whatever has become of the row in the meantime, another flow does not take this for its own. */
 	row->hop_generation = generation;
 	return neighbour_is_due(&fib, now) ? UP_NEIGHBOUR_DUE : GOES_ON;
+}
+
+/* Whether a flow has had as many packets in this window as one may. */
+INLINE int is_flooded(struct row *row, u64 now)
+{
+	u32 window = now >> WINDOW_SHIFT;
+
+	if (row->window != window) {
+		row->window = window;
+		row->taken = 0;
+	}
+	return ++row->taken > packets_per_window;
 }
 
 /* Interarrival jitter times 16 (RFC 3550 appendix A.8), of one packet in some. */
@@ -620,25 +637,30 @@ INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *e
 
 	if (!row)
 		return admit(p);
+	/* The row may be taken away, and its place be used for another, while it is looked at; then its
+	 * generation is the first thing that is written.
+	 */
 	generation = ONCE(row->generation);
 	is_source = p->source[1] == row->source[1] && p->source[0] == row->source[0] &&
 		    p->source_port == row->source_port;
 	if (row->flags & FLAG_UP)
 		return is_source ? UP_HANDS : admit(p);
 	if (!is_source) {
+		AFTER_ALL_READS();
+		if (ONCE(row->generation) != generation)
+			return UP_CHANGED;
 		/* These come to any core. */
 		__sync_fetch_and_add(&row->strangers, 1);
 		return DROP_STRANGER;
 	}
 	udp = d + bounded(p->head);
 	now = ticking_ns();
+	if (UNLIKELY(is_flooded(row, now)))
+		return DROP_FLOOD;
 	fate = prepare(frame, row, generation, p, d, udp, end, now);
 	if (fate != GOES_ON)
 		return fate;
 	take_way(&way, row);
-	/* The row may have been taken away and its place used for another in the meantime; its
-	 * generation is the first thing that is written then.
-	 */
 	AFTER_ALL_READS();
 	if (ONCE(row->generation) != generation)
 		return UP_CHANGED;

@@ -12,6 +12,8 @@ pub enum Fate {
     DropSourceLimited,
     /// Dropped: unknown sources together have sent more than they may.
     DropUnknownLimited,
+    /// Dropped: its flow has had as many packets in this [`crate::limits::FLOW_WINDOW_NS`] as it may.
+    DropFlood,
     /// Passed up: a port of ours that nothing is known of here, or that is not settled, and a
     /// source that is not known.
     UpUnknown,
@@ -49,7 +51,7 @@ pub enum Fate {
 }
 
 /// Number of [`Fate`]s.
-pub const FATES: usize = 20;
+pub const FATES: usize = 21;
 
 impl Fate {
     /// All, in the order of their indices.
@@ -58,6 +60,7 @@ impl Fate {
         Fate::DropStranger,
         Fate::DropSourceLimited,
         Fate::DropUnknownLimited,
+        Fate::DropFlood,
         Fate::UpUnknown,
         Fate::UpHands,
         Fate::UpChanged,
@@ -84,6 +87,7 @@ impl Fate {
             Fate::DropStranger => "drop_stranger",
             Fate::DropSourceLimited => "drop_source_limited",
             Fate::DropUnknownLimited => "drop_unknown_limited",
+            Fate::DropFlood => "drop_flood",
             Fate::UpUnknown => "up_unknown",
             Fate::UpHands => "up_hands",
             Fate::UpChanged => "up_changed",

@@ -123,6 +123,8 @@ pub struct Row {
     macs: [u8; 12],
     next: u16,
     heard: u16,
+    window: u32,
+    taken: u32,
 }
 
 impl Row {
@@ -210,6 +212,8 @@ impl Row {
             macs: [0; 12],
             next: 0,
             heard: 0,
+            window: 0,
+            taken: 0,
         }
     }
 
@@ -269,7 +273,7 @@ pub struct Bucket {
 
 /// What the program says of its layout, in the order in which it says it.
 #[must_use]
-pub const fn layout() -> [u32; 35] {
+pub const fn layout() -> [u32; 37] {
     use core::mem::offset_of;
     let sizes = [
         size_of::<FlowKey>(),
@@ -296,6 +300,7 @@ pub const fn layout() -> [u32; 35] {
         offset_of!(Row, jitter),
         offset_of!(Row, hop_until),
         offset_of!(Row, heard),
+        offset_of!(Row, taken),
         FATES,
         Fate::UpUnknown as usize,
         FLAG_UP as usize,
@@ -304,11 +309,12 @@ pub const fn layout() -> [u32; 35] {
         FLAG_SET_DSCP as usize,
         MAX_DATAGRAM_BYTES,
         crate::limits::DEVICE_NEIGHBOURS,
+        crate::limits::FLOW_WINDOW_NS as usize,
         size_of::<WayOut>(),
         size_of::<Bucket>(),
         16,
     ];
-    let mut words = [0; 35];
+    let mut words = [0; 37];
     let mut i = 0;
     while i < words.len() {
         words[i] = sizes[i] as u32;
@@ -318,7 +324,7 @@ pub const fn layout() -> [u32; 35] {
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 20 && align_of::<FlowKey>() <= 4);
-const _: () = assert!(size_of::<Row>() == 160 && align_of::<Row>() == 8);
+const _: () = assert!(size_of::<Row>() == 168 && align_of::<Row>() == 8);
 const _: () = assert!(core::mem::offset_of!(Row, generation) == 0);
 
 fn is_v4(address: SocketAddr) -> bool {

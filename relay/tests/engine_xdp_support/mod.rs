@@ -81,6 +81,7 @@ pub fn lenient() -> XdpConfig {
         hop_age: std::time::Duration::from_secs(60),
         neighbour_age: std::time::Duration::from_secs(86_400),
         jitter_every: 1,
+        packets_per_window: 1_000_000,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct XdpConfig {
     pub unknown_rate: u64,
     /// The same at once, after a pause.
     pub unknown_burst: u64,
+    /// Packets that one settled flow may have in each [`limits::FLOW_WINDOW_NS`], 1 to 1,000,000.
+    pub packets_per_window: u32,
     /// For how long a flow's next hop is not asked for again, up to a minute; 0 asks for each packet.
     pub hop_age: Duration,
     /// How often one packet to each next hop goes up, so that the kernel notices one that has gone:
@@ -47,6 +49,7 @@ impl Default for XdpConfig {
             source_burst: limits::DEVICE_SOURCE_BURST,
             unknown_rate: limits::DEVICE_UNKNOWN_RATE,
             unknown_burst: limits::DEVICE_UNKNOWN_BURST,
+            packets_per_window: limits::MAX_PACKETS_PER_WINDOW,
             hop_age: Duration::from_nanos(limits::DEVICE_HOP_AGE_NS),
             neighbour_age: Duration::from_nanos(limits::DEVICE_NEIGHBOUR_AGE_NS),
             jitter_every: limits::DEVICE_JITTER_EVERY,
@@ -71,6 +74,11 @@ impl XdpConfig {
             ("source_burst", self.source_burst, 1_000_000),
             ("unknown_rate", self.unknown_rate, 1_000_000),
             ("unknown_burst", self.unknown_burst, 1_000_000),
+            (
+                "packets_per_window",
+                u64::from(self.packets_per_window),
+                1_000_000,
+            ),
             ("neighbour_age in s", self.neighbour_age.as_secs(), 86_400),
         ];
         for (what, number, most) in numbers {
@@ -146,6 +154,6 @@ mod tests {
             ..XdpConfig::default()
         };
         let more = of(8192).memory_bytes(2) - of(4096).memory_bytes(2);
-        assert_eq!(more / 4096, 48 + 24 + 160 + 16);
+        assert_eq!(more / 4096, 48 + 24 + 168 + 16);
     }
 }

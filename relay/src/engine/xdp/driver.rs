@@ -91,6 +91,7 @@ impl Driver {
             .override_global("unknown_token", &unknown, true)
             .override_global("unknown_fill", &unknown_fill, true)
             .override_global("hop_age", &hop, true)
+            .override_global("packets_per_window", &config.packets_per_window, true)
             .override_global("jitter_mask", &jitter, true)
             .override_global("neighbour_age", &neighbour, true);
         let mut ebpf = loader.load(OBJECT).map_err(refused)?;
