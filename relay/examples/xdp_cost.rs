@@ -189,6 +189,13 @@ fn main() {
     let every = u128::from(config.jitter_every);
     let mean = (taken + other * (every - 1)) / every;
     println!("mean, with the jitter of one packet in {every}: {mean} ns a packet");
+    for (what, at, change) in [("a port not ours", 2, 0x40), ("a stranger", 0, 0x10)] {
+        let mut other = frame(is_v6(0), 0);
+        let udp = if is_v6(0) { 54 } else { 34 };
+        other[udp + at] ^= change;
+        let time = round(&mut driver, &mut other, RUNS).as_nanos();
+        println!("{what}: {time} ns a packet");
+    }
     let fates = mirror.fates().expect("they are read");
     println!(
         "sent on {} of {}",
@@ -202,6 +209,8 @@ fn main() {
     }
     let taken_out = start.elapsed().as_nanos() / u128::from(flows);
     println!("taking one out, with its counters, took {taken_out} ns");
+    let time = round(&mut driver, &mut frame(is_v6(0), 0), RUNS).as_nanos();
+    println!("an unknown source beyond its limit: {time} ns a packet");
     for (fate, count) in fates.iter().filter(|(_, count)| *count > 0) {
         println!("  {} {count}", fate.name());
     }
