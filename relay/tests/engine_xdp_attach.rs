@@ -26,7 +26,7 @@ fn load() -> Driver {
 
 #[test]
 fn a_program_that_is_there_already_stays() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -51,7 +51,7 @@ fn a_program_that_is_there_already_stays() {
 
 #[test]
 fn a_device_without_native_mode_gets_the_generic_one_and_so_do_all() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -69,7 +69,7 @@ fn a_device_without_native_mode_gets_the_generic_one_and_so_do_all() {
 
 #[test]
 fn what_cannot_be_is_said_and_leaves_nothing_behind() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -112,7 +112,7 @@ fn without_the_privilege_it_is_said_what_is_needed() {
 
 #[test]
 fn the_privileges_that_it_names_are_enough() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -128,7 +128,7 @@ fn the_privileges_that_it_names_are_enough() {
 
 #[test]
 fn the_setting_for_routes_is_put_back() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();

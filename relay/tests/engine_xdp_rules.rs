@@ -28,7 +28,7 @@ fn shown(bench: &mut Bench, frame: &[u8], times: u32, fate: Fate) -> u64 {
 // B6
 #[test]
 fn an_unknown_source_is_heard_so_often_and_others_as_well() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -70,7 +70,7 @@ fn an_unknown_source_is_heard_so_often_and_others_as_well() {
 // B6
 #[test]
 fn a_flood_of_a_settled_flow_ends_at_the_device() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -99,7 +99,7 @@ fn a_flood_of_a_settled_flow_ends_at_the_device() {
 
 #[test]
 fn gaps_late_packets_and_jitter_are_counted() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -155,7 +155,7 @@ fn gaps_late_packets_and_jitter_are_counted() {
 
 #[test]
 fn jitter_is_taken_of_one_packet_in_some() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -187,7 +187,7 @@ fn jitter_is_taken_of_one_packet_in_some() {
 
 #[test]
 fn without_a_way_out_packets_go_up_by_name() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -238,7 +238,7 @@ fn without_a_way_out_packets_go_up_by_name() {
 
 #[test]
 fn a_next_hop_is_left_to_the_sockets_now_and_then() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();

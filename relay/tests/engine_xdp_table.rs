@@ -14,7 +14,7 @@ fn packet(port: u16, n: u16) -> Vec<u8> {
 
 #[test]
 fn a_full_table_says_so_and_has_room_again() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -57,7 +57,7 @@ fn a_full_table_says_so_and_has_room_again() {
 
 #[test]
 fn counters_end_with_their_flow_and_begin_anew_with_the_next() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();
@@ -103,7 +103,7 @@ fn counters_end_with_their_flow_and_begin_anew_with_the_next() {
 
 #[test]
 fn ports_that_the_program_does_not_look_at_are_refused() {
-    if !enter_a_network() {
+    if !alone() {
         return;
     }
     lay_wires();

@@ -46,7 +46,7 @@ impl Phones {
         let (moves, moved) = channel::<()>();
         let at: Vec<SocketAddr> = at.iter().map(|at| at.parse().unwrap()).collect();
         let other = std::thread::spawn(move || {
-            assert!(enter_a_network());
+            assert!(alone());
             names.send(rustix::thread::gettid()).unwrap();
             moved.recv().unwrap();
             bind_there(&at)
@@ -320,7 +320,7 @@ impl Call {
 
 /// Out by the device that it came in by, to one host behind it.
 fn by_one_device(mode: Mode) {
-    if enter_a_network() {
+    if alone() {
         let ours = ["10.0.0.1:20000", "10.0.0.1:20002"];
         Call::new(mode, &[A, NEIGHBOUR_OF_A, STRANGER], ours).assert_all(1);
     }
@@ -328,7 +328,7 @@ fn by_one_device(mode: Mode) {
 
 /// From one device to another, and from one IP version to the other.
 fn by_two_devices(mode: Mode) {
-    if enter_a_network() {
+    if alone() {
         let ours = ["10.0.0.1:20000", "[2001:db8:5::1]:20002"];
         Call::new(mode, &[A, B, STRANGER], ours).assert_all(2);
     }

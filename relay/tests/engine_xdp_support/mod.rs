@@ -12,7 +12,7 @@ use rustix::thread::CpuSet;
 /// Moves this thread, and what it starts, into a network namespace of its own, and has it stay on
 /// one core, because some of what the program knows is kept for each core. False without the
 /// privilege for it, which in CI is a failure.
-pub fn enter_a_network() -> bool {
+pub fn alone() -> bool {
     // SAFETY: changes the network namespace of this thread alone and touches no memory.
     if unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0 {
         let mut core = CpuSet::new();
