@@ -234,6 +234,8 @@ fn without_a_way_out_packets_go_up_by_name() {
     assert_eq!(out[..6], [2, 0, 0, 0, 0, 0x0a]);
     run("sysctl -q -w net.ipv4.conf.lo.forwarding=0");
     assert_eq!(bench.fate(&frame), Some(Fate::UpLookupsOff));
+    bench.driver.allow_route_lookups().unwrap();
+    assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
 }
 
 #[test]

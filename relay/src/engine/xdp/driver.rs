@@ -185,9 +185,16 @@ impl Driver {
             .map_err(|error| refused(error.into()))
     }
 
+    /// Lets the program ask for routes. Done when it is put on devices; to be done again if
+    /// [`super::Fate::UpLookupsOff`] is counted, because somebody has set it back. It is set back
+    /// when this is dropped.
+    ///
     /// The kernel tells a program about routes only for a device that forwards. The program asks as
     /// the loopback device, which nothing is ever forwarded from.
-    fn allow_route_lookups(&mut self) -> Result<(), DriverError> {
+    ///
+    /// # Errors
+    /// [`DriverError::Routes`] names the setting that could not be changed.
+    pub fn allow_route_lookups(&mut self) -> Result<(), DriverError> {
         for version in ["ipv4", "ipv6"] {
             let setting = format!("net.{version}.conf.lo.forwarding");
             let path = format!("/proc/sys/{}", setting.replace('.', "/"));
@@ -200,7 +207,9 @@ impl Driver {
                 Err(error) => Err(error),
             };
             set.map_err(|cause| DriverError::Routes { setting, cause })?;
-            self.changed.push(path);
+            if !self.changed.contains(&path) {
+                self.changed.push(path);
+            }
         }
         Ok(())
     }

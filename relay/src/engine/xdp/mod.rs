@@ -7,7 +7,12 @@
 //! # What the network must be like
 //!
 //! - The program finds the way out by the kernel's routes and neighbours. A packet leaves by a device
-//!   that the program stands on, or by an 802.1Q VLAN on one; else it goes up.
+//!   that the program stands on, or by an 802.1Q VLAN on one; else it goes up. So the addresses and
+//!   routes belong to that device itself, not to a bridge above it.
+//! - Of each next hop one packet in [`XdpConfig::neighbour_age`] goes up, on each core, the first one
+//!   too. The sockets send it on as any other; it may arrive behind the packet after it.
+//! - Fragments, and packets with IP options, go up from whatever source; limits on unknown sources
+//!   do not count them.
 //! - Frames come untagged or with one 802.1Q tag in the frame. A device in generic mode must not
 //!   take the tag off (`ethtool -K DEVICE rxvlan off`), because it would put it on again when the
 //!   packet leaves; a driver in native mode that takes it off does no harm.
