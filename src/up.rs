@@ -147,6 +147,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
             cpus: relay.cpus.clone(),
             ports: relay.media_ports.clone(),
             sockets: relay.media_sockets,
+            devices: relay.devices.clone(),
             max_pairs: relay.max_sessions * PAIRS_PER_SESSION,
             seed: u64::from_ne_bytes(seed),
             ..EngineConfig::default()

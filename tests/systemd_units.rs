@@ -85,20 +85,22 @@ fn the_units_are_well_protected() {
 
 // F1 F4
 #[test]
-fn systemd_accepts_the_privileges_for_steered_ports() {
+fn systemd_accepts_the_privileges_for_steered_ports_and_for_devices() {
     if !have(&["systemd-analyze"]) {
         return;
     }
-    let folder = install();
-    let read = |file: &Path| std::fs::read_to_string(file).expect("an installed file");
-    let unit = folder.file("units").join("patchbay-relay.service");
-    let added = read(&folder.file("etc").join("examples/steered.conf"));
-    // Sections may come again, as they do in a drop-in.
-    std::fs::write(&unit, read(&unit) + &added).expect("a unit");
-    let complaints = analyze(&["verify", "--man=no", "--recursive-errors=no"], &unit);
-    assert_eq!(complaints.trim(), "");
-    let report = analyze(&["security", "--offline=true", "--no-pager"], &unit);
-    assert!(report.contains("OK"), "{report}");
+    for example in ["steered.conf", "xdp.conf"] {
+        let folder = install();
+        let read = |file: &Path| std::fs::read_to_string(file).expect("an installed file");
+        let unit = folder.file("units").join("patchbay-relay.service");
+        let added = read(&folder.file("etc").join("examples").join(example));
+        // Sections may come again, as they do in a drop-in.
+        std::fs::write(&unit, read(&unit) + &added).expect("a unit");
+        let complaints = analyze(&["verify", "--man=no", "--recursive-errors=no"], &unit);
+        assert_eq!(complaints.trim(), "", "{example}");
+        let report = analyze(&["security", "--offline=true", "--no-pager"], &unit);
+        assert!(report.contains("OK"), "{example}: {report}");
+    }
 }
 
 // F1 F4

@@ -213,6 +213,12 @@ impl PairState {
         self.parties[side.index()].symmetric
     }
 
+    /// Whether a side's SDP asks for encryption.
+    #[must_use]
+    pub fn profile(&self, side: Side) -> Profile {
+        self.parties[side.index()].profile
+    }
+
     /// What a source is to a flow.
     fn standing(&self, flow: Flow, source: SocketAddr) -> Standing {
         let endpoint = &self.endpoints[flow.index()];

@@ -2,6 +2,7 @@
 //! socket for each port.
 
 mod engine_asymmetric;
+mod engine_at_device;
 mod engine_bleed;
 mod engine_both_ways;
 mod engine_burst;

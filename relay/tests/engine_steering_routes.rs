@@ -1,101 +1,11 @@
 //! F1: what leaves without a socket of its port takes the routes that the kernel would choose:
 //! neighbours, bridges, gateways, rules by source, paths that take less, both IP versions.
-#![allow(clippy::unwrap_used, clippy::panic, unsafe_code)]
+#![allow(clippy::unwrap_used)]
 
+use crate::engine_support::elsewhere::{Elsewhere, configure, data, ip, open};
 use crate::engine_support::*;
-use patchbay_relay::engine::{Engine, EngineConfig, OpenPair, PairSpec, Side};
+use patchbay_relay::engine::{Engine, EngineConfig};
 use std::net::IpAddr;
-use std::process::Command;
-use std::sync::mpsc;
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-/// Runs `ip` with these words, a line each.
-fn configure(lines: &str) {
-    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let words = line.split(' ');
-        let status = Command::new("ip").args(words).status().unwrap();
-        assert!(status.success(), "ip {line}");
-    }
-}
-
-/// Another network namespace, where the phones are: a thread that stays there and makes them.
-struct Elsewhere {
-    wanted: mpsc::Sender<IpAddr>,
-    made: mpsc::Receiver<Phone>,
-}
-
-impl Elsewhere {
-    /// Joined to this one by two veth pairs, one in a bridge, and with a network behind it.
-    fn join() -> Elsewhere {
-        let (wanted, orders) = mpsc::channel();
-        let (phones, made) = mpsc::channel();
-        let (say, said) = mpsc::channel();
-        let (go, gone) = mpsc::channel::<()>();
-        std::thread::spawn(move || {
-            // SAFETY: changes the network namespace of this thread alone.
-            assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0);
-            say.send(rustix::thread::gettid()).unwrap();
-            gone.recv().unwrap();
-            configure(
-                "link set lo up
-                address add 10.99.0.2/32 dev lo
-                address add fd99::2/128 dev lo nodad
-                link set there up
-                address add 10.88.0.2/24 dev there
-                address add fd88::2/64 dev there nodad
-                route add 10.77.0.0/24 via 10.88.0.1
-                link set beyond up
-                address add 10.89.0.2/24 dev beyond",
-            );
-            say.send(rustix::thread::gettid()).unwrap();
-            while let Ok(ip) = orders.recv() {
-                phones.send(Phone::new(ip)).unwrap();
-            }
-        });
-        let there = said.recv().unwrap().as_raw_nonzero();
-        configure(&format!(
-            "link add here type veth peer name there netns {there}
-            link set here up
-            address add 10.88.0.1/24 dev here
-            address add fd88::1/64 dev here nodad
-            address add 10.77.0.1/32 dev lo
-            link add inside type veth peer name beyond netns {there}
-            link add bridge type bridge
-            link set inside master bridge
-            link set inside up
-            link set bridge up
-            address add 10.89.0.1/24 dev bridge"
-        ));
-        go.send(()).unwrap();
-        said.recv().unwrap();
-        Elsewhere { wanted, made }
-    }
-
-    fn phone(&self, ip: IpAddr) -> Phone {
-        self.wanted.send(ip).unwrap();
-        self.made.recv().unwrap()
-    }
-}
-
-/// A call between two phones whose sides the relay receives at two addresses of its own.
-fn open(engine: &Engine, phones: [&Phone; 2], at: [IpAddr; 2]) -> OpenPair {
-    let pair = engine.open(PairSpec::new(at[0], at[1])).unwrap();
-    for (side, phone) in Side::ALL.into_iter().zip(phones) {
-        engine.set_remote(pair.id, side, phone.remote()).unwrap();
-    }
-    wait_for("the packet thread to know of it", || {
-        engine.health()[0].waiting == 0
-    });
-    pair
-}
-
-/// RTP of that length, each byte different from the next.
-fn data(size: usize) -> Vec<u8> {
-    (0..size).map(|n| 0x80 | (n % 251) as u8).collect()
-}
 
 /// Datagrams of all these sizes arrive as they were, both ways.
 fn carries(engine: &Engine, phones: [&Phone; 2], at: [IpAddr; 2], sizes: &[usize]) {

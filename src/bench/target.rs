@@ -28,6 +28,9 @@ pub struct TargetCli {
     /// Addresses towards callers and towards callees
     #[arg(long, value_delimiter = ',', required = true)]
     ips: Vec<IpAddr>,
+    /// Device that the packets come and go by, for the engine xdp
+    #[arg(long)]
+    device: Option<String>,
 }
 
 /// A relay that this program can be.
@@ -55,6 +58,7 @@ pub async fn run(cli: TargetCli) -> Result<ExitCode> {
         cpus: cli.cpus,
         calls: cli.calls,
         ips: [callers, callees],
+        device: cli.device,
     };
     let work = move || {
         serve(

@@ -165,6 +165,22 @@ pub fn media_sockets(text: &str) -> Result<MediaSockets, Fault> {
         })
 }
 
+/// The name of a network device, as the kernel allows it.
+pub fn device(text: &str) -> Result<String, Fault> {
+    const LONGEST: usize = 15;
+    let fits = (1..=LONGEST).contains(&text.len()) && text != "." && text != "..";
+    let plain = text
+        .chars()
+        .all(|c| c.is_ascii_graphic() && c != '/' && c != ':');
+    match fits && plain {
+        true => Ok(text.to_owned()),
+        false => Err(Fault::new(
+            format!("`{text}` is not the name of a network device"),
+            "give a name that `ip link` shows, like eth0",
+        )),
+    }
+}
+
 /// A realm: it is sent between quotation marks in SIP headers.
 pub fn realm(text: &str) -> Result<String, Fault> {
     const LONGEST: usize = 128;

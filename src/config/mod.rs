@@ -70,6 +70,8 @@ pub struct Relay {
     pub media_ports: RangeInclusive<u16>,
     /// How these are received.
     pub media_sockets: MediaSockets,
+    /// Network devices at which settled media is sent on without sockets.
+    pub devices: Vec<String>,
     /// Most sessions at a time; further calls are refused with 503.
     pub max_sessions: usize,
     /// A call without any packet for so long is ended.

@@ -67,7 +67,8 @@ fn every_key_is_taken_over() {
         api = "10.0.0.1:8091"
         cpus = [2, 3]
         media_ports = "30000-40000"
-        media_sockets = "per-port"
+        media_sockets = "steered"
+        devices = ["eth0", "eth1"]
         max_sessions = 2000
         media_timeout = 60
         hold_timeout = 600
@@ -91,7 +92,8 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.threads, 2, "threads follow the CPUs");
     assert_eq!(config.relay.cpus, [2, 3]);
     assert_eq!(config.relay.media_ports, 30_000..=40_000);
-    assert_eq!(config.relay.media_sockets, MediaSockets::PerPort);
+    assert_eq!(config.relay.media_sockets, MediaSockets::Steered);
+    assert_eq!(config.relay.devices, ["eth0", "eth1"]);
     let silence = (config.relay.media_timeout, config.relay.hold_timeout);
     assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
     assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);

@@ -112,6 +112,14 @@ impl PortCell {
         self.strangers.load(Ordering::Relaxed)
     }
 
+    /// Counts strangers that were refused elsewhere.
+    pub fn add_strangers(&self, count: u64) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if count > 0 {
+            self.strangers.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
     /// From now on everybody may send to the port.
     pub fn unlock(&self) {
         self.locked.store(0, Ordering::Release);

@@ -51,6 +51,10 @@ pub struct EngineConfig {
     pub ports: RangeInclusive<u16>,
     /// How these ports are received.
     pub sockets: MediaSockets,
+    /// Network devices at which settled flows are sent on without sockets (XDP), of the calling
+    /// thread's network namespace. Needs steered ports, and CAP_PERFMON beside their privileges.
+    /// Empty: none.
+    pub devices: Vec<String>,
     /// Pairs that may be open at once, 1 to [`limits::MAX_PAIRS`]. With a socket for each port, the number of open files that
     /// the process may have can lower it: see [`super::EngineTotals::pairs_capacity`].
     pub max_pairs: usize,
@@ -69,6 +73,7 @@ impl Default for EngineConfig {
             cpus: Vec::new(),
             ports: 20_000..=59_999,
             sockets: MediaSockets::default(),
+            devices: Vec::new(),
             max_pairs: 10_000,
             seed: 0,
             restart_after: FIRST_RESTART_AFTER,
@@ -103,6 +108,9 @@ impl EngineConfig {
                 "ports is {first}-{last}, needed is at least one even port and the odd one above it, from 1024 on"
             ));
         }
+        if !self.devices.is_empty() && self.sockets == MediaSockets::PerPort {
+            return bad("devices are given, and need steered media ports".to_owned());
+        }
         let waits = Duration::from_millis(1)..=Duration::from_secs(60);
         if !waits.contains(&self.restart_after) {
             return bad(format!(
@@ -135,6 +143,13 @@ mod tests {
         assert!(with(|c| c.ports = 65535..=65535).is_err());
         assert!(with(|c| c.restart_after = Duration::ZERO).is_err());
         assert!(with(|c| c.restart_after = Duration::from_secs(61)).is_err());
+        let with_device = |sockets| EngineConfig {
+            devices: vec!["eth0".to_owned()],
+            sockets,
+            ..EngineConfig::default()
+        };
+        assert!(with_device(MediaSockets::PerPort).check().is_err());
+        assert!(with_device(MediaSockets::Auto).check().is_ok());
         assert!(with(|c| c.ports = 2000..=2001).is_ok());
         assert!(with(|c| c.ports = 65534..=65535).is_ok());
     }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
 
 use super::steering::NotSteered;
+use super::xdp::DriverError;
 
 /// The engine cannot start.
 #[derive(Debug, Error)]
@@ -29,6 +30,9 @@ pub enum EngineError {
     /// Media ports were to be steered and cannot be.
     #[error("packet engine: media ports cannot be steered: {0}; or use a socket for each port")]
     NotSteered(#[from] NotSteered),
+    /// Settled flows were to be sent on at devices and cannot be.
+    #[error("packet engine: {0}; or name no devices")]
+    Device(#[from] DriverError),
     /// A thread could not be started.
     #[error("packet engine: thread {thread}: {what}: {cause}")]
     Thread {

@@ -11,6 +11,7 @@ use patchbay_route::pair::{LocalAddrs, OpenPair, PairId, PairSpec, Remote};
 use super::cells::PairCells;
 use super::clock::Clock;
 use super::config::{EngineConfig, MediaSockets};
+use super::device::Device;
 use super::drill::Drill;
 use super::error::{CommandError, EngineError, OpenError};
 use super::host::HostUdp;
@@ -21,7 +22,7 @@ use super::restart::Restarts;
 use super::seat::{Life, Seat};
 use super::steering::Steering;
 use super::supervise::{self, Supervised};
-use super::totals::{EngineTotals, ThreadHealth};
+use super::totals::{DeviceTotals, EngineTotals, ThreadHealth};
 use super::uring::{probe, thread};
 
 /// Handle of a running packet engine. Cheap to clone; the engine stops when the last one goes.
@@ -52,12 +53,14 @@ impl Engine {
         let steering = steer(&config)?;
         let rows = rows(&config, steering.is_some())?;
         let clock = Clock::start();
+        let device = at_device(&config, &steering, clock)?;
         let ports = PortPool::new(&config.ports, config.seed);
+        let flows = device.as_ref().map(|device| device.flows().clone());
         let ports = match &steering {
-            Some(steering) => ports.steered(steering.space()),
+            Some(steering) => ports.steered(steering.space(), flows),
             None => ports,
         };
-        let registry = Registry::new(ports, steering, config.threads, clock.now());
+        let registry = Registry::new(ports, steering, device, config.threads, clock.now());
         let inner = Inner {
             registry: Mutex::new(registry),
             rows,
@@ -70,7 +73,10 @@ impl Engine {
         for thread in 0..config.threads {
             let mailbox = inner.mailbox(thread)?;
             let mut registry = lock(&inner.registry);
-            let plan = inner.plan(&mut registry.steering, thread, mailbox.clone())?;
+            let Registry {
+                steering, device, ..
+            } = &mut *registry;
+            let plan = inner.plan(&mut Means { steering, device }, thread, mailbox.clone())?;
             let handle = thread::spawn(plan)?.wait()?;
             let seat = Seat::new(mailbox, handle, rows, Restarts::new(config.restart_after));
             registry.seats.push(seat);
@@ -171,6 +177,15 @@ impl Engine {
                 thread.strangers = kept.strangers;
             }
         }
+        if let Some(device) = &registry.device {
+            let sent_on = device.flows().sent_on();
+            totals.received += sent_on;
+            totals.accepted += sent_on;
+            totals.device = Some(DeviceTotals {
+                fates: device.flows().fates(),
+                refused: device.flows().refused(),
+            });
+        }
         drop(registry);
         totals.host = HostUdp::read().since(inner.host_at_start);
         totals
@@ -198,6 +213,12 @@ impl Engine {
     #[must_use]
     pub fn is_steered(&self) -> bool {
         self.inner.registry().steering.is_some()
+    }
+
+    /// Whether settled flows are sent on at devices.
+    #[must_use]
+    pub fn has_devices(&self) -> bool {
+        self.inner.registry().device.is_some()
     }
 
     /// Looks after the packet threads: tells which died since the last call, and which pairs
@@ -232,6 +253,15 @@ impl Engine {
     }
 }
 
+/// What packet threads have in common, if the privileges allow it.
+#[derive(Debug)]
+pub struct Means<'a> {
+    /// What steers their ports.
+    pub steering: &'a mut Option<Steering>,
+    /// What sends settled flows on.
+    pub device: &'a Option<Device>,
+}
+
 impl Inner {
     /// The registry, up to date with what the threads report.
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -253,14 +283,15 @@ impl Inner {
     /// What a thread that is to be started shall be.
     pub(super) fn plan(
         &self,
-        steering: &mut Option<Steering>,
+        means: &mut Means<'_>,
         thread: usize,
         mailbox: Arc<Mailbox>,
     ) -> Result<thread::Plan, EngineError> {
-        let steered = match steering {
+        let steered = match means.steering {
             Some(steering) => Some(thread::Steered {
                 space: steering.space(),
                 receivers: steering.receivers(thread)?,
+                device: means.device.as_ref().map(|device| device.flows().clone()),
             }),
             None => None,
         };
@@ -322,6 +353,25 @@ fn steer(config: &EngineConfig) -> Result<Option<Steering>, EngineError> {
         }
         Err(why) => Err(why.into()),
     }
+}
+
+/// Puts the program on the devices that the configuration names.
+fn at_device(
+    config: &EngineConfig,
+    steering: &Option<Steering>,
+    clock: Clock,
+) -> Result<Option<Device>, EngineError> {
+    if config.devices.is_empty() {
+        return Ok(None);
+    }
+    if steering.is_none() {
+        return Err(EngineError::Config {
+            what: "devices are given, and media ports cannot be steered".to_owned(),
+        });
+    }
+    let device = Device::start(config, clock)?;
+    tracing::info!(devices = ?config.devices, mode = ?device.mode(), "settled flows are sent on at devices");
+    Ok(Some(device))
 }
 
 /// How many pairs each thread can have.

@@ -5,12 +5,13 @@
 //! port just given back is the last to be used again: late packets of an ended call do not
 //! reach a new one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use patchbay_route::limits::MAX_LOCAL_IPS;
 
+use super::device::DeviceFlows;
 use super::error::OpenError;
 use super::steering::Space;
 use super::totals::PortsFree;
@@ -42,6 +43,8 @@ pub struct PortPool {
     pools: Vec<(IpAddr, Pool)>,
     /// Where the ports are closed that come back, if they are steered.
     space: Option<Arc<Space>>,
+    /// Where they are forgotten, if there is a device.
+    device: Option<Arc<DeviceFlows>>,
 }
 
 #[derive(Debug)]
@@ -64,13 +67,15 @@ impl PortPool {
             seed,
             pools: Vec::new(),
             space: None,
+            device: None,
         }
     }
 
     /// The same for steered ports.
-    pub fn steered(self, space: Arc<Space>) -> PortPool {
+    pub fn steered(self, space: Arc<Space>, device: Option<Arc<DeviceFlows>>) -> PortPool {
         PortPool {
             space: Some(space),
+            device,
             ..self
         }
     }
@@ -118,8 +123,12 @@ impl PortPool {
         // The packet thread has closed them already, unless it died.
         let Some(space) = &self.space else { return };
         for port in [lease.rtp, lease.rtp + 1] {
-            if let Some(port) = space.port((lease.local_ip, port).into()) {
+            let local = SocketAddr::new(lease.local_ip, port);
+            if let Some(port) = space.port(local) {
                 space.cell(&port).close();
+            }
+            if let Some(device) = &self.device {
+                device.forget(local);
             }
         }
     }

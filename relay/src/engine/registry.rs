@@ -1,12 +1,14 @@
 //! All seats of packet threads, and the ports: which pair is where.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use patchbay_route::counters::PairStats;
+use patchbay_route::counters::{FlowStats, PairStats};
 use patchbay_route::flow::FLOWS;
 use patchbay_route::pair::{PairId, PairSpec};
 
 use super::cells::PairCells;
+use super::device::{Counted, Device};
 use super::error::OpenError;
 use super::load::Load;
 use super::mailbox::{Mailbox, Ports};
@@ -25,6 +27,8 @@ pub struct Registry {
     pub seats: Vec<Seat>,
     /// What steers the media ports, if they are.
     pub steering: Option<Steering>,
+    /// The program on devices, if there is one.
+    pub device: Option<Device>,
     /// The engine has been shut down: nothing is started any more.
     pub stopping: bool,
     load: Load,
@@ -32,10 +36,17 @@ pub struct Registry {
 
 impl Registry {
     /// No seats yet, of that many.
-    pub fn new(ports: PortPool, steering: Option<Steering>, threads: usize, now: u64) -> Registry {
+    pub fn new(
+        ports: PortPool,
+        steering: Option<Steering>,
+        device: Option<Device>,
+        threads: usize,
+        now: u64,
+    ) -> Registry {
         Registry {
             ports,
             steering,
+            device,
             seats: Vec::with_capacity(threads),
             stopping: false,
             load: Load::new(threads, now),
@@ -129,6 +140,11 @@ impl Registry {
                 flow.strangers = port.map_or(0, |port| space.cell(&port).strangers().into());
             }
         }
+        if let (Some(device), Some(entry)) = (&self.device, open) {
+            for (flow, local) in stats.flows.iter_mut().zip(entry.local()) {
+                add(flow, &device.flows().counted(local), now);
+            }
+        }
         Some(stats)
     }
 
@@ -152,6 +168,18 @@ impl Registry {
     pub fn capacity(&self) -> usize {
         let living = self.seats.iter().filter(|seat| seat.is_up());
         living.map(|seat| seat.rows.capacity()).sum()
+    }
+}
+
+/// Adds what was counted at the device.
+fn add(flow: &mut FlowStats, counted: &Counted, now: u64) {
+    flow.received += counted.packets;
+    flow.accepted += counted.packets;
+    flow.bytes += counted.bytes;
+    flow.strangers += counted.strangers;
+    if counted.last > 0 {
+        let age = Duration::from_nanos(now.saturating_sub(counted.last));
+        flow.last_packet_age = Some(flow.last_packet_age.map_or(age, |here| here.min(age)));
     }
 }
 

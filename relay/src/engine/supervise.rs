@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use patchbay_route::pair::PairId;
 
 use super::error::EngineError;
-use super::handle::Inner;
+use super::handle::{Inner, Means};
 use super::mailbox::Mailbox;
 use super::registry::Registry;
 use super::seat::{Life, Seat};
-use super::steering::Steering;
 use super::uring::thread::{self, Starting};
 
 /// What became of the packet threads since the last look.
@@ -96,11 +95,15 @@ pub fn look(inner: &Inner, registry: &mut Registry, now: Instant) -> Supervised 
         return seen;
     }
     let Registry {
-        seats, steering, ..
+        seats,
+        steering,
+        device,
+        ..
     } = registry;
+    let mut means = Means { steering, device };
     for (number, seat) in seats.iter_mut().enumerate() {
         // A seat may take several steps at once: each leads to a later state.
-        while let Some(change) = step(inner, steering, number, seat, now) {
+        while let Some(change) = step(inner, &mut means, number, seat, now) {
             if matches!(change, ThreadChange::Died { .. }) {
                 seen.lost.extend(seat.lost.keys());
             }
@@ -113,7 +116,7 @@ pub fn look(inner: &Inner, registry: &mut Registry, now: Instant) -> Supervised 
 /// One step of a seat's life, if it is due and worth telling.
 fn step(
     inner: &Inner,
-    steering: &mut Option<Steering>,
+    means: &mut Means<'_>,
     thread: usize,
     seat: &mut Seat,
     now: Instant,
@@ -127,7 +130,7 @@ fn step(
         }),
         Life::Waiting(at) if at <= now => {
             seat.restarts.tried(now);
-            match start(inner, steering, thread) {
+            match start(inner, means, thread) {
                 Ok((starting, mailbox)) => {
                     seat.life = Life::Starting(starting, mailbox);
                     None
@@ -177,10 +180,10 @@ fn not_restarted(
 /// reaches it.
 fn start(
     inner: &Inner,
-    steering: &mut Option<Steering>,
+    means: &mut Means<'_>,
     thread: usize,
 ) -> Result<(Starting, Arc<Mailbox>), EngineError> {
     let mailbox = inner.mailbox(thread)?;
-    let starting = thread::spawn(inner.plan(steering, thread, mailbox.clone())?)?;
+    let starting = thread::spawn(inner.plan(means, thread, mailbox.clone())?)?;
     Ok((starting, mailbox))
 }

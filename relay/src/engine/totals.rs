@@ -8,6 +8,7 @@ use patchbay_route::counters::DropCounts;
 
 use super::host::HostUdp;
 use super::times;
+use super::xdp::FateCounts;
 
 /// Sums over all packet threads and pairs since the start.
 #[derive(Clone, Debug)]
@@ -37,6 +38,9 @@ pub struct EngineTotals {
     pub ports_free: usize,
     /// Free port pairs of each local address used so far.
     pub ports: Vec<PortsFree>,
+    /// What became of packets at devices, if there are any. What was sent on there is in `received`
+    /// and `accepted`, but its bytes are in `bytes` only once its flow is no longer settled.
+    pub device: Option<DeviceTotals>,
     /// What the kernel counted in this network namespace since the engine started, other
     /// programs' sockets included. Once a flow is learned its socket is connected, and strangers
     /// no longer reach the engine: the kernel counts them in `no_ports`.
@@ -58,6 +62,7 @@ impl EngineTotals {
             pairs_capacity: 0,
             ports_free: ports.iter().map(|p| p.free).min().unwrap_or(ports_each),
             ports,
+            device: None,
             host: HostUdp::default(),
         }
     }
@@ -77,6 +82,15 @@ impl EngineTotals {
     pub fn forwarded(&self) -> u64 {
         self.received.saturating_sub(self.drops.total())
     }
+}
+
+/// Packets at devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceTotals {
+    /// What became of them.
+    pub fates: FateCounts,
+    /// Flows that could not be told to the program, and stayed with the sockets.
+    pub refused: u64,
 }
 
 /// Port pairs of one local address.

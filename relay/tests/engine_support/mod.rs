@@ -4,6 +4,8 @@
 //! `engine_steered`, with steered ports.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, unsafe_code)]
 
+pub mod elsewhere;
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process::Command;

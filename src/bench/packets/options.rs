@@ -140,7 +140,7 @@ struct BedCli {
     #[arg(long, value_name = "CORE[,CORE…]", value_delimiter = ',')]
     cpus: Vec<usize>,
     /// Engine of ours, one or several to compare: uring has a socket for each port, steered has one
-    /// for all (as root)
+    /// for all, xdp is steered and sends settled flows on at the device (both as root)
     #[arg(long, value_name = "ENGINE", value_delimiter = ',', value_parser = engine, default_value = ENGINES[0])]
     engine: Vec<String>,
     /// Callers and callees speak IPv6

@@ -192,6 +192,15 @@ impl Bed {
         }
     }
 
+    /// The relay's device, if it is one of the bed's own.
+    #[must_use]
+    pub fn relay_device(&self) -> Option<&str> {
+        match &self.place {
+            Place::Veth(veth) => Some(veth.relay_device()),
+            Place::Loopback { .. } => None,
+        }
+    }
+
     /// Kernel threads whose CPU time is the relay's: its device's, and `ksoftirqd` of its cores.
     #[must_use]
     pub fn relay_threads(&self) -> RelayThreads {

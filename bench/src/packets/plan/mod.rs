@@ -33,7 +33,7 @@ pub use traffic::{MAX_BURST, MAX_CHURN, OnBed, Traffic};
 use work::{Round, Work};
 
 /// Engines of ours, the usual one first.
-pub const ENGINES: [&str; 2] = ["uring", "steered"];
+pub const ENGINES: [&str; 3] = ["uring", "steered", "xdp"];
 /// Packets a second of the load `low`.
 pub const LOW_PACKETS_PER_S: u64 = 2000;
 /// The share of the highest rate that the loads `70%` and `equal` have, in percent.

@@ -132,6 +132,9 @@ fn command(bed: &Bed, plan: &SystemPlan, program: &Path) -> std::process::Comman
         .args(["--calls", &plan.calls.to_string()])
         .args(["--cpus", &cpus.join(",")])
         .args(["--ips", &ips.join(",")]);
+    if let Some(device) = bed.relay_device() {
+        command.args(["--device", device]);
+    }
     command
 }
 

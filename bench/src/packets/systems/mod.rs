@@ -69,6 +69,8 @@ pub struct RelayArgs {
     pub calls: usize,
     /// Addresses towards callers and towards callees.
     pub ips: [IpAddr; 2],
+    /// The device that the packets come and go by, if it is a device of the bed's.
+    pub device: Option<String>,
 }
 
 /// Runs a relay in this process and obeys the lines of `input` until they end.

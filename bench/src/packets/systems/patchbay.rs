@@ -34,7 +34,7 @@ pub(super) struct Patchbay {
 impl Patchbay {
     /// Starts its packet threads.
     pub fn start(args: &RelayArgs) -> Result<Self, BenchError> {
-        let sockets = sockets(&args.engine)?;
+        let (sockets, devices) = engine(args)?;
         // The engine goes to the limit by itself; the privileged may go beyond. What comes of it
         // is seen in the engine's capacity.
         let _ = allow_files(args.calls, 4 * (args.calls + churn::ROOM) as u64);
@@ -44,6 +44,7 @@ impl Patchbay {
             // All that are not reserved: nobody else is on these addresses.
             ports: 1024..=65535,
             sockets,
+            devices,
             max_pairs: args.calls + churn::ROOM,
             ..EngineConfig::default()
         };
@@ -73,11 +74,13 @@ impl Relay for Patchbay {
     }
 
     fn engine(&self) -> String {
-        let [per_port, steered] = ENGINES;
-        match self.engine.is_steered() {
-            true => steered.to_owned(),
-            false => per_port.to_owned(),
-        }
+        let [per_port, steered, xdp] = ENGINES;
+        let name = match (self.engine.is_steered(), self.engine.has_devices()) {
+            (_, true) => xdp,
+            (true, false) => steered,
+            (false, false) => per_port,
+        };
+        name.to_owned()
     }
 
     fn open(&self, phones: Phones) -> Result<(PairId, [SocketAddr; 2]), BenchError> {
@@ -123,14 +126,20 @@ impl Relay for Patchbay {
     }
 }
 
-/// How an engine of that name receives.
-fn sockets(engine: &str) -> Result<MediaSockets, BenchError> {
-    let [per_port, steered] = ENGINES;
-    match engine {
-        _ if engine == per_port => Ok(MediaSockets::PerPort),
-        _ if engine == steered => Ok(MediaSockets::Steered),
-        _ => Err(BenchError::Relay(format!(
-            "there is no engine {engine}, only {}",
+/// How the engine that is asked for receives, and at which devices it sends on.
+fn engine(args: &RelayArgs) -> Result<(MediaSockets, Vec<String>), BenchError> {
+    let [per_port, steered, xdp] = ENGINES;
+    match args.engine.as_str() {
+        name if name == per_port => Ok((MediaSockets::PerPort, Vec::new())),
+        name if name == steered => Ok((MediaSockets::Steered, Vec::new())),
+        name if name == xdp => match &args.device {
+            Some(device) => Ok((MediaSockets::Steered, vec![device.clone()])),
+            None => Err(BenchError::Relay(
+                "the engine xdp needs a bed of network namespaces: run it as root".to_owned(),
+            )),
+        },
+        name => Err(BenchError::Relay(format!(
+            "there is no engine {name}, only {}",
             ENGINES.join(", ")
         ))),
     }

@@ -19,6 +19,7 @@ use super::steered::SOCKETS;
 use super::{bound, steered};
 use crate::engine::EngineError;
 use crate::engine::clock::Clock;
+use crate::engine::device::DeviceFlows;
 use crate::engine::inbox::Costs;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::steering::Space;
@@ -47,6 +48,8 @@ pub struct Steered {
     pub space: Arc<Space>,
     /// The sockets that it receives by, one for each IP version.
     pub receivers: Vec<OwnedFd>,
+    /// The flows that are sent on at a device, if there is one.
+    pub device: Option<Arc<DeviceFlows>>,
 }
 
 /// A thread that is being started.
@@ -145,19 +148,18 @@ fn prepare(plan: Plan) -> Result<Job, EngineError> {
     let (rows, mailbox, clock) = (plan.rows, plan.mailbox, plan.clock);
     let slots = u32::try_from(rows * FLOWS).unwrap_or(u32::MAX);
     let refused = |(step, cause)| explain(step, cause);
-    let Some(Steered { space, receivers }) = plan.steered else {
+    let Some(steered) = plan.steered else {
         let ring = Ring::new(slots, slots, Sizes::BOUND).map_err(refused)?;
         let worker = bound::worker::Worker::new(ring, rows, mailbox, clock);
         return Ok(Box::new(move || worker.run()));
     };
     let mut ring = Ring::new(SOCKETS, slots, Sizes::STEERED).map_err(refused)?;
-    let count = receivers.len();
-    for (place, socket) in (0..).zip(receivers) {
-        let registered = ring.register(place, &[socket]);
+    for (place, socket) in (0..).zip(&steered.receivers) {
+        let registered = ring.register(place, std::array::from_ref(socket));
         registered.map_err(|e| explain("socket table", e))?;
     }
     let common = Common::new(rows, mailbox, clock, Costs::Memory);
-    let worker = steered::worker::Worker::new(ring, rows, common, space, plan.thread, count);
+    let worker = steered::worker::Worker::new(ring, rows, common, &steered, plan.thread);
     Ok(Box::new(move || worker.run()))
 }
 

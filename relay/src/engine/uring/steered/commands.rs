@@ -72,13 +72,14 @@ impl Worker {
 
     fn set_remote(&mut self, id: PairId, side: Side, remote: &Remote) {
         let (index, now) = (id.row(), self.common.now);
-        let Some(row) = self.table.get_mut(index).filter(|row| row.id == id) else {
+        let Some(row) = self.table.get(index).filter(|row| row.id == id) else {
             return;
         };
-        let heard = Component::ALL.map(|component| {
-            let cells = row.cells.flow(Flow::new(side, component));
-            cells.last.get()
-        });
+        let heard =
+            Component::ALL.map(|component| self.last_heard(row, Flow::new(side, component)));
+        let Some(row) = self.table.get_mut(index) else {
+            return;
+        };
         let restarted = row.pair.set_remote(side, remote, now, heard);
         for component in Component::ALL {
             let flow = Flow::new(side, component);
@@ -98,6 +99,7 @@ impl Worker {
     }
 
     fn remove_row(&mut self, index: u32) {
+        self.leave_device(index);
         let Some(row) = self.table.remove(index) else {
             return;
         };

@@ -100,6 +100,7 @@ impl Worker {
                 *place = lane;
             }
         }
+        self.refresh_device(index);
     }
 
     fn destination(&self, index: u32, out: Flow) -> Option<SocketAddr> {

@@ -11,6 +11,7 @@ mod doors;
 mod head;
 mod lanes;
 mod row;
+mod settle;
 pub mod worker;
 
 pub use doors::{SOCKETS, receiver, sender};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use patchbay_route::flow::FLOWS;
 use patchbay_route::pair::PairId;
 
+use super::settle::ToldRow;
 use crate::engine::cells::PairCells;
 use crate::engine::steering::SteeredPort;
 use crate::forward::PairState;
@@ -20,6 +21,8 @@ pub struct Row {
     pub cells: Arc<PairCells>,
     /// Its ports, by flow index.
     pub ports: [SteeredPort; FLOWS],
+    /// What the device has been told of it, if there is one.
+    pub told: Option<Box<ToldRow>>,
 }
 
 impl Row {
@@ -30,6 +33,7 @@ impl Row {
             pair: PairState::default(),
             cells,
             ports,
+            told: None,
         }
     }
 }

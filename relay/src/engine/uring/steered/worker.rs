@@ -11,11 +11,13 @@ use patchbay_route::verdict::{DropReason, Verdict};
 use super::doors::Doors;
 use super::lanes::{Lane, Ready};
 use super::row::Row;
+use crate::engine::device::DeviceFlows;
 use crate::engine::steering::Space;
 use crate::engine::uring::buffers::Buffer;
 use crate::engine::uring::common::{Common, Failure, send_error};
 use crate::engine::uring::ring::{Event, Receive, Ring};
 use crate::engine::uring::slots::{slot, unslot};
+use crate::engine::uring::thread::Steered;
 use crate::forward::{Datagram, forward};
 use crate::table::Table;
 
@@ -26,6 +28,8 @@ pub struct Worker {
     pub(super) common: Common,
     pub(super) space: Arc<Space>,
     pub(super) doors: Doors,
+    /// The flows that are sent on at a device, if there is one.
+    pub(super) device: Option<Arc<DeviceFlows>>,
     /// Its number.
     pub(super) thread: u32,
     /// By slot, as far as rows have been used.
@@ -41,19 +45,19 @@ impl Worker {
         ring: Ring,
         rows: usize,
         common: Common,
-        space: Arc<Space>,
+        steered: &Steered,
         thread: usize,
-        receivers: usize,
     ) -> Worker {
         Worker {
             ring,
             table: Table::with_capacity(rows),
             common,
-            space,
+            space: steered.space.clone(),
             doors: Doors::default(),
+            device: steered.device.clone(),
             thread: u32::try_from(thread).unwrap_or(u32::MAX),
             lanes: Vec::with_capacity(rows * FLOWS),
-            hears: vec![false; receivers],
+            hears: vec![false; steered.receivers.len()],
         }
     }
 

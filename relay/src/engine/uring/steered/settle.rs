@@ -1,0 +1,149 @@
+//! What a packet thread tells the device: which flows are settled, and which need its hands.
+
+use std::net::SocketAddr;
+
+use patchbay_route::flow::{FLOWS, Flow};
+use patchbay_route::pair::Profile;
+use patchbay_route::settled::SettledFlow;
+
+use super::row::Row;
+use super::worker::Worker;
+use crate::engine::device::Counted;
+use crate::forward::Destination;
+
+/// What the device has been told of a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What comes is the sockets' to judge; this source is expected.
+    Up(Option<SocketAddr>),
+    /// It is sent on.
+    Settled(SettledFlow),
+}
+
+/// What the device has been told of a row, by flow index.
+pub type ToldRow = [Told; FLOWS];
+
+impl Worker {
+    /// Tells the device what has changed of a row.
+    pub(super) fn refresh_device(&mut self, index: u32) {
+        let Some(device) = self.device.clone() else {
+            return;
+        };
+        for flow in Flow::ALL {
+            let Some(row) = self.table.get_mut(index) else {
+                return;
+            };
+            let (wanted, was, local) = (row.wanted(flow), row.told(flow), row.local(flow));
+            if was == wanted {
+                continue;
+            }
+            let expected = row.pair.learned(flow).or_else(|| row.signalled(flow));
+            // A settled flow is taken back before it is settled otherwise, so that what was
+            // counted for it is not lost.
+            let counted = match (was, wanted) {
+                (Told::Nothing | Told::Up(_), Told::Settled(_)) => Counted::default(),
+                _ => device.hand_up(local, expected),
+            };
+            let told = match wanted {
+                Told::Settled(settled) if !device.settle(&settled) => Told::Up(expected),
+                told => told,
+            };
+            row.tell(flow, told);
+            self.take_in(index, flow, &counted);
+        }
+    }
+
+    /// Has the device forget the ports of a row that is about to go.
+    pub(super) fn leave_device(&mut self, index: u32) {
+        let Some(device) = self.device.clone() else {
+            return;
+        };
+        for flow in Flow::ALL {
+            let Some(row) = self.table.get_mut(index) else {
+                return;
+            };
+            let counted = device.forget(row.local(flow));
+            row.tell(flow, Told::Nothing);
+            self.take_in(index, flow, &counted);
+        }
+    }
+
+    /// When a packet of a flow was last accepted, here or at the device, in nanoseconds of the
+    /// engine's clock; 0: never.
+    pub(super) fn last_heard(&self, row: &Row, flow: Flow) -> u64 {
+        let here = row.cells.flow(flow).last.get();
+        match (&self.device, row.told(flow)) {
+            (Some(device), Told::Settled(_)) => here.max(device.counted(row.local(flow)).last),
+            _ => here,
+        }
+    }
+
+    /// Counts what the device has counted.
+    fn take_in(&mut self, index: u32, flow: Flow, counted: &Counted) {
+        let Some(row) = self.table.get(index) else {
+            return;
+        };
+        let (cells, flow_cells) = (&self.common.mailbox.cells, row.cells.flow(flow));
+        flow_cells.received.add(counted.packets);
+        flow_cells.accepted.add(counted.packets);
+        flow_cells.bytes.add(counted.bytes);
+        flow_cells.last.set(flow_cells.last.get().max(counted.last));
+        cells.received.add(counted.packets);
+        cells.accepted.add(counted.packets);
+        cells.bytes.add(counted.bytes);
+        if let Some(port) = row.ports.get(flow.index()) {
+            self.space.cell(port).add_strangers(counted.strangers);
+        }
+    }
+}
+
+impl Row {
+    /// What the device is to know of a flow.
+    fn wanted(&self, flow: Flow) -> Told {
+        match self.settled(flow) {
+            Some(settled) => Told::Settled(settled),
+            None => Told::Up(self.pair.learned(flow).or_else(|| self.signalled(flow))),
+        }
+    }
+
+    /// A flow that needs nothing but new addresses.
+    fn settled(&self, flow: Flow) -> Option<SettledFlow> {
+        let settled = self.pair.settled(flow)?;
+        let Destination::At(to) = self.pair.destination(settled.out) else {
+            return None;
+        };
+        Some(SettledFlow {
+            local: self.local(flow),
+            source: self.pair.learned(flow)?,
+            from: self.local(settled.out),
+            to,
+            plain: self.pair.profile(flow.side) == Profile::Plain,
+            dscp: None,
+            clock_hz: 0,
+        })
+    }
+
+    fn signalled(&self, flow: Flow) -> Option<SocketAddr> {
+        match self.pair.destination(flow) {
+            Destination::At(address) => Some(address),
+            Destination::Unknown | Destination::Held => None,
+        }
+    }
+
+    fn local(&self, flow: Flow) -> SocketAddr {
+        self.ports[flow.index()].local
+    }
+
+    fn told(&self, flow: Flow) -> Told {
+        self.told
+            .as_ref()
+            .map_or(Told::Nothing, |told| told[flow.index()])
+    }
+
+    fn tell(&mut self, flow: Flow, what: Told) {
+        self.told.get_or_insert_default()[flow.index()] = what;
+    }
+}
