@@ -1,7 +1,7 @@
 //! `/metrics`: the host's numbers in OpenMetrics text.
 
 use crate::edge::Gauges;
-use crate::engine::{EngineTotals, ThreadHealth, allocations};
+use crate::engine::{DeviceTotals, EngineTotals, ThreadHealth, allocations};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,6 +18,9 @@ pub fn text(gauges: &Gauges, totals: &EngineTotals, health: &[ThreadHealth]) -> 
     engine(relay, totals);
     let engine = registry.sub_registry_with_prefix("patchbay_engine");
     threads(engine, totals, health);
+    if let Some(device) = &totals.device {
+        at_device(engine, device);
+    }
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = encode(&mut out, &registry);
@@ -225,4 +228,26 @@ fn engine(registry: &mut Registry, totals: &EngineTotals) {
             times.value_at_quantile(quantile),
         );
     }
+}
+
+/// What became of packets at the network devices that settled flows are sent on at.
+fn at_device(registry: &mut Registry, device: &DeviceTotals) {
+    labelled(
+        registry,
+        (
+            "device_packets",
+            "Packets for media ports at network devices, by what became of them: sent on, dropped, or up to the sockets",
+            "fate",
+        ),
+        device
+            .fates
+            .iter()
+            .map(|(fate, count)| (fate.name().to_owned(), count)),
+    );
+    counter(
+        registry,
+        "device_refused",
+        "Settled flows that did not fit the device's table, and stayed with the sockets",
+        device.refused,
+    );
 }
