@@ -30,9 +30,9 @@ pub const MESSAGE_BUFFERS_PER_THREAD: u16 = 256;
 /// not listened to until the window ends, so that a flood at one port costs its own call alone.
 pub const MAX_PACKETS_PER_WINDOW: u32 = 512;
 
-/// The same where ports are steered: some 120,000 a second. What is beyond it is not delayed but
+/// The same where ports are steered: some 240,000 a second. What is beyond it is not delayed but
 /// dropped, so that it is more.
-pub const MAX_STEERED_PACKETS_PER_WINDOW: u32 = 1024;
+pub const MAX_STEERED_PACKETS_PER_WINDOW: u32 = 2048;
 
 /// The same for datagrams that are dropped, as strangers' are, and for all of a steered port whose
 /// source is not learned: some 7,500 a second.
