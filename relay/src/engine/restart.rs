@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Restarts of one packet thread within [`RESTART_PERIOD`]; after the last one it stays dead.
-/// Each leaves the dead thread's packet buffers allocated, because the kernel may still write to
-/// them, so that the limit also bounds what a defect can cost in memory.
+/// Restarts of one packet thread within [`RESTART_PERIOD`]; after the last one it stays dead: what
+/// comes back each time is not cured by starting again.
 pub const MAX_RESTARTS: usize = 5;
 
 /// The period of [`MAX_RESTARTS`].

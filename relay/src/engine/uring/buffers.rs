@@ -114,7 +114,7 @@ impl Buffers {
     /// # Errors
     /// What the kernel says; no memory is kept then.
     pub fn new(submitter: &Submitter<'_>, sizes: Sizes) -> io::Result<Buffers> {
-        let messages = Pool::new(Kind::Message, sizes.messages, submitter)?;
+        let mut messages = Pool::new(Kind::Message, sizes.messages, submitter)?;
         let payloads = sizes
             .payloads
             .map(|count| Pool::new(Kind::Payload, count, submitter));
@@ -200,11 +200,11 @@ impl Buffers {
         }
     }
 
-    /// Unregisters the pools and frees them. Nothing may be under way that uses them: no receive
-    /// is armed, no send is queued.
-    pub fn release(self, submitter: &Submitter<'_>) {
+    /// Unregisters the pools and frees them; they are empty from then on. Nothing may be under way
+    /// that uses them: no receive is armed, and none is any more.
+    pub fn release(&mut self, submitter: &Submitter<'_>) {
         self.messages.release(submitter);
-        if let Some(payloads) = self.payloads {
+        if let Some(payloads) = &mut self.payloads {
             payloads.release(submitter);
         }
     }
@@ -219,8 +219,8 @@ impl Buffers {
 
 /// One pool, and the ring by which the kernel takes from it.
 ///
-/// The memory is freed by [`Pool::release`] only. If a thread fails it stays, because the kernel
-/// may go on using it for a moment after the ring has been closed.
+/// The memory is freed by [`Pool::release`] only, once the kernel has given the pool back: it may go
+/// on using it for a moment after a ring has been closed.
 #[derive(Debug)]
 struct Pool {
     kind: Kind,
@@ -297,10 +297,11 @@ impl Pool {
         }
     }
 
-    fn release(self, submitter: &Submitter<'_>) {
-        if submitter.unregister_buf_ring(self.kind.group()).is_ok() {
-            free(self.entries.cast(), entries_layout(self.count));
-            free(self.memory, memory_layout(self.count));
+    fn release(&mut self, submitter: &Submitter<'_>) {
+        if self.count > 0 && submitter.unregister_buf_ring(self.kind.group()).is_ok() {
+            let count = std::mem::take(&mut self.count);
+            free(self.entries.cast(), entries_layout(count));
+            free(self.memory, memory_layout(count));
         }
     }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use patchbay_route::verdict::{Decision, DropReason, Verdict};
 
-use super::ring::{Event, Ring};
+use super::ring::Ring;
 use crate::engine::allocations;
+use crate::engine::cells::FlowCells;
 use crate::engine::clock::{Clock, wall_ns};
 use crate::engine::inbox::{Costs, Inbox};
 use crate::engine::mailbox::Mailbox;
@@ -78,6 +79,32 @@ impl Common {
         self.mailbox.cells.batches.add(1);
     }
 
+    /// Counts a datagram of a flow that was read.
+    #[inline]
+    pub fn count_read(&self, flow: &FlowCells) {
+        flow.received.add(1);
+        self.mailbox.cells.received.add(1);
+    }
+
+    /// Counts what became of one with a payload of that many bytes.
+    #[inline]
+    pub fn count_end(&self, flow: &FlowCells, len: usize, end: Result<(), DropReason>) {
+        let cells = &self.mailbox.cells;
+        match end {
+            Ok(()) => {
+                flow.accepted.add(1);
+                flow.bytes.add(len as u64);
+                flow.last.set(self.now);
+                cells.accepted.add(1);
+                cells.bytes.add(len as u64);
+            }
+            Err(reason) => {
+                flow.drops.of(reason).add(1);
+                cells.drops.of(reason).add(1);
+            }
+        }
+    }
+
     /// A datagram says when the kernel got it: it may be the sample of this batch.
     pub fn note_stamp(&mut self, stamp: Option<u64>) {
         if stamp.is_some() && self.sample.is_none() && self.now >= self.next_sample {
@@ -103,20 +130,6 @@ impl Common {
     fn watch_bell(&mut self, ring: &mut Ring) -> Result<(), Failure> {
         self.bell_armed = true;
         Ok(ring.watch(self.mailbox.bell())?)
-    }
-
-    /// Ends a ring in order, none of whose receives is under way, so that its memory can be freed.
-    pub fn dismantle(mut self, mut ring: Ring) -> Result<(), Failure> {
-        ring.unwatch()?;
-        while self.bell_armed {
-            ring.wait(None)?;
-            while let Some(event) = ring.next() {
-                if let Event::Woken { armed } = event {
-                    self.bell_armed = armed;
-                }
-            }
-        }
-        Ok(ring.dismantle()?)
     }
 }
 

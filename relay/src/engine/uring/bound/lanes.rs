@@ -72,25 +72,16 @@ impl Worker {
             return Ok(Some(buffer));
         };
         let payload = self.ring.payload(&buffer);
-        let len = payload.len() as u64;
+        let len = payload.len();
         let onward = match &lane.onward {
             Some(onward) if onward.settled.covers(payload) => onward,
             _ => return Ok(Some(buffer)),
         };
-        let cells = &self.common.mailbox.cells;
         let counters = onward.cells.flow(unslot(at).1);
-        counters.received.add(1);
-        cells.received.add(1);
-        if self.ring.send(onward.out, at, buffer, To::Peer).is_err() {
-            counters.drops.of(DropReason::QueueFull).add(1);
-            cells.drops.of(DropReason::QueueFull).add(1);
-        } else {
-            counters.accepted.add(1);
-            counters.bytes.add(len);
-            counters.last.set(self.common.now);
-            cells.accepted.add(1);
-            cells.bytes.add(len);
-        }
+        self.common.count_read(counters);
+        let sent = self.ring.send(onward.out, at, buffer, To::Peer);
+        let end = sent.map_err(|_| DropReason::QueueFull);
+        self.common.count_end(counters, len, end);
         if lane.is_flooded(self.common.now, false) {
             self.stop_ear(at)?;
         }

@@ -67,7 +67,7 @@ impl Worker {
             self.hear_again()?;
             self.common.end_batch(&mut self.ring)?;
         }
-        self.common.dismantle(self.ring)
+        Ok(())
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Failure> {
@@ -120,8 +120,7 @@ impl Worker {
             self.ring.give_back(buffer);
             return Ok(());
         };
-        row.cells.flow(flow).received.add(1);
-        self.common.mailbox.cells.received.add(1);
+        self.common.count_read(row.cells.flow(flow));
         row.socket(flow).drain_found |= receive == Receive::Drain;
         let (datagram, stamp) = read(&self.ring, row, flow, receive, &buffer);
         self.common.note_stamp(stamp);
@@ -169,35 +168,26 @@ impl Worker {
     /// Sends a datagram on, or drops it; says whether it was dropped.
     fn carry_out(&mut self, at: u32, verdict: Verdict, buffer: Buffer, len: usize) -> bool {
         let (index, flow) = unslot(at);
-        let Some(row) = self.table.get_mut(index) else {
+        let Some(row) = self.table.get(index) else {
             self.ring.give_back(buffer);
             return true;
         };
-        let (cells, counters) = (&self.common.mailbox.cells, row.cells.flow(flow));
-        let out = match verdict {
-            Verdict::Forward(out) => out,
+        let end = match verdict {
             Verdict::Drop(reason) => {
                 self.ring.give_back(buffer);
-                counters.drops.of(reason).add(1);
-                cells.drops.of(reason).add(1);
-                return true;
+                Err(reason)
+            }
+            Verdict::Forward(out) => {
+                let to = match row.sockets[out.index()].connected {
+                    true => To::Peer,
+                    false => To::Address,
+                };
+                let sent = self.ring.send(slot(index, out), at, buffer, to);
+                sent.map_err(|_| DropReason::QueueFull)
             }
         };
-        let to = match row.sockets[out.index()].connected {
-            true => To::Peer,
-            false => To::Address,
-        };
-        if self.ring.send(slot(index, out), at, buffer, to).is_err() {
-            counters.drops.of(DropReason::QueueFull).add(1);
-            cells.drops.of(DropReason::QueueFull).add(1);
-            return true;
-        }
-        counters.accepted.add(1);
-        counters.bytes.add(len as u64);
-        counters.last.set(self.common.now);
-        cells.accepted.add(1);
-        cells.bytes.add(len as u64);
-        false
+        self.common.count_end(row.cells.flow(flow), len, end);
+        end.is_err()
     }
 
     fn count_drop(&mut self, from: u32, reason: DropReason) {

@@ -62,23 +62,13 @@ impl Worker {
         let Some(Some(lane)) = self.lanes.get(at as usize) else {
             return self.ring.give_back(buffer);
         };
-        let cells = &self.common.mailbox.cells;
         let counters = lane.cells.flow(unslot(at).1);
-        counters.received.add(1);
-        cells.received.add(1);
+        self.common.count_read(counters);
         let sent = self
             .ring
             .send_framed(lane.door, lane.to, at, buffer, &ready.head);
-        if sent.is_err() {
-            counters.drops.of(DropReason::QueueFull).add(1);
-            cells.drops.of(DropReason::QueueFull).add(1);
-        } else {
-            counters.accepted.add(1);
-            counters.bytes.add(ready.len as u64);
-            counters.last.set(self.common.now);
-            cells.accepted.add(1);
-            cells.bytes.add(ready.len as u64);
-        }
+        let end = sent.map_err(|_| DropReason::QueueFull);
+        self.common.count_end(counters, ready.len, end);
         self.common.note_stamp(ready.stamp);
     }
 

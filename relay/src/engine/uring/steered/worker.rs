@@ -79,7 +79,7 @@ impl Worker {
                 self.listen()?;
             }
         }
-        self.common.dismantle(self.ring)
+        Ok(())
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Failure> {
@@ -190,8 +190,7 @@ impl Worker {
             self.refuse(buffer, DropReason::Closing);
             return Ok(());
         };
-        row.cells.flow(flow).received.add(1);
-        self.common.mailbox.cells.received.add(1);
+        self.common.count_read(row.cells.flow(flow));
         self.common.note_stamp(message.control.stamp);
         let datagram = Datagram {
             source: message.source,
@@ -239,17 +238,8 @@ impl Worker {
             }
         };
         let (index, flow) = unslot(at);
-        match (sent, self.table.get(index)) {
-            (Ok(()), Some(row)) => {
-                let (cells, counters) = (&self.common.mailbox.cells, row.cells.flow(flow));
-                counters.accepted.add(1);
-                counters.bytes.add(len as u64);
-                counters.last.set(self.common.now);
-                cells.accepted.add(1);
-                cells.bytes.add(len as u64);
-            }
-            (Ok(()), None) => {}
-            (Err(reason), _) => self.count_drop(at, reason),
+        if let Some(row) = self.table.get(index) {
+            self.common.count_end(row.cells.flow(flow), len, sent);
         }
     }
 
