@@ -166,6 +166,7 @@ impl Running {
             lines.push(format!("SIP        {transport} {address}"));
         }
         if let Some(relay) = &self.relay {
+            lines.push(format!("media      {}", relay.engine.media_path()));
             lines.push(format!("relay API  http://{} (private)", relay.api));
         }
         if let Some(control) = &self.control {

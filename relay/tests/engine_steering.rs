@@ -3,8 +3,8 @@
 
 use crate::engine_support::*;
 use patchbay_relay::engine::{
-    Component, Engine, EngineConfig, EngineError, MAX_STEERED_IPS, MediaSockets, OpenError,
-    PairSpec, Side,
+    Component, Engine, EngineConfig, EngineError, MAX_STEERED_IPS, MediaPath, MediaSockets,
+    OpenError, PairSpec, Side,
 };
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use std::io::ErrorKind;
@@ -30,7 +30,7 @@ fn calls_cost_no_sockets_and_every_one_of_them_carries_media() {
         return;
     }
     let engine = start(config(MediaSockets::Steered));
-    assert!(engine.is_steered());
+    assert_eq!(engine.media_path(), &MediaPath::Steered);
     let before = sockets();
     let pairs: Vec<_> = (0..200)
         .map(|_| engine.open(PairSpec::new(V4, V6)).unwrap())
@@ -119,17 +119,12 @@ fn two_relays_with_the_same_ports_do_not_steer_both() {
     let error = Engine::start(config(MediaSockets::Steered)).unwrap_err();
     assert!(error.to_string().contains("another relay"), "{error}");
     assert!(matches!(error, EngineError::NotSteered(_)));
-    assert!(
-        !Engine::start(config(MediaSockets::Auto))
-            .unwrap()
-            .is_steered()
-    );
+    let second = Engine::start(config(MediaSockets::Auto)).unwrap();
+    assert!(second.media_path().to_string().contains("another relay"));
+    drop(second);
     drop(first);
-    assert!(
-        Engine::start(config(MediaSockets::Auto))
-            .unwrap()
-            .is_steered()
-    );
+    let third = Engine::start(config(MediaSockets::Auto)).unwrap();
+    assert_eq!(third.media_path(), &MediaPath::Steered);
 }
 
 #[test]
@@ -160,7 +155,8 @@ fn without_privilege_each_port_has_a_socket_or_the_reason_is_told() {
     let error = Engine::start(config(MediaSockets::Steered)).unwrap_err();
     assert!(error.to_string().contains("CAP_NET_RAW"), "{error}");
     let engine = Engine::start(config(MediaSockets::Auto)).unwrap();
-    assert!(!engine.is_steered());
+    let told = engine.media_path().to_string();
+    assert!(told.contains("a socket for each port, because") && told.contains("CAP_NET_RAW"));
     let before = sockets();
     let (client, agent, pair) = call(&engine);
     let [at_client, at_agent] = pair.local;

@@ -16,6 +16,7 @@ use super::drill::Drill;
 use super::error::{CommandError, EngineError, OpenError};
 use super::host::HostUdp;
 use super::mailbox::{Command, Mailbox, Ports};
+use super::path::MediaPath;
 use super::ports::{Lease, PortPool};
 use super::registry::Registry;
 use super::restart::Restarts;
@@ -39,6 +40,7 @@ pub struct Inner {
     max_pairs: usize,
     clock: Clock,
     host_at_start: HostUdp,
+    path: MediaPath,
     registry: Mutex<Registry>,
 }
 
@@ -50,10 +52,11 @@ impl Engine {
     pub fn start(config: EngineConfig) -> Result<Engine, EngineError> {
         config.check()?;
         probe::check()?;
-        let steering = steer(&config)?;
+        let (steering, mut path) = steer(&config)?;
         let rows = rows(&config, steering.is_some())?;
         let clock = Clock::start();
-        let device = at_device(&config, &steering, clock)?;
+        let device = at_device(&config, &mut path, clock)?;
+        tracing::info!(%path, "media");
         let ports = PortPool::new(&config.ports, config.seed);
         let flows = device.as_ref().map(|device| device.flows().clone());
         let ports = match &steering {
@@ -68,6 +71,7 @@ impl Engine {
             cpus: config.cpus,
             clock,
             host_at_start: HostUdp::read(),
+            path,
         };
         // Dropping `inner` stops the threads started so far.
         for thread in 0..config.threads {
@@ -209,16 +213,10 @@ impl Engine {
         registry.seats.iter().enumerate().map(one).collect()
     }
 
-    /// Whether media ports are steered to one socket of each thread.
+    /// Which way media take, and why not a better one.
     #[must_use]
-    pub fn is_steered(&self) -> bool {
-        self.inner.registry().steering.is_some()
-    }
-
-    /// Whether settled flows are sent on at devices.
-    #[must_use]
-    pub fn has_devices(&self) -> bool {
-        self.inner.registry().device.is_some()
+    pub fn media_path(&self) -> &MediaPath {
+        &self.inner.path
     }
 
     /// Looks after the packet threads: tells which died since the last call, and which pairs
@@ -335,22 +333,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Loads what steers media ports, if that is wanted and possible.
-fn steer(config: &EngineConfig) -> Result<Option<Steering>, EngineError> {
+/// Loads what steers media ports, if that is wanted and possible, and says which way media take.
+fn steer(config: &EngineConfig) -> Result<(Option<Steering>, MediaPath), EngineError> {
     if config.sockets == MediaSockets::PerPort {
-        return Ok(None);
+        return Ok((None, MediaPath::PerPort { why: None }));
     }
     match Steering::start(&config.ports) {
-        Ok(steering) => {
-            tracing::info!(
-                "media ports are steered: one socket of each packet thread for all of them"
-            );
-            Ok(Some(steering))
-        }
-        Err(why) if config.sockets == MediaSockets::Auto => {
-            tracing::info!(%why, "media ports have a socket each, since they cannot be steered");
-            Ok(None)
-        }
+        Ok(steering) => Ok((Some(steering), MediaPath::Steered)),
+        Err(why) if config.sockets == MediaSockets::Auto => Ok((None, MediaPath::per_port(&why))),
         Err(why) => Err(why.into()),
     }
 }
@@ -358,19 +348,21 @@ fn steer(config: &EngineConfig) -> Result<Option<Steering>, EngineError> {
 /// Puts the program on the devices that the configuration names.
 fn at_device(
     config: &EngineConfig,
-    steering: &Option<Steering>,
+    path: &mut MediaPath,
     clock: Clock,
 ) -> Result<Option<Device>, EngineError> {
     if config.devices.is_empty() {
         return Ok(None);
     }
-    if steering.is_none() {
-        return Err(EngineError::Config {
-            what: "devices are given, and media ports cannot be steered".to_owned(),
-        });
+    if let MediaPath::PerPort { .. } = path {
+        let what = format!("devices are given, and need steered ports; there is {path}");
+        return Err(EngineError::Config { what });
     }
     let device = Device::start(config, clock)?;
-    tracing::info!(devices = ?config.devices, mode = ?device.mode(), "settled flows are sent on at devices");
+    *path = MediaPath::AtDevices {
+        devices: config.devices.clone(),
+        mode: device.mode(),
+    };
     Ok(Some(device))
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use patchbay_relay::engine::allocations::is_counted;
 use patchbay_relay::engine::{
-    CommandError, Engine, EngineConfig, MediaSockets, OpenError, PairId, PairSpec, Remote, Side,
+    CommandError, Engine, EngineConfig, MediaPath, MediaSockets, OpenError, PairId, PairSpec,
+    Remote, Side,
 };
 
 use super::serve::{Relay, allow_files};
@@ -75,10 +76,10 @@ impl Relay for Patchbay {
 
     fn engine(&self) -> String {
         let [per_port, steered, xdp] = ENGINES;
-        let name = match (self.engine.is_steered(), self.engine.has_devices()) {
-            (_, true) => xdp,
-            (true, false) => steered,
-            (false, false) => per_port,
+        let name = match self.engine.media_path() {
+            MediaPath::PerPort { .. } => per_port,
+            MediaPath::Steered => steered,
+            MediaPath::AtDevices { .. } => xdp,
         };
         name.to_owned()
     }
