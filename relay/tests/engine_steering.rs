@@ -4,7 +4,7 @@
 use crate::engine_support::*;
 use patchbay_relay::engine::{
     Component, Engine, EngineConfig, EngineError, MAX_STEERED_IPS, MediaPath, MediaSockets,
-    OpenError, PairSpec, Side,
+    OpenError, OpenPair, PairSpec, Side,
 };
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use std::io::ErrorKind;
@@ -16,6 +16,16 @@ fn config(sockets: MediaSockets) -> EngineConfig {
         sockets,
         ..EngineConfig::default()
     }
+}
+
+/// An engine with a call whose client has been heard.
+fn talking() -> (Engine, Phone, Phone, OpenPair) {
+    let engine = start(config(MediaSockets::Steered));
+    let (client, agent, pair) = call(&engine);
+    let [at_client, at_agent] = pair.local;
+    let hello = packet(1, 172);
+    assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &hello);
+    (engine, client, agent, pair)
 }
 
 /// UDP sockets of this network namespace.
@@ -60,11 +70,9 @@ fn a_closed_port_is_nobodys_and_strangers_at_a_learned_one_are_refused_and_count
     if !alone() {
         return;
     }
-    let engine = start(config(MediaSockets::Steered));
-    let (client, agent, pair) = call(&engine);
+    let (engine, _client, agent, pair) = talking();
     let [at_client, at_agent] = pair.local;
     let hello = packet(1, 172);
-    assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &hello);
     let refused_with = |to| {
         let stranger = socket(ELSEWHERE);
         stranger.connect(to).unwrap();
@@ -87,11 +95,9 @@ fn sockets_of_others_keep_what_is_theirs() {
     if !alone() {
         return;
     }
-    let engine = start(config(MediaSockets::Steered));
-    let (client, agent, pair) = call(&engine);
+    let (engine, client, agent, pair) = talking();
     let [at_client, at_agent] = pair.local;
     let hello = packet(1, 172);
-    assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &hello);
     // Somebody is given the very port by the kernel, for which it is free, and asks a server.
     let other = UdpSocket::bind(at_client.rtp).unwrap();
     other.set_read_timeout(Some(PATIENCE)).unwrap();
