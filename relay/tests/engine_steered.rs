@@ -14,6 +14,7 @@ mod engine_exhaustion;
 mod engine_flood;
 mod engine_forks;
 mod engine_hairpin;
+mod engine_handover;
 mod engine_hold;
 mod engine_move;
 mod engine_multiplexed;

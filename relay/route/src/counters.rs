@@ -3,10 +3,13 @@
 //! The cells of a flow are read one after another while its thread goes on, so two numbers of
 //! one snapshot may differ by the packets of that instant.
 
+use core::fmt;
 use core::ops::{AddAssign, Sub};
 use core::time::Duration;
 
-use serde::{Serialize, Serializer};
+use alloc::string::String;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::flow::{Component, FLOWS, Flow, Side};
 use crate::verdict::{DROP_REASONS, DropReason};
@@ -66,8 +69,38 @@ impl Serialize for DropCounts {
     }
 }
 
+impl<'de> Deserialize<'de> for DropCounts {
+    /// From the map that [`DropCounts::serialize`] writes. Reasons that are not known here, since
+    /// another version has written them, are left out.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DropCounts, D::Error> {
+        struct Counts;
+
+        impl<'de> Visitor<'de> for Counts {
+            type Value = DropCounts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from reason to count")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DropCounts, A::Error> {
+                let mut counts = DropCounts::default();
+                while let Some((name, count)) = map.next_entry::<String, u64>()? {
+                    let reasons = DropReason::ALL.into_iter().zip(&mut counts.0);
+                    for (_, slot) in reasons.filter(|(reason, _)| reason.name() == name) {
+                        *slot = count;
+                    }
+                }
+                Ok(counts)
+            }
+        }
+
+        deserializer.deserialize_map(Counts)
+    }
+}
+
 /// What arrived on one socket of a pair, and what became of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FlowStats {
     /// Datagrams that the engine read from the socket, strangers' too.
     pub received: u64,
@@ -98,7 +131,7 @@ impl FlowStats {
 }
 
 /// The four flows of a pair.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairStats {
     /// By [`Flow::index`].
     pub flows: [FlowStats; FLOWS],

@@ -10,6 +10,7 @@ extern crate alloc;
 pub mod counters;
 pub mod fate;
 pub mod flow;
+pub mod handover;
 pub mod limits;
 pub mod pair;
 pub mod session;

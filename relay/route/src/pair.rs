@@ -81,7 +81,7 @@ impl PairSpec {
 }
 
 /// Where one side of an open pair is received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalAddrs {
     /// Even port.
     pub rtp: SocketAddr,
@@ -99,7 +99,8 @@ pub struct OpenPair {
 }
 
 /// Whether a side's SDP asks for encryption: what may arrive beside RTP depends on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Profile {
     /// RTP/AVP or RTP/AVPF: RTP, RTCP and keep-alives. STUN and DTLS have no business there.
     #[default]
@@ -112,7 +113,7 @@ pub enum Profile {
 ///
 /// `rtp == rtcp` says that the side multiplexes (RFC 5761). An unspecified address
 /// (`c=IN IP4 0.0.0.0`) or port 0 says that nothing may be sent to that component for now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remote {
     /// From the SDP's `c=` and `m=`.
     pub rtp: SocketAddr,

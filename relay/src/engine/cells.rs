@@ -10,6 +10,7 @@ use patchbay_route::counters::{DropCounts, FlowStats, PairStats};
 use patchbay_route::flow::{FLOWS, Flow};
 use patchbay_route::verdict::DropReason;
 
+use super::clock::nanos;
 use super::totals::ThreadTotals;
 
 /// A counter with a single writer.
@@ -143,6 +144,21 @@ pub struct FlowCells {
 const _: () = assert!(size_of::<FlowCells>() == 128);
 
 impl FlowCells {
+    fn go_on(&self, from: &FlowStats, now: u64) {
+        self.received.set(from.received);
+        self.accepted.set(from.accepted);
+        self.bytes.set(from.bytes);
+        let last = from
+            .last_packet_age
+            .map(|age| now.saturating_sub(nanos(age)).max(1));
+        self.last.set(last.unwrap_or(0));
+        for (reason, count) in from.drops.iter() {
+            self.drops
+                .of(reason)
+                .add(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+    }
+
     fn read(&self, now: u64) -> FlowStats {
         let last = self.last.get();
         FlowStats {
@@ -164,6 +180,15 @@ pub struct PairCells {
 }
 
 impl PairCells {
+    /// Counters that go on from where another process left off. `now` is the engine's clock.
+    pub fn going_on(from: &PairStats, now: u64) -> PairCells {
+        let cells = PairCells::default();
+        for (flow, stats) in Flow::ALL.into_iter().zip(&from.flows) {
+            cells.flow(flow).go_on(stats, now);
+        }
+        cells
+    }
+
     /// The counters of one of its flows.
     #[inline]
     pub fn flow(&self, flow: Flow) -> &FlowCells {
@@ -259,6 +284,21 @@ mod tests {
         cell.add(1);
         cell.add(1);
         assert_eq!(cell.count(), u64::from(u32::MAX));
+    }
+
+    #[test]
+    fn counters_go_on_where_they_were() {
+        let cells = PairCells::default();
+        let flow = cells.flow(Flow::from_index(1));
+        flow.received.add(7);
+        flow.bytes.add(900);
+        flow.drops.of(DropReason::Oversized).add(2);
+        flow.last.set(40);
+        let then = cells.read(50);
+        let on = PairCells::going_on(&then, 1_000);
+        assert_eq!(on.read(1_000), then);
+        on.flow(Flow::from_index(1)).received.add(1);
+        assert_eq!(on.read(1_000).flows[1].received, 8);
     }
 
     #[test]

@@ -1,10 +1,14 @@
-//! The engine's clock: nanoseconds since its start, the same for all its threads.
+//! The engine's clock: nanoseconds, the same for all its threads.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A monotonic clock that starts near zero.
+/// What the clock shows at the engine's start: a pair that was handed over has been silent since
+/// before, and that is no longer than the longest `hold_timeout`.
+const LEAD: Duration = Duration::from_secs(24 * 3600);
+
+/// A monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -24,17 +28,26 @@ impl Clock {
         }
     }
 
-    /// Nanoseconds since the start; at least 1, so that 0 can mean "never".
+    /// Nanoseconds; never 0, which can mean "never".
     pub fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos())
-            .unwrap_or(u64::MAX)
-            .max(1)
+        nanos(self.start.elapsed() + LEAD)
     }
 
     /// A time of the kernel's monotonic clock; at least 1.
     pub fn of_monotonic(&self, ns: u64) -> u64 {
-        ns.saturating_sub(self.start_monotonic).max(1)
+        let shown = ns.saturating_add(nanos(LEAD));
+        shown.saturating_sub(self.start_monotonic).max(1)
     }
+
+    /// How long the engine has been running.
+    pub fn running(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// A length of time in nanoseconds, at most [`u64::MAX`].
+pub fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Nanoseconds of the system's wall clock, by which the kernel stamps datagrams.

@@ -85,6 +85,23 @@ pub enum OpenError {
         /// What the kernel said.
         cause: io::Error,
     },
+    /// A given port is in use.
+    #[error("media port {local} is in use {}", if *ours { "by another call" } else { "by another program" })]
+    PortInUse {
+        /// The even port of the pair.
+        local: SocketAddr,
+        /// By this engine.
+        ours: bool,
+    },
+    /// A given port is odd, or not among the media ports.
+    #[error("{local} is no media port of this relay")]
+    PortForeign {
+        /// The port.
+        local: SocketAddr,
+    },
+    /// What a pair that was handed over says of a side cannot be.
+    #[error(transparent)]
+    Remote(#[from] CommandError),
     /// No packet thread is alive, or the engine has been shut down.
     #[error("the packet engine is not running")]
     NotRunning,

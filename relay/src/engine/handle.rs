@@ -29,7 +29,7 @@ use super::uring::{probe, thread};
 /// Handle of a running packet engine. Cheap to clone; the engine stops when the last one goes.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 /// What the clones of a handle share.
@@ -38,7 +38,7 @@ pub struct Inner {
     cpus: Vec<usize>,
     rows: usize,
     max_pairs: usize,
-    clock: Clock,
+    pub(super) clock: Clock,
     host_at_start: HostUdp,
     path: MediaPath,
     registry: Mutex<Registry>,
@@ -97,36 +97,11 @@ impl Engine {
     /// # Errors
     /// [`OpenError`]; nothing is left behind.
     pub fn open(&self, spec: PairSpec) -> Result<OpenPair, OpenError> {
-        let inner = &*self.inner;
-        let mut registry = inner.registry();
-        if !registry.seats.iter().any(Seat::is_up) {
-            return Err(OpenError::NotRunning);
-        }
-        let capacity = inner.capacity(&registry);
-        registry.sample(inner.clock.now());
-        let has_room = registry.pairs() < capacity;
-        let place = registry.place().filter(|_| has_room);
-        let thread = place.ok_or(OpenError::TableFull { capacity })?;
-        let (leases, ports) = registry.lease_both(&spec)?;
-        let cells = Arc::new(PairCells::default());
-        let id = registry
-            .enter(thread, leases, cells.clone())
-            .ok_or(OpenError::TableFull { capacity })?;
-        let (_, mailbox) = registry.get(id).ok_or(OpenError::NotRunning)?;
-        // What comes before the thread knows of it waits for the thread.
-        if let (Some(steering), Ports::Steered(ports)) = (&registry.steering, &ports) {
-            steering.space().open(id, ports);
-        }
-        if let Err(command) = mailbox.send(Command::Open { id, ports, cells }) {
-            // Sockets are closed before their ports return.
-            drop(command);
-            registry.undo(id);
-            return Err(OpenError::Busy);
-        }
-        Ok(OpenPair {
-            id,
-            local: leases.map(local_addrs),
-        })
+        let mut registry = self.inner.registry();
+        self.inner
+            .open(&mut registry, PairCells::default(), |registry, _| {
+                registry.lease_both(&spec)
+            })
     }
 
     /// Tells where a side wants its packets: its SDP came, for the first time or anew. A side
@@ -135,7 +110,7 @@ impl Engine {
     /// # Errors
     /// [`CommandError`]; nothing has changed then.
     pub fn set_remote(&self, pair: PairId, side: Side, remote: Remote) -> Result<(), CommandError> {
-        let registry = self.inner.registry();
+        let mut registry = self.inner.registry();
         let (entry, mailbox) = registry.get(pair).ok_or(CommandError::UnknownPair)?;
         for address in [remote.rtp, remote.rtcp] {
             check_remote(address, entry.local_ip(side))?;
@@ -143,7 +118,9 @@ impl Engine {
         let id = pair;
         mailbox
             .send(Command::SetRemote { id, side, remote })
-            .map_err(|_| CommandError::Busy)
+            .map_err(|_| CommandError::Busy)?;
+        registry.remember(id, side, remote);
+        Ok(())
     }
 
     /// Closes a pair: nothing is forwarded from now on, or very soon; its ports are free again
@@ -261,8 +238,49 @@ pub struct Means<'a> {
 }
 
 impl Inner {
+    /// Opens a pair on the packet thread that carries least, on the ports that `lease` takes for
+    /// it there.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is left behind.
+    pub(super) fn open(
+        &self,
+        registry: &mut Registry,
+        cells: PairCells,
+        lease: impl FnOnce(&mut Registry, usize) -> Result<([Lease; 2], Ports), OpenError>,
+    ) -> Result<OpenPair, OpenError> {
+        if !registry.seats.iter().any(Seat::is_up) {
+            return Err(OpenError::NotRunning);
+        }
+        let capacity = self.capacity(registry);
+        registry.sample(self.clock.now());
+        let has_room = registry.pairs() < capacity;
+        let place = registry.place().filter(|_| has_room);
+        let thread = place.ok_or(OpenError::TableFull { capacity })?;
+        let (leases, ports) = lease(registry, thread)?;
+        let cells = Arc::new(cells);
+        let id = registry
+            .enter(thread, leases, cells.clone())
+            .ok_or(OpenError::TableFull { capacity })?;
+        let (_, mailbox) = registry.get(id).ok_or(OpenError::NotRunning)?;
+        // What comes before the thread knows of it waits for the thread.
+        if let (Some(steering), Ports::Steered(ports)) = (&registry.steering, &ports) {
+            steering.space().open(id, ports);
+        }
+        if let Err(command) = mailbox.send(Command::Open { id, ports, cells }) {
+            // Sockets are closed before their ports return.
+            drop(command);
+            registry.undo(id);
+            return Err(OpenError::Busy);
+        }
+        Ok(OpenPair {
+            id,
+            local: leases.map(local_addrs),
+        })
+    }
+
     /// The registry, up to date with what the threads report.
-    fn registry(&self) -> MutexGuard<'_, Registry> {
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
         let mut registry = lock(&self.registry);
         registry.sweep();
         registry
@@ -382,14 +400,16 @@ fn rows(config: &EngineConfig, steered: bool) -> Result<usize, EngineError> {
     Ok(rows)
 }
 
-fn local_addrs(lease: Lease) -> LocalAddrs {
+/// Both ports of a lease.
+pub(super) fn local_addrs(lease: Lease) -> LocalAddrs {
     LocalAddrs {
         rtp: SocketAddr::new(lease.local_ip, lease.rtp),
         rtcp: SocketAddr::new(lease.local_ip, lease.rtp + 1),
     }
 }
 
-fn check_remote(remote: SocketAddr, local_ip: IpAddr) -> Result<(), CommandError> {
+/// Whether packets may be sent there from that local address.
+pub(super) fn check_remote(remote: SocketAddr, local_ip: IpAddr) -> Result<(), CommandError> {
     if remote.is_ipv4() != local_ip.is_ipv4() {
         return Err(CommandError::AddressFamily { remote, local_ip });
     }

@@ -114,6 +114,39 @@ impl PortPool {
         Err(OpenError::PortsExhausted { local_ip })
     }
 
+    /// Takes one given pair, if it is free and `bind` can bind it.
+    ///
+    /// # Errors
+    /// [`OpenError::PortInUse`] if it is in use, by this engine or by somebody else;
+    /// [`OpenError::PortForeign`] if it is none of this pool's. Nothing is taken then.
+    pub fn lease_at<T>(
+        &mut self,
+        local: SocketAddr,
+        bind: impl FnOnce(u16) -> Result<T, BindError>,
+    ) -> Result<(Lease, T), OpenError> {
+        let (local_ip, rtp) = (local.ip(), local.port());
+        let (first, count) = (self.first, self.count);
+        let index = usize::from(
+            rtp.checked_sub(first)
+                .ok_or(OpenError::PortForeign { local })?,
+        );
+        if index % 2 != 0 || index / 2 >= count {
+            return Err(OpenError::PortForeign { local });
+        }
+        let pool = self.pool(local_ip)?;
+        if pool.is_used(index / 2) {
+            return Err(OpenError::PortInUse { local, ours: true });
+        }
+        match bind(rtp) {
+            Ok(bound) => {
+                pool.set_used(index / 2, true);
+                Ok((Lease { local_ip, rtp }, bound))
+            }
+            Err(BindError::InUse) => Err(OpenError::PortInUse { local, ours: false }),
+            Err(BindError::Fatal(cause)) => Err(OpenError::Socket { local_ip, cause }),
+        }
+    }
+
     /// Gives a pair back.
     pub fn release(&mut self, lease: Lease) {
         let index = usize::from(lease.rtp.saturating_sub(self.first)) / 2;
@@ -257,6 +290,29 @@ mod tests {
             Err(OpenError::PortsExhausted { .. })
         ));
         assert_eq!(take(&mut pool).unwrap().rtp, 4002);
+    }
+
+    #[test]
+    fn a_given_pair_is_taken_if_it_is_free() {
+        let mut pool = PortPool::new(&(4000..=4005), 1);
+        let at = |port| SocketAddr::new(IP, port);
+        assert_eq!(pool.lease_at(at(4002), Ok).unwrap().0.rtp, 4002);
+        assert!(matches!(
+            pool.lease_at(at(4002), Ok),
+            Err(OpenError::PortInUse { ours: true, .. })
+        ));
+        for port in [3998, 4001, 4006] {
+            let refused = pool.lease_at(at(port), Ok);
+            assert!(matches!(refused, Err(OpenError::PortForeign { .. })));
+        }
+        let busy = |_| Err::<(), _>(BindError::InUse);
+        assert!(matches!(
+            pool.lease_at(at(4004), busy),
+            Err(OpenError::PortInUse { ours: false, .. })
+        ));
+        assert_eq!(pool.free()[0].free, 2);
+        let rest: Vec<u16> = (0..2).map(|_| take(&mut pool).unwrap().rtp).collect();
+        assert!(!rest.contains(&4002));
     }
 
     #[test]

@@ -1,22 +1,27 @@
 //! All seats of packet threads, and the ports: which pair is where.
 
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use patchbay_route::counters::{FlowStats, PairStats};
-use patchbay_route::flow::FLOWS;
-use patchbay_route::pair::{PairId, PairSpec};
+use patchbay_route::flow::{FLOWS, Side};
+use patchbay_route::pair::{PairId, PairSpec, Remote};
 
 use super::cells::PairCells;
 use super::device::{Counted, Device};
 use super::error::OpenError;
 use super::load::Load;
 use super::mailbox::{Mailbox, Ports};
-use super::ports::{Lease, PortPool};
+use super::ports::{BindError, Lease, PortPool};
 use super::rows::Entry;
 use super::seat::Seat;
 use super::sockets::bind_side;
 use super::steering::{SteeredPort, Steering};
+
+/// What binds the two ports of one side.
+pub type Bind = fn(IpAddr, u16) -> Result<[OwnedFd; 2], BindError>;
 
 /// The engine's state, apart from the packet threads' own.
 #[derive(Debug)]
@@ -81,8 +86,23 @@ impl Registry {
     /// [`OpenError`]; nothing is taken then.
     pub fn lease_both(&mut self, spec: &PairSpec) -> Result<([Lease; 2], Ports), OpenError> {
         let [client, agent] = spec.sides.map(|side| side.local_ip);
-        let (first, [a, b]) = self.ports.lease(client, |rtp| bind_side(client, rtp))?;
-        let second = self.ports.lease(agent, |rtp| bind_side(agent, rtp));
+        self.lease_with(|ports, side, bind| match side {
+            Side::Client => ports.lease(client, |rtp| bind(client, rtp)),
+            Side::Agent => ports.lease(agent, |rtp| bind(agent, rtp)),
+        })
+    }
+
+    /// Takes ports for both sides of a pair, or none: `lease` takes those of one side from the
+    /// pool, with what binds them.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is taken then.
+    pub fn lease_with(
+        &mut self,
+        lease: impl Fn(&mut PortPool, Side, Bind) -> Result<(Lease, [OwnedFd; 2]), OpenError>,
+    ) -> Result<([Lease; 2], Ports), OpenError> {
+        let (first, [a, b]) = lease(&mut self.ports, Side::Client, bind_side)?;
+        let second = lease(&mut self.ports, Side::Agent, bind_side);
         let taken = second.and_then(|(second, [c, d])| {
             let leases = [first, second];
             match &mut self.steering {
@@ -133,12 +153,8 @@ impl Registry {
         let open = seat.rows.get(id);
         let cells = open.map(|entry| &entry.cells);
         let mut stats = cells.or_else(|| seat.lost.get(&id))?.read(now);
-        if let (Some(steering), Some(entry)) = (&self.steering, open) {
-            let space = steering.space();
-            for (flow, address) in stats.flows.iter_mut().zip(entry.local()) {
-                let port = space.port(address);
-                flow.strangers = port.map_or(0, |port| space.cell(&port).strangers().into());
-            }
+        if let Some(entry) = open {
+            self.add_strangers(&mut stats, entry);
         }
         if let (Some(device), Some(entry)) = (&self.device, open) {
             for (flow, local) in stats.flows.iter_mut().zip(entry.local()) {
@@ -146,6 +162,33 @@ impl Registry {
             }
         }
         Some(stats)
+    }
+
+    /// The counters of an open pair, without what devices still count.
+    pub fn counted_here(&self, id: PairId, now: u64) -> Option<PairStats> {
+        let seat = self.seats.get(usize::from(id.thread()))?;
+        let entry = seat.rows.get(id)?;
+        let mut stats = entry.cells.read(now);
+        self.add_strangers(&mut stats, entry);
+        Some(stats)
+    }
+
+    fn add_strangers(&self, stats: &mut PairStats, entry: &Entry) {
+        let Some(steering) = &self.steering else {
+            return;
+        };
+        let space = steering.space();
+        for (flow, address) in stats.flows.iter_mut().zip(entry.local()) {
+            let port = space.port(address);
+            flow.strangers = port.map_or(0, |port| space.cell(&port).strangers().into());
+        }
+    }
+
+    /// Remembers what the SDP of a pair's side said.
+    pub fn remember(&mut self, id: PairId, side: Side, remote: Remote) {
+        if let Some(seat) = self.seats.get_mut(usize::from(id.thread())) {
+            seat.rows.remember(id, side, remote);
+        }
     }
 
     /// Asks the thread to close a pair. One that is not open is left alone.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use patchbay_route::flow::{Component, FLOWS, Flow, Side};
-use patchbay_route::pair::PairId;
+use patchbay_route::pair::{PairId, Remote};
 
 use super::cells::PairCells;
 use super::ports::{Lease, PortPool};
@@ -30,6 +30,8 @@ pub struct Entry {
     /// Its counters.
     pub cells: Arc<PairCells>,
     leases: [Lease; 2],
+    /// What the SDP of each side said last, by [`Side::index`].
+    remotes: [Option<Remote>; 2],
     closing: bool,
 }
 
@@ -39,8 +41,19 @@ impl Entry {
         Entry {
             cells,
             leases,
+            remotes: [None; 2],
             closing: false,
         }
+    }
+
+    /// What its sides' SDP said last, by [`Side::index`].
+    pub fn remotes(&self) -> [Option<Remote>; 2] {
+        self.remotes
+    }
+
+    /// Its ports, by [`Side::index`].
+    pub fn leases(&self) -> [Lease; 2] {
+        self.leases
     }
 
     /// Its ports, by flow index.
@@ -103,6 +116,16 @@ impl Rows {
         let row = self.rows.get(id.row() as usize)?;
         let entry = row.entry.as_ref()?;
         (row.generation == id.generation() && !entry.closing).then_some(entry)
+    }
+
+    /// Remembers what a side's SDP said.
+    pub fn remember(&mut self, id: PairId, side: Side, remote: Remote) {
+        let row = self.rows.get_mut(id.row() as usize);
+        if let Some(row) = row.filter(|row| row.generation == id.generation())
+            && let Some(entry) = &mut row.entry
+        {
+            entry.remotes[side.index()] = Some(remote);
+        }
     }
 
     /// Marks a pair as being closed; false if it is not open, or marked already.
