@@ -25,7 +25,7 @@ pub struct TargetCli {
     /// Calls to have room for
     #[arg(long, default_value_t = 500)]
     calls: usize,
-    /// Addresses towards callers and towards callees
+    /// Addresses towards callers, then as many towards callees
     #[arg(long, value_delimiter = ',', required = true)]
     ips: Vec<IpAddr>,
     /// Device that the packets come and go by, for the engine xdp
@@ -38,6 +38,7 @@ pub struct TargetCli {
 enum Which {
     Patchbay,
     Bare,
+    Wire,
 }
 
 /// Obeys lines of JSON on standard input until it ends, and answers on standard output.
@@ -45,19 +46,21 @@ enum Which {
 /// # Errors
 /// If the relay does not start, or a line makes no sense.
 pub async fn run(cli: TargetCli) -> Result<ExitCode> {
-    let [callers, callees] = cli.ips[..] else {
-        anyhow::bail!("--ips takes two addresses");
-    };
+    let (callers, callees) = cli.ips.split_at(cli.ips.len() / 2);
+    if callers.is_empty() || callers.len() != callees.len() {
+        anyhow::bail!("--ips takes as many addresses for callees as for callers");
+    }
     let args = RelayArgs {
         system: match cli.system {
             Which::Patchbay => SystemKind::Patchbay,
             Which::Bare => SystemKind::Bare,
+            Which::Wire => SystemKind::Wire,
         },
         engine: cli.engine,
         threads: cli.threads,
         cpus: cli.cpus,
         calls: cli.calls,
-        ips: [callers, callees],
+        ips: [callers.to_vec(), callees.to_vec()],
         device: cli.device,
     };
     let work = move || {

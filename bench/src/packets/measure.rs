@@ -11,7 +11,8 @@ use super::bed::{Bed, SPARE_CALLS};
 use super::usage::Memory;
 use super::vocabulary::{Counted, Generator, Kind, Load, Phones, SoFar, System, Way};
 use super::{BenchError, Latency, MAX_CALLS, Progress};
-use run::{places, slow};
+use crate::report::grouped;
+use run::{places, sampled, slow};
 use spent::{Reading, Spent};
 
 pub use run::{CpuParts, Run};
@@ -56,6 +57,15 @@ impl<'a> Session<'a> {
                 "calls is {calls}, allowed are 1 to {most}"
             )));
         }
+        if calls.calls > bed.most_calls() {
+            let limit = format!(
+                "{} has ports for {}",
+                bed.describe(),
+                grouped(bed.most_calls() as u64)
+            );
+            let calls = calls.calls;
+            return Err(BenchError::NoRoom { calls, limit });
+        }
         let before = Memory::read(system.pid());
         let phones: Vec<Phones> = (0..calls.calls).map(|call| bed.phones(call)).collect();
         let mut opened = |calls| {
@@ -65,7 +75,7 @@ impl<'a> Session<'a> {
             });
         };
         let locals = system.open(&phones, &mut opened)?;
-        let ways = ways(&phones, &locals, calls);
+        let ways = ways(&phones, &locals, calls, system.readdresses());
         generator.arrange(&ways)?;
         bed.settle()?;
         let open = generator.warm_up()?;
@@ -147,6 +157,7 @@ impl<'a> Session<'a> {
         let gone = counted.sent.saturating_sub(counted.delivered);
         let mut remarks = self.bed.remarks();
         remarks.extend(slow(counted));
+        remarks.extend(sampled(counted));
         remarks.extend(spent.remarks);
         Run {
             system: self.system.name(),
@@ -178,8 +189,14 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The ways of all calls: RTP both ways of each, then RTCP likewise.
-fn ways(phones: &[Phones], locals: &[[SocketAddr; 2]], calls: Calls) -> Vec<Way> {
+/// The ways of all calls: RTP both ways of each, then RTCP likewise. What nobody gives new addresses
+/// has the last ones from the beginning.
+fn ways(
+    phones: &[Phones],
+    locals: &[[SocketAddr; 2]],
+    calls: Calls,
+    readdresses: bool,
+) -> Vec<Way> {
     let mut ways = Vec::new();
     for rtcp in 0..=u16::from(calls.rtcp) {
         for (call, (phones, locals)) in phones.iter().zip(locals).enumerate() {
@@ -190,12 +207,15 @@ fn ways(phones: &[Phones], locals: &[[SocketAddr; 2]], calls: Calls) -> Vec<Way>
                 _ if calls.video && call % 2 == 1 => Kind::Video,
                 _ => Kind::Audio,
             };
-            let way = |from, to, out, at| Way {
-                from,
-                to,
-                out,
-                at,
-                kind,
+            let way = |from, to, out, at| {
+                let (from, to) = if readdresses { (from, to) } else { (out, at) };
+                Way {
+                    from,
+                    to,
+                    out,
+                    at,
+                    kind,
+                }
             };
             ways.push(way(caller, to_caller, to_callee, callee));
             ways.push(way(callee, to_callee, to_caller, caller));

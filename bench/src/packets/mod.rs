@@ -26,7 +26,7 @@ use crate::report::grouped;
 pub use vocabulary::{Losses, Wrong};
 
 /// Most calls of one run.
-pub const MAX_CALLS: usize = 20_000;
+pub const MAX_CALLS: usize = 100_000;
 /// Smallest payload: it has to hold run, flow, place and time.
 pub const MIN_PAYLOAD_BYTES: usize = sockets::packet::STAMP_BYTES;
 /// Largest payload: with its RTP header it fits Ethernet.

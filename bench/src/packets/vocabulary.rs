@@ -64,8 +64,9 @@ pub struct Load {
 /// A network card that moderates its interrupts presents together what comes in this time. Where
 /// an interrupt is expensive, as in virtual machines, packets one by one cost mostly interrupts.
 pub const MODERATION: Duration = Duration::from_micros(100);
-/// Most packets that it presents together.
-const MOST_AT_ONCE: u64 = 32;
+/// Most packets that it presents together: half of what a veth device's ring holds, so that the next
+/// ones find room while the relay's core wakes up.
+const MOST_AT_ONCE: u64 = 128;
 
 impl Load {
     /// Packets that leave back to back, at least 1.
@@ -95,8 +96,10 @@ pub struct Counted {
     pub open_ways: usize,
     /// What came out wrong.
     pub wrong: Wrong,
-    /// From sending to arrival, in nanoseconds, of the delivered ones.
+    /// From sending to arrival, in nanoseconds, of the delivered ones, or of some of them.
     pub latency: Histogram<u64>,
+    /// Delivered packets for each one that is in `latency`: 1, or more at high rates.
+    pub latency_every: u64,
     /// Packets lost at places that the generator can see (such as the device that it sends by).
     pub lost: BTreeMap<String, u64>,
 }
@@ -209,6 +212,11 @@ pub trait System: Send {
     /// Heap allocations of its packet threads so far, if they are counted.
     fn allocations(&mut self) -> Option<u64>;
 
+    /// Whether it gives packets new addresses. What does not gets them as they are to come out.
+    fn readdresses(&self) -> bool {
+        true
+    }
+
     /// Its own measure of forwarding time in nanoseconds, if it has one.
     fn forwarding(&mut self) -> Option<Histogram<u64>>;
 }
@@ -223,6 +231,8 @@ pub enum SystemKind {
     Rtpengine,
     /// A minimal loop of receive and send on connected sockets: what sockets cost at least.
     Bare,
+    /// A program at the device that sends every frame back: what the bed carries without a relay.
+    Wire,
 }
 
 /// How a relay is to be started.
@@ -258,6 +268,6 @@ mod tests {
         assert_eq!(at_once(80_000, 5), 5);
         assert_eq!(at_once(2000, 0), 1);
         assert_eq!(at_once(80_000, 0), 8);
-        assert_eq!(at_once(u64::MAX, 0), 32);
+        assert_eq!(at_once(u64::MAX, 0), 128);
     }
 }

@@ -30,6 +30,9 @@ Examples:
   patchbay bench packets --against rtpengine,bare --calls 500,2000 --json r.json --svg r.svg
       Side by side with rtpengine and with a bare loop of receive and send: each one's highest
       rate, then five interleaved repetitions of each load, medians and ratios.
+  patchbay bench packets --engine xdp --against wire --calls 500,100000
+      The engine at the device beside a program that only sends frames back: what of rate, cost and
+      latency is the bed's own.
 
 Run it as root: packets then go through network namespaces and a veth pair that it makes and
 removes, and the kernel's share of the work is counted. Otherwise it uses loopback and says so.
@@ -42,7 +45,7 @@ neither.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct PacketsCli {
-    /// Two-way calls, one number or several [default: 500; with --sweep 100,500,…,20000]
+    /// Two-way calls, one number or several, up to 100,000 [default: 500; with --sweep 100,500,…,20000]
     #[arg(long, value_name = "N[,N…]", value_delimiter = ',')]
     calls: Vec<usize>,
     /// Packets a second, all calls together [default: what the calls send by themselves]
@@ -109,7 +112,7 @@ struct TrafficCli {
     /// Milliseconds of sound in a packet
     #[arg(long, value_name = "MS", default_value_t = 20)]
     ptime: u64,
-    /// Packets that leave back to back; 0 as many as a network card presents at once: those of 100 µs, at most 32
+    /// Packets that leave back to back; 0 as many as a network card presents at once: those of 100 µs, at most 128
     #[arg(long, value_name = "N", default_value_t = 0)]
     burst: u32,
     /// What is in the calls; with video every other one carries packets of 1,100 bytes
@@ -161,6 +164,8 @@ enum Peer {
     Rtpengine,
     /// A minimal loop of receive and send: what sockets cost at least
     Bare,
+    /// A program at the device that sends every frame back: what the bed carries with no relay
+    Wire,
 }
 
 /// What is in a call.
@@ -251,6 +256,7 @@ impl PacketsCli {
         let peers = self.against.iter().map(|peer| match peer {
             Peer::Rtpengine => Contender::new(SystemKind::Rtpengine, ""),
             Peer::Bare => Contender::new(SystemKind::Bare, ""),
+            Peer::Wire => Contender::new(SystemKind::Wire, ""),
         });
         once(ours.chain(peers).collect())
     }

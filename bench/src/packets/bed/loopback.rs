@@ -3,10 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+use super::SPARE_CALLS;
 use crate::packets::vocabulary::Phones;
 
 /// First port of the phones; each call has two.
 pub(super) const FIRST_PORT: u16 = 10_000;
+/// Calls whose phones have ports.
+pub(super) const MOST_CALLS: usize = (u16::MAX - FIRST_PORT) as usize / 2 - SPARE_CALLS;
 
 /// Addresses on loopback that no other bed uses.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +40,8 @@ impl Loopback {
     }
 
     pub fn phones(&self, call: usize) -> Phones {
-        let port = u16::try_from(2 * call).unwrap_or(u16::MAX - FIRST_PORT - 1) + self.first_port;
+        let above = u16::try_from(2 * call).unwrap_or(u16::MAX);
+        let port = self.first_port.saturating_add(above);
         self.phones.map(|ip| SocketAddr::new(ip, port))
     }
 }

@@ -2,6 +2,7 @@
 //! the loopback device.
 
 mod cores;
+mod hosts;
 mod loopback;
 mod namespace;
 mod noise;
@@ -128,7 +129,7 @@ impl Bed {
         remarks
     }
 
-    /// The relay's addresses towards callers and towards callees.
+    /// The relay's first addresses, towards callers and towards callees.
     #[must_use]
     pub fn relay_ips(&self) -> [IpAddr; 2] {
         match &self.place {
@@ -137,7 +138,26 @@ impl Bed {
         }
     }
 
-    /// The phones of the call with that number, 0 to [`super::MAX_CALLS`] + [`SPARE_CALLS`] - 1.
+    /// The relay's addresses towards callers and towards callees, as many as so many calls need
+    /// for their ports. Loopback has one of each.
+    #[must_use]
+    pub fn relay_addresses(&self, calls: usize) -> [Vec<IpAddr>; 2] {
+        match &self.place {
+            Place::Veth(veth) => veth.relay_addresses(calls),
+            Place::Loopback { place, .. } => place.relay_ips().map(|ip| vec![ip]),
+        }
+    }
+
+    /// Calls that have addresses here, [`SPARE_CALLS`] not counted.
+    #[must_use]
+    pub fn most_calls(&self) -> usize {
+        match &self.place {
+            Place::Veth(_) => super::MAX_CALLS,
+            Place::Loopback { .. } => loopback::MOST_CALLS,
+        }
+    }
+
+    /// The phones of the call with that number, 0 to [`Bed::most_calls`] + [`SPARE_CALLS`] - 1.
     /// Ports are even, those above are for RTCP.
     #[must_use]
     pub fn phones(&self, call: usize) -> Phones {

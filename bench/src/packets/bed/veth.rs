@@ -1,7 +1,7 @@
 //! Two network namespaces, one for the relay and one for the phones, with a veth pair between.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -10,30 +10,17 @@ use rustix::process::Pid;
 use super::cores::set_of;
 use super::namespace::{Namespace, PREFIX, remove_leftovers, run};
 use super::sysctl::{Raised, allow_files};
-use super::{Addresses, Cores};
+use super::{Addresses, Cores, hosts};
 use crate::packets::BenchError;
 use crate::packets::vocabulary::Phones;
 
-/// First port of the phones; each call has two.
-const FIRST_PORT: u16 = 10_000;
 /// Hardware addresses of the relay's and of the phones' device.
 pub(in crate::packets) const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
-/// Addresses of the relay towards callers and callees, then those of callers and callees.
-const V4: [Ipv4Addr; 4] = [
-    Ipv4Addr::new(10, 99, 0, 1),
-    Ipv4Addr::new(10, 99, 0, 2),
-    Ipv4Addr::new(10, 99, 1, 1),
-    Ipv4Addr::new(10, 99, 1, 2),
-];
-const V6: [Ipv6Addr; 4] = [
-    Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, 1),
-    Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, 2),
-    Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 1, 1),
-    Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 1, 2),
-];
 /// The phones' device looks for packets this often while there are any, in nanoseconds: without
 /// that every send of the relay would wake the generator's core, and the relay would pay for it.
-const LOOK_NS: &str = "20000";
+/// The second is for so many packets that each look finds a good part of a ring of them, on a core that
+/// the generator needs.
+const LOOK_NS: [&str; 2] = ["20000", "50000"];
 /// Looks that find nothing before it waits to be woken again.
 const EMPTY_LOOKS: &str = "200";
 /// Realtime priority of the devices' threads: as urgent as interrupts are.
@@ -98,24 +85,20 @@ impl Veth {
     }
 
     fn addresses(&self) -> Result<(), BenchError> {
-        let ends = [&self.relay, &self.phones];
-        for (end, namespace) in ends.into_iter().enumerate() {
+        for (end, namespace) in [&self.relay, &self.phones].into_iter().enumerate() {
             let device = self.devices[end].as_str();
-            let other_mac = MACS[1 - end].map(|byte| format!("{byte:02x}")).join(":");
-            let v4 = V4.map(|ip| (ip.to_string(), format!("{ip}/16")));
-            let v6 = V6.map(|ip| (ip.to_string(), format!("{ip}/64")));
-            for (number, (ip, net)) in v4.iter().chain(&v6).enumerate() {
-                let here = number % 4 / 2 == end;
-                if here {
-                    let nodad: &[&str] = if number < 4 { &[] } else { &["nodad"] };
-                    let args = [&["addr", "add", net, "dev", device], nodad].concat();
-                    namespace.run("ip", &args)?;
-                } else {
-                    let mac = other_mac.as_str();
-                    let args = ["neigh", "replace", ip, "lladdr", mac, "dev", device];
-                    namespace.run("ip", &[&args as &[&str], &["nud", "permanent"]].concat())?;
-                }
+            let mac = MACS[1 - end].map(|byte| format!("{byte:02x}")).join(":");
+            let mut commands = String::new();
+            for ip in hosts::all(end) {
+                let net = if ip.is_ipv4() { "16" } else { "64 nodad" };
+                commands.push_str(&format!("addr add {ip}/{net} dev {device}\n"));
             }
+            for ip in hosts::all(1 - end) {
+                let to = format!("lladdr {mac} dev {device} nud permanent");
+                commands.push_str(&format!("neigh replace {ip} {to}\n"));
+            }
+            // One process for all of them.
+            namespace.run("sh", &["-c", &format!("echo '{commands}' | ip -batch -")])?;
             let quiet = || {
                 // Without these settings packets still pass on most machines.
                 for (name, value) in [("all", "0"), (device, "0")] {
@@ -136,15 +119,21 @@ impl Veth {
             let path = format!("/sys/class/net/{device}");
             namespace.run("sh", &["-c", &format!("echo 1 > {path}/threaded")])?;
         }
+        self.set("napi_defer_hard_irqs", EMPTY_LOOKS)?;
+        self.moderate(false)
+    }
+
+    /// How often the phones' device looks for packets: less often where there are many.
+    pub fn moderate(&self, dense: bool) -> Result<(), BenchError> {
+        let [usual, long] = LOOK_NS;
+        self.set("gro_flush_timeout", if dense { long } else { usual })
+    }
+
+    /// Sets what the phones' device is like.
+    fn set(&self, name: &str, value: &str) -> Result<(), BenchError> {
         let path = format!("/sys/class/net/{}", self.devices[1]);
-        for (name, value) in [
-            ("gro_flush_timeout", LOOK_NS),
-            ("napi_defer_hard_irqs", EMPTY_LOOKS),
-        ] {
-            let write = format!("echo {value} > {path}/{name}");
-            self.phones.run("sh", &["-c", &write])?;
-        }
-        Ok(())
+        let write = format!("echo {value} > {path}/{name}");
+        self.phones.run("sh", &["-c", &write])
     }
 
     /// Pins the devices' threads: the kernel makes new ones when a device changes.
@@ -168,22 +157,22 @@ impl Veth {
     }
 
     pub fn relay_ips(&self) -> [IpAddr; 2] {
-        self.side(0)
+        [0, 1].map(|side| hosts::ip(self.addresses, 0, side, 0))
+    }
+
+    /// The relay's addresses on both sides, as many as suffice for so many calls.
+    pub fn relay_addresses(&self, calls: usize) -> [Vec<IpAddr>; 2] {
+        let each = hosts::addresses_for(calls);
+        [0, 1].map(|side| {
+            (0..each)
+                .map(|n| hosts::ip(self.addresses, 0, side, n))
+                .collect()
+        })
     }
 
     pub fn phones(&self, call: usize) -> Phones {
-        let port = u16::try_from(2 * call).unwrap_or(u16::MAX - FIRST_PORT - 1) + FIRST_PORT;
-        self.side(2).map(|ip| SocketAddr::new(ip, port))
-    }
-
-    fn side(&self, first: usize) -> [IpAddr; 2] {
-        let v4 = |number: usize| IpAddr::from(V4[number]);
-        let v6 = |number: usize| IpAddr::from(V6[number]);
-        match self.addresses {
-            Addresses::V4 => [v4(first), v4(first + 1)],
-            Addresses::V6 => [v6(first), v6(first + 1)],
-            Addresses::V4ToV6 => [v4(first), v6(first + 1)],
-        }
+        let (number, port) = hosts::phone(call);
+        [0, 1].map(|side| SocketAddr::new(hosts::ip(self.addresses, 1, side, number), port))
     }
 
     pub fn relay_command(&self) -> Command {

@@ -39,9 +39,10 @@ impl Live<'_> {
     pub(super) fn fire(
         &mut self,
         orders: &[Control],
+        every: u64,
         progress: &mut dyn FnMut(SoFar),
     ) -> Result<Outcome, BenchError> {
-        self.tell(orders)?;
+        self.tell(orders, every)?;
         let before = device::drops(self.veth)?;
         let this = &*self;
         this.shoot_all(orders, progress)?;
@@ -50,7 +51,7 @@ impl Live<'_> {
     }
 
     /// Tells the sink what will come, and the cores what to send.
-    fn tell(&mut self, orders: &[Control]) -> Result<(), BenchError> {
+    fn tell(&mut self, orders: &[Control], every: u64) -> Result<(), BenchError> {
         let first = self.ways.iter().map(|way| way.at.port()).min();
         let last = self.ways.iter().map(|way| way.at.port()).max();
         let Programs { gun, sink } = self.programs.as_mut().ok_or_else(not_arranged)?;
@@ -59,6 +60,7 @@ impl Live<'_> {
             run: u64::from(self.run),
             first_port: u64::from(first.unwrap_or(0)),
             last_port: u64::from(last.unwrap_or(0)),
+            every,
             ..Found::default()
         })?;
         for (share, orders) in self.shares.iter().zip(orders) {
@@ -77,8 +79,7 @@ impl Live<'_> {
         thread::scope(|scope| {
             let mut threads = Vec::new();
             for (share, orders) in self.shares.iter().zip(orders) {
-                let time = Duration::from_nanos(orders.time());
-                threads.push(self.shooter(scope, share, &frame, time)?);
+                threads.push(self.shooter(scope, share, &frame, orders)?);
             }
             let started = Instant::now();
             while threads.iter().any(|thread| !thread.is_finished()) {
@@ -99,13 +100,13 @@ impl Live<'_> {
         scope: &'scope Scope<'scope, '_>,
         share: &'scope Share,
         frame: &'scope [u8],
-        time: Duration,
+        orders: &'scope Control,
     ) -> Result<ScopedJoinHandle<'scope, Result<(), BenchError>>, BenchError> {
         let work = move || {
             self.veth.phones_side().enter()?;
             pin(&[share.core as usize]);
             urgent();
-            shoot(&self.programs()?.gun, share.core, frame, time)
+            shoot(&self.programs()?.gun, share.core, frame, orders)
         };
         thread::Builder::new()
             .name(format!("bench-generate-{}", share.core))
@@ -174,11 +175,14 @@ impl Live<'_> {
 }
 
 /// Runs the gun on a core until it says that its orders are carried out.
-fn shoot(gun: &Gun, core: u32, frame: &[u8], time: Duration) -> Result<(), BenchError> {
-    let start = Instant::now();
+fn shoot(gun: &Gun, core: u32, frame: &[u8], orders: &Control) -> Result<(), BenchError> {
+    let (start, time) = (Instant::now(), Duration::from_nanos(orders.time()));
+    let batch = orders.batch();
     let (mut done, mut frames) = (0_u64, FIRST_FRAMES);
     while gun.state(core)?.ended == 0 {
-        gun.run(frame, frames)?;
+        // Whole batches, so that the next call begins with one.
+        frames = frames.next_multiple_of(batch);
+        gun.run(frame, frames, batch)?;
         done += u64::from(frames);
         let each = start.elapsed().as_nanos() / u128::from(done);
         let left = time.saturating_sub(start.elapsed()).as_nanos();

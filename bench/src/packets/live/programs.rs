@@ -11,8 +11,10 @@ use crate::packets::BenchError;
 
 static OBJECT: &[u8] = include_bytes_aligned!("../../../bpf/load.bpf.o");
 
-/// Frames that the kernel handles at a time; the packets among them leave together.
-const BATCH: u32 = 32;
+/// Least and most frames that the kernel handles at a time. Its pool of pages is as large, and what
+/// comes back to a full pool is given up.
+const LEAST_AT_A_TIME: u64 = 32;
+const MOST_AT_A_TIME: u64 = 256;
 /// Buckets of the sink's latencies.
 pub(super) const BUCKETS: usize = 4096;
 
@@ -35,9 +37,11 @@ pub(super) struct Control {
     pub ended: u64,
     pub sent: u64,
     pub failed: u64,
+    /// Frames from one decision to the next.
+    pub look: u64,
 }
 
-type ControlWords = [u64; 23];
+type ControlWords = [u64; 26];
 
 impl Control {
     fn words(&self) -> ControlWords {
@@ -66,7 +70,21 @@ impl Control {
             0,
             0,
             self.failed,
+            self.look,
+            0,
+            0,
         ]
+    }
+
+    /// Frames that the kernel is to handle at a time: whole decisions, and some.
+    pub fn batch(&self) -> u32 {
+        let look = self.look.clamp(1, MOST_AT_A_TIME);
+        u32::try_from(
+            LEAST_AT_A_TIME
+                .next_multiple_of(look)
+                .min(MOST_AT_A_TIME / look * look),
+        )
+        .unwrap_or(1)
     }
 
     /// How long it takes, in nanoseconds.
@@ -98,10 +116,11 @@ pub(super) struct Found {
     pub order: u64,
     pub stale: u64,
     pub foreign: u64,
-    pub last: u64,
+    /// Packets for each one whose latency is taken.
+    pub every: u64,
 }
 
-type FoundWords = [u64; 12];
+type FoundWords = [u64; 13];
 
 impl Found {
     fn words(&self) -> FoundWords {
@@ -117,7 +136,8 @@ impl Found {
             self.order,
             self.stale,
             self.foreign,
-            self.last,
+            self.every,
+            0,
         ]
     }
 
@@ -130,7 +150,6 @@ impl Found {
         self.order += words[8];
         self.stale += words[9];
         self.foreign += words[10];
-        self.last = self.last.max(words[11]);
     }
 }
 
@@ -183,8 +202,9 @@ impl Gun {
         Ok(control)
     }
 
-    /// Runs the program on that many frames, on the calling thread's core.
-    pub fn run(&self, frame: &[u8], frames: u32) -> Result<(), BenchError> {
+    /// Runs the program on that many frames, on the calling thread's core. The kernel handles
+    /// `batch` of them at a time, and the packets among these leave together.
+    pub fn run(&self, frame: &[u8], frames: u32, batch: u32) -> Result<(), BenchError> {
         let program: &Xdp = self
             .ebpf
             .program("generate")
@@ -194,7 +214,7 @@ impl Gun {
         let options = TestRunOptions {
             data_in: Some(frame),
             repeat: frames,
-            attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
+            attrs: TestRunAttrs::new().xdp_live_frames(batch),
             ..TestRunOptions::new()
         };
         program.test_run(options).map(|_| ()).map_err(refused)

@@ -10,6 +10,9 @@ use crate::packets::vocabulary::{Kind, RTCP_EVERY, Way};
 /// and say nothing about the relay.
 const FORGIVEN: Duration = Duration::from_millis(20);
 
+/// Least frames from one decision to the next: each takes a reading of the clock.
+const LEAST_LOOK: u64 = 4;
+
 /// What one of the generator's cores sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Share {
@@ -89,6 +92,7 @@ impl Salvo {
             duration: if ways == 0 { 0 } else { nanos(self.duration) },
             limit: if self.round { ways } else { u64::MAX },
             forgiven: nanos(FORGIVEN),
+            look: burst.max(LEAST_LOOK),
             ..Control::default()
         }
     }

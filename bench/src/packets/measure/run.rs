@@ -113,6 +113,16 @@ pub(super) fn places(
     places
 }
 
+/// Says when the latency is not that of all packets.
+pub(super) fn sampled(counted: &Counted) -> Option<String> {
+    let every = counted.latency_every;
+    (every > 1).then(|| {
+        format!(
+            "latency is that of one packet in {every}, and the sink looks for packets less often"
+        )
+    })
+}
+
 /// Says when the generator could not send what it was to send.
 pub(super) fn slow(counted: &Counted) -> Option<String> {
     let wanted = counted.sent + counted.not_sent;

@@ -69,7 +69,7 @@ impl fmt::Display for Estimate {
 fn run_seconds(kind: SystemKind, calls: usize, seconds: f64) -> f64 {
     // Of a call's set-up, roughly: it is a command of one process to another, or two of them.
     let open = match kind {
-        SystemKind::Patchbay | SystemKind::Bare => 0.000_1,
+        SystemKind::Patchbay | SystemKind::Bare | SystemKind::Wire => 0.000_1,
         SystemKind::Rtpengine => 0.000_5,
     };
     seconds + AROUND_A_RUN_S + open * calls as f64

@@ -92,6 +92,7 @@ pub const fn system_name(kind: SystemKind) -> &'static str {
         SystemKind::Patchbay => "patchbay",
         SystemKind::Rtpengine => "rtpengine",
         SystemKind::Bare => "bare",
+        SystemKind::Wire => "wire",
     }
 }
 

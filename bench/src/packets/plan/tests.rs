@@ -256,7 +256,7 @@ fn plans_out_of_range_are_refused_before_they_begin() {
     assert!(usual.check().is_ok());
     for (bad, named) in [
         (plan(Mode::Fixed(None), &OURS, &[500, 0], 1), "calls is 0"),
-        (plan(Mode::Fixed(None), &OURS, &[20_001], 1), "1 to 20000"),
+        (plan(Mode::Fixed(None), &OURS, &[100_001], 1), "1 to 100000"),
         (plan(Mode::Fixed(None), &[], &[500], 1), "nothing"),
         (plan(Mode::Fixed(None), &OURS, &[500], 0), "repetitions"),
         (plan(Mode::Fixed(Some(0)), &OURS, &[500], 1), "fixed:0"),

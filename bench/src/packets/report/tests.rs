@@ -27,6 +27,7 @@ impl Runner for Formula {
             SystemKind::Patchbay => (1.0, "patchbay 0.1.0", "uring"),
             SystemKind::Rtpengine => (2.0, "rtpengine 10.5.3.5", "userspace"),
             SystemKind::Bare => (1.2, "bare", "epoll"),
+            SystemKind::Wire => (0.04, "wire", "xdp tx"),
         };
         let wobble = 1.0 + (self.made * 7 % 11) as f64 / 200.0;
         let offered = wanted.packets_per_s as f64;
@@ -298,7 +299,7 @@ fn a_search_is_drawn_too() {
 fn peers_without_room_are_listed_everywhere_and_have_no_ratio() {
     let report = without_room(|kind| match kind {
         SystemKind::Patchbay => usize::MAX,
-        SystemKind::Rtpengine | SystemKind::Bare => 4000,
+        SystemKind::Rtpengine | SystemKind::Bare | SystemKind::Wire => 4000,
     });
     let why = "no room for 20 000 calls: it needs 81280 open files: \
                raise RLIMIT_NOFILE (ulimit -n)";
@@ -336,7 +337,7 @@ fn peers_without_room_are_listed_everywhere_and_have_no_ratio() {
 fn calls_that_ours_has_no_room_for_are_a_failure() {
     let report = without_room(|kind| match kind {
         SystemKind::Patchbay => 4000,
-        SystemKind::Rtpengine | SystemKind::Bare => usize::MAX,
+        SystemKind::Rtpengine | SystemKind::Bare | SystemKind::Wire => usize::MAX,
     });
     let text = report.text(Paint::plain());
     let note = "  20 000 calls: no ratios, patchbay uring has no room\n";

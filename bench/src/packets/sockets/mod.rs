@@ -207,6 +207,7 @@ impl Generator for Sockets {
             open_ways: fired.arrived.open_ways,
             wrong: fired.arrived.wrong,
             latency: fired.arrived.latency,
+            latency_every: 1,
             lost: BTreeMap::from([refused]),
         })
     }

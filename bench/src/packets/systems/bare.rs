@@ -5,7 +5,7 @@ mod ports;
 mod thread;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -43,7 +43,8 @@ impl Bare {
         allow_files(args.calls, 4 * calls as u64 + OTHER_FILES)?;
         let mut bare = Self {
             threads: Vec::new(),
-            ports: Mutex::new(args.ips.map(Ports::new)),
+            // More calls than one address has ports for need more files than there are.
+            ports: Mutex::new(first(&args.ips)?.map(Ports::new)),
         };
         for number in 0..args.threads.max(1) {
             let shared = Shared::new().map_err(BenchError::system("epoll"))?;
@@ -75,6 +76,14 @@ impl Bare {
             places: [rtp, rtcp],
         };
         Ok((call, relay))
+    }
+}
+
+/// The first address of each side.
+fn first(ips: &[Vec<IpAddr>; 2]) -> Result<[IpAddr; 2], BenchError> {
+    match ips.each_ref().map(|ips| ips.first()) {
+        [Some(callers), Some(callees)] => Ok([*callers, *callees]),
+        _ => Err(BenchError::Args("a relay needs addresses".to_owned())),
     }
 }
 

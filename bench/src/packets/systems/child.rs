@@ -35,6 +35,7 @@ pub struct Child {
     tail: Tail,
     name: String,
     engine: String,
+    kind: SystemKind,
 }
 
 impl Child {
@@ -65,6 +66,7 @@ impl Child {
             tail,
             name: String::new(),
             engine: String::new(),
+            kind: plan.kind,
         };
         match child.answer()? {
             Answer::Ready { name, engine } => {
@@ -121,10 +123,12 @@ fn command(bed: &Bed, plan: &SystemPlan, program: &Path) -> std::process::Comman
     let mut command = bed.relay_command(program);
     let system = match plan.kind {
         SystemKind::Bare => "bare",
+        SystemKind::Wire => "wire",
         SystemKind::Patchbay | SystemKind::Rtpengine => "patchbay",
     };
     let cpus: Vec<String> = bed.cores().relay.iter().map(usize::to_string).collect();
-    let ips = bed.relay_ips().map(|ip| ip.to_string());
+    let ips = bed.relay_addresses(plan.calls).concat();
+    let ips: Vec<String> = ips.iter().map(ToString::to_string).collect();
     command
         .args(["bench", "target", "--system", system])
         .args(["--engine", &plan.engine])
@@ -190,6 +194,10 @@ impl System for Child {
 
     fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    fn readdresses(&self) -> bool {
+        self.kind != SystemKind::Wire
     }
 
     fn losses(&mut self) -> Option<Losses> {

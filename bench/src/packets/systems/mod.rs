@@ -4,6 +4,7 @@
 //! JSON ([`wire`]); rtpengine is spoken to by its ng protocol.
 
 mod bare;
+mod bounce;
 mod child;
 mod churn;
 mod patchbay;
@@ -31,7 +32,7 @@ pub use rtpengine::Rtpengine;
 pub fn start(bed: &Bed, plan: &SystemPlan) -> Result<Box<dyn System>, BenchError> {
     match plan.kind {
         SystemKind::Rtpengine => Ok(Box::new(Rtpengine::start(bed, plan)?)),
-        SystemKind::Patchbay | SystemKind::Bare => {
+        SystemKind::Patchbay | SystemKind::Bare | SystemKind::Wire => {
             let program = std::env::current_exe();
             let program = program.map_err(BenchError::system("finding this program"))?;
             start_program(bed, plan, &program)
@@ -50,14 +51,16 @@ pub fn start_program(
 ) -> Result<Box<dyn System>, BenchError> {
     match plan.kind {
         SystemKind::Rtpengine => start(bed, plan),
-        SystemKind::Patchbay | SystemKind::Bare => Ok(Box::new(Child::start(bed, plan, program)?)),
+        SystemKind::Patchbay | SystemKind::Bare | SystemKind::Wire => {
+            Ok(Box::new(Child::start(bed, plan, program)?))
+        }
     }
 }
 
 /// What a relay's process is told on its command line.
 #[derive(Clone, Debug)]
 pub struct RelayArgs {
-    /// Which relay: ours or the bare one.
+    /// Which relay: any but rtpengine.
     pub system: SystemKind,
     /// The engine, where there is a choice.
     pub engine: String,
@@ -67,8 +70,9 @@ pub struct RelayArgs {
     pub cpus: Vec<usize>,
     /// Calls that there must be room for, beside those of a churn.
     pub calls: usize,
-    /// Addresses towards callers and towards callees.
-    pub ips: [IpAddr; 2],
+    /// Addresses towards callers and towards callees, at least one of each; the calls are shared out
+    /// among them.
+    pub ips: [Vec<IpAddr>; 2],
     /// The device that the packets come and go by, if it is a device of the bed's.
     pub device: Option<String>,
 }
@@ -90,6 +94,10 @@ pub fn serve(
         }
         SystemKind::Bare => {
             let relay = told(bare::Bare::start(args), output)?;
+            serve::serve(relay, input, output)
+        }
+        SystemKind::Wire => {
+            let relay = told(bounce::Wire::start(args), output)?;
             serve::serve(relay, input, output)
         }
         SystemKind::Rtpengine => Err(BenchError::Args(

@@ -1,6 +1,7 @@
 //! Patchbay's packet engine as a relay's process.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -29,7 +30,10 @@ const AGAIN: Duration = Duration::from_micros(100);
 #[derive(Debug)]
 pub(super) struct Patchbay {
     engine: Engine,
-    local: [IpAddr; 2],
+    /// Addresses towards callers and callees.
+    local: [Vec<IpAddr>; 2],
+    /// Calls opened so far: they take the addresses in turn.
+    opened: AtomicUsize,
 }
 
 impl Patchbay {
@@ -62,7 +66,8 @@ impl Patchbay {
         }
         Ok(Self {
             engine,
-            local: args.ips,
+            local: args.ips.clone(),
+            opened: AtomicUsize::new(0),
         })
     }
 }
@@ -85,7 +90,11 @@ impl Relay for Patchbay {
     }
 
     fn open(&self, phones: Phones) -> Result<(PairId, [SocketAddr; 2]), BenchError> {
-        let [caller, callee] = self.local;
+        let turn = self.opened.fetch_add(1, Relaxed);
+        let local = |ips: &Vec<IpAddr>| ips.get(turn % ips.len().max(1)).copied();
+        let [Some(caller), Some(callee)] = self.local.each_ref().map(local) else {
+            return Err(BenchError::Args("a relay needs addresses".to_owned()));
+        };
         let spec = PairSpec::new(caller, callee);
         let busy = |e: &OpenError| matches!(e, OpenError::Busy);
         let pair = patiently(|| self.engine.open(spec), busy)?;

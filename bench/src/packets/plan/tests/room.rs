@@ -8,7 +8,7 @@ fn some_room() -> Simulated {
     let mut runner = Simulated::new();
     runner.room = |kind| match kind {
         SystemKind::Patchbay => usize::MAX,
-        SystemKind::Rtpengine | SystemKind::Bare => 4000,
+        SystemKind::Rtpengine | SystemKind::Bare | SystemKind::Wire => 4000,
     };
     runner
 }

@@ -35,6 +35,7 @@ pub fn formula(kind: SystemKind) -> Formula {
         SystemKind::Patchbay => (190_000.0, 5000.0, 100.0),
         SystemKind::Rtpengine => (95_000.0, 10_000.0, 400.0),
         SystemKind::Bare => (127_000.0, 7000.0, 200.0),
+        SystemKind::Wire => (1_900_000.0, 160.0, 90.0),
     };
     Formula {
         carries_per_s,

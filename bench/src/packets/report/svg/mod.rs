@@ -21,6 +21,7 @@ const NOTE: f64 = 18.0;
 const OURS: [&str; 3] = ["#0969da", "#54aeff", "#0a3069"];
 const RTPENGINE: &str = "#e16f24";
 const BARE: &str = "#8c959f";
+const WIRE: &str = "#57606a";
 const LOWER: &str = "lower is better";
 const HIGHER: &str = "higher is better";
 
@@ -143,6 +144,7 @@ fn contenders(report: &Report) -> Vec<Contender> {
         SystemKind::Patchbay => 0,
         SystemKind::Rtpengine => 1,
         SystemKind::Bare => 2,
+        SystemKind::Wire => 3,
     });
     found
 }
@@ -153,6 +155,7 @@ fn coloured(report: &Report) -> Vec<(Contender, &'static str)> {
         SystemKind::Patchbay => ours.next().unwrap_or(INK),
         SystemKind::Rtpengine => RTPENGINE,
         SystemKind::Bare => BARE,
+        SystemKind::Wire => WIRE,
     };
     let contenders = contenders(report);
     let colours: Vec<&str> = contenders.iter().map(colour).collect();
