@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use patchbay_relay::engine::xdp::{Driver, Fate, Mirror, SettledFlow, XdpConfig};
+use patchbay_relay::engine::xdp::{Driver, Fate, Mirror, Reception, SettledFlow, XdpConfig};
 
 const PAYLOAD: usize = 172;
 const RUNS: u32 = 2_000_000;
@@ -61,15 +61,22 @@ fn ends(number: u32, v6: bool) -> [SocketAddr; 2] {
     [SocketAddr::new(ours, port), SocketAddr::new(theirs, 4000)]
 }
 
-/// Settles the flows in an order that has nothing to do with that of the packets.
-fn settle(mirror: &mut Mirror, flows: u32, is_v6: impl Fn(u32) -> bool) -> Duration {
-    let stride = (0..flows)
-        .find(|step| 5 * u64::from(*step) > 3 * u64::from(flows) && coprime(*step, flows))
-        .unwrap_or(1);
+/// A step that comes to all flows, far apart from one to the next, so that neither memory nor cache
+/// has the next one ready.
+fn stride(flows: u32) -> u32 {
+    let is_far = |step: &u32| 100 * u64::from(*step) > 38 * u64::from(flows);
+    (1..flows)
+        .find(|step| is_far(step) && coprime(*step, flows))
+        .unwrap_or(1)
+}
+
+/// Settles the flows, each of which leads to another far away.
+fn settle(mirror: &Mirror, flows: u32, is_v6: impl Fn(u32) -> bool) -> Duration {
+    let stride = stride(flows);
     let start = Instant::now();
     for i in 0..flows {
-        let number = (u64::from(i) * u64::from(stride) % u64::from(flows)) as u32;
-        let next = (number + 1) % flows;
+        let number = i;
+        let next = ((u64::from(number) + u64::from(stride)) % u64::from(flows)) as u32;
         let [local, source] = ends(number, is_v6(number));
         let [to, from] = ends(next, is_v6(next));
         let flow = SettledFlow {
@@ -81,7 +88,7 @@ fn settle(mirror: &mut Mirror, flows: u32, is_v6: impl Fn(u32) -> bool) -> Durat
             dscp: None,
             clock_hz: 8000,
         };
-        mirror.settle(&flow).expect("it fits");
+        mirror.settle(&flow, Reception::default()).expect("it fits");
     }
     start.elapsed()
 }
@@ -149,7 +156,6 @@ fn main() {
     };
     lay_wires();
     let mut config = XdpConfig {
-        max_flows: flows,
         ..XdpConfig::default()
     };
     if asking {
@@ -157,9 +163,9 @@ fn main() {
     } else {
         config.hop_age = Duration::from_secs(1);
     }
-    let (mut driver, mut mirror) = Driver::load(&config).expect("it loads");
+    let (mut driver, mirror) = Driver::load(&config).expect("it loads");
     let mode = driver.attach(&["cost"]).expect("it attaches");
-    let took = settle(&mut mirror, flows, &is_v6);
+    let took = settle(&mirror, flows, &is_v6);
     println!(
         "{flows} flows, {} mode; settling one took {} ns",
         mode,

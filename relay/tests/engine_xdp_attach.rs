@@ -86,7 +86,7 @@ fn what_cannot_be_is_said_and_leaves_nothing_behind() {
         Err(DriverError::Config { .. })
     ));
     let empty = XdpConfig {
-        max_flows: 0,
+        source_rate: 0,
         ..lenient()
     };
     assert!(matches!(

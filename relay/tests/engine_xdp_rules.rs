@@ -4,7 +4,9 @@
 
 use crate::engine_xdp_support::frames::{Packet, rtp};
 use crate::engine_xdp_support::*;
+use patchbay_relay::engine::MAX_STEERED_IPS;
 use patchbay_relay::engine::xdp::{Fate, XdpConfig};
+use patchbay_route::limits;
 use std::time::Duration;
 
 fn from(source: &str, port: u16) -> Vec<u8> {
@@ -48,6 +50,10 @@ fn an_unknown_source_is_heard_so_often_and_others_as_well() {
     let up = |bench: &mut Bench, frame: &[u8]| shown(bench, frame, 1000, Fate::UpUnknown);
     let limited = |count: u64, least: u64| assert!((least..least + 10).contains(&count), "{count}");
 
+    bench
+        .mirror
+        .hand_up(at("[2001:db8::1]:20000"), None)
+        .unwrap();
     // Whatever the port, and whether or not anything is said of it.
     limited(up(&mut bench, &from("10.0.0.66:1", 20_000)), 50);
     limited(up(&mut bench, &from("10.0.0.66:2", 20_002)), 0);
@@ -86,14 +92,14 @@ fn a_flood_of_a_settled_flow_ends_at_the_device() {
     run(&format!(
         "ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:09 dev {DEVICE} nud permanent"
     ));
-    bench.mirror.settle(&flow).unwrap();
+    bench.mirror.settle(&flow, Reception::default()).unwrap();
     let frame = Packet::new(flow.source, flow.local, &[0x80; 20]).bytes();
     assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
     let dropped = shown(&mut bench, &frame, 1_000_000, Fate::DropFlood);
     let sent = bench.mirror.fates().unwrap().get(Fate::SentOn);
     assert!(dropped > 0, "a million at once are a flood");
     assert_eq!(dropped + sent, 1_000_001);
-    let counted = bench.mirror.counters(flow.local).unwrap().unwrap();
+    let counted = bench.mirror.counters(flow.local).unwrap();
     assert_eq!(counted.packets, sent);
 }
 
@@ -105,21 +111,24 @@ fn gaps_late_packets_and_jitter_are_counted() {
     lay_wires();
     let mut bench = Bench::new(&lenient());
     let flow = plain_flow(20_000);
-    bench.mirror.settle(&flow).unwrap();
+    bench.mirror.settle(&flow, Reception::default()).unwrap();
     let send = |bench: &mut Bench, payload: &[u8]| {
         let frame = Packet::new(flow.source, flow.local, payload).bytes();
         assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
     };
-    let seen = |bench: &Bench| bench.mirror.counters(flow.local).unwrap().unwrap();
+    let seen = |bench: &Bench| bench.mirror.counters(flow.local).unwrap();
     // Over the end of the numbers, two missing, one of them late, one twice.
     for sequence in [65_534, 65_535, 0, 1, 4, 3, 4, 5] {
         send(&mut bench, &rtp(sequence, 0, 7, 20));
     }
     let counted = seen(&bench);
-    assert_eq!((counted.packets, counted.missing, counted.late), (8, 2, 2));
+    assert_eq!(
+        (counted.packets, counted.heard.missing, counted.heard.late),
+        (8, 2, 2)
+    );
     // All have one timestamp, and little time went by between them: the jitter is that time, far
     // below a second, which is 8000.
-    assert!(counted.jitter < 8000, "{}", counted.jitter);
+    assert!(counted.heard.jitter() < 8000, "{}", counted.heard.jitter());
 
     // RTCP on the same port and what is no RTP do not count as such.
     let mut report = rtp(9999, 0, 7, 20);
@@ -127,30 +136,33 @@ fn gaps_late_packets_and_jitter_are_counted() {
     send(&mut bench, &report);
     send(&mut bench, &[]);
     send(&mut bench, &[0x80, 0, 1]);
-    assert_eq!((seen(&bench).packets, seen(&bench).missing), (11, 2));
+    assert_eq!((seen(&bench).packets, seen(&bench).heard.missing), (11, 2));
 
     // A jump of the timestamp by 160 s moves the jitter by a 16th of it.
-    let before = seen(&bench).jitter;
+    let before = seen(&bench).heard.jitter();
     send(&mut bench, &rtp(6, 1_280_000, 7, 20));
-    let jumped = seen(&bench).jitter - before;
+    let jumped = seen(&bench).heard.jitter() - before;
     assert!((70_000..80_001).contains(&jumped), "{jumped}");
 
     // Another stream begins anew, with no gap.
     send(&mut bench, &rtp(40_000, 5, 8, 20));
     send(&mut bench, &rtp(40_001, 5, 8, 20));
-    assert_eq!((seen(&bench).missing, seen(&bench).late), (2, 2));
-    assert!(seen(&bench).jitter < 8000);
+    assert_eq!(
+        (seen(&bench).heard.missing, seen(&bench).heard.late),
+        (2, 2)
+    );
+    assert!(seen(&bench).heard.jitter() < 8000);
 
     // Without a clock nothing of this is counted.
     let mut silent = plain_flow(20_002);
     silent.clock_hz = 0;
-    bench.mirror.settle(&silent).unwrap();
+    bench.mirror.settle(&silent, Reception::default()).unwrap();
     for sequence in [1, 9] {
         let frame = Packet::new(silent.source, silent.local, &rtp(sequence, 0, 7, 20)).bytes();
         assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
     }
-    let counted = bench.mirror.counters(silent.local).unwrap().unwrap();
-    assert_eq!((counted.packets, counted.missing), (2, 0));
+    let counted = bench.mirror.counters(silent.local).unwrap();
+    assert_eq!((counted.packets, counted.heard.missing), (2, 0));
 }
 
 #[test]
@@ -164,25 +176,30 @@ fn jitter_is_taken_of_one_packet_in_some() {
         ..lenient()
     });
     let flow = plain_flow(20_000);
-    bench.mirror.settle(&flow).unwrap();
+    bench.mirror.settle(&flow, Reception::default()).unwrap();
     let send = |bench: &mut Bench, sequence: u16, timestamp: u32| {
         let payload = rtp(sequence, timestamp, 7, 20);
         let frame = Packet::new(flow.source, flow.local, &payload).bytes();
         assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
-        bench.mirror.counters(flow.local).unwrap().unwrap()
+        bench.mirror.counters(flow.local).unwrap()
     };
     // Numbers 4 and 8 are taken, and the jump of 160 s between them; gaps are seen in any case.
     for sequence in [1, 2, 4, 5] {
-        assert!(send(&mut bench, sequence, 1_280_000 * u32::from(sequence == 5)).jitter < 8000);
+        assert!(
+            send(&mut bench, sequence, 1_280_000 * u32::from(sequence == 5))
+                .heard
+                .jitter()
+                < 8000
+        );
     }
-    assert!(send(&mut bench, 7, 1_280_000).jitter < 8000);
+    assert!(send(&mut bench, 7, 1_280_000).heard.jitter() < 8000);
     let counted = send(&mut bench, 8, 1_280_000);
     assert!(
-        (70_000..80_001).contains(&counted.jitter),
+        (70_000..80_001).contains(&counted.heard.jitter()),
         "{}",
-        counted.jitter
+        counted.heard.jitter()
     );
-    assert_eq!((counted.missing, counted.late), (2, 0));
+    assert_eq!((counted.heard.missing, counted.heard.late), (2, 0));
 }
 
 #[test]
@@ -203,7 +220,7 @@ fn without_a_way_out_packets_go_up_by_name() {
     let met = |bench: &mut Bench, port: u16, to: &str| {
         let mut flow = plain_flow(port);
         flow.to = at(to);
-        bench.mirror.settle(&flow).unwrap();
+        bench.mirror.settle(&flow, Reception::default()).unwrap();
         bench.fate(&Packet::new(flow.source, flow.local, &[0x80; 20]).bytes())
     };
     assert_eq!(met(&mut bench, 20_000, "10.0.0.9:1"), Some(Fate::SentOn));
@@ -239,20 +256,115 @@ fn without_a_way_out_packets_go_up_by_name() {
 }
 
 #[test]
-fn a_next_hop_is_left_to_the_sockets_now_and_then() {
+fn neighbours_in_use_are_seen_to() {
     if !alone() {
         return;
     }
     lay_wires();
     let mut bench = Bench::new(&lenient());
-    let show = |bench: &mut Bench, port: u16| {
-        let flow = plain_flow(port);
-        bench.mirror.settle(&flow).unwrap();
-        let frame = Packet::new(flow.source, flow.local, &[0x80; 20]).bytes();
-        [(); 3].map(|()| bench.show(&frame).1.unwrap())
+    // One that the kernel has not heard of for long, at both kinds of address.
+    let state = |host: &str| {
+        let shown = std::process::Command::new("ip")
+            .args(["neigh", "show", host, "dev", DEVICE])
+            .output()
+            .unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        shown.split_whitespace().last().unwrap_or("").to_owned()
     };
-    let due = Fate::UpNeighbourDue;
-    assert_eq!(show(&mut bench, 20_000), [due, Fate::SentOn, Fate::SentOn]);
-    // Once for all flows that leave by it.
-    assert_eq!(show(&mut bench, 20_002), [Fate::SentOn; 3]);
+    let hosts = ["10.0.0.9", "2001:db8::9"];
+    for host in hosts {
+        run(&format!(
+            "ip neigh replace {host} lladdr 02:00:00:00:00:09 dev {DEVICE} nud stale"
+        ));
+    }
+    let neighbours = bench.driver.neighbours().unwrap();
+    let now = || {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+    };
+    assert_eq!(neighbours.refresh(now()).unwrap(), 0);
+    let flow = plain_flow(20_000);
+    bench.mirror.settle(&flow, Reception::default()).unwrap();
+    let mut v6 = plain_flow(20_002);
+    (v6.from, v6.to) = (at("[2001:db8::1]:20004"), at("[2001:db8::9]:1"));
+    bench.mirror.settle(&v6, Reception::default()).unwrap();
+    for flow in [flow, v6] {
+        let frame = Packet::new(flow.source, flow.local, &[0x80; 20]).bytes();
+        assert_eq!(
+            [(); 3].map(|()| bench.fate(&frame)),
+            [Some(Fate::SentOn); 3]
+        );
+    }
+    // What the program sends makes the kernel ask nobody; this does.
+    assert_eq!(hosts.map(state), ["STALE", "STALE"]);
+    assert_eq!(neighbours.refresh(now()).unwrap(), 2);
+    assert!(!hosts.map(state).contains(&"STALE".to_owned()));
+    // Those that were used long ago are left alone.
+    let later = now() + limits::DEVICE_NEIGHBOUR_AGE_NS;
+    assert_eq!(neighbours.refresh(later).unwrap(), 0);
+}
+
+#[test]
+fn addresses_that_have_no_rows_are_left_alone() {
+    if !alone() {
+        return;
+    }
+    lay_wires();
+    let mut bench = Bench::new(&lenient());
+    bench.mirror.hand_up(at("10.0.0.1:20000"), None).unwrap();
+    for elsewhere in [
+        "10.0.0.2:20000",
+        "10.0.0.1:19999",
+        "[::ffff:10.0.0.1]:20000",
+    ] {
+        let to = at(elsewhere);
+        let source = if to.is_ipv4() {
+            "10.0.0.9:1"
+        } else {
+            "[2001:db8::9]:1"
+        };
+        let frame = Packet::new(at(source), to, &[0x80; 20]).bytes();
+        assert_eq!(bench.fate(&frame), None, "{elsewhere}");
+    }
+    // There are so many, and no more.
+    for n in 1..MAX_STEERED_IPS as u8 {
+        let local = at(&format!("10.0.1.{n}:20000"));
+        bench.mirror.hand_up(local, None).unwrap();
+        let frame = Packet::new(at("10.0.0.9:1"), local, &[0x80; 20]).bytes();
+        assert_eq!(bench.fate(&frame), Some(Fate::UpUnknown));
+    }
+    let refused = bench
+        .mirror
+        .hand_up(at("10.0.2.1:20000"), None)
+        .unwrap_err();
+    assert!(refused.to_string().contains("10.0.2.1"), "{refused}");
+}
+
+#[test]
+fn what_would_go_up_to_an_engine_that_is_away_is_dropped() {
+    if !alone() {
+        return;
+    }
+    lay_wires();
+    let mut bench = Bench::new(&lenient());
+    let flow = plain_flow(20_000);
+    bench.mirror.settle(&flow, Reception::default()).unwrap();
+    bench
+        .mirror
+        .hand_up(at("10.0.0.1:20002"), Some(flow.source))
+        .unwrap();
+    let settled = Packet::new(flow.source, flow.local, &[0x80; 20]).bytes();
+    let hands = Packet::new(flow.source, at("10.0.0.1:20002"), &[0x80; 20]).bytes();
+    let unknown = Packet::new(flow.source, at("10.0.0.1:20004"), &[0x80; 20]).bytes();
+    let fates = |bench: &mut Bench| [&settled, &hands, &unknown].map(|frame| bench.fate(frame));
+    let present = [Fate::SentOn, Fate::UpHands, Fate::UpUnknown].map(Some);
+    assert_eq!(fates(&mut bench), present);
+    bench.mirror.set_presence(0, u64::MAX);
+    let away = [Fate::SentOn, Fate::DropAway, Fate::DropAway].map(Some);
+    assert_eq!(fates(&mut bench), away);
+    // Long gone, it is as if the program were not there.
+    bench.mirror.set_presence(0, 0);
+    assert_eq!(fates(&mut bench), [None; 3]);
+    bench.mirror.set_presence(u64::MAX, u64::MAX);
+    assert_eq!(fates(&mut bench), present);
 }

@@ -351,7 +351,10 @@ fn the_program_does_what_the_verdict_says_and_leaves_no_byte_out() {
     let mut bench = Bench::new(&lenient());
     let routes = routes();
     for route in &routes {
-        bench.mirror.settle(&route.settled).unwrap();
+        bench
+            .mirror
+            .settle(&route.settled, Reception::default())
+            .unwrap();
         // The next hop is asked for, once by us and once by the kernel.
         let SettledFlow { source, local, .. } = route.settled;
         let first = Packet::new(source, local, &[0x80; 12]).bytes();

@@ -1,8 +1,8 @@
 /* Re-addresses settled plain flows at the device, as an XDP program.
  *
- * A row says, for a local address and UDP port, who alone may send there and where his packets go.
- * They are sent on from here. What needs hands is passed up to the sockets, and what strangers send
- * is dropped; each has one counter per reason. Rows, keys and counters are laid out as in
+ * There is a row for each media port of each local address, which says who alone may send there and
+ * where his packets go. They are sent on from here. What needs hands is passed up to the sockets, and what strangers send
+ * is dropped; each has one counter per reason. Rows, places and counters are laid out as in
  * relay/route/src/settled.rs, which also says what each means.
  * Compiled by scripts/build-bpf; needs no headers.
  */
@@ -50,18 +50,20 @@ static long (*const adjust_tail)(struct xdp_md *frame, int by) = (void *)65;
 static long (*const fib_lookup)(struct xdp_md *frame, struct fib *fib, int size, u32 how) = (void *)69;
 enum { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX };
 enum { FIB_FORWARDING_OFF = 5, FIB_NO_NEIGHBOUR = 7 };
-enum { HASH = 1, PERCPU_ARRAY = 6, LRU_HASH = 9 };
+enum { HASH = 1, ARRAY = 2, PERCPU_ARRAY = 6, LRU_HASH = 9, MMAPABLE = 1 << 10 };
 struct map { u32 type, key_size, value_size, max_entries, flags; };
 #define MAP(name, kind, key, value, entries) \
 	struct map SECTION("maps") name = { kind, sizeof(key), sizeof(value), entries, 0 }
+#define SHARED(name, value) \
+	struct map SECTION("maps") name = { ARRAY, sizeof(u32), sizeof(value), 1, MMAPABLE }
 
 /* What became of a packet; `Fate` in relay/route/src/fate.rs. */
 enum fate {
 	SENT_ON,
-	DROP_STRANGER, DROP_SOURCE_LIMITED, DROP_UNKNOWN_LIMITED, DROP_FLOOD,
+	DROP_STRANGER, DROP_SOURCE_LIMITED, DROP_UNKNOWN_LIMITED, DROP_FLOOD, DROP_AWAY,
 	UP_UNKNOWN, UP_HANDS, UP_CHANGED, UP_STUN, UP_DTLS, UP_FRAGMENT, UP_OPTIONS, UP_MALFORMED,
-	UP_CHECKSUM, UP_TOO_BIG, UP_NO_ROUTE, UP_LOOKUPS_OFF, UP_NO_NEIGHBOUR, UP_NEIGHBOUR_DUE,
-	UP_OTHER_DEVICE, UP_NO_ROOM,
+	UP_CHECKSUM, UP_TOO_BIG, UP_NO_ROUTE, UP_LOOKUPS_OFF, UP_NO_NEIGHBOUR, UP_OTHER_DEVICE,
+	UP_NO_ROOM,
 	FATES,
 	/* On the way to one of these. */
 	GOES_ON,
@@ -70,6 +72,8 @@ enum fate {
 };
 
 enum { V4 = 4, V6 = 6 };
+/* Generations of rows that say nothing, and nothing yet. */
+enum { NOTHING, IN_CHANGE };
 enum { FLAG_UP = 1, FLAG_PLAIN = 2, FLAG_TO_V6 = 4, FLAG_SET_DSCP = 8 };
 enum {
 	ETHERNET = 14, TAG = 4, V4_HEAD = 20, V6_HEAD = 40, UDP_HEAD = 8, RTP_HEAD = 12,
@@ -78,18 +82,20 @@ enum {
 	MAX_DATAGRAM = 9216,
 	/* Of what may be summed anew: that of the usual MTU, in words of 8 bytes. */
 	SUM_WORDS = 185,
-	NEIGHBOURS = 256,
+	/* Local addresses; relay/route's MAX_STEERED_IPS. */
+	ADDRESSES = 8,
 	/* Of a window in ns. */
 	WINDOW_SHIFT = 23,
 	/* RFC 3550 appendix A.1: further ahead or behind, it is another stream. */
 	MAX_DROPOUT = 3000, MAX_MISORDER = 100, MAX_TRANSIT = 1 << 24,
 };
 
-struct key {
-	u64 local[2];
-	u16 port;
-	u16 family;
-} __attribute__((packed, aligned(4)));
+/* What was heard of an RTP stream; `Reception` in relay/route/src/reception.rs. */
+struct reception {
+	u64 arrival;
+	u32 ssrc, missing, late, jitter, timestamp;
+	u16 next, heard;
+};
 
 /* What is to be done, what was done, and how the flow's packets leave. All in one place: with as many
  * flows as a host can have, each further place is fetched from memory. A flow comes to one core as
@@ -100,21 +106,33 @@ struct row {
 	u64 source[2], from[2], to[2];
 	u16 source_port, from_port, to_port;
 	u8 flags, dscp;
-	u16 udp_sum, ip_sum;
-	u32 ssrc;
-	u64 packets, bytes, last, strangers;
-	u64 arrival;
-	u32 missing, late, jitter, timestamp;
-	u32 hop_until, hop_generation;
-	u32 ifindex;
-	u16 mtu, tag;
-	u8 to_mac[6], from_mac[6];
-	u16 next, heard;
-	u32 window, taken;
-};
-MAP(rows, HASH, struct key, struct row, 1);
 
-struct fates { u64 count[FATES]; };
+	u16 udp_sum, ip_sum;
+	u32 hop_until;
+	u8 to_mac[6], from_mac[6];
+	u16 mtu, tag;
+	u32 hop_generation, ifindex;
+	u32 window, taken;
+	u64 packets, bytes, last;
+
+	struct reception heard;
+	u64 strangers;
+	/* The engine's own. */
+	u32 before, spare[5];
+};
+/* By address and port; their number is set when they are made. */
+SHARED(rows, struct row);
+
+/* What the engine says of itself and of the ports. Times in ns of the ticking clock. */
+struct places {
+	u64 away_after, gone_after;
+	u32 first_port, ports, addresses, spare;
+	u64 address[ADDRESSES][2];
+};
+SHARED(places, struct places);
+
+/* Packets, and payload bytes of those that were sent on. */
+struct fates { u64 count[FATES], bytes; };
 MAP(fates, PERCPU_ARRAY, u32, struct fates, 1);
 
 /* The devices that packets may leave by, by the index that the routing table gives. */
@@ -126,33 +144,36 @@ struct bucket { u64 full_at; };
 MAP(strangers, LRU_HASH, u64, struct bucket, 1);
 MAP(unknown, PERCPU_ARRAY, u32, struct bucket, 1);
 
-/* When a neighbour is to be asked for again. */
-struct neighbour { u64 id, due; };
-MAP(neighbours, PERCPU_ARRAY, u32, struct neighbour, NEIGHBOURS);
+/* When packets last left by a next hop. */
+struct hop { u32 ifindex, family; u8 ip[16]; };
+MAP(neighbours, LRU_HASH, struct hop, u64, 1);
 
 /* Set before the program is loaded. Times in ns. */
 const volatile u32 first_port = 1, last_port = 0;
 const volatile u64 source_token = 1, source_fill = 1, unknown_token = 1, unknown_fill = 1;
 const volatile u32 packets_per_window = 1;
-const volatile u64 hop_age = 1, neighbour_age = 1;
+const volatile u64 hop_age = 1;
 /* Of the sequence number's bits; packets in which these are 0 are those that jitter is taken of. */
 const volatile u32 jitter_mask = 0;
 
-_Static_assert(sizeof(struct key) == 20 && sizeof(struct row) == 168, "as in settled.rs");
+_Static_assert(sizeof(struct row) == 192, "three cache lines");
 _Static_assert(sizeof(struct fib) == 64, "the kernel's");
 /* The same as numbers, for the test that compares them with settled.rs. */
 #define OFFSET(type, field) __builtin_offsetof(struct type, field)
 const u32 layout[] SECTION("layout_of") = {
-	sizeof(struct key), OFFSET(key, port), OFFSET(key, family),
 	sizeof(struct row), OFFSET(row, ticks), OFFSET(row, source), OFFSET(row, from), OFFSET(row, to),
 	OFFSET(row, source_port), OFFSET(row, from_port), OFFSET(row, to_port), OFFSET(row, flags),
-	OFFSET(row, dscp), OFFSET(row, udp_sum), OFFSET(row, ip_sum),
-	OFFSET(row, packets), OFFSET(row, bytes), OFFSET(row, last), OFFSET(row, strangers),
-	OFFSET(row, missing), OFFSET(row, late), OFFSET(row, jitter), OFFSET(row, hop_until),
-	OFFSET(row, heard), OFFSET(row, taken),
-	FATES, UP_UNKNOWN, FLAG_UP, FLAG_PLAIN, FLAG_TO_V6, FLAG_SET_DSCP, MAX_DATAGRAM, NEIGHBOURS,
-	1u << WINDOW_SHIFT,
-	sizeof(struct device), sizeof(struct bucket), sizeof(struct neighbour),
+	OFFSET(row, dscp), OFFSET(row, udp_sum), OFFSET(row, ip_sum), OFFSET(row, hop_until),
+	OFFSET(row, hop_generation), OFFSET(row, window), OFFSET(row, packets), OFFSET(row, bytes),
+	OFFSET(row, last), OFFSET(row, heard), OFFSET(row, strangers),
+	sizeof(struct reception), OFFSET(reception, ssrc), OFFSET(reception, missing),
+	OFFSET(reception, jitter), OFFSET(reception, next),
+	sizeof(struct places), OFFSET(places, gone_after), OFFSET(places, addresses),
+	OFFSET(places, address), ADDRESSES,
+	sizeof(struct hop), OFFSET(hop, ip),
+	NOTHING, IN_CHANGE, FATES, UP_UNKNOWN,
+	FLAG_UP, FLAG_PLAIN, FLAG_TO_V6, FLAG_SET_DSCP, MAX_DATAGRAM, 1u << WINDOW_SHIFT,
+	sizeof(struct device), sizeof(struct bucket),
 };
 
 /* What a packet takes of its row, so that it leaves as the row was at one moment. */
@@ -169,13 +190,13 @@ struct leaving {
 
 /* A UDP packet as it came. */
 struct seen {
-	struct key key;
-	u64 source[2];
+	u64 local[2], source[2];
+	u64 now;    /* of the ticking clock */
 	u32 head;   /* bytes in front of the UDP header */
 	u32 excess; /* bytes behind the datagram: a short frame's padding */
-	u16 source_port;
+	u16 source_port, port;
 	u16 udp_len;
-	u8 tos;
+	u8 family, tos;
 };
 
 /* Says to the verifier that it is below 64, which the compiler knows and would leave out. */
@@ -209,7 +230,7 @@ INLINE void address_v6(u64 *to, const u8 *ip)
 INLINE int read_udp(const u8 *udp, u32 rest, u32 ip_payload, struct seen *p)
 {
 	p->source_port = AT(u16, udp);
-	p->key.port = AT(u16, udp + 2);
+	p->port = AT(u16, udp + 2);
 	p->udp_len = BE16(AT(u16, udp + 4));
 	if (p->udp_len != ip_payload || ip_payload < UDP_HEAD || ip_payload > rest ||
 	    ip_payload > MAX_DATAGRAM + UDP_HEAD)
@@ -229,8 +250,8 @@ INLINE int read_v4(const u8 *ip, const u8 *end, struct seen *p)
 		return UP_FRAGMENT;
 	if (ip + V4_HEAD + UDP_HEAD > end)
 		return UP_MALFORMED;
-	p->key.family = V4;
-	address_v4(p->key.local, AT(u32, ip + 16));
+	p->family = V4;
+	address_v4(p->local, AT(u32, ip + 16));
 	address_v4(p->source, AT(u32, ip + 12));
 	p->tos = ip[1];
 	p->head += V4_HEAD;
@@ -253,9 +274,12 @@ INLINE int read_v6(const u8 *ip, const u8 *end, struct seen *p)
 			return NOT_OURS;
 		return ip[6] == 44 ? UP_FRAGMENT : UP_OPTIONS;
 	}
-	p->key.family = V6;
-	address_v6(p->key.local, ip + 24);
+	p->family = V6;
+	address_v6(p->local, ip + 24);
 	address_v6(p->source, ip + 8);
+	/* An IPv4-mapped address (RFC 4291 section 2.5.5.2) is not the IPv4 address. */
+	if (!p->local[0] && (u32)p->local[1] == 0xffff0000)
+		return NOT_OURS;
 	p->tos = ip[0] << 4 | ip[1] >> 4;
 	p->head += V6_HEAD;
 	return read_udp(ip + V6_HEAD, (u32)(end - ip) - V6_HEAD, BE16(AT(u16, ip + 4)), p);
@@ -305,8 +329,8 @@ INLINE u32 hop_time(u64 now)
 INLINE int admit(const struct seen *p)
 {
 	/* As in relay/src/strangers.rs: an IPv4 address, or the upper half of an IPv6 address. */
-	u64 source = p->key.family == V4 ? 0xffffffff00000000ull | p->source[1] >> 32 : p->source[0];
-	u64 now = ticking_ns();
+	u64 source = p->family == V4 ? 0xffffffff00000000ull | p->source[1] >> 32 : p->source[0];
+	u64 now = p->now;
 	struct bucket *known = map_lookup(&strangers, &source), *all;
 	u32 zero = 0;
 
@@ -350,19 +374,17 @@ INLINE int is_damaged(const u8 *ip, const u8 *end)
 }
 
 /* A neighbour whom the kernel believes to be there may have gone: only what sockets send makes it
- * ask. So now and then one packet to each goes up.
+ * ask. So the engine is told who is in use, and has the kernel ask.
  */
-INLINE int neighbour_is_due(const struct fib *fib, u64 now)
+INLINE void note_neighbour(const struct fib *fib, u64 now)
 {
-	u64 id = (u64)AT(u32, fib->to) << 32 | (u64)AT(u16, fib->to + 4) << 16 | (fib->ifindex & 0xffff);
-	u32 place = (id * 0x9E3779B97F4A7C15ull) >> 56;
-	struct neighbour *known = map_lookup(&neighbours, &place);
+	struct hop hop = { .ifindex = fib->ifindex, .family = fib->family };
 
-	if (!known || (known->id == id && now < known->due))
-		return 0;
-	known->id = id;
-	known->due = now + neighbour_age;
-	return 1;
+	if (fib->family == INET)
+		__builtin_memcpy(hop.ip, fib->target, 4);
+	else
+		__builtin_memcpy(hop.ip, fib->target, 16);
+	map_update(&neighbours, &hop, &now, 0);
 }
 
 /* Asks the routing table how the flow's packets leave. Asked as if they came from the loopback
@@ -406,7 +428,8 @@ INLINE int find_hop(struct xdp_md *frame, struct row *row, u32 generation, u8 to
 	row->hop_until = hop_time(now + hop_age);
 	/* Whatever has become of the row in the meantime, another flow does not take this for its own. */
 	row->hop_generation = generation;
-	return neighbour_is_due(&fib, now) ? UP_NEIGHBOUR_DUE : GOES_ON;
+	note_neighbour(&fib, now);
+	return GOES_ON;
 }
 
 /* Whether a flow has had as many packets in this window as one may. */
@@ -422,42 +445,43 @@ INLINE int is_flooded(struct row *row, u64 now)
 }
 
 /* Interarrival jitter times 16 (RFC 3550 appendix A.8), of one packet in some. */
-INLINE void hear_jitter(struct row *row, u32 timestamp)
+INLINE void hear_jitter(struct reception *r, u32 ticks, u32 timestamp)
 {
 	u64 now = exact_ns();
-	int d = (u32)((now - row->arrival) * row->ticks >> 32) - (timestamp - row->timestamp);
+	u32 d = (u32)((now - r->arrival) * ticks >> 32) - (timestamp - r->timestamp);
 
-	if (row->arrival) {
-		d = d < 0 ? -d : d;
+	if (r->arrival) {
+		if (d >> 31)
+			d = -d;
 		/* A clock that was set anew counts as some minutes, so that the sum stays small. */
 		d = d < MAX_TRANSIT ? d : MAX_TRANSIT;
-		row->jitter += d - ((row->jitter + 8) >> 4);
+		r->jitter += d - ((r->jitter + 8) >> 4);
 	}
-	row->timestamp = timestamp;
-	row->arrival = now;
+	r->timestamp = timestamp;
+	r->arrival = now;
 }
 
 /* Gaps in the sequence (RFC 3550 appendix A.1), and jitter. */
-INLINE void hear_rtp(struct row *row, const u8 *rtp)
+INLINE void hear_rtp(struct reception *r, u32 ticks, const u8 *rtp)
 {
 	u16 sequence = BE16(AT(u16, rtp + 2));
 	u32 ssrc = AT(u32, rtp + 8);
-	int ahead = (short)(sequence - row->next);
+	int ahead = (short)(sequence - r->next);
 
-	if (!row->heard || ssrc != row->ssrc || ahead > MAX_DROPOUT || ahead < -MAX_MISORDER) {
-		row->heard = 1;
-		row->ssrc = ssrc;
-		row->next = sequence + 1;
-		row->jitter = 0;
-		row->arrival = 0;
+	if (!r->heard || ssrc != r->ssrc || ahead > MAX_DROPOUT || ahead < -MAX_MISORDER) {
+		r->heard = 1;
+		r->ssrc = ssrc;
+		r->next = sequence + 1;
+		r->jitter = 0;
+		r->arrival = 0;
 	} else if (ahead < 0) {
-		row->late++;
+		r->late++;
 	} else {
-		row->missing += ahead;
-		row->next = sequence + 1;
+		r->missing += ahead;
+		r->next = sequence + 1;
 	}
 	if (!(sequence & jitter_mask))
-		hear_jitter(row, BE32(AT(u32, rtp + 4)));
+		hear_jitter(r, ticks, BE32(AT(u32, rtp + 4)));
 }
 
 INLINE void count(struct row *row, const u8 *body, const u8 *end, u32 len, u64 now)
@@ -470,7 +494,7 @@ INLINE void count(struct row *row, const u8 *body, const u8 *end, u32 len, u64 n
 	/* RTCP on a shared port (RFC 5761 section 4). */
 	if (body[1] >= 192 && body[1] <= 223)
 		return;
-	hear_rtp(row, body);
+	hear_rtp(&row->heard, row->ticks, body);
 }
 
 /* Sum of a datagram for a checksum that it came without; of SUM_WORDS * 8 + 7 bytes at most. */
@@ -585,8 +609,9 @@ INLINE int rewrite(struct xdp_md *frame, const struct leaving *way, const struct
 
 /* Whether everything is there that the packet needs to be sent on. */
 INLINE int prepare(struct xdp_md *frame, struct row *row, u32 generation, const struct seen *p, const u8 *d,
-		   const u8 *udp, const u8 *end, u64 now)
+		   const u8 *udp, const u8 *end)
 {
+	u64 now = p->now;
 	int fate, to_v6 = row->flags & FLAG_TO_V6;
 
 	if (udp + UDP_HEAD > end)
@@ -596,9 +621,9 @@ INLINE int prepare(struct xdp_md *frame, struct row *row, u32 generation, const 
 		if (fate != GOES_ON)
 			return fate;
 	}
-	if (p->key.family == V4 && is_damaged(d + bounded(p->head - V4_HEAD), end))
+	if (p->family == V4 && is_damaged(d + bounded(p->head - V4_HEAD), end))
 		return UP_CHECKSUM;
-	if (!AT(u16, udp + 6) && (p->key.family == V6 || (to_v6 && p->udp_len > SUM_WORDS * 8)))
+	if (!AT(u16, udp + 6) && (p->family == V6 || (to_v6 && p->udp_len > SUM_WORDS * 8)))
 		return UP_CHECKSUM;
 	if (row->hop_generation != generation || (int)(row->hop_until - hop_time(now)) <= 0) {
 		fate = find_hop(frame, row, generation, row->flags & FLAG_SET_DSCP ? row->dscp : p->tos, now);
@@ -625,22 +650,38 @@ INLINE void take_way(struct leaving *way, const struct row *row)
 	way->more_of_macs = AT(u32, row->to_mac + 8);
 }
 
-/* A packet for a port of ours. `leaves_by` is the device, if it is sent on. */
-INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *end, u32 *leaves_by)
+/* The row of a port of ours, if the address is. */
+INLINE struct row *row_of(const struct seen *p, const struct places *known, u32 port)
 {
-	struct row *row = map_lookup(&rows, &p->key);
+	u32 ports = last_port - first_port + 1, index;
+
+#pragma unroll
+	for (u32 i = 0; i < ADDRESSES; i++) {
+		if (i >= known->addresses)
+			return 0;
+		if (known->address[i][1] == p->local[1] && known->address[i][0] == p->local[0]) {
+			index = i * ports + (port - first_port);
+			return map_lookup(&rows, &index);
+		}
+	}
+	return 0;
+}
+
+/* A packet for a port of ours. `leaves_by` is the device, if it is sent on. */
+INLINE int handle(struct xdp_md *frame, struct row *row, struct seen *p, const u8 *d, const u8 *end, u32 *leaves_by)
+{
 	struct leaving way;
-	u32 is_source, generation;
+	u32 is_source, generation = ONCE(row->generation);
 	const u8 *udp;
-	u64 now;
 	int fate;
 
-	if (!row)
+	if (generation == NOTHING)
 		return admit(p);
-	/* The row may be taken away, and its place be used for another, while it is looked at; then its
-	 * generation is the first thing that is written.
+	if (generation == IN_CHANGE)
+		return UP_CHANGED;
+	/* The row may be changed while it is looked at; then its generation is the first thing that is
+	 * written.
 	 */
-	generation = ONCE(row->generation);
 	is_source = p->source[1] == row->source[1] && p->source[0] == row->source[0] &&
 		    p->source_port == row->source_port;
 	if (row->flags & FLAG_UP)
@@ -654,22 +695,41 @@ INLINE int handle(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *e
 		return DROP_STRANGER;
 	}
 	udp = d + bounded(p->head);
-	now = ticking_ns();
-	if (UNLIKELY(is_flooded(row, now)))
+	if (UNLIKELY(is_flooded(row, p->now)))
 		return DROP_FLOOD;
-	fate = prepare(frame, row, generation, p, d, udp, end, now);
+	fate = prepare(frame, row, generation, p, d, udp, end);
 	if (fate != GOES_ON)
 		return fate;
 	take_way(&way, row);
 	AFTER_ALL_READS();
 	if (ONCE(row->generation) != generation)
 		return UP_CHANGED;
-	count(row, udp + UDP_HEAD, end, p->udp_len - UDP_HEAD, now);
+	count(row, udp + UDP_HEAD, end, p->udp_len - UDP_HEAD, p->now);
 	fate = rewrite(frame, &way, p);
 	if (fate != GOES_ON)
 		return fate;
 	*leaves_by = way.ifindex;
 	return SENT_ON;
+}
+
+/* What becomes of a UDP packet for one of the media ports. */
+INLINE int judge(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *end, u32 port, u32 *leaves_by)
+{
+	u32 zero = 0;
+	struct places *known = map_lookup(&places, &zero);
+	struct row *row;
+	int fate;
+
+	if (!known)
+		return NOT_OURS;
+	row = row_of(p, known, port);
+	if (!row)
+		return NOT_OURS;
+	p->now = ticking_ns();
+	if (UNLIKELY(p->now > ONCE(known->gone_after)))
+		return NOT_OURS;
+	fate = handle(frame, row, p, d, end, leaves_by);
+	return fate >= UP_UNKNOWN && p->now > ONCE(known->away_after) ? DROP_AWAY : fate;
 }
 
 SECTION("xdp") int readdress(struct xdp_md *frame)
@@ -681,19 +741,22 @@ SECTION("xdp") int readdress(struct xdp_md *frame)
 	int fate = read_frame(d, end, &p);
 
 	if (fate == GOES_ON) {
-		u16 port = BE16(p.key.port);
+		u16 port = BE16(p.port);
 
 		if (port < first_port || port > last_port)
 			return XDP_PASS;
-		fate = handle(frame, &p, d, end, &leaves_by);
+		fate = judge(frame, &p, d, end, port, &leaves_by);
 	}
 	if (fate >= FATES)
 		return XDP_PASS;
 	counters = map_lookup(&fates, &zero);
 	if (counters)
 		counters->count[fate]++;
-	if (fate == SENT_ON)
+	if (fate == SENT_ON) {
+		if (counters)
+			counters->bytes += p.udp_len - UDP_HEAD;
 		return leaves_by == frame->ingress ? XDP_TX : (int)redirect(leaves_by, 0);
+	}
 	return fate < UP_UNKNOWN ? XDP_DROP : XDP_PASS;
 }
 

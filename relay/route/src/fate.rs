@@ -14,6 +14,8 @@ pub enum Fate {
     DropUnknownLimited,
     /// Dropped: its flow has had as many packets in this [`crate::limits::FLOW_WINDOW_NS`] as it may.
     DropFlood,
+    /// Dropped: it would have gone up to an engine that is away.
+    DropAway,
     /// Passed up: a port of ours that nothing is known of here, or that is not settled, and a
     /// source that is not known.
     UpUnknown,
@@ -42,8 +44,6 @@ pub enum Fate {
     UpLookupsOff,
     /// Passed up: the next hop's link address is not known.
     UpNoNeighbour,
-    /// Passed up, so that the kernel asks whether the next hop is still there.
-    UpNeighbourDue,
     /// Passed up: the way out is by a device that the program does not stand on.
     UpOtherDevice,
     /// Passed up: the frame has no room for the new headers.
@@ -61,6 +61,7 @@ impl Fate {
         Fate::DropSourceLimited,
         Fate::DropUnknownLimited,
         Fate::DropFlood,
+        Fate::DropAway,
         Fate::UpUnknown,
         Fate::UpHands,
         Fate::UpChanged,
@@ -74,7 +75,6 @@ impl Fate {
         Fate::UpNoRoute,
         Fate::UpLookupsOff,
         Fate::UpNoNeighbour,
-        Fate::UpNeighbourDue,
         Fate::UpOtherDevice,
         Fate::UpNoRoom,
     ];
@@ -88,6 +88,7 @@ impl Fate {
             Fate::DropSourceLimited => "drop_source_limited",
             Fate::DropUnknownLimited => "drop_unknown_limited",
             Fate::DropFlood => "drop_flood",
+            Fate::DropAway => "drop_away",
             Fate::UpUnknown => "up_unknown",
             Fate::UpHands => "up_hands",
             Fate::UpChanged => "up_changed",
@@ -101,7 +102,6 @@ impl Fate {
             Fate::UpNoRoute => "up_no_route",
             Fate::UpLookupsOff => "up_lookups_off",
             Fate::UpNoNeighbour => "up_no_neighbour",
-            Fate::UpNeighbourDue => "up_neighbour_due",
             Fate::UpOtherDevice => "up_other_device",
             Fate::UpNoRoom => "up_no_room",
         }
@@ -114,27 +114,51 @@ impl Fate {
     }
 }
 
+/// What one core counts: packets by fate, then the payload bytes of those that were sent on.
+pub type CoreCounts = [u64; FATES + 1];
+
 /// How many packets met each fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FateCounts([u64; FATES]);
+pub struct FateCounts {
+    packets: [u64; FATES],
+    bytes: u64,
+}
 
 impl FateCounts {
     /// Adds what one core counted, in the order of [`Fate::ALL`].
-    pub fn add(&mut self, core: &[u64; FATES]) {
-        for (sum, count) in self.0.iter_mut().zip(core) {
+    pub fn add(&mut self, core: &CoreCounts) {
+        let [packets @ .., bytes] = core;
+        for (sum, count) in self.packets.iter_mut().zip(packets) {
             *sum = sum.saturating_add(*count);
         }
+        self.bytes = self.bytes.saturating_add(*bytes);
+    }
+
+    /// What was counted since `earlier`.
+    #[must_use]
+    pub fn since(mut self, earlier: &FateCounts) -> FateCounts {
+        for (count, before) in self.packets.iter_mut().zip(earlier.packets) {
+            *count = count.saturating_sub(before);
+        }
+        self.bytes = self.bytes.saturating_sub(earlier.bytes);
+        self
+    }
+
+    /// Payload bytes of the packets that were sent on.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// How many met this one.
     #[must_use]
     pub fn get(&self, fate: Fate) -> u64 {
-        self.0.get(fate as usize).copied().unwrap_or(0)
+        self.packets.get(fate as usize).copied().unwrap_or(0)
     }
 
     /// Every fate with its count, zeros too.
     pub fn iter(&self) -> impl Iterator<Item = (Fate, u64)> + '_ {
-        Fate::ALL.into_iter().zip(self.0.iter().copied())
+        Fate::ALL.into_iter().zip(self.packets.iter().copied())
     }
 }
 
@@ -154,12 +178,18 @@ mod tests {
 
     #[test]
     fn counts_of_several_cores_are_summed_by_name() {
-        let mut core = [0; FATES];
+        let mut core: CoreCounts = [0; FATES + 1];
         core[Fate::UpStun as usize] = 2;
+        core[FATES] = 100;
         let mut sum = FateCounts::default();
         sum.add(&core);
         sum.add(&core);
         assert_eq!((sum.get(Fate::UpStun), sum.get(Fate::SentOn)), (4, 0));
         assert_eq!(sum.iter().map(|(_, count)| count).sum::<u64>(), 4);
+        assert_eq!(sum.sent_bytes(), 200);
+        let mut earlier = FateCounts::default();
+        earlier.add(&core);
+        let since = sum.since(&earlier);
+        assert_eq!((since.get(Fate::UpStun), since.sent_bytes()), (2, 100));
     }
 }

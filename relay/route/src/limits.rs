@@ -97,17 +97,26 @@ pub const MAX_WAYS_OUT: u32 = 256;
 /// after this time.
 pub const DEVICE_HOP_AGE_NS: u64 = 1_000_000_000;
 
-/// How often one packet to each next hop is left to the sockets, in nanoseconds, so that the kernel
-/// notices a next hop that has gone or moved.
-pub const DEVICE_NEIGHBOUR_AGE_NS: u64 = 30_000_000_000;
+/// Next hops that packets left by within this time are kept fresh, in nanoseconds: the kernel is
+/// asked, each time that half of it has passed, to see whether they are still there. It asks a
+/// neighbour that it has not heard of for 15 to 45 s by default.
+pub const DEVICE_NEIGHBOUR_AGE_NS: u64 = 10_000_000_000;
 
-/// Of how many RTP packets of a flow one is taken for its jitter at the device: reading the exact
+/// Of how many RTP packets of a flow one is taken for its jitter: at the device, reading the exact
 /// clock is a third of what a packet costs there. A power of two.
 pub const DEVICE_JITTER_EVERY: u16 = 4;
 
-/// Next hops of which each core remembers that; more share their places, and are left to the
-/// sockets more often.
-pub const DEVICE_NEIGHBOURS: usize = 256;
+/// From this time on without a sign of the relay, in nanoseconds, the program at the device drops
+/// what it would pass up: sockets that nobody reads, or that are not there, are of no use.
+pub const DEVICE_AWAY_AFTER_NS: u64 = 2_000_000_000;
+
+/// A flow that a relay before this one has left, and that no call claims, ends after so much
+/// silence, in nanoseconds.
+pub const DEVICE_ORPHAN_SILENCE_NS: u64 = 60_000_000_000;
+
+/// Next hops that the program at the device remembers to have used; beyond them, those are forgotten
+/// that have not been used for longest.
+pub const DEVICE_NEIGHBOURS: u32 = 1024;
 
 const _: () = assert!(BUFFER_BYTES.is_multiple_of(64) && (BUFFER_BYTES / 64) % 2 == 1);
 const _: () = assert!(MESSAGE_BUFFERS_PER_THREAD.is_power_of_two());

@@ -1,13 +1,18 @@
-//! Rows of settled flows as the program at the device reads them: keys, values and counters, laid
-//! out for both sides.
+//! Rows of settled flows as the program at the device reads them: what is to be done and what was
+//! counted, laid out for both sides.
 //!
-//! The program is `relay/xdp/readdress.bpf.c`; a test compares its layout with this one. Ports and
-//! addresses stand as on the wire, numbers in the machine's order.
+//! There is one row for each media port of each local address, in memory that both sides have
+//! mapped. The program is `relay/xdp/readdress.bpf.c`; a test compares its layout with this one.
+//! Ports and addresses stand as on the wire, numbers in the machine's order.
+
+mod beside;
+mod layout;
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::fate::{FATES, Fate};
-use crate::limits::MAX_DATAGRAM_BYTES;
+pub use self::beside::{Bucket, Hop, Places, WayOut};
+pub use self::layout::layout;
+use crate::reception::{MAX_CLOCK_HZ, Reception, ticks};
 
 /// A flow whose packets are sent on at the device, as long as they come from its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +35,6 @@ pub struct SettledFlow {
     pub clock_hz: u32,
 }
 
-/// Highest clock of RTP timestamps, in Hz.
-pub const MAX_CLOCK_HZ: u32 = 1_000_000;
-
 /// Why a flow cannot be a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
@@ -50,28 +52,10 @@ pub enum RowError {
     Clock(u32),
 }
 
-/// What a row is found by: a local address and port.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FlowKey {
-    /// IPv4 as IPv4-mapped IPv6.
-    local: [u8; 16],
-    port: [u8; 2],
-    /// 4 or 6, so that a mapped address in an IPv6 packet is not taken for the IPv4 address.
-    family: u16,
-}
-
-impl FlowKey {
-    /// The key of a local address and port. A mapped IPv4 address is an IPv4 address.
-    #[must_use]
-    pub fn new(local: SocketAddr) -> FlowKey {
-        FlowKey {
-            local: mapped(local.ip()),
-            port: local.port().to_be_bytes(),
-            family: if is_v4(local) { 4 } else { 6 },
-        }
-    }
-}
+/// A row's generation as long as nothing has been said of its port.
+pub const NOTHING: u32 = 0;
+/// A row's generation while it is written: the program leaves its packets to the sockets.
+pub const IN_CHANGE: u32 = 1;
 
 /// The row has no way out: what its source sends goes up to the sockets, and so does what strangers
 /// send, as far as limits allow.
@@ -83,11 +67,13 @@ pub const FLAG_TO_V6: u8 = 4;
 /// Packets leave with the row's DSCP.
 pub const FLAG_SET_DSCP: u8 = 8;
 
-/// What the program knows of a local address and port.
-#[repr(C)]
+/// What the program knows of a local address and port: three cache lines. The first has what is
+/// read of every packet, the last what is not needed for most.
+#[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Never used twice. First, because the program reads it first and last.
+    /// [`NOTHING`], [`IN_CHANGE`], or another number with each change. First, because the program
+    /// reads it first and last.
     generation: u32,
     /// Media clock ticks in 2^32 ns; 0 if gaps and jitter are not counted.
     ticks: u32,
@@ -104,35 +90,32 @@ pub struct Row {
     udp_sum: u16,
     /// Sum of the new addresses, for the IPv4 header.
     ip_sum: u16,
-    /// From here on the program writes, what it counts and what it knows; all 0 at first.
-    ssrc: u32,
+    /// From here on the program writes: the next hop,
+    hop_until: u32,
+    macs: [u8; 12],
+    mtu: u16,
+    tag: u16,
+    hop_generation: u32,
+    ifindex: u32,
+    /// and what it counts; all 0 at first, but for what has been heard before.
+    window: u32,
+    taken: u32,
     packets: u64,
     bytes: u64,
     last: u64,
+    heard: Reception,
     strangers: u64,
-    arrival: u64,
-    missing: u32,
-    late: u32,
-    jitter: u32,
-    timestamp: u32,
-    hop_until: u32,
-    hop_generation: u32,
-    ifindex: u32,
-    mtu: u16,
-    tag: u16,
-    macs: [u8; 12],
-    next: u16,
-    heard: u16,
-    window: u32,
-    taken: u32,
+    /// The generation, also when there is none: the next row at this port has another.
+    before: u32,
+    spare: [u32; 5],
 }
 
 impl Row {
-    /// The row of a settled flow. No other row has the same `generation`.
+    /// The row of a settled flow, of which `heard` was heard before.
     ///
     /// # Errors
     /// If the flow's addresses are such that no packet could be sent on.
-    pub fn settled(flow: &SettledFlow, generation: u32) -> Result<Row, RowError> {
+    pub fn settled(flow: &SettledFlow, generation: u32, heard: Reception) -> Result<Row, RowError> {
         for address in [flow.local, flow.source, flow.from, flow.to] {
             let ip = address.ip();
             if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
@@ -154,6 +137,7 @@ impl Row {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         Ok(Row {
             generation,
+            before: generation,
             flags: flag(flow.plain, FLAG_PLAIN)
                 | flag(!is_v4(flow.to), FLAG_TO_V6)
                 | flag(flow.dscp.is_some(), FLAG_SET_DSCP),
@@ -163,8 +147,8 @@ impl Row {
                     + legs_sum(flow.source, flow.local, |word| !word),
             ),
             ip_sum: fold(ip_sum(flow.from.ip()) + ip_sum(flow.to.ip())),
-            // Below 2^32 by the limit of the clock.
-            ticks: ((u64::from(flow.clock_hz) << 32) / 1_000_000_000) as u32,
+            ticks: ticks(flow.clock_hz),
+            heard,
             ..Row::blank(flow.source, flow.from, flow.to)
         })
     }
@@ -175,6 +159,7 @@ impl Row {
         let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
         Row {
             generation,
+            before: generation,
             flags: FLAG_UP,
             ..Row::blank(expected.unwrap_or(nobody), nobody, nobody)
         }
@@ -194,27 +179,62 @@ impl Row {
             dscp: 0,
             udp_sum: 0,
             ip_sum: 0,
-            ssrc: 0,
+            hop_until: 0,
+            macs: [0; 12],
+            mtu: 0,
+            tag: 0,
+            hop_generation: 0,
+            ifindex: 0,
+            window: 0,
+            taken: 0,
             packets: 0,
             bytes: 0,
             last: 0,
+            heard: Reception::default(),
             strangers: 0,
-            arrival: 0,
-            missing: 0,
-            late: 0,
-            jitter: 0,
-            timestamp: 0,
-            hop_until: 0,
-            hop_generation: 0,
-            ifindex: 0,
-            mtu: 0,
-            tag: 0,
-            macs: [0; 12],
-            next: 0,
-            heard: 0,
-            window: 0,
-            taken: 0,
+            before: 0,
+            spare: [0; 5],
         }
+    }
+
+    /// What is known of its port, as seen by the one who writes the row.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        match (self.generation, self.flags & FLAG_UP != 0) {
+            (NOTHING | IN_CHANGE, _) => Known::Nothing,
+            (_, true) => Known::Up,
+            (_, false) => Known::Settled,
+        }
+    }
+
+    /// Number of the row that follows this one at its port.
+    #[must_use]
+    pub fn next_generation(&self) -> u32 {
+        let last = self.before.max(IN_CHANGE);
+        last.checked_add(1).unwrap_or(IN_CHANGE + 1)
+    }
+
+    /// A row that says nothing, and follows this one.
+    #[must_use]
+    pub fn nothing(&self) -> Row {
+        let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+        Row {
+            before: self.before,
+            ..Row::blank(nobody, nobody, nobody)
+        }
+    }
+
+    /// Who alone may send, and where it goes: `None` if the row is not settled.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        let at = |ip: [u8; 16], port: [u8; 2]| {
+            SocketAddr::new(IpAddr::from(ip).to_canonical(), u16::from_be_bytes(port))
+        };
+        (self.known() == Known::Settled).then(|| Way {
+            source: at(self.source, self.source_port),
+            from: at(self.from, self.from_port),
+            to: at(self.to, self.to_port),
+        })
     }
 
     /// What the program has counted in a row that was read back.
@@ -225,11 +245,31 @@ impl Row {
             bytes: self.bytes,
             last_ns: self.last,
             strangers: self.strangers,
-            missing: self.missing,
-            late: self.late,
-            jitter: self.jitter >> 4,
+            heard: self.heard,
         }
     }
+}
+
+/// What the program knows of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing.
+    Nothing,
+    /// That its packets go up.
+    Up,
+    /// That they are sent on.
+    Settled,
+}
+
+/// How the packets of a settled flow go, as its row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Who alone may send.
+    pub source: SocketAddr,
+    /// The address and port of this host that they leave from.
+    pub from: SocketAddr,
+    /// Where they go.
+    pub to: SocketAddr,
 }
 
 /// Counters of one settled flow.
@@ -244,87 +284,11 @@ pub struct FlowTally {
     pub last_ns: u64,
     /// Packets of strangers, dropped.
     pub strangers: u64,
-    /// RTP packets that the sequence numbers say there were, and that had not come by then. Those
-    /// that came later are in `late` too.
-    pub missing: u32,
-    /// RTP packets that came after one with a higher number, or twice.
-    pub late: u32,
-    /// Interarrival jitter (RFC 3550 section 6.4.1), in timestamp units.
-    pub jitter: u32,
+    /// What was heard of an RTP stream; nothing if the flow's clock is not known.
+    pub heard: Reception,
 }
 
-/// A device that packets may leave by: where the program stands, and with which 802.1Q tag.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WayOut {
-    /// The device's index.
-    pub ifindex: u32,
-    /// VLAN identifier, 1 to 4094; 0 without a tag.
-    pub tag: u32,
-}
-
-/// A source's tokens, kept as the time at which there will be as many as there can be.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bucket {
-    /// In ns of the kernel's monotonic clock.
-    pub full_at: u64,
-}
-
-/// What the program says of its layout, in the order in which it says it.
-#[must_use]
-pub const fn layout() -> [u32; 37] {
-    use core::mem::offset_of;
-    let sizes = [
-        size_of::<FlowKey>(),
-        offset_of!(FlowKey, port),
-        offset_of!(FlowKey, family),
-        size_of::<Row>(),
-        offset_of!(Row, ticks),
-        offset_of!(Row, source),
-        offset_of!(Row, from),
-        offset_of!(Row, to),
-        offset_of!(Row, source_port),
-        offset_of!(Row, from_port),
-        offset_of!(Row, to_port),
-        offset_of!(Row, flags),
-        offset_of!(Row, dscp),
-        offset_of!(Row, udp_sum),
-        offset_of!(Row, ip_sum),
-        offset_of!(Row, packets),
-        offset_of!(Row, bytes),
-        offset_of!(Row, last),
-        offset_of!(Row, strangers),
-        offset_of!(Row, missing),
-        offset_of!(Row, late),
-        offset_of!(Row, jitter),
-        offset_of!(Row, hop_until),
-        offset_of!(Row, heard),
-        offset_of!(Row, taken),
-        FATES,
-        Fate::UpUnknown as usize,
-        FLAG_UP as usize,
-        FLAG_PLAIN as usize,
-        FLAG_TO_V6 as usize,
-        FLAG_SET_DSCP as usize,
-        MAX_DATAGRAM_BYTES,
-        crate::limits::DEVICE_NEIGHBOURS,
-        crate::limits::FLOW_WINDOW_NS as usize,
-        size_of::<WayOut>(),
-        size_of::<Bucket>(),
-        16,
-    ];
-    let mut words = [0; 37];
-    let mut i = 0;
-    while i < words.len() {
-        words[i] = sizes[i] as u32;
-        i += 1;
-    }
-    words
-}
-
-const _: () = assert!(size_of::<FlowKey>() == 20 && align_of::<FlowKey>() <= 4);
-const _: () = assert!(size_of::<Row>() == 168 && align_of::<Row>() == 8);
+const _: () = assert!(size_of::<Row>() == 192 && align_of::<Row>() == 64);
 const _: () = assert!(core::mem::offset_of!(Row, generation) == 0);
 
 fn is_v4(address: SocketAddr) -> bool {
@@ -388,14 +352,22 @@ mod tests {
 
     #[test]
     fn a_row_says_what_its_flow_says() {
-        let row = Row::settled(&flow(), 7).unwrap();
+        let row = Row::settled(&flow(), 7, Reception::default()).unwrap();
         assert_eq!(row.generation, 7);
         assert_eq!(row.tally(), FlowTally::default());
         assert_eq!(row.flags, FLAG_PLAIN | FLAG_TO_V6 | FLAG_SET_DSCP);
         assert_eq!((row.dscp, row.ticks), (46 << 2, 34359));
         assert_eq!(row.source[10..], [255, 255, 192, 0, 2, 9]);
         assert_eq!(row.to_port, 5000_u16.to_be_bytes());
-        assert_eq!(Row::up(None, 9).flags, FLAG_UP);
+        let way = Way {
+            source: flow().source,
+            from: flow().from,
+            to: flow().to,
+        };
+        assert_eq!((row.known(), row.way()), (Known::Settled, Some(way)));
+        let up = Row::up(None, row.next_generation());
+        assert_eq!((up.flags, up.generation), (FLAG_UP, 8));
+        assert_eq!((up.known(), up.way()), (Known::Up, None));
     }
 
     #[test]
@@ -403,7 +375,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut SettledFlow)| {
             let mut flow = flow();
             change(&mut flow);
-            Row::settled(&flow, 0).unwrap_err()
+            Row::settled(&flow, 7, Reception::default()).unwrap_err()
         };
         let v6: SocketAddr = "[2001:db8::2]:1".parse().unwrap();
         let nobody: SocketAddr = "0.0.0.0:1".parse().unwrap();
@@ -420,9 +392,20 @@ mod tests {
     }
 
     #[test]
+    fn generations_go_round_without_the_two_that_mean_something() {
+        let last = Row::up(None, u32::MAX);
+        assert_eq!(last.next_generation(), IN_CHANGE + 1);
+        assert_eq!(Row::up(None, NOTHING).next_generation(), IN_CHANGE + 1);
+        let nothing = Row::up(None, 77).nothing();
+        assert_eq!(
+            (nothing.known(), nothing.next_generation()),
+            (Known::Nothing, 78)
+        );
+    }
+
+    #[test]
     fn mapped_addresses_are_ipv4() {
         let mapped: SocketAddr = "[::ffff:10.0.0.1]:20000".parse().unwrap();
-        assert_eq!(FlowKey::new(mapped), FlowKey::new(flow().local));
         assert_eq!(fold(ip_sum(mapped.ip())), fold(ip_sum(flow().local.ip())));
     }
 }

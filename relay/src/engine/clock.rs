@@ -19,12 +19,9 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts now.
     pub fn start() -> Clock {
-        let now = clock_gettime(ClockId::Monotonic);
-        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-        let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
         Clock {
             start: Instant::now(),
-            start_monotonic: seconds.saturating_mul(1_000_000_000) + nanos,
+            start_monotonic: monotonic_ns(),
         }
     }
 
@@ -48,6 +45,14 @@ impl Clock {
 /// A length of time in nanoseconds, at most [`u64::MAX`].
 pub fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Nanoseconds of the kernel's clock `CLOCK_MONOTONIC`.
+pub fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000) + nanos
 }
 
 /// Nanoseconds of the system's wall clock, by which the kernel stamps datagrams.

@@ -1,6 +1,7 @@
 //! What the packet engine is told at start.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use patchbay_route::limits;
@@ -55,6 +56,8 @@ pub struct EngineConfig {
     /// thread's network namespace. Needs steered ports, and CAP_PERFMON beside their privileges.
     /// Empty: none.
     pub devices: Vec<String>,
+    /// Whether settled flows outlive this process, until the next one takes them over.
+    pub keep: Option<KeepFlows>,
     /// Pairs that may be open at once, 1 to [`limits::MAX_PAIRS`]. With a socket for each port, the number of open files that
     /// the process may have can lower it: see [`super::EngineTotals::pairs_capacity`].
     pub max_pairs: usize,
@@ -66,6 +69,15 @@ pub struct EngineConfig {
     pub restart_after: Duration,
 }
 
+/// How settled flows at devices outlive the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepFlows {
+    /// A directory of a BPF file system, of this relay alone; it is made if it is not there.
+    pub directory: PathBuf,
+    /// For how long they are sent on without a process, 1 s to 1 hour.
+    pub time: Duration,
+}
+
 impl Default for EngineConfig {
     fn default() -> EngineConfig {
         EngineConfig {
@@ -74,6 +86,7 @@ impl Default for EngineConfig {
             ports: 20_000..=59_999,
             sockets: MediaSockets::default(),
             devices: Vec::new(),
+            keep: None,
             max_pairs: 10_000,
             seed: 0,
             restart_after: FIRST_RESTART_AFTER,
@@ -110,6 +123,15 @@ impl EngineConfig {
         }
         if !self.devices.is_empty() && self.sockets == MediaSockets::PerPort {
             return bad("devices are given, and need steered media ports".to_owned());
+        }
+        let times = Duration::from_secs(1)..=Duration::from_secs(3600);
+        if let Some(keep) = &self.keep
+            && !times.contains(&keep.time)
+        {
+            return bad(format!(
+                "keep is {} s, allowed are 1 to 3600",
+                keep.time.as_secs()
+            ));
         }
         let waits = Duration::from_millis(1)..=Duration::from_secs(60);
         if !waits.contains(&self.restart_after) {

@@ -7,33 +7,46 @@
 //! device.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::clock::Clock;
+use patchbay_route::limits;
+
+use super::clock::{self, Clock};
 use super::config::EngineConfig;
 use super::xdp::{
-    Driver, DriverError, Fate, FateCounts, FlowTally, Mirror, MirrorError, Mode, SettledFlow,
-    XdpConfig,
+    Driver, DriverError, FateCounts, FlowTally, Mirror, MirrorError, Mode, Neighbours, Reception,
+    SettledFlow, Way, XdpConfig,
 };
 
-/// The program on the devices of an engine. It leaves them when this goes.
+/// The program on the devices of an engine. It leaves them when this goes, unless it is left there.
 #[derive(Debug)]
 pub struct Device {
-    _driver: Driver,
+    driver: Driver,
     mode: Mode,
+    memory_bytes: u64,
     flows: Arc<DeviceFlows>,
 }
 
 /// The flows that the program knows.
 #[derive(Debug)]
 pub struct DeviceFlows {
-    mirror: Mutex<Mirror>,
+    mirror: Mirror,
+    neighbours: Neighbours,
     clock: Clock,
+    /// For how long flows are sent on without a process; `None`: they are not.
+    keep: Option<Duration>,
+    /// What had been counted when this process came.
+    before: FateCounts,
     /// Flows that could not be told to the program, and stay with the sockets.
     refused: AtomicU64,
-    /// Packets of flows that have been taken back: the packet threads count them since.
-    taken_back: AtomicU64,
+    /// Nothing is changed any more: the process after this one takes the flows as they are.
+    is_left: AtomicBool,
+    /// When the neighbours were last seen to, in ns of the kernel's clock.
+    seen_to: AtomicU64,
+    /// Flows that a process before this one has left, and that no pair has taken.
+    orphans: Mutex<Vec<SocketAddr>>,
 }
 
 /// What was counted for one flow at the device.
@@ -47,6 +60,9 @@ pub struct Counted {
     pub last: u64,
     /// Packets of strangers, dropped.
     pub strangers: u64,
+    /// What was heard of its RTP stream, with what had been heard before; `None` if nothing was
+    /// counted.
+    pub heard: Option<Reception>,
 }
 
 impl Device {
@@ -55,23 +71,32 @@ impl Device {
     /// # Errors
     /// [`DriverError`]; the devices are as before then.
     pub fn start(config: &EngineConfig, clock: Clock) -> Result<Device, DriverError> {
-        let flows = config.max_pairs.saturating_mul(4);
+        let keep = config.keep.as_ref();
         let xdp = XdpConfig {
-            max_flows: u32::try_from(flows).unwrap_or(u32::MAX),
             ports: config.ports.clone(),
+            pin: keep.map(|keep| keep.directory.clone()),
             ..XdpConfig::default()
         };
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let (mut driver, mirror) = Driver::load(&xdp)?;
+        let neighbours = driver.neighbours()?;
+        let orphans = mirror.settled().collect();
         let devices: Vec<&str> = config.devices.iter().map(String::as_str).collect();
         let mode = driver.attach(&devices)?;
         Ok(Device {
-            _driver: driver,
+            driver,
             mode,
+            memory_bytes: xdp.memory_bytes(cores),
             flows: Arc::new(DeviceFlows {
-                mirror: Mutex::new(mirror),
+                before: mirror.fates().unwrap_or_default(),
+                mirror,
+                neighbours,
                 clock,
+                keep: keep.map(|keep| keep.time),
                 refused: AtomicU64::new(0),
-                taken_back: AtomicU64::new(0),
+                is_left: AtomicBool::new(false),
+                seen_to: AtomicU64::new(0),
+                orphans: Mutex::new(orphans),
             }),
         })
     }
@@ -81,48 +106,69 @@ impl Device {
         self.mode
     }
 
+    /// Memory of the program's tables.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
     /// The flows that it knows.
     pub fn flows(&self) -> &Arc<DeviceFlows> {
         &self.flows
+    }
+
+    /// Leaves the settled flows to the process after this one, if that is configured. To be called
+    /// before packet threads close what they have.
+    pub fn leave(&mut self) {
+        if self.flows.keep.is_some() {
+            self.driver.leave();
+            self.flows.leave();
+        }
     }
 }
 
 impl DeviceFlows {
     /// Has a flow's packets sent on at the device; false if they stay with the sockets.
-    pub fn settle(&self, flow: &SettledFlow) -> bool {
-        let settled = self.mirror().settle(flow);
-        self.note(settled.map(|()| true)).unwrap_or(false)
+    pub fn settle(&self, flow: &SettledFlow, heard: Reception) -> bool {
+        let settled = match self.is_left() {
+            true => return false,
+            false => self.mirror.settle(flow, heard),
+        };
+        self.note(settled).is_some()
     }
 
     /// Has what comes to a local address go up to the sockets, without limit if it is `expected`.
     /// Gives what was counted if the flow was settled.
     pub fn hand_up(&self, local: SocketAddr, expected: Option<SocketAddr>) -> Counted {
-        let last = self.mirror().hand_up(local, expected);
-        self.take_back(last)
+        if self.is_left() {
+            return Counted::default();
+        }
+        let last = self.mirror.hand_up(local, expected);
+        self.read(self.note(last).flatten())
     }
 
     /// Forgets a local address. Gives what was counted if its flow was settled.
     pub fn forget(&self, local: SocketAddr) -> Counted {
-        let last = self.mirror().unsettle(local);
-        self.take_back(last)
+        if self.is_left() {
+            return Counted::default();
+        }
+        self.read(self.mirror.unsettle(local))
     }
 
     /// What has been counted for a flow as long as it is settled.
     pub fn counted(&self, local: SocketAddr) -> Counted {
-        let tally = self.mirror().counters(local);
-        self.read(self.note(tally).flatten())
+        self.read(self.mirror.counters(local))
     }
 
-    /// What became of all packets at the devices.
+    /// Who may send to a port, and how it goes on, if its flow is settled: of a port that no pair
+    /// has, as a process before this one has left it.
+    pub fn way(&self, local: SocketAddr) -> Option<Way> {
+        self.mirror.way(local)
+    }
+
+    /// What became of all packets at the devices since this process came.
     pub fn fates(&self) -> FateCounts {
-        let fates = self.mirror().fates();
-        self.note(fates).unwrap_or_default()
-    }
-
-    /// Packets that were sent on for flows that are settled now.
-    pub fn sent_on(&self) -> u64 {
-        let sent = self.fates().get(Fate::SentOn);
-        sent.saturating_sub(self.taken_back.load(Ordering::Relaxed))
+        let fates = self.note(self.mirror.fates()).unwrap_or_default();
+        fates.since(&self.before)
     }
 
     /// Flows that could not be told to the program since the start.
@@ -130,15 +176,68 @@ impl DeviceFlows {
         self.refused.load(Ordering::Relaxed)
     }
 
-    fn take_back(&self, tally: Result<Option<FlowTally>, MirrorError>) -> Counted {
-        let counted = self.read(self.note(tally).flatten());
-        self.taken_back
-            .fetch_add(counted.packets, Ordering::Relaxed);
-        counted
+    /// Flows that a process before this one has left, and that no pair has taken.
+    pub fn orphans(&self) -> usize {
+        self.orphan_list().len()
+    }
+
+    /// A pair has taken a port, as it was left.
+    pub fn adopted(&self, local: SocketAddr) {
+        self.orphan_list().retain(|orphan| *orphan != local);
+    }
+
+    /// Says to the program that this process is there, and sees to the neighbours. To be called
+    /// several times a second.
+    pub fn look_after(&self) {
+        if self.is_left() {
+            return;
+        }
+        let now = clock::monotonic_ns();
+        if let Some(keep) = self.keep {
+            let keep = u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX);
+            let away = now.saturating_add(limits::DEVICE_AWAY_AFTER_NS);
+            self.mirror.set_presence(away, now.saturating_add(keep));
+        }
+        let seen_to = self.seen_to.load(Ordering::Relaxed);
+        if now.saturating_sub(seen_to) >= limits::DEVICE_NEIGHBOUR_AGE_NS / 2 {
+            self.seen_to.store(now, Ordering::Relaxed);
+            // A message that finds no room now does so next time.
+            drop(self.neighbours.refresh(now));
+            self.end_orphans(now);
+        }
+    }
+
+    /// Ends what nobody has taken and where nobody speaks any more.
+    fn end_orphans(&self, now: u64) {
+        self.orphan_list().retain(|orphan| {
+            let last = self
+                .mirror
+                .counters(*orphan)
+                .map_or(0, |tally| tally.last_ns);
+            let is_silent = now.saturating_sub(last) >= limits::DEVICE_ORPHAN_SILENCE_NS;
+            if is_silent {
+                self.mirror.unsettle(*orphan);
+            }
+            !is_silent
+        });
+    }
+
+    fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+        let keep = self.keep.unwrap_or_default();
+        let keep = u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX);
+        let now = clock::monotonic_ns();
+        self.mirror.set_presence(now, now.saturating_add(keep));
+    }
+
+    fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Relaxed)
     }
 
     fn read(&self, tally: Option<FlowTally>) -> Counted {
-        let tally = tally.unwrap_or_default();
+        let Some(tally) = tally else {
+            return Counted::default();
+        };
         Counted {
             packets: tally.packets,
             bytes: tally.bytes,
@@ -147,6 +246,7 @@ impl DeviceFlows {
                 ns => self.clock.of_monotonic(ns),
             },
             strangers: tally.strangers,
+            heard: Some(tally.heard),
         }
     }
 
@@ -157,7 +257,7 @@ impl DeviceFlows {
         outcome.ok()
     }
 
-    fn mirror(&self) -> MutexGuard<'_, Mirror> {
-        self.mirror.lock().unwrap_or_else(PoisonError::into_inner)
+    fn orphan_list(&self) -> MutexGuard<'_, Vec<SocketAddr>> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,7 @@ use super::restart::Restarts;
 use super::seat::{Life, Seat};
 use super::steering::Steering;
 use super::supervise::{self, Supervised};
-use super::totals::{DeviceTotals, EngineTotals, ThreadHealth};
+use super::totals::{EngineTotals, ThreadHealth};
 use super::uring::{probe, thread};
 
 /// Handle of a running packet engine. Cheap to clone; the engine stops when the last one goes.
@@ -159,13 +159,7 @@ impl Engine {
             }
         }
         if let Some(device) = &registry.device {
-            let sent_on = device.flows().sent_on();
-            totals.received += sent_on;
-            totals.accepted += sent_on;
-            totals.device = Some(DeviceTotals {
-                fates: device.flows().fates(),
-                refused: device.flows().refused(),
-            });
+            totals.add_device(device);
         }
         drop(registry);
         totals.host = HostUdp::read().since(inner.host_at_start);
@@ -205,6 +199,9 @@ impl Engine {
     pub fn supervise(&self, now: Instant) -> Supervised {
         let mut registry = self.inner.registry();
         registry.sample(self.inner.clock.now());
+        if let Some(device) = &registry.device {
+            device.flows().look_after();
+        }
         supervise::look(&self.inner, &mut registry, now)
     }
 
@@ -220,6 +217,14 @@ impl Engine {
     #[doc(hidden)]
     pub fn fail_thread(&self, thread: usize) {
         self.drill(thread, Drill::Fail);
+    }
+
+    /// Leaves settled flows at devices as they are from now on, for the process after this one, if
+    /// that is configured ([`EngineConfig::keep`]). To be called right before the engine goes.
+    pub fn leave(&self) {
+        if let Some(device) = &mut self.inner.registry().device {
+            device.leave();
+        }
     }
 
     /// Closes all pairs and ends the packet threads; returns when they have ended.

@@ -9,6 +9,7 @@
 //! for what was under way at that moment, the engine itself refuses and counts.
 
 pub mod allocations;
+mod blocks;
 mod cells;
 mod clock;
 mod config;
@@ -21,6 +22,7 @@ mod host;
 mod inbox;
 mod load;
 mod mailbox;
+mod mapped;
 mod path;
 mod ports;
 mod registry;
@@ -35,7 +37,7 @@ mod totals;
 mod uring;
 pub mod xdp;
 
-pub use config::{EngineConfig, MediaSockets};
+pub use config::{EngineConfig, KeepFlows, MediaSockets};
 pub use drill::Drill;
 pub use error::{CommandError, EngineError, OpenError};
 pub use handle::Engine;

@@ -91,6 +91,12 @@ impl PortPool {
         mut bind: impl FnMut(u16) -> Result<T, BindError>,
     ) -> Result<(Lease, T), OpenError> {
         let (first, count) = (self.first, self.count);
+        let device = self.device.clone();
+        let is_left = |rtp| {
+            device
+                .as_ref()
+                .is_some_and(|flows| speaks(flows, local_ip, rtp))
+        };
         let pool = self.pool(local_ip)?;
         if pool.free == 0 {
             return Err(OpenError::PortsExhausted { local_ip });
@@ -102,6 +108,9 @@ impl PortPool {
                 continue;
             }
             let rtp = first + 2 * u16::try_from(index).unwrap_or(0);
+            if is_left(rtp) {
+                continue;
+            }
             match bind(rtp) {
                 Ok(bound) => {
                     pool.set_used(index, true);
@@ -225,6 +234,15 @@ impl Pool {
             self.free = if used { self.free - 1 } else { self.free + 1 };
         }
     }
+}
+
+/// Whether a process before this one has left a settled flow at one of two ports, whose call nobody
+/// has claimed.
+fn speaks(flows: &DeviceFlows, local_ip: IpAddr, rtp: u16) -> bool {
+    let ports = [rtp, rtp + 1];
+    ports
+        .into_iter()
+        .any(|port| flows.way((local_ip, port).into()).is_some())
 }
 
 /// Spreads a seed over all bits (the finishing step of splitmix64).

@@ -6,9 +6,10 @@ use std::ops::Add;
 use hdrhistogram::Histogram;
 use patchbay_route::counters::DropCounts;
 
+use super::device::Device;
 use super::host::HostUdp;
 use super::times;
-use super::xdp::FateCounts;
+use super::xdp::{Fate, FateCounts};
 
 /// Sums over all packet threads and pairs since the start.
 #[derive(Clone, Debug)]
@@ -38,8 +39,8 @@ pub struct EngineTotals {
     pub ports_free: usize,
     /// Free port pairs of each local address used so far.
     pub ports: Vec<PortsFree>,
-    /// What became of packets at devices, if there are any. What was sent on there is in `received`
-    /// and `accepted`, but its bytes are in `bytes` only once its flow is no longer settled.
+    /// What became of packets at devices, if there are any. What was sent on there is in `received`,
+    /// `accepted` and `bytes`.
     pub device: Option<DeviceTotals>,
     /// What the kernel counted in this network namespace since the engine started, other
     /// programs' sockets included. Once a flow is learned its socket is connected, and strangers
@@ -77,6 +78,21 @@ impl EngineTotals {
         self.threads.push(thread);
     }
 
+    /// Takes in what was counted at devices.
+    pub(super) fn add_device(&mut self, device: &Device) {
+        let fates = device.flows().fates();
+        let sent_on = fates.get(Fate::SentOn);
+        self.received += sent_on;
+        self.accepted += sent_on;
+        self.bytes += fates.sent_bytes();
+        self.device = Some(DeviceTotals {
+            fates,
+            refused: device.flows().refused(),
+            orphans: device.flows().orphans(),
+            memory_bytes: device.memory_bytes(),
+        });
+    }
+
     /// Datagrams that were sent on.
     #[must_use]
     pub fn forwarded(&self) -> u64 {
@@ -91,6 +107,10 @@ pub struct DeviceTotals {
     pub fates: FateCounts,
     /// Flows that could not be told to the program, and stayed with the sockets.
     pub refused: u64,
+    /// Flows that a process before this one has left, and that no pair has taken over yet.
+    pub orphans: usize,
+    /// Memory of the program's tables, the kernel's, whatever the number of flows.
+    pub memory_bytes: u64,
 }
 
 /// Port pairs of one local address.

@@ -6,6 +6,7 @@ pub mod frames;
 use std::net::SocketAddr;
 use std::process::Command;
 
+pub use patchbay_relay::engine::xdp::Reception;
 use patchbay_relay::engine::xdp::{Driver, Fate, FateCounts, Mirror, SettledFlow, XdpConfig};
 use rustix::thread::CpuSet;
 
@@ -72,16 +73,15 @@ pub fn lay_wires() {
 /// The program on its device, with limits that nothing reaches and next hops that last.
 pub fn lenient() -> XdpConfig {
     XdpConfig {
-        max_flows: 64,
         ports: 20_000..=29_999,
         source_rate: 1_000_000,
         source_burst: 1_000_000,
         unknown_rate: 1_000_000,
         unknown_burst: 1_000_000,
         hop_age: std::time::Duration::from_secs(60),
-        neighbour_age: std::time::Duration::from_secs(86_400),
         jitter_every: 1,
         packets_per_window: 1_000_000,
+        pin: None,
     }
 }
 
@@ -133,17 +133,8 @@ impl Bench {
         )
     }
 
-    /// The same until the next hop is known: one packet goes up so that the kernel asks for it.
-    pub fn show_settled(&mut self, frame: &[u8]) -> (u32, Option<Fate>, Vec<u8>) {
-        let seen = self.show(frame);
-        if seen.1 == Some(Fate::UpNeighbourDue) {
-            return self.show(frame);
-        }
-        seen
-    }
-
     pub fn fate(&mut self, frame: &[u8]) -> Option<Fate> {
-        self.show_settled(frame).1
+        self.show(frame).1
     }
 }
 

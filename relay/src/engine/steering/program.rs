@@ -103,8 +103,8 @@ impl Steering {
             Some(Map::Array(cells)) => cells,
             _ => return Err(NotSteered::Part("ports")),
         };
-        let space = Space::new(cells.fd(), first_port, ports)
-            .map_err(socket("cannot map the memory of the ports"))?;
+        let space =
+            Space::new(cells.fd(), range).map_err(socket("cannot map the memory of the ports"))?;
         let mut steering = Steering {
             doors: map(&mut program, "doors")?,
             settings: map(&mut program, "settings")?,

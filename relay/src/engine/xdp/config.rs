@@ -1,23 +1,20 @@
 //! What the program at the device is told when it is loaded.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use patchbay_route::limits;
-use patchbay_route::settled::{FlowKey, Row};
+use patchbay_route::settled::{Hop, Row};
 
 use super::DriverError;
-
-/// Flows of one device program: four for each pair.
-const MAX_FLOWS: u32 = 4 * limits::MAX_PAIRS as u32;
+use crate::engine::blocks::Blocks;
 
 /// Configuration of the program at the device.
 #[derive(Clone, Debug)]
 pub struct XdpConfig {
-    /// Flows that may be in its table at once, 1 to four times [`limits::MAX_PAIRS`]. Their memory
-    /// is taken at once: see [`XdpConfig::memory_bytes`].
-    pub max_flows: u32,
-    /// Ports for media. The program looks at no other.
+    /// Ports for media. The program looks at no other. There is a row for each at each of
+    /// [`limits::MAX_STEERED_IPS`] addresses: see [`XdpConfig::memory_bytes`].
     pub ports: RangeInclusive<u16>,
     /// Datagrams a second that one unknown source may send to these ports, 1 to 1,000,000.
     pub source_rate: u64,
@@ -31,19 +28,19 @@ pub struct XdpConfig {
     pub packets_per_window: u32,
     /// For how long a flow's next hop is not asked for again, up to a minute; 0 asks for each packet.
     pub hop_age: Duration,
-    /// How often one packet to each next hop goes up, so that the kernel notices one that has gone:
-    /// 1 second to a day.
-    pub neighbour_age: Duration,
     /// Of how many RTP packets of a flow one is taken for its jitter: a power of two, 1 to 256. The
     /// mean is that of all packets, if their jitter does not depend on their number. It moves by a
     /// 16th with each that is taken (RFC 3550 section 6.4.1 takes all).
     pub jitter_every: u16,
+    /// A directory of a BPF file system, of this relay alone, in which program and tables are kept,
+    /// so that they can be [left](super::Driver::leave) to the process after this one. `None`:
+    /// nothing outlives this process.
+    pub pin: Option<PathBuf>,
 }
 
 impl Default for XdpConfig {
     fn default() -> XdpConfig {
         XdpConfig {
-            max_flows: 40_000,
             ports: 20_000..=59_999,
             source_rate: limits::DEVICE_SOURCE_RATE,
             source_burst: limits::DEVICE_SOURCE_BURST,
@@ -51,8 +48,8 @@ impl Default for XdpConfig {
             unknown_burst: limits::DEVICE_UNKNOWN_BURST,
             packets_per_window: limits::MAX_PACKETS_PER_WINDOW,
             hop_age: Duration::from_nanos(limits::DEVICE_HOP_AGE_NS),
-            neighbour_age: Duration::from_nanos(limits::DEVICE_NEIGHBOUR_AGE_NS),
             jitter_every: limits::DEVICE_JITTER_EVERY,
+            pin: None,
         }
     }
 }
@@ -69,7 +66,6 @@ impl XdpConfig {
     /// [`DriverError::Config`] names the field and its range.
     pub fn check(&self) -> Result<(), DriverError> {
         let numbers = [
-            ("max_flows", u64::from(self.max_flows), u64::from(MAX_FLOWS)),
             ("source_rate", self.source_rate, 1_000_000),
             ("source_burst", self.source_burst, 1_000_000),
             ("unknown_rate", self.unknown_rate, 1_000_000),
@@ -79,7 +75,6 @@ impl XdpConfig {
                 u64::from(self.packets_per_window),
                 1_000_000,
             ),
-            ("neighbour_age in s", self.neighbour_age.as_secs(), 86_400),
         ];
         for (what, number, most) in numbers {
             if !(1..=most).contains(&number) {
@@ -114,10 +109,10 @@ impl XdpConfig {
     #[must_use]
     pub fn memory_bytes(&self, cores: u32) -> u64 {
         let cores = u64::from(cores);
-        let rows = table::<FlowKey, Row>(u64::from(self.max_flows), cores);
+        let rows = u64::from(Blocks::new(&self.ports).values()) * size_of::<Row>() as u64;
         let sources = table::<u64, u64>(u64::from(limits::DEVICE_SOURCES), 0);
         let ways = table::<u32, u64>(u64::from(limits::MAX_WAYS_OUT), cores);
-        let neighbours = limits::DEVICE_NEIGHBOURS as u64 * (8 + cores * 16);
+        let neighbours = table::<Hop, u64>(u64::from(limits::DEVICE_NEIGHBOURS), 0);
         rows + sources + ways + neighbours
     }
 }
@@ -138,22 +133,22 @@ mod tests {
     fn what_is_out_of_range_is_named() {
         assert!(XdpConfig::default().check().is_ok());
         let bad = XdpConfig {
-            max_flows: 0,
+            source_rate: 0,
             ..XdpConfig::default()
         };
         let Err(error) = bad.check() else {
-            unreachable!("0 flows are refused");
+            unreachable!("a rate of 0 is refused");
         };
-        assert!(error.to_string().contains("max_flows is 0"));
+        assert!(error.to_string().contains("source_rate is 0"));
     }
 
     #[test]
-    fn a_flow_costs_its_row_whatever_the_number_of_cores() {
-        let of = |max_flows| XdpConfig {
-            max_flows,
+    fn a_port_costs_its_row_at_each_address_whatever_the_number_of_cores() {
+        let of = |last| XdpConfig {
+            ports: 20_000..=last,
             ..XdpConfig::default()
         };
-        let more = of(8192).memory_bytes(2) - of(4096).memory_bytes(2);
-        assert_eq!(more / 4096, 48 + 24 + 168 + 16);
+        let more = of(29_999).memory_bytes(2) - of(24_999).memory_bytes(2);
+        assert_eq!(more, 5_000 * 8 * 192);
     }
 }

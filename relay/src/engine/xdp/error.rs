@@ -1,7 +1,8 @@
 //! What can go wrong with the program at the device, and what to do about it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use patchbay_route::settled::RowError;
 use thiserror::Error;
@@ -71,6 +72,14 @@ pub enum DriverError {
         /// Why it could not be set.
         cause: io::Error,
     },
+    /// Program and tables cannot be kept for the process after this one.
+    #[error("XDP: nothing can be kept in {directory}: {cause}")]
+    Pin {
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
     /// The kernel failed at something that does not fail.
     #[error("XDP: {what}: {cause}")]
     System {
@@ -84,12 +93,9 @@ pub enum DriverError {
 /// A flow cannot be entered in, or read from, the program's table. The flow then stays on sockets.
 #[derive(Debug, Error)]
 pub enum MirrorError {
-    /// As many flows are in the table as fit.
-    #[error("the device's table is full: {capacity} flows")]
-    Full {
-        /// How many fit.
-        capacity: u32,
-    },
+    /// More local addresses than the program looks at.
+    #[error("the device's table has no room for another address: {0}")]
+    Addresses(IpAddr),
     /// The flow is settled already: take it out first, so that its counters are not lost.
     #[error("{0} is settled already")]
     Settled(SocketAddr),
@@ -100,11 +106,6 @@ pub enum MirrorError {
     #[error(transparent)]
     Row(#[from] RowError),
     /// The kernel failed.
-    #[error("the device's table cannot be {what}: {cause}")]
-    System {
-        /// Read or written.
-        what: &'static str,
-        /// What the kernel said.
-        cause: aya::maps::MapError,
-    },
+    #[error("the device's counters cannot be read: {0}")]
+    Read(#[source] aya::maps::MapError),
 }

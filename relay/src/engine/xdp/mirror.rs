@@ -1,73 +1,95 @@
 //! The table of settled flows that the program reads, and the counters that it writes.
-#![allow(unsafe_code)]
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::ops::RangeInclusive;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use aya::maps::{HashMap, MapData, PerCpuArray};
-use aya::{Ebpf, Pod};
-use patchbay_route::fate::{FATES, FateCounts};
-use patchbay_route::settled::{FlowKey, FlowTally, Row, SettledFlow};
-use rustc_hash::FxHashMap;
+use aya::Ebpf;
+use aya::maps::{Map, MapData, PerCpuArray};
+use patchbay_route::fate::{CoreCounts, FateCounts};
+use patchbay_route::reception::Reception;
+use patchbay_route::settled::{FlowTally, Known, Places, Row, SettledFlow, Way};
 
 use super::driver::map;
+use super::rows::{self, PLACES_WORDS, RowCell};
 use super::{DriverError, MirrorError, XdpConfig};
+use crate::engine::blocks::Blocks;
+use crate::engine::mapped::Mapped;
 
-/// A key or value of the program's table.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Words<T>(T);
+/// The words of [`Places`] that change.
+const AWAY_AFTER: usize = 0;
+const GONE_AFTER: usize = 1;
+const ADDRESSES: usize = 3;
+const FIRST_ADDRESS: usize = 4;
 
-// SAFETY: it is `repr(C)` of integers, and the sum of their sizes is its size, so that it has no
-// padding: `settled` asserts the size, and a test compares the offsets with the program's.
-unsafe impl Pod for Words<FlowKey> {}
-// SAFETY: as above.
-unsafe impl Pod for Words<Row> {}
-
-/// What the program was told of a local address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    Settled,
-    Up,
-}
-
-/// The flows that the program knows. Belongs to one thread. Every reading is one system call; every
-/// change is one too, and one more if a settled flow ends with it.
+/// The flows that the program knows. Each port is changed by one thread at a time; everything else
+/// may be asked at any time. A change is a few writes to memory, and so is a reading.
 pub struct Mirror {
-    rows: HashMap<MapData, Words<FlowKey>, Words<Row>>,
-    fates: PerCpuArray<MapData, [u64; FATES]>,
-    known: FxHashMap<FlowKey, Told>,
-    capacity: u32,
-    ports: RangeInclusive<u16>,
-    generation: u32,
+    rows: Mapped<RowCell>,
+    places: Mapped<[AtomicU64; PLACES_WORDS]>,
+    fates: PerCpuArray<MapData, CoreCounts>,
+    blocks: Blocks,
+    /// Held while an address is added.
+    adding: Mutex<()>,
 }
 
 impl Mirror {
+    /// Takes over what the tables say, if a process before this one has left them.
     pub(super) fn new(ebpf: &mut Ebpf, config: &XdpConfig) -> Result<Mirror, DriverError> {
-        Ok(Mirror {
-            rows: map(ebpf, "rows")?,
+        let (cells, places) = (array(ebpf, "rows")?, array(ebpf, "places")?);
+        let mapping = |cause| DriverError::System {
+            what: "mapping the program's tables",
+            cause,
+        };
+        let blocks = Blocks::new(&config.ports);
+        let mirror = Mirror {
+            rows: Mapped::new(cells.fd(), blocks.values() as usize).map_err(mapping)?,
+            places: Mapped::new(places.fd(), 1).map_err(mapping)?,
             fates: map(ebpf, "fates")?,
-            known: FxHashMap::default(),
-            capacity: config.max_flows,
-            ports: config.ports.clone(),
-            generation: 0,
-        })
+            blocks,
+            adding: Mutex::default(),
+        };
+        mirror.begin();
+        Ok(mirror)
     }
 
-    /// Has a flow's packets sent on at the device from now on. Its counters begin at 0. Replaces
-    /// what [`Mirror::hand_up`] said of its address, in one step.
+    fn begin(&self) {
+        let before = self.places();
+        let is_fresh = before.ports == 0;
+        let places = Places {
+            away_after: u64::MAX,
+            gone_after: u64::MAX,
+            first_port: self.blocks.first_port().into(),
+            ports: self.blocks.ports(),
+            ..before
+        };
+        if !is_fresh {
+            let known = before.addresses as usize;
+            for address in before.address.iter().take(known) {
+                let _ = self.blocks.add(IpAddr::from(*address).to_canonical());
+            }
+        }
+        for (at, word) in self.words().zip(rows::places(&places)) {
+            at.store(word, Ordering::Relaxed);
+        }
+    }
+
+    /// Has a flow's packets sent on at the device from now on. Its counters begin at 0, but for
+    /// what was `heard` of its stream before. Replaces what [`Mirror::hand_up`] said of its
+    /// address, in one step.
     ///
     /// # Errors
-    /// The table is full, the flow is settled already, or it cannot be a row. Nothing has changed
-    /// then.
-    pub fn settle(&mut self, flow: &SettledFlow) -> Result<(), MirrorError> {
-        let key = self.key(flow.local)?;
-        if self.known.get(&key) == Some(&Told::Settled) {
+    /// The flow is settled already, or it cannot be a row. Nothing has changed then.
+    pub fn settle(&self, flow: &SettledFlow, heard: Reception) -> Result<(), MirrorError> {
+        let cell = self.cell(flow.local)?;
+        let before = rows::read(cell);
+        if before.known() == Known::Settled {
             return Err(MirrorError::Settled(flow.local));
         }
-        let row = Row::settled(flow, self.next_generation())?;
-        self.enter(key, row, Told::Settled)
+        let row = Row::settled(flow, before.next_generation(), heard)?;
+        rows::write(cell, &row);
+        Ok(())
     }
 
     /// Has what arrives at a local address go up to the sockets. What `expected` sends is not
@@ -76,124 +98,166 @@ impl Mirror {
     /// Gives the last counters of the flow, if it was settled; see [`Mirror::unsettle`].
     ///
     /// # Errors
-    /// The table is full, or the kernel failed.
+    /// The address cannot have a row.
     pub fn hand_up(
-        &mut self,
+        &self,
         local: SocketAddr,
         expected: Option<SocketAddr>,
     ) -> Result<Option<FlowTally>, MirrorError> {
-        let key = self.key(local)?;
-        let last = self.last_tally(key)?;
-        let row = Row::up(expected, self.next_generation());
-        self.enter(key, row, Told::Up)?;
-        Ok(last)
+        let cell = self.cell(local)?;
+        Ok(replace(cell, |before| {
+            Row::up(expected, before.next_generation())
+        }))
     }
 
     /// Takes a local address out of the table; what arrives there then is unknown traffic.
     ///
-    /// Gives the last counters of the flow, if it was settled. A packet that comes between their
-    /// reading and the end of the row, some microseconds, is sent on and not counted.
-    ///
-    /// # Errors
-    /// The kernel failed.
-    pub fn unsettle(&mut self, local: SocketAddr) -> Result<Option<FlowTally>, MirrorError> {
-        let key = FlowKey::new(local);
-        if !self.known.contains_key(&key) {
-            return Ok(None);
-        }
-        let last = self.last_tally(key)?;
-        self.rows.remove(&Words(key)).map_err(written)?;
-        self.known.remove(&key);
-        Ok(last)
+    /// Gives the last counters of the flow, if it was settled. A packet that the program has
+    /// decided on, and not counted yet, when this is called, some nanoseconds, is not counted.
+    pub fn unsettle(&self, local: SocketAddr) -> Option<FlowTally> {
+        replace(self.find(local)?, Row::nothing)
     }
 
     /// What was counted for a settled flow; `None` if it is not settled.
-    ///
-    /// # Errors
-    /// The kernel failed.
-    pub fn counters(&self, local: SocketAddr) -> Result<Option<FlowTally>, MirrorError> {
-        self.last_tally(FlowKey::new(local))
+    #[must_use]
+    pub fn counters(&self, local: SocketAddr) -> Option<FlowTally> {
+        let row = rows::read(self.find(local)?);
+        (row.known() == Known::Settled).then(|| row.tally())
     }
 
-    /// What became of all packets since the program was loaded.
+    /// How a settled flow's packets go; `None` if it is not settled.
+    #[must_use]
+    pub fn way(&self, local: SocketAddr) -> Option<Way> {
+        rows::read(self.find(local)?).way()
+    }
+
+    /// Local addresses that are settled. Looks at every port.
+    pub fn settled(&self) -> impl Iterator<Item = SocketAddr> {
+        let used = self.blocks.addresses().count() as u32 * self.blocks.ports();
+        (0..used).filter_map(|place| {
+            let row = rows::read(self.rows.get(place)?);
+            self.blocks
+                .at(place)
+                .filter(|_| row.known() == Known::Settled)
+        })
+    }
+
+    /// What became of all packets since the tables were made.
     ///
     /// # Errors
     /// The kernel failed.
     pub fn fates(&self) -> Result<FateCounts, MirrorError> {
         let mut sum = FateCounts::default();
-        for core in self.fates.get(&0, 0).map_err(read)?.iter() {
+        let cores = self.fates.get(&0, 0).map_err(MirrorError::Read)?;
+        for core in cores.iter() {
             sum.add(core);
         }
         Ok(sum)
     }
 
-    /// Local addresses in the table, settled or not.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    /// Whether none is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
-    }
-
-    fn key(&self, local: SocketAddr) -> Result<FlowKey, MirrorError> {
-        if self.ports.contains(&local.port()) {
-            Ok(FlowKey::new(local))
-        } else {
-            Err(MirrorError::Port(local))
+    /// Tells the program until when this process is there, in ns of `CLOCK_MONOTONIC`: from
+    /// `away_after` on what would go up is dropped, from `gone_after` on the program does nothing.
+    pub fn set_presence(&self, away_after: u64, gone_after: u64) {
+        for (at, time) in [(AWAY_AFTER, away_after), (GONE_AFTER, gone_after)] {
+            if let Some(word) = self.words().nth(at) {
+                word.store(time, Ordering::Relaxed);
+            }
         }
     }
 
-    /// Of the next row. Never 0, which the next hop of a new row has.
-    fn next_generation(&mut self) -> u32 {
-        self.generation = self.generation.checked_add(1).unwrap_or(1);
-        self.generation
+    fn find(&self, local: SocketAddr) -> Option<&RowCell> {
+        let (_, place) = self.blocks.find(canonical(local))?;
+        self.rows.get(place)
     }
 
-    fn last_tally(&self, key: FlowKey) -> Result<Option<FlowTally>, MirrorError> {
-        if self.known.get(&key) != Some(&Told::Settled) {
-            return Ok(None);
+    /// The row of an address, which has rows from now on if it had none.
+    fn cell(&self, local: SocketAddr) -> Result<&RowCell, MirrorError> {
+        if let Some(cell) = self.find(local) {
+            return Ok(cell);
         }
-        let row = self.rows.get(&Words(key), 0).map_err(read)?;
-        Ok(Some(row.0.tally()))
+        let port = local.port().checked_sub(self.blocks.first_port());
+        if port.is_none_or(|port| u32::from(port) >= self.blocks.ports()) {
+            return Err(MirrorError::Port(local));
+        }
+        self.add(canonical(local).ip());
+        self.find(local).ok_or(MirrorError::Addresses(local.ip()))
     }
 
-    fn enter(&mut self, key: FlowKey, row: Row, told: Told) -> Result<(), MirrorError> {
-        if self.known.len() >= self.capacity as usize && !self.known.contains_key(&key) {
-            return Err(MirrorError::Full {
-                capacity: self.capacity,
-            });
+    fn add(&self, ip: IpAddr) {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.blocks.addresses().count();
+        if self.blocks.addresses().any(|known| known == ip) || self.blocks.add(ip).is_none() {
+            return;
         }
-        self.rows
-            .insert(Words(key), Words(row), 0)
-            .map_err(written)?;
-        self.known.insert(key, told);
-        Ok(())
+        let mut places = self.places();
+        if let Some(place) = places.address.get_mut(number) {
+            *place = match ip {
+                IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+                IpAddr::V6(ip) => ip.octets(),
+            };
+        }
+        places.addresses = u32::try_from(number + 1).unwrap_or(0);
+        let words = rows::places(&places);
+        for (at, word) in self.words().zip(words).skip(FIRST_ADDRESS) {
+            at.store(word, Ordering::Relaxed);
+        }
+        if let (Some(at), Some(word)) = (self.words().nth(ADDRESSES), words.get(ADDRESSES)) {
+            // Release: the address is there before it counts.
+            at.store(*word, Ordering::Release);
+        }
+    }
+
+    fn places(&self) -> Places {
+        let mut words = [0; PLACES_WORDS];
+        for (word, at) in words.iter_mut().zip(self.words()) {
+            *word = at.load(Ordering::Relaxed);
+        }
+        rows::of_places(words)
+    }
+
+    fn words(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.places.get(0).into_iter().flatten()
+    }
+}
+
+/// Puts another row in the place of one, and gives what was counted if that was settled.
+fn replace(cell: &RowCell, next: impl FnOnce(&Row) -> Row) -> Option<FlowTally> {
+    let before = rows::read(cell);
+    rows::begin(cell);
+    let tally = (before.known() == Known::Settled).then(|| rows::read(cell).tally());
+    rows::write(cell, &next(&before));
+    tally
+}
+
+fn canonical(local: SocketAddr) -> SocketAddr {
+    SocketAddr::new(local.ip().to_canonical(), local.port())
+}
+
+fn array(ebpf: &mut Ebpf, name: &'static str) -> Result<MapData, DriverError> {
+    match ebpf.take_map(name) {
+        Some(Map::Array(array)) => Ok(array),
+        _ => Err(DriverError::Part(name)),
     }
 }
 
 impl fmt::Debug for Mirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mirror")
-            .field("known", &self.known.len())
-            .field("capacity", &self.capacity)
+            .field("blocks", &self.blocks)
             .finish_non_exhaustive()
     }
 }
 
-fn read(cause: aya::maps::MapError) -> MirrorError {
-    MirrorError::System {
-        what: "read",
-        cause,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::offset_of;
 
-fn written(cause: aya::maps::MapError) -> MirrorError {
-    MirrorError::System {
-        what: "written",
-        cause,
+    #[test]
+    fn the_words_of_the_places_are_where_they_are_written() {
+        assert_eq!(offset_of!(Places, away_after), AWAY_AFTER * 8);
+        assert_eq!(offset_of!(Places, gone_after), GONE_AFTER * 8);
+        assert_eq!(offset_of!(Places, addresses), ADDRESSES * 8);
+        assert_eq!(offset_of!(Places, address), FIRST_ADDRESS * 8);
     }
 }

@@ -9,8 +9,8 @@
 //! - The program finds the way out by the kernel's routes and neighbours. A packet leaves by a device
 //!   that the program stands on, or by an 802.1Q VLAN on one; else it goes up. So the addresses and
 //!   routes belong to that device itself, not to a bridge above it.
-//! - Of each next hop one packet in [`XdpConfig::neighbour_age`] goes up, on each core, the first one
-//!   too. The sockets send it on as any other; it may arrive behind the packet after it.
+//! - A packet whose next hop's link address is not known goes up, and the sockets have the kernel ask
+//!   for it. [`Neighbours`] has to see to those in use from then on.
 //! - Fragments, and packets with IP options, go up from whatever source; limits on unknown sources
 //!   do not count them.
 //! - Frames come untagged or with one 802.1Q tag in the frame. A device in generic mode must not
@@ -28,11 +28,16 @@ mod config;
 mod driver;
 mod error;
 mod mirror;
+mod neighbours;
+mod pins;
+mod rows;
 mod vlans;
 
 pub use config::XdpConfig;
 pub use driver::{Driver, Mode, OBJECT, Run};
 pub use error::{DriverError, MirrorError};
 pub use mirror::Mirror;
+pub use neighbours::Neighbours;
 pub use patchbay_route::fate::{Fate, FateCounts};
-pub use patchbay_route::settled::{FlowTally, RowError, SettledFlow};
+pub use patchbay_route::reception::Reception;
+pub use patchbay_route::settled::{FlowTally, RowError, SettledFlow, Way};

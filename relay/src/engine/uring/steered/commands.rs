@@ -59,11 +59,9 @@ impl Worker {
             self.common.mailbox.report_closed(index);
             return;
         }
-        if self
-            .table
-            .insert(index, Row::new(id, cells, ports))
-            .is_err()
-        {
+        let mut row = Row::new(id, cells, ports);
+        row.left = self.left_of(&row);
+        if self.table.insert(index, row).is_err() {
             return;
         }
         self.common.mailbox.cells.pairs.set(self.table.len() as u64);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use patchbay_route::flow::FLOWS;
 use patchbay_route::pair::PairId;
 
-use super::settle::ToldRow;
+use super::settle::{LeftRow, ToldRow};
 use crate::engine::cells::PairCells;
 use crate::engine::steering::SteeredPort;
 use crate::forward::PairState;
@@ -23,6 +23,8 @@ pub struct Row {
     pub ports: [SteeredPort; FLOWS],
     /// What the device has been told of it, if there is one.
     pub told: Option<Box<ToldRow>>,
+    /// What a process before this one has left of it at the device, until both sides are known.
+    pub left: Option<Box<LeftRow>>,
 }
 
 impl Row {
@@ -34,6 +36,7 @@ impl Row {
             cells,
             ports,
             told: None,
+            left: None,
         }
     }
 }

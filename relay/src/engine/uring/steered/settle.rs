@@ -1,14 +1,16 @@
 //! What a packet thread tells the device: which flows are settled, and which need its hands.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
-use patchbay_route::flow::{FLOWS, Flow};
+use patchbay_route::flow::{Component, FLOWS, Flow, Side};
 use patchbay_route::pair::Profile;
-use patchbay_route::settled::SettledFlow;
+use patchbay_route::reception::Reception;
+use patchbay_route::settled::{SettledFlow, Way};
 
 use super::row::Row;
 use super::worker::Worker;
-use crate::engine::device::Counted;
+use crate::engine::device::{Counted, DeviceFlows};
 use crate::forward::Destination;
 
 /// What the device has been told of a port.
@@ -26,12 +28,18 @@ pub enum Told {
 /// What the device has been told of a row, by flow index.
 pub type ToldRow = [Told; FLOWS];
 
+/// How a row's packets are sent on since a process before this one, by flow index.
+pub type LeftRow = [Option<Way>; FLOWS];
+
 impl Worker {
     /// Tells the device what has changed of a row.
     pub(super) fn refresh_device(&mut self, index: u32) {
         let Some(device) = self.device.clone() else {
             return;
         };
+        if self.table.get(index).is_some_and(|row| row.left.is_some()) {
+            return self.take_over(index, &device);
+        }
         for flow in Flow::ALL {
             let Some(row) = self.table.get_mut(index) else {
                 return;
@@ -48,12 +56,48 @@ impl Worker {
                 _ => device.hand_up(local, expected),
             };
             let told = match wanted {
-                Told::Settled(settled) if !device.settle(&settled) => Told::Up(expected),
+                Told::Settled(settled) if !device.settle(&settled, Reception::default()) => {
+                    Told::Up(expected)
+                }
                 told => told,
             };
             row.tell(flow, told);
             self.take_in(index, flow, &counted);
         }
+    }
+
+    /// What a process before this one has left at the ports of a new row; `None` if it is nothing.
+    pub(super) fn left_of(&self, row: &Row) -> Option<Box<LeftRow>> {
+        let device = self.device.as_ref()?;
+        let left = Flow::ALL.map(|flow| device.way(row.local(flow)));
+        left.iter().any(Option::is_some).then(|| Box::new(left))
+    }
+
+    /// Makes what was left of a row its own once it is known where both sides want their packets:
+    /// the sources that were learned stay so, and what is sent on goes on being sent on, untouched
+    /// if it is as it should be.
+    fn take_over(&mut self, index: u32, device: &DeviceFlows) {
+        let Some(row) = self.table.get_mut(index).filter(|row| row.is_signalled()) else {
+            return;
+        };
+        let left = row.left.take().unwrap_or_default();
+        for (flow, way) in Flow::ALL.into_iter().zip(left.iter()) {
+            let Some(way) = way.filter(|way| row.is_from_across(flow, way)) else {
+                continue;
+            };
+            row.pair.learn(flow, way.source);
+            row.cells.flow(flow).learned.store(true, Ordering::Relaxed);
+            self.space.cell(&row.ports[flow.index()]).lock(way.source);
+        }
+        for (flow, way) in Flow::ALL.into_iter().zip(left.iter()) {
+            device.adopted(row.local(flow));
+            if let (Some(wanted), Some(way)) = (row.settled(flow), way)
+                && (wanted.source, wanted.from, wanted.to) == (way.source, way.from, way.to)
+            {
+                row.tell(flow, Told::Settled(wanted));
+            }
+        }
+        self.refresh_lanes(index);
     }
 
     /// Has the device forget the ports of a row that is about to go.
@@ -86,14 +130,12 @@ impl Worker {
         let Some(row) = self.table.get(index) else {
             return;
         };
-        let (cells, flow_cells) = (&self.common.mailbox.cells, row.cells.flow(flow));
+        // The engine's own sums have what the device counts already.
+        let flow_cells = row.cells.flow(flow);
         flow_cells.received.add(counted.packets);
         flow_cells.accepted.add(counted.packets);
         flow_cells.bytes.add(counted.bytes);
         flow_cells.last.set(flow_cells.last.get().max(counted.last));
-        cells.received.add(counted.packets);
-        cells.accepted.add(counted.packets);
-        cells.bytes.add(counted.bytes);
         if let Some(port) = row.ports.get(flow.index()) {
             self.space.cell(port).add_strangers(counted.strangers);
         }
@@ -124,6 +166,20 @@ impl Row {
             dscp: None,
             clock_hz: 0,
         })
+    }
+
+    /// Whether both sides have said where they want their packets.
+    fn is_signalled(&self) -> bool {
+        Side::ALL.into_iter().all(|side| {
+            let media = Flow::new(side, Component::Rtp);
+            self.pair.destination(media) != Destination::Unknown
+        })
+    }
+
+    /// Whether a flow's packets leave by a port of the other side.
+    fn is_from_across(&self, flow: Flow, way: &Way) -> bool {
+        let across = Component::ALL.map(|component| Flow::new(flow.side.other(), component));
+        across.into_iter().any(|out| self.local(out) == way.from)
     }
 
     fn signalled(&self, flow: Flow) -> Option<SocketAddr> {
