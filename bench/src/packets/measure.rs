@@ -6,8 +6,10 @@ mod spent;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
+use std::time::Duration;
 
 use super::bed::{Bed, SPARE_CALLS};
+use super::meter::Meter;
 use super::usage::Memory;
 use super::vocabulary::{Counted, Generator, Kind, Load, Phones, SoFar, System, Way};
 use super::{BenchError, Latency, MAX_CALLS, Progress};
@@ -36,7 +38,12 @@ pub struct Session<'a> {
     calls: Calls,
     /// Growth by opening the calls and their first packets.
     memory: Memory,
+    /// What the relay has taken for its flows at devices.
+    device_memory: Option<u64>,
 }
+
+/// For how long the program at the relay's device is metered.
+const METERED: Duration = Duration::from_millis(500);
 
 impl<'a> Session<'a> {
     /// Opens the calls, lets every way pass a packet, and measures how memory grew.
@@ -78,18 +85,29 @@ impl<'a> Session<'a> {
         let ways = ways(&phones, &locals, calls, system.readdresses());
         generator.arrange(&ways)?;
         bed.settle()?;
-        let open = generator.warm_up()?;
+        let opened = calls.calls;
+        let mut tell = |far: SoFar| {
+            progress(Progress {
+                calls: opened,
+                sent: far.sent,
+                delivered: far.delivered,
+                ..Progress::default()
+            });
+        };
+        let open = generator.warm_up(&mut tell)?;
         if open < ways.len() {
             let flows = ways.len();
             return Err(BenchError::NotOpen { open, flows });
         }
         let memory = Memory::read(system.pid()).since(&before);
+        let device_memory = system.device_memory();
         Ok(Self {
             bed,
             system,
             generator,
             calls,
             memory,
+            device_memory,
         })
     }
 
@@ -111,8 +129,22 @@ impl<'a> Session<'a> {
         let spent = Spent::between(before, after, self.bed, &counted);
         let mut run = self.report(load, &counted, spent);
         run.churned = churned;
+        run.program_ns = self.program_ns(load)?;
         run.remarks.extend(noise.remark());
         Ok(run)
+    }
+
+    /// What the program at the relay's device takes with that load, if there is one.
+    fn program_ns(&mut self, load: &Load) -> Result<Option<f64>, BenchError> {
+        let Some(meter) = self.bed.relay_program().and_then(Meter::start) else {
+            return Ok(None);
+        };
+        let load = Load {
+            duration: load.duration.min(METERED),
+            ..load.clone()
+        };
+        self.generator.run(&load, &mut |_| ())?;
+        Ok(meter.read())
     }
 
     /// Sends the load, with calls that come and go beside it.
@@ -183,6 +215,8 @@ impl<'a> Session<'a> {
             allocations_per_packet: spent.allocations.map(|all| all as f64 / delivered),
             bytes_per_call: per_call(self.memory.process),
             kernel_bytes_per_call: per_call(self.memory.kernel),
+            device_bytes_per_call: per_call(self.device_memory),
+            program_ns: None,
             churned: None,
             remarks,
         }

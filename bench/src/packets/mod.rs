@@ -8,6 +8,7 @@
 pub mod bed;
 mod live;
 pub mod measure;
+mod meter;
 pub mod plan;
 pub mod report;
 mod sockets;

@@ -150,7 +150,7 @@ pub trait Generator {
     ///
     /// # Errors
     /// What the system says.
-    fn warm_up(&mut self) -> Result<usize, BenchError>;
+    fn warm_up(&mut self, progress: &mut dyn FnMut(SoFar)) -> Result<usize, BenchError>;
 
     /// Sends a load and waits for its last packets.
     ///
@@ -211,6 +211,11 @@ pub trait System: Send {
 
     /// Heap allocations of its packet threads so far, if they are counted.
     fn allocations(&mut self) -> Option<u64>;
+
+    /// Bytes that it has taken for its flows at devices, if it says.
+    fn device_memory(&mut self) -> Option<u64> {
+        None
+    }
 
     /// Whether it gives packets new addresses. What does not gets them as they are to come out.
     fn readdresses(&self) -> bool {

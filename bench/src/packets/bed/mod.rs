@@ -16,6 +16,7 @@ use std::process::Command;
 
 use super::BenchError;
 use super::live::Live;
+use super::meter::program_of;
 use super::sockets::Sockets;
 use super::vocabulary::{Generator, Phones};
 
@@ -219,6 +220,17 @@ impl Bed {
             Place::Veth(veth) => Some(veth.relay_device()),
             Place::Loopback { .. } => None,
         }
+    }
+
+    /// The kernel's number of the XDP program at the relay's device, if there is one.
+    #[must_use]
+    pub fn relay_program(&self) -> Option<u32> {
+        let Place::Veth(veth) = &self.place else {
+            return None;
+        };
+        let mut command = veth.relay_command();
+        command.args(["ip", "-j", "link", "show", "dev", veth.relay_device()]);
+        program_of(&command.output().ok()?.stdout)
     }
 
     /// Kernel threads whose CPU time is the relay's: its device's, and `ksoftirqd` of its cores.

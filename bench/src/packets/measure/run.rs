@@ -49,6 +49,9 @@ pub struct Run {
     pub cpu_ns_per_packet: Option<f64>,
     /// Whose CPU time that was, in nanoseconds for each delivered packet.
     pub cpu_parts: CpuParts,
+    /// Mean time of the XDP program at the relay's device, in nanoseconds, of a short run of its own
+    /// at the same load; one reading of the clock is in it.
+    pub program_ns: Option<f64>,
     /// Share of the relay's cores that was in use, 0 to 1, by whomever.
     pub relay_cores_busy: Option<f64>,
     /// Heap allocations of the relay's packet threads for each delivered packet.
@@ -57,6 +60,8 @@ pub struct Run {
     pub bytes_per_call: Option<u64>,
     /// Growth of the kernel's memory (slab, page tables, stacks) for each call.
     pub kernel_bytes_per_call: Option<u64>,
+    /// Memory that the relay has taken for its flows at devices, for each call.
+    pub device_bytes_per_call: Option<u64>,
     /// Calls opened and closed beside the load.
     pub churned: Option<u64>,
     /// What makes the figures doubtful.

@@ -57,6 +57,8 @@ pub struct Row {
     /// Whose CPU time that was, in ns for each delivered packet: the median of each part, so that
     /// they add up to the median of all only roughly.
     pub cpu_parts: CpuParts,
+    /// Mean time of the XDP program at the relay's device, in ns, of runs of its own.
+    pub program_ns: Option<f64>,
     /// Share of the relay's cores that was in use, 0 to 1, by whomever.
     pub relay_cores_busy: Option<f64>,
     /// From phone to phone, in microseconds.
@@ -71,6 +73,8 @@ pub struct Row {
     pub bytes_per_call: Option<u64>,
     /// Memory of the kernel for each call, in bytes.
     pub kernel_bytes_per_call: Option<u64>,
+    /// Memory for flows at devices for each call, in bytes.
+    pub device_bytes_per_call: Option<u64>,
     /// Calls that were set up and torn down beside the load, all repetitions together.
     pub churned: Option<u64>,
     /// What makes the figures doubtful.
@@ -197,6 +201,7 @@ fn row(group: &[&Figures]) -> Option<Row> {
             napi: middle(|f| f.run.cpu_parts.napi),
             ksoftirqd: middle(|f| f.run.cpu_parts.ksoftirqd),
         },
+        program_ns: some(|f| f.run.program_ns).map(|spread| spread.median),
         relay_cores_busy: some(|f| f.run.relay_cores_busy).map(|spread| spread.median),
         latency_us: median_latency(group.iter().map(|f| &f.run.latency_us)),
         p99_spread_us: p99.map_or([0.0; 2], |spread| [spread.min, spread.max]),
@@ -207,6 +212,7 @@ fn row(group: &[&Figures]) -> Option<Row> {
         allocations_per_packet: some(|f| f.run.allocations_per_packet).map(|s| s.median),
         bytes_per_call: whole(|f| f.run.bytes_per_call.map(|bytes| bytes as f64)),
         kernel_bytes_per_call: whole(|f| f.run.kernel_bytes_per_call.map(|bytes| bytes as f64)),
+        device_bytes_per_call: whole(|f| f.run.device_bytes_per_call.map(|bytes| bytes as f64)),
         churned: group
             .iter()
             .filter_map(|f| f.run.churned)

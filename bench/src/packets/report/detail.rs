@@ -99,6 +99,11 @@ fn cost(table: &mut Table, row: &Row) {
         let value = format!("{} ns a packet", whole(ns));
         table.marked("CPU", value, busy.unwrap_or_default(), Mark::Plain);
     }
+    if let Some(ns) = row.program_ns {
+        let remark = "of the program at the device, metered in a run of its own";
+        let value = format!("{} ns a packet", whole(ns));
+        table.marked("of that", value, remark, Mark::Plain);
+    }
     if let Some(per_packet) = row.allocations_per_packet {
         let value = format!("{} a packet", allocations(per_packet));
         table.marked("allocations", value, "on the packet threads", Mark::Plain);
@@ -110,6 +115,10 @@ fn cost(table: &mut Table, row: &Row) {
             None => "of the relay's process",
         };
         table.marked("memory", value, remark, Mark::Plain);
+    }
+    if let Some(bytes) = row.device_bytes_per_call {
+        let value = format!("{} KB a call", kilobytes(bytes, None));
+        table.marked("at the device", value, "of its flows", Mark::Plain);
     }
     if let Some(churned) = row.churned {
         let remark = "set up and torn down beside the load";

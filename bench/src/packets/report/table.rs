@@ -89,12 +89,15 @@ fn runs(rows: &[Row], paint: Paint) -> String {
         ("loss", Align::Right),
         ("wrong", Align::Right),
         ("CPU ns/packet", Align::Right),
+        ("program ns", Align::Right),
+        ("core idle", Align::Right),
         ("p50 µs", Align::Right),
         ("p90 µs", Align::Right),
         ("p99 µs", Align::Right),
         ("p99.9 µs", Align::Right),
         ("allocations", Align::Right),
         ("KB/call + kernel", Align::Right),
+        ("+ device", Align::Right),
     ]);
     let mut neighbours = rows.windows(2);
     let several = neighbours.any(|pair| matches!(pair, [a, b] if a.contender != b.contender));
@@ -132,6 +135,8 @@ fn cells(row: &Row, named: bool) -> Vec<Cell> {
         Cell::new(percent(row.loss), loss),
         wrong,
         plain(row.cpu_ns_per_packet.map(whole).unwrap_or_default()),
+        plain(row.program_ns.map(whole).unwrap_or_default()),
+        plain(row.relay_cores_busy.map(idle).unwrap_or_default()),
         plain(micros(latency.p50)),
         plain(micros(latency.p90)),
         plain(micros(latency.p99)),
@@ -146,7 +151,17 @@ fn cells(row: &Row, named: bool) -> Vec<Cell> {
                 .map(|b| kilobytes(b, row.kernel_bytes_per_call))
                 .unwrap_or_default(),
         ),
+        plain(
+            row.device_bytes_per_call
+                .map(|b| kilobytes(b, None))
+                .unwrap_or_default(),
+        ),
     ]
+}
+
+/// What is left of the relay's cores.
+fn idle(busy: f64) -> String {
+    format!("{:.0} %", (1.0 - busy).max(0.0) * 100.0)
 }
 
 fn look(contender: &Contender) -> Look {

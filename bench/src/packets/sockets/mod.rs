@@ -178,7 +178,7 @@ impl Generator for Sockets {
         Ok(())
     }
 
-    fn warm_up(&mut self) -> Result<usize, BenchError> {
+    fn warm_up(&mut self, _: &mut dyn FnMut(SoFar)) -> Result<usize, BenchError> {
         let load = Load {
             packets_per_s: WARM_UP_RATE,
             duration: Duration::MAX,

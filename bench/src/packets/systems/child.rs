@@ -219,6 +219,13 @@ impl System for Child {
         }
     }
 
+    fn device_memory(&mut self) -> Option<u64> {
+        match self.ask(&Ask::DeviceMemory) {
+            Ok(Answer::DeviceMemory(bytes)) => bytes,
+            _ => None,
+        }
+    }
+
     fn forwarding(&mut self) -> Option<Histogram<u64>> {
         let Ok(Answer::Forwarding(Some(times))) = self.ask(&Ask::Forwarding) else {
             return None;

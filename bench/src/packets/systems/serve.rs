@@ -43,6 +43,11 @@ pub trait Relay: Send + Sync + 'static {
 
     /// Its measure of forwarding time, in nanoseconds.
     fn forwarding(&self) -> Option<Histogram<u64>>;
+
+    /// Bytes that it has taken for its flows at devices.
+    fn device_memory(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Obeys until told to quit, or until `input` ends.
@@ -121,6 +126,7 @@ impl<R: Relay> Server<R> {
                     .map(|at| (at.value_iterated_to(), at.count_since_last_iteration()))
                     .collect()
             })),
+            Ask::DeviceMemory => Answer::DeviceMemory(self.relay.device_memory()),
             Ask::Quit => Answer::Done,
         })
     }

@@ -39,6 +39,8 @@ pub enum Ask {
     Allocations,
     /// [`Answer::Forwarding`].
     Forwarding,
+    /// [`Answer::DeviceMemory`].
+    DeviceMemory,
     /// End. [`Answer::Done`].
     Quit,
 }
@@ -68,6 +70,8 @@ pub enum Answer {
     Allocations(Option<u64>),
     /// Its measure of forwarding time: nanoseconds, and how often.
     Forwarding(Option<Vec<(u64, u64)>>),
+    /// Bytes that it has taken for its flows at devices, if it says.
+    DeviceMemory(Option<u64>),
     /// It could not; why.
     Failed(String),
     /// It has no room for so many calls, and is about to end.
