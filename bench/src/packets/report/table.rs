@@ -90,7 +90,7 @@ fn runs(rows: &[Row], paint: Paint) -> String {
         ("wrong", Align::Right),
         ("CPU ns/packet", Align::Right),
         ("program ns", Align::Right),
-        ("core idle", Align::Right),
+        ("idle", Align::Right),
         ("p50 µs", Align::Right),
         ("p90 µs", Align::Right),
         ("p99 µs", Align::Right),

@@ -131,6 +131,13 @@ impl Relay for Patchbay {
         is_counted().then(|| self.engine.totals().allocations)
     }
 
+    fn device_memory(&self) -> Option<u64> {
+        self.engine
+            .totals()
+            .device
+            .map(|device| device.memory_bytes)
+    }
+
     fn forwarding(&self) -> Option<Histogram<u64>> {
         Some(self.engine.totals().forwarding_time)
     }
