@@ -11,7 +11,7 @@ mod up;
 
 use clap::{Parser, Subcommand};
 use patchbay_relay::engine::allocations::Counted;
-use serve::ServeArgs;
+use serve::{RelayArgs, ServeArgs};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -43,7 +43,7 @@ enum Command {
     /// Run a relay and a control node in one process: a whole centre
     Up(ServeArgs),
     /// Run a relay host: SIP edge, routing table, packet engine
-    Relay(ServeArgs),
+    Relay(RelayArgs),
     /// Run a control node: call typing, queues, agents, API
     Control(ServeArgs),
     /// Measure the packet engine, or a centre, with the bundled generators
@@ -95,7 +95,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Check(args) => check::run(args),
             Command::Bench(command) => bench::run(command).await,
             Command::Up(args) => serve::run(args, Parts::Both).await,
-            Command::Relay(args) => serve::run(args, Parts::Relay).await,
+            Command::Relay(args) => serve::run_relay(args).await,
             Command::Control(args) => serve::run(args, Parts::Control).await,
         }
     })

@@ -1,7 +1,7 @@
 //! `patchbay up`, `relay` and `control`: run until a signal says otherwise.
 
 use crate::config::Config;
-use crate::up::{self, Parts, Running};
+use crate::up::{self, Leave, Parts, Running};
 use anyhow::{Context, Result};
 use clap::Args;
 use sd_notify::NotifyState;
@@ -13,6 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Longest time for calls to end by themselves after Ctrl-C; services have `--drain`.
 const INTERRUPT_DRAIN: Duration = Duration::from_secs(3);
 
+/// Time for calls to end by themselves after SIGTERM, unless another is given.
+const USUAL_DRAIN: Duration = Duration::from_secs(60);
+
 /// Options of the commands that serve.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
@@ -23,9 +26,26 @@ pub struct ServeArgs {
     /// /var/lib/patchbay as root, else ~/.local/state/patchbay]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// After SIGTERM, calls have this many seconds to end by themselves
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    drain: u64,
+    /// After SIGTERM, calls have this many seconds to end by themselves [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    drain: Option<u64>,
+}
+
+/// Options of `patchbay relay`.
+#[derive(Args, Debug)]
+pub struct RelayArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// After SIGTERM, leave established calls to the next process instead of waiting for their end:
+    /// start it within 60 seconds
+    ///
+    /// For restarts and upgrades. The calls are written to hand-over.json in the data directory;
+    /// their phones are told nothing. The next `patchbay relay` with the same data directory and
+    /// the same media ports goes on with them, whether it has this option or not. Callers who wait
+    /// or ring are told to try again later. Ctrl-C ends calls all the same. `hand_over = true` in
+    /// [relay] is the same as this option.
+    #[arg(long, conflicts_with = "drain")]
+    hand_over: bool,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -33,6 +53,18 @@ pub struct ServeArgs {
 /// # Errors
 /// Whatever hinders the start, with what to do about it.
 pub async fn run(args: ServeArgs, parts: Parts) -> Result<ExitCode> {
+    serve(args, parts, false).await
+}
+
+/// The same for a relay of its own.
+///
+/// # Errors
+/// As above.
+pub async fn run_relay(args: RelayArgs) -> Result<ExitCode> {
+    serve(args.serve, Parts::Relay, args.hand_over).await
+}
+
+async fn serve(args: ServeArgs, parts: Parts, hand_over: bool) -> Result<ExitCode> {
     let checked = Config::load(args.config.as_deref(), args.data)?;
     for warning in &checked.warnings.0 {
         tracing::warn!("{warning}");
@@ -43,20 +75,34 @@ pub async fn run(args: ServeArgs, parts: Parts) -> Result<ExitCode> {
         println!("  {line}");
     }
     notify(&[NotifyState::Ready]);
-    let drain = wait_for_signal(Duration::from_secs(args.drain)).await?;
+    // What the command says counts more than what the file says.
+    let asked = hand_over || checked.config.relay.hand_over && args.drain.is_none();
+    let drain = args.drain.map_or(USUAL_DRAIN, Duration::from_secs);
+    let way = match asked && running.relay.is_some() {
+        true => Leave::HandOver,
+        false => Leave::Drain(drain),
+    };
+    let way = wait_for_signal(way).await?;
     notify(&[NotifyState::Stopping]);
-    stop(running, drain).await?;
+    match way {
+        // It takes less than a second, and ended amid it the calls would be lost.
+        Leave::HandOver => running.shutdown(way).await,
+        Leave::Drain(drain) => stop(running, drain).await?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for SIGTERM or SIGINT; gives the time for calls to end by themselves.
-async fn wait_for_signal(drain: Duration) -> Result<Duration> {
+/// Waits for SIGTERM or SIGINT; gives the way to leave: after SIGTERM as given.
+async fn wait_for_signal(way: Leave) -> Result<Leave> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     tokio::select! {
-        _ = terminate.recv() => Ok(drain),
+        _ = terminate.recv() => Ok(way),
         interrupted = tokio::signal::ctrl_c() => {
             interrupted.context("cannot wait for SIGINT")?;
-            Ok(INTERRUPT_DRAIN.min(drain))
+            Ok(Leave::Drain(match way {
+                Leave::Drain(drain) => INTERRUPT_DRAIN.min(drain),
+                Leave::HandOver => INTERRUPT_DRAIN,
+            }))
         }
     }
 }
@@ -68,7 +114,7 @@ async fn stop(running: Running, drain: Duration) -> Result<()> {
     );
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     tokio::select! {
-        () = running.shutdown(drain) => {}
+        () = running.shutdown(Leave::Drain(drain)) => {}
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }

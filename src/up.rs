@@ -31,6 +31,15 @@ pub enum Parts {
     Control,
 }
 
+/// What becomes of the calls when a process stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// No new calls; the others may end by themselves within this time, then the rest is ended.
+    Drain(Duration),
+    /// Those that are established go on in the next process of the relay.
+    HandOver,
+}
+
 /// A running control node with its API.
 pub struct RunningControl {
     /// The node.
@@ -153,6 +162,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
             ..EngineConfig::default()
         },
         journal: Some(config.data.join("sessions.jsonl")),
+        hand_over: Some(config.data.join("hand-over.json")),
     };
     Ok(Relay::start(settings).await?)
 }
@@ -168,6 +178,9 @@ impl Running {
         if let Some(relay) = &self.relay {
             lines.push(format!("media      {}", relay.engine.media_path()));
             lines.push(format!("relay API  http://{} (private)", relay.api));
+            if let Some(found) = &relay.found {
+                lines.push(format!("calls      {found}"));
+            }
         }
         if let Some(control) = &self.control {
             lines.push(format!(
@@ -181,10 +194,12 @@ impl Running {
         lines
     }
 
-    /// Takes no new calls, lets the others end within `drain`, ends the rest, and stops.
-    pub async fn shutdown(self, drain: Duration) {
-        if let Some(relay) = self.relay {
-            relay.shutdown(drain).await;
+    /// Stops, and what becomes of the calls is said by `way`.
+    pub async fn shutdown(self, way: Leave) {
+        match (self.relay, way) {
+            (None, _) => {}
+            (Some(relay), Leave::Drain(drain)) => relay.shutdown(drain).await,
+            (Some(relay), Leave::HandOver) => relay.hand_over().await,
         }
         if let Some(control) = self.control {
             control.node.handle.shutdown(CONTROL_STOP).await;

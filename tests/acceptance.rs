@@ -33,6 +33,7 @@ mod no_usable_codec;
 mod ports_exhausted;
 mod queue_limits;
 mod queue_order;
+mod relay_restarted;
 mod retransmitted_invite;
 mod rules_and_skills;
 mod support;

@@ -31,6 +31,9 @@ pub struct RelayConfig {
     pub engine: EngineConfig,
     /// Where a line is written for each ended session; none writes none.
     pub journal: Option<PathBuf>,
+    /// Where a process that hands its calls over leaves them, and where one that starts looks for
+    /// them; none hands nothing over.
+    pub hand_over: Option<PathBuf>,
 }
 
 /// A secret that does not show itself.

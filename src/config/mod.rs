@@ -78,6 +78,8 @@ pub struct Relay {
     pub media_timeout: Duration,
     /// The same for a call on hold.
     pub hold_timeout: Duration,
+    /// After SIGTERM, established calls go on in the next process of the relay.
+    pub hand_over: bool,
 }
 
 /// `[control]`

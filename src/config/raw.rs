@@ -49,6 +49,7 @@ pub struct RawRelay {
     pub max_sessions: Option<Placed<usize>>,
     pub media_timeout: Option<Placed<usize>>,
     pub hold_timeout: Option<Placed<usize>>,
+    pub hand_over: Option<Placed<bool>>,
 }
 
 /// `[control]` as written.
@@ -84,6 +85,7 @@ impl RawRelay {
             max_sessions: section.take(report, "max_sessions", number(1..=HIGHEST_MAX_SESSIONS)),
             media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
             hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
+            hand_over: section.take(report, "hand_over", reader::truth),
         };
         section.finish(report);
         read
@@ -105,6 +107,7 @@ impl RawRelay {
             max_sessions: value(&self.max_sessions).unwrap_or(MAX_SESSIONS),
             media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
             hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),
+            hand_over: value(&self.hand_over).unwrap_or(false),
         }
     }
 }

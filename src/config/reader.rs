@@ -188,6 +188,12 @@ pub fn string(value: &Value<'_>) -> Result<String, Vec<Fault>> {
     }
 }
 
+/// `true` or `false`.
+pub fn truth(value: &Value<'_>) -> Result<bool, Vec<Fault>> {
+    let truth = value.get_ref().as_bool();
+    truth.ok_or_else(|| not_a("true or false", value, "true"))
+}
+
 /// A whole number within a range.
 pub fn number(
     range: std::ops::RangeInclusive<usize>,

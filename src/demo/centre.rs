@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Listen, ListenTransport};
 use crate::scratch;
-use crate::up::{self, Parts, Running};
+use crate::up::{self, Leave, Parts, Running};
 
 /// A request to the API takes this long at most.
 const API_PATIENCE: Duration = Duration::from_secs(5);
@@ -122,7 +122,7 @@ impl DemoCentre {
 
     /// Ends it and removes its data.
     pub async fn stop(self) {
-        self.running.shutdown(Duration::ZERO).await;
+        self.running.shutdown(Leave::Drain(Duration::ZERO)).await;
         // What cannot be removed is in the temporary directory anyway.
         let _ = std::fs::remove_dir_all(&self.data);
     }

@@ -25,6 +25,7 @@ const START: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct Setup {
     apart: bool,
+    hand_over: bool,
     media_ports: u16,
     also_at: Option<IpAddr>,
     relay_keys: String,
@@ -35,6 +36,7 @@ impl Default for Setup {
     fn default() -> Setup {
         Setup {
             apart: false,
+            hand_over: false,
             media_ports: Ports::most_media(),
             also_at: None,
             relay_keys: String::new(),
@@ -48,6 +50,13 @@ impl Setup {
     #[must_use]
     pub fn apart(mut self) -> Setup {
         self.apart = true;
+        self
+    }
+
+    /// The relay hands its calls over when it is told to stop.
+    #[must_use]
+    pub fn hand_over(mut self) -> Setup {
+        self.hand_over = true;
         self
     }
 
@@ -112,6 +121,7 @@ pub struct Centre {
     pub media_range: (u16, u16),
     /// Everything this test writes.
     pub folder: Folder,
+    hand_over: bool,
 }
 
 impl Centre {
@@ -159,10 +169,10 @@ impl Centre {
         write_secret(&data.join("link-secret"));
 
         let (mut control_process, relay_process) = if setup.apart {
-            let relay = launch("relay", &folder);
-            (launch("control", &folder), Some(relay))
+            let relay = launch_relay(&folder, setup.hand_over);
+            (launch("control", &folder, &[]), Some(relay))
         } else {
-            (launch("up", &folder), None)
+            (launch("up", &folder, &[]), None)
         };
         let secret = read_word(&data.join("link-secret"));
         let token_file = data.join("api-token");
@@ -185,6 +195,7 @@ impl Centre {
             ports,
             media_range,
             folder,
+            hand_over: setup.hand_over,
         };
         centre.wait_ready();
         centre
@@ -202,7 +213,21 @@ impl Centre {
 
     /// Starts control again after it was killed.
     pub fn restart_control(&mut self) {
-        self.control_process = launch("control", &self.folder);
+        self.control_process = launch("control", &self.folder, &[]);
+        self.wait_ready();
+    }
+
+    /// Ends the relay as a service manager does, and waits until it has gone.
+    pub fn stop_relay(&mut self) {
+        let relay = self.relay_process.as_mut().expect("a relay of its own");
+        relay.signal("TERM");
+        let status = relay.wait(SOON);
+        assert!(status.success(), "it left with {status}");
+    }
+
+    /// Starts the relay again after it was stopped.
+    pub fn start_relay(&mut self) {
+        self.relay_process = Some(launch_relay(&self.folder, self.hand_over));
         self.wait_ready();
     }
 
@@ -298,7 +323,12 @@ impl Centre {
     }
 }
 
-fn launch(part: &str, folder: &Folder) -> Running {
+fn launch_relay(folder: &Folder, hand_over: bool) -> Running {
+    let options: &[&str] = if hand_over { &["--hand-over"] } else { &[] };
+    launch("relay", folder, options)
+}
+
+fn launch(part: &str, folder: &Folder, options: &[&str]) -> Running {
     let mut command = Command::new(PATCHBAY);
     command
         .arg(part)
@@ -307,6 +337,7 @@ fn launch(part: &str, folder: &Folder) -> Running {
             folder.file("patchbay.toml").as_os_str(),
         ])
         .args(["--data".as_ref(), folder.file("data").as_os_str()])
+        .args(options)
         .env("RUST_BACKTRACE", "1");
     Running::start(part, &mut command, &folder.file(&format!("{part}.log")))
 }

@@ -176,6 +176,8 @@ pub enum EndCause {
     MediaTimeout,
     /// The part of the relay that carried its media failed.
     MediaLost,
+    /// The relay was restarted, and its new process could not go on with the call.
+    NotTakenOver,
     /// The relay is going down.
     Shutdown,
     /// Ended through the API.
@@ -195,6 +197,7 @@ impl From<patchbay_route::session::EndCause> for EndCause {
             Relay::Unreachable => Self::Unreachable,
             Relay::MediaTimeout => Self::MediaTimeout,
             Relay::MediaLost => Self::MediaLost,
+            Relay::NotTakenOver => Self::NotTakenOver,
             Relay::Shutdown => Self::Shutdown,
             Relay::Api => Self::Api,
         }

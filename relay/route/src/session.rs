@@ -55,6 +55,8 @@ pub enum EndCause {
     MediaTimeout,
     /// The packet thread that carried its media failed.
     MediaLost,
+    /// The relay was restarted, and its new process could not go on with the call.
+    NotTakenOver,
     /// The relay is going down.
     Shutdown,
     /// Ended through the API.

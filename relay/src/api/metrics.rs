@@ -109,6 +109,18 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
         "SIP messages re-addressed inside dialogs",
         counters.readdressed,
     );
+    counter(
+        registry,
+        "calls_kept",
+        "Calls that go on from the relay process before",
+        counters.taken_over,
+    );
+    counter(
+        registry,
+        "calls_not_kept",
+        "Calls of the relay process before that were ended instead",
+        counters.not_taken_over,
+    );
     let drops = counters
         .drops()
         .map(|(name, count)| (name.to_string(), count));

@@ -30,6 +30,8 @@ pub enum Command {
         /// The longest time to wait.
         drain: Duration,
     },
+    /// Stop the host and leave its calls to the next process.
+    HandOver,
 }
 
 /// What the API's handlers share.

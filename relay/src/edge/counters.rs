@@ -74,6 +74,10 @@ pub struct EdgeCounters {
     pub transfers: u64,
     /// Messages re-addressed inside dialogs.
     pub readdressed: u64,
+    /// Calls that go on from the process before.
+    pub taken_over: u64,
+    /// Calls of the process before that were ended instead.
+    pub not_taken_over: u64,
 }
 
 impl EdgeCounters {

@@ -6,6 +6,7 @@
 
 pub mod counters;
 pub mod flow_token;
+mod handover;
 pub mod paths;
 mod proxy;
 mod refusal;
@@ -164,11 +165,7 @@ impl Core {
     /// Ends all sessions with a BYE to both sides, and tells callers who wait to try later.
     pub fn end_all(&mut self, now: Now) {
         self.with_sessions(now, Sessions::end_all);
-        for (client, server, request) in self.proxy.give_up() {
-            self.layer.cancel(client, now.instant);
-            let refusal = Refusal::busy(EdgeDrop::Draining, "Going Down", 5);
-            self.refuse(server, &request, refusal, now);
-        }
+        self.turn_away(now);
         self.run(now);
     }
 

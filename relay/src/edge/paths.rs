@@ -131,6 +131,19 @@ impl Paths {
         Some(flow)
     }
 
+    /// The flow that stands for one of another process: its UDP socket may have been bound to
+    /// another address, and its connections are gone with it.
+    pub fn rehome(&mut self, flow: Flow, outputs: &mut VecDeque<Output>) -> Flow {
+        let ours = |listener: &Listener| {
+            listener.transport == flow.transport && listener.bound == flow.local
+        };
+        if flow.transport != Transport::Udp || self.listeners.iter().any(ours) {
+            return flow;
+        }
+        self.flow_to(Transport::Udp, flow.remote, outputs)
+            .unwrap_or(flow)
+    }
+
     /// The listener that the kernel would send to `remote` from, else the first that could.
     fn listener_toward(&mut self, transport: Transport, remote: SocketAddr) -> Option<Listener> {
         let route = self.route(remote.ip());

@@ -1,8 +1,11 @@
 //! The relay host at work: sockets, clocks and tasks around the signalling core.
 
+mod leave;
 mod run;
 mod sockets;
 mod supervisor;
+
+pub use leave::{Found, MAX_HAND_OVER_AGE};
 
 use crate::api::{self, Command};
 use crate::config::RelayConfig;
@@ -64,12 +67,14 @@ pub struct Relay {
     pub api: SocketAddr,
     /// The packet engine.
     pub engine: Engine,
+    /// Calls that the process before had handed over.
+    pub found: Option<Found>,
     commands: mpsc::Sender<Command>,
     task: JoinHandle<()>,
 }
 
 impl Relay {
-    /// Binds and starts everything.
+    /// Binds and starts everything, with the calls that the process before has handed over.
     pub async fn start(config: RelayConfig) -> Result<Self, RelayError> {
         let engine = Engine::start(config.engine.clone())?;
         let journal = match &config.journal {
@@ -97,7 +102,10 @@ impl Relay {
             instance: instance.clone(),
             max_sessions: config.max_sessions,
         };
-        let core = core(&config, &engine, &listen)?;
+        let mut core = core(&config, &engine, &listen)?;
+        // What phones and control have sent meanwhile waits for the host.
+        let left = leave::look_for(config.hand_over.as_deref());
+        let found = left.map(|left| leave::take_over(&mut core, left));
         let (links, served) = follow_control(&config, &inbound);
         let host = Host {
             core,
@@ -109,6 +117,7 @@ impl Relay {
             waiting: FxHashMap::default(),
             events,
             journal,
+            hand_over: config.hand_over.clone(),
             instance,
             resolving: Arc::new(Semaphore::new(MAX_RESOLVING)),
         };
@@ -122,6 +131,7 @@ impl Relay {
             listen,
             api,
             engine,
+            found,
             commands,
             task,
         })
@@ -143,6 +153,16 @@ impl Relay {
     /// Takes no new calls, lets the others end within `drain`, then ends the rest and stops.
     pub async fn shutdown(self, drain: Duration) {
         let _ = self.commands.send(Command::Stop { drain }).await;
+        let _ = self.task.await;
+        self.engine.shutdown();
+    }
+}
+
+impl Relay {
+    /// Takes no new calls, leaves those that are established to the next process, and stops: within
+    /// a second, without a word to their parties. If they cannot be left they are ended.
+    pub async fn hand_over(self) {
+        let _ = self.commands.send(Command::HandOver).await;
         let _ = self.task.await;
         self.engine.shutdown();
     }

@@ -1,9 +1,10 @@
 //! The one task that owns the signalling core and the sockets' ways out.
 
+use super::leave::Leaving;
 use super::sockets::Sockets;
 use super::supervisor::SUPERVISE_EVERY;
 use crate::api::Command;
-use crate::edge::{Core, Now, Occupancy, Output};
+use crate::edge::{Core, Now, Output};
 use crate::engine::Engine;
 use crate::events::Events;
 use crate::files::Journal;
@@ -14,6 +15,7 @@ use patchbay_route::session::{SessionEvent, SessionList};
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
 use rustc_hash::FxHashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -21,10 +23,6 @@ use tokio::time::MissedTickBehavior;
 
 /// Messages handled before timers and commands get their turn.
 const MAX_BATCH: usize = 256;
-/// After the last session was ended, BYEs get this long to be answered.
-const GOODBYE_TIME: Duration = Duration::from_secs(2);
-/// With nobody left, the last answer may still be on its way out, or be asked for again.
-const LAST_ANSWERS: Duration = Duration::from_millis(200);
 /// How often a stopping host looks whether its sessions have ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
 
@@ -40,6 +38,8 @@ pub(super) struct Host {
     pub waiting: FxHashMap<u64, (Flow, Vec<Bytes>)>,
     pub events: Events,
     pub journal: Option<Journal>,
+    /// Where calls are left for the next process.
+    pub hand_over: Option<PathBuf>,
     pub instance: String,
     pub resolving: Arc<Semaphore>,
 }
@@ -62,18 +62,20 @@ impl Host {
         mut inbound: mpsc::Receiver<Inbound>,
         mut orders: mpsc::Receiver<Command>,
     ) {
-        let mut stop: Option<(Instant, Option<Instant>)> = None;
+        let mut leaving: Option<Leaving> = None;
         let mut batch = Vec::with_capacity(MAX_BATCH);
         let mut care = tokio::time::interval(SUPERVISE_EVERY);
         care.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What became of calls that were taken over is told before anybody asks.
+        self.flush();
         loop {
             let wake = self.core.next_wakeup();
-            let look = stop.map(|_| Instant::now() + DRAIN_LOOK);
+            let look = leaving.as_ref().map(|_| Instant::now() + DRAIN_LOOK);
             tokio::select! {
                 biased;
                 Some(command) = orders.recv() => {
-                    if let Some(drain) = self.command(command) {
-                        stop = Some((Instant::now() + drain, None));
+                    if let Some(way) = self.command(command) {
+                        leaving = Some(way);
                     }
                 }
                 _ = sleep_until(wake) => self.core.wake(now()),
@@ -84,32 +86,11 @@ impl Host {
                 _ = sleep_until(look) => {}
             }
             self.flush();
-            if let Some(stopping) = &mut stop
-                && self.stopped(stopping)
+            if let Some(leaving) = &mut leaving
+                && self.has_left(leaving)
             {
                 return;
             }
-        }
-    }
-
-    /// Ends what is left at the deadline; true once everyone had the time to hear it.
-    fn stopped(&mut self, (deadline, goodbye): &mut (Instant, Option<Instant>)) -> bool {
-        let at = Instant::now();
-        match goodbye {
-            Some(until) => *until <= at,
-            None => match self.core.occupancy() {
-                Occupancy::Calls if *deadline > at => false,
-                occupancy => {
-                    self.core.end_all(now());
-                    self.flush();
-                    let last = match occupancy {
-                        Occupancy::Empty => LAST_ANSWERS,
-                        _ => GOODBYE_TIME,
-                    };
-                    *goodbye = Some(at + last);
-                    false
-                }
-            },
         }
     }
 
@@ -176,7 +157,7 @@ impl Host {
         }
     }
 
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         while let Some(output) = self.core.poll() {
             match output {
                 Output::Send { flow, bytes } => self.send(flow, bytes),
@@ -242,8 +223,8 @@ impl Host {
         });
     }
 
-    /// Does what the API asks; a drain time when the host shall stop.
-    fn command(&mut self, command: Command) -> Option<Duration> {
+    /// Does what the API asks; how to leave when the host shall stop.
+    fn command(&mut self, command: Command) -> Option<Leaving> {
         match command {
             Command::Sessions(answer) => {
                 let list = SessionList {
@@ -262,8 +243,9 @@ impl Host {
             }
             Command::Stop { drain } => {
                 self.core.set_draining(true);
-                return Some(drain);
+                return Some(Leaving::Draining(Instant::now() + drain));
             }
+            Command::HandOver => return Some(self.begin_hand_over()),
         }
         None
     }

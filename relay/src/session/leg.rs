@@ -141,6 +141,11 @@ impl Leg {
         });
     }
 
+    /// Whether no ACK is waited for, or owed.
+    pub fn is_at_rest(&self) -> bool {
+        self.answer.is_none() && self.owes_ack.is_none()
+    }
+
     /// The ACK came: says which INVITE of the other side it also answers.
     pub fn acknowledged(&mut self) -> Option<u32> {
         self.answer.take().and_then(|answer| answer.ack_other)

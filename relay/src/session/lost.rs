@@ -34,6 +34,9 @@ pub(super) fn reason_of(cause: EndCause) -> Option<&'static str> {
     match cause {
         // Q.850 cause 41: temporary failure. Who calls again is likely to be served.
         EndCause::MediaLost => Some("SIP;cause=503;text=\"Media Relay Failed\", Q.850;cause=41"),
+        EndCause::NotTakenOver => {
+            Some("SIP;cause=503;text=\"Media Relay Restarted\", Q.850;cause=41")
+        }
         EndCause::Bye
         | EndCause::Cancelled
         | EndCause::Refused

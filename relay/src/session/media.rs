@@ -5,6 +5,7 @@ use crate::engine::{Engine, OpenError, OpenPair, PairId, PairSpec, Remote, Side}
 use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
 use bytes::Bytes;
 use patchbay_route::counters::PairStats;
+use patchbay_route::handover::PairHandover;
 use patchbay_sip::Message;
 use patchbay_sip::transaction::Flow;
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,10 @@ pub trait Media: Send {
     fn close(&mut self, pair: PairId);
     /// A pair's counters.
     fn stats(&self, pair: PairId) -> Option<PairStats>;
+    /// What another process needs to go on with a pair; none if it is not open.
+    fn hand_over(&self, pair: PairId) -> Option<PairHandover>;
+    /// Opens a pair that another process handed over.
+    fn adopt(&mut self, pair: &PairHandover) -> Result<OpenPair, OpenError>;
 }
 
 impl Media for Engine {
@@ -45,6 +50,14 @@ impl Media for Engine {
 
     fn stats(&self, pair: PairId) -> Option<PairStats> {
         Engine::stats(self, pair)
+    }
+
+    fn hand_over(&self, pair: PairId) -> Option<PairHandover> {
+        Engine::hand_over(self, pair)
+    }
+
+    fn adopt(&mut self, pair: &PairHandover) -> Result<OpenPair, OpenError> {
+        Engine::adopt(self, pair)
     }
 }
 
@@ -89,15 +102,15 @@ pub(super) struct Row {
 /// The media of one session.
 #[derive(Default)]
 pub struct MediaState {
-    rows: Vec<Option<Row>>,
-    origin: [Option<(u64, u64)>; 2],
+    pub(super) rows: Vec<Option<Row>>,
+    pub(super) origin: [Option<(u64, u64)>; 2],
     pub(super) offer: Option<(Side, Description)>,
-    named: [Vec<String>; 2],
-    held: bool,
+    pub(super) named: [Vec<String>; 2],
+    pub(super) held: bool,
     /// Early answers to the offer that waits, by To tag.
     pub(super) forks: Vec<(String, Description)>,
     /// An exchange is over: the call stands.
-    settled: bool,
+    pub(super) settled: bool,
 }
 
 /// The flows of a session's signalling: media take the same addresses.

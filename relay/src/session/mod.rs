@@ -8,15 +8,18 @@
 mod answer;
 mod exchange;
 mod forks;
+pub mod handover;
 mod ids;
 mod leg;
 mod lost;
 mod media;
+mod restore;
 mod table;
 mod transfer;
 mod view;
 
 pub use forks::MAX_FORKS;
+pub use handover::{HAND_OVER_VERSION, HandOver, TakenOver};
 pub use ids::{Ids, SessionId};
 pub use leg::{Leg, SIP_PORT};
 pub use media::{Media, MediaState, SDP_TYPE};
@@ -27,7 +30,7 @@ use crate::edge::flow_token::FlowTokens;
 use crate::edge::paths::Paths;
 use crate::edge::{Config, Now, Output};
 use crate::engine::Side;
-use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionRef, SessionState};
+use patchbay_route::session::{EndCause, Ended, EndedBy, SessionEvent, SessionRef, SessionState};
 use patchbay_route::transfer::TransferTarget;
 use patchbay_sip::Message;
 use patchbay_sip::transaction::{ClientKey, Layer, ServerKey};
@@ -252,13 +255,18 @@ impl Session {
     /// Ends the session: media stop, whoever still thinks that there is a call gets a BYE, and
     /// whoever waits for an answer gets one. Safe to call again.
     pub(super) fn end(&mut self, cx: &mut Context<'_>, by: EndedBy, cause: EndCause) {
-        if self.ended {
-            return;
+        if !self.ended {
+            let ended = self.ended_event(cx, by, cause);
+            self.end_as(cx, ended);
         }
+    }
+
+    /// Ends a session that has not ended, with what is to be said of its end.
+    fn end_as(&mut self, cx: &mut Context<'_>, ended: Ended) {
+        let (by, cause) = (ended.by, ended.cause);
         self.ended = true;
         self.state = SessionState::Ending;
         self.guard = Some(cx.now.instant + MAX_ENDING_TIME);
-        let ended = self.ended_event(cx, by, cause);
         self.media.close(cx.media);
         self.forget_answered(cx, None);
         self.refuse_waiting(cx, cause);

@@ -19,9 +19,9 @@ pub const MAX_REPLAYS: usize = 200_000;
 /// All live sessions of this host.
 #[derive(Default)]
 pub struct Sessions {
-    rows: FxHashMap<SessionId, Session>,
+    pub(super) rows: FxHashMap<SessionId, Session>,
     timers: BTreeSet<(Instant, SessionId)>,
-    replays: FxHashMap<[u8; 32], u64>,
+    pub(super) replays: FxHashMap<[u8; 32], u64>,
 }
 
 impl Sessions {

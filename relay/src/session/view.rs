@@ -1,11 +1,11 @@
 //! What the API and the events say of a session.
 
-use super::media::Row;
 use super::{Context, Media, Session};
 use crate::engine::Side;
 use patchbay_route::counters::PairStats;
 use patchbay_route::flow::Component;
 use patchbay_route::session::{EndCause, Ended, EndedBy, LegView, PairView, SessionView};
+use std::net::SocketAddr;
 
 impl Session {
     /// The session as the API shows it.
@@ -34,11 +34,8 @@ impl Session {
             .rows()
             .map(|row| {
                 let stats = media.stats(row.pair.id).unwrap_or_default();
-                PairView {
-                    medium: row.medium.clone(),
-                    client: leg(row, &stats, Side::Client),
-                    agent: leg(row, &stats, Side::Agent),
-                }
+                let local = row.pair.local.map(|local| Some(local.rtp));
+                pair(&row.medium, local, row.remote, &stats)
             })
             .collect()
     }
@@ -59,13 +56,27 @@ impl Session {
     }
 }
 
-fn leg(row: &Row, stats: &PairStats, side: Side) -> LegView {
-    let flows = [Component::Rtp, Component::Rtcp].map(|component| *stats.of(side, component));
-    LegView {
-        local: Some(row.pair.local[side as usize].rtp),
-        remote: row.remote[side as usize],
-        packets: flows.iter().map(|flow| flow.forwarded()).sum(),
-        bytes: flows.iter().map(|flow| flow.bytes).sum(),
-        dropped: flows.iter().map(|flow| flow.drops.total()).sum(),
+/// A medium's pair as the API shows it: where the relay and the parties receive, by
+/// [`Side::index`], and what was counted.
+pub(super) fn pair(
+    medium: &str,
+    local: [Option<SocketAddr>; 2],
+    remote: [Option<SocketAddr>; 2],
+    stats: &PairStats,
+) -> PairView {
+    let leg = |side: Side| {
+        let flows = [Component::Rtp, Component::Rtcp].map(|component| *stats.of(side, component));
+        LegView {
+            local: local[side.index()],
+            remote: remote[side.index()],
+            packets: flows.iter().map(|flow| flow.forwarded()).sum(),
+            bytes: flows.iter().map(|flow| flow.bytes).sum(),
+            dropped: flows.iter().map(|flow| flow.drops.total()).sum(),
+        }
+    };
+    PairView {
+        medium: medium.to_owned(),
+        client: leg(Side::Client),
+        agent: leg(Side::Agent),
     }
 }

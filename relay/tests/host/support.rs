@@ -43,6 +43,7 @@ impl Bed {
                 ..EngineConfig::default()
             },
             journal: None,
+            hand_over: None,
         };
         change(&mut config);
         let relay = Relay::start(config).await.unwrap();

@@ -3,6 +3,7 @@
 
 mod call;
 mod forks;
+mod handover;
 mod in_dialog;
 mod media_lost;
 mod media_terms;

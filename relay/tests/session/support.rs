@@ -4,7 +4,9 @@
 use bytes::Bytes;
 use patchbay_relay::edge::paths::{Listener, Paths, Routes};
 use patchbay_relay::edge::{Config, Core, Now, Output};
-use patchbay_relay::engine::{LocalAddrs, OpenError, OpenPair, PairId, PairSpec, Remote, Side};
+use patchbay_relay::engine::{
+    LocalAddrs, OpenError, OpenPair, PairHandover, PairId, PairSpec, Remote, Side,
+};
 use patchbay_relay::session::Media;
 use patchbay_route::counters::PairStats;
 use patchbay_route::session::SessionEvent;
@@ -32,6 +34,9 @@ pub struct Told {
     pub free: usize,
     /// Age of the last packet of every pair; none: no packet yet.
     pub last_packet_age: Option<Duration>,
+    /// The ports of handed over pairs belong to somebody else now.
+    pub ports_taken: bool,
+    local: BTreeMap<PairId, [LocalAddrs; 2]>,
     next: u32,
 }
 
@@ -54,10 +59,9 @@ impl Media for FakeMedia {
             rtp: SocketAddr::new(spec.sides[side].local_ip, base + 2 * side as u16),
             rtcp: SocketAddr::new(spec.sides[side].local_ip, base + 2 * side as u16 + 1),
         };
-        Ok(OpenPair {
-            id,
-            local: [local(0), local(1)],
-        })
+        let local = [local(0), local(1)];
+        told.local.insert(id, local);
+        Ok(OpenPair { id, local })
     }
 
     fn set_remote(&mut self, pair: PairId, side: Side, remote: Remote) {
@@ -76,6 +80,37 @@ impl Media for FakeMedia {
         let mut stats = PairStats::default();
         stats.flows[0].last_packet_age = self.0.lock().unwrap().last_packet_age;
         Some(stats)
+    }
+
+    fn hand_over(&self, pair: PairId) -> Option<PairHandover> {
+        let told = self.0.lock().unwrap();
+        let local = *told.open.contains_key(&pair).then(|| &told.local[&pair])?;
+        let mut counters = PairStats::default();
+        counters.flows[0].received = 77;
+        counters.flows[0].bytes = 7_700;
+        counters.flows[0].last_packet_age = told.last_packet_age;
+        Some(PairHandover {
+            local,
+            remotes: told.remotes.get(&pair).copied().unwrap_or_default(),
+            counters,
+        })
+    }
+
+    fn adopt(&mut self, pair: &PairHandover) -> Result<OpenPair, OpenError> {
+        let mut told = self.0.lock().unwrap();
+        let local = pair.local;
+        if told.ports_taken {
+            let local = local[0].rtp;
+            return Err(OpenError::PortInUse { local, ours: false });
+        }
+        told.next += 1;
+        let id = PairId::new(0, 0, told.next);
+        let at = pair.remotes.map(|remote| remote.map(|remote| remote.rtp));
+        told.open.insert(id, at);
+        told.remotes.insert(id, pair.remotes);
+        told.local.insert(id, local);
+        told.last_packet_age = pair.counters.last_packet_age();
+        Ok(OpenPair { id, local })
     }
 }
 
@@ -120,6 +155,10 @@ impl Bed {
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_seed(change, [3; 32])
+    }
+
+    fn with_seed(change: impl FnOnce(&mut Config), seed: [u8; 32]) -> Self {
         let listener = |transport| Listener {
             transport,
             bound: format!("{RELAY}:5060").parse().unwrap(),
@@ -141,7 +180,7 @@ impl Bed {
             ..Told::default()
         };
         let media = Arc::new(Mutex::new(told));
-        let mut core = Core::new(config, Box::new(FakeMedia(media.clone())), paths, [3; 32]);
+        let mut core = Core::new(config, Box::new(FakeMedia(media.clone())), paths, seed);
         core.control_up(control());
         Self {
             core,
@@ -151,6 +190,14 @@ impl Bed {
             passed: Duration::ZERO,
             sent: Vec::new(),
         }
+    }
+
+    /// The process after this one, at the same time of day, with an engine and identifiers of its
+    /// own.
+    pub fn next_process(&self) -> Self {
+        let mut next = Self::with_seed(|_| {}, [4; 32]);
+        next.passed = self.passed;
+        next
     }
 
     pub fn now(&self) -> Now {
