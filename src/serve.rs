@@ -26,7 +26,8 @@ pub struct ServeArgs {
     /// /var/lib/patchbay as root, else ~/.local/state/patchbay]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// After SIGTERM, calls have this many seconds to end by themselves [default: 60]
+    /// After SIGTERM, calls have this many seconds to end by themselves, unless they are handed
+    /// over [default: 60]
     #[arg(long, value_name = "SECONDS")]
     drain: Option<u64>,
 }
@@ -43,7 +44,7 @@ pub struct RelayArgs {
     /// their phones are told nothing. The next `patchbay relay` with the same data directory and
     /// the same media ports goes on with them, whether it has this option or not. Callers who wait
     /// or ring are told to try again later. Ctrl-C ends calls all the same. `hand_over = true` in
-    /// [relay] is the same as this option.
+    /// [relay] does the same, whatever --drain says.
     #[arg(long, conflicts_with = "drain")]
     hand_over: bool,
 }
@@ -75,9 +76,8 @@ async fn serve(args: ServeArgs, parts: Parts, hand_over: bool) -> Result<ExitCod
         println!("  {line}");
     }
     notify(&[NotifyState::Ready]);
-    // What the command says counts more than what the file says.
-    let asked = hand_over || checked.config.relay.hand_over && args.drain.is_none();
     let drain = args.drain.map_or(USUAL_DRAIN, Duration::from_secs);
+    let asked = hand_over || checked.config.relay.hand_over;
     let way = match asked && running.relay.is_some() {
         true => Leave::HandOver,
         false => Leave::Drain(drain),

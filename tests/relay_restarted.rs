@@ -124,7 +124,7 @@ fn packets(session: &Value) -> u64 {
     of("client") + of("agent")
 }
 
-// B1 F4
+// B1 F4 G1
 #[test]
 fn a_call_goes_on_when_its_relay_is_restarted() {
     if !have(&["sipp"]) {
@@ -196,13 +196,13 @@ fn ends(call: Call, contact: &Value, by: &str) {
     call.agent.succeeds(SOON);
 }
 
-// B1 F4
+// B1 F4 G1
 #[test]
 fn who_hangs_up_while_no_relay_is_there_is_answered_by_the_next_one() {
     if !have(&["sipp"]) {
         return;
     }
-    let setup = Setup::default().relay("hand_over = true");
+    let setup = Setup::default().relay("hand_over = true\nmedia_sockets = \"per-port\"");
     let mut call = Call::begin(setup, ("agent.xml", Duration::ZERO), "caller.xml");
     call.talk();
     let contact = call.centre.contacts()[0]["id"].clone();

@@ -72,6 +72,7 @@ fn every_key_is_taken_over() {
         max_sessions = 2000
         media_timeout = 60
         hold_timeout = 600
+        hand_over = true
         [control]
         sip = "10.0.0.2:5071"
         api = "10.0.0.2:8081"
@@ -96,6 +97,7 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.devices, ["eth0", "eth1"]);
     let silence = (config.relay.media_timeout, config.relay.hold_timeout);
     assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
+    assert!(config.relay.hand_over);
     assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);
     assert_eq!(config.control.realm, "example.org");
     assert_eq!(config.control.digest, [Algorithm::Md5]);

@@ -4,4 +4,5 @@
 mod api;
 mod dead_thread;
 mod edge;
+mod handed_over;
 mod support;
