@@ -182,8 +182,10 @@ fn ends(call: Call, contact: &Value, by: &str) {
         (&lines[0]["by"], &lines[0]["cause"]),
         (&by.into(), &"bye".into())
     );
-    let past = call.centre.api.get("/api/v1/contacts?state=past");
-    let past = &past["past"][0];
+    let past = &until("control has written down the end", SOON, || {
+        let past = call.centre.api.get("/api/v1/contacts?state=past");
+        past["past"].get(0).cloned()
+    });
     assert_eq!(&past["id"], contact, "{past}");
     assert_eq!(past["outcome"], "served", "{past}");
     assert_eq!(past["end_cause"], "bye", "{past}");

@@ -3,6 +3,10 @@
 //! One task for each relay takes its list of sessions, then follows its event stream from the
 //! list's cursor. Whatever breaks the stream (connection, gap, silence) leads to a new list, so a
 //! missed event is never missed for long.
+//!
+//! A relay that was restarted may have taken its sessions over, and some of them may have ended
+//! before its list was asked for. Its new process's events are taken from the first on, before the
+//! list, so that these ends keep their causes.
 
 mod book;
 mod client;
@@ -29,6 +33,10 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// A stream that is silent for this long, keep-alive comments included, is taken for dead.
 const MAX_SILENCE: Duration = Duration::from_secs(60);
+
+/// How long the events of a relay's new process up to its list are waited for; then the list alone
+/// counts.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Time between two questions for a relay's capacity.
 const CAPACITY_EVERY: Duration = Duration::from_secs(5);
@@ -76,9 +84,10 @@ pub async fn follow(
     reports: mpsc::Sender<LinkReport>,
 ) {
     let mut pause = MIN_PAUSE;
+    let mut process = None;
     loop {
         let began = Instant::now();
-        let why = match follow_once(relay, &client, &mut relist, &reports).await {
+        let why = match follow_once(relay, &client, &mut process, &mut relist, &reports).await {
             Ok(()) => return,
             Err(error) => error.to_string(),
         };
@@ -97,16 +106,24 @@ pub async fn follow(
     }
 }
 
-/// `Ok` when nobody listens to the reports any more.
+/// `Ok` when nobody listens to the reports any more. `process` is the relay's process that was
+/// followed last.
 async fn follow_once(
     relay: usize,
     client: &RelayClient,
+    process: &mut Option<String>,
     relist: &mut watch::Receiver<u64>,
     reports: &mpsc::Sender<LinkReport>,
 ) -> Result<(), LinkError> {
     relist.mark_unchanged();
     let asked = Instant::now();
     let list = client.sessions().await?;
+    let restarted = process.replace(list.instance.clone());
+    let restarted = restarted.is_some_and(|before| before != list.instance);
+    if restarted && !catch_up(relay, client, &list, reports).await? {
+        return Ok(());
+    }
+    let instance = list.instance.clone();
     let mut cursor = list.cursor;
     let mut stream = client.events(cursor).await?;
     if reports
@@ -133,6 +150,9 @@ async fn follow_once(
                 // The cursor stays: events that the list reflects already do no harm.
                 let asked = Instant::now();
                 let list = client.sessions().await?;
+                if list.instance != instance {
+                    return Err(LinkError::Transport("the relay was restarted".to_owned()));
+                }
                 if reports.send(LinkReport::List { relay, asked, list }).await.is_err() {
                     return Ok(());
                 }
@@ -140,12 +160,39 @@ async fn follow_once(
             chunk = next_chunk(&mut stream, heard + MAX_SILENCE) => {
                 heard = Instant::now();
                 reader.push(&chunk?).map_err(|e| LinkError::Unreadable(e.to_string()))?;
-                if !forward(relay, &mut reader, &mut cursor, reports).await? {
+                if !forward(relay, &mut reader, (&mut cursor, u64::MAX), reports).await? {
                     return Ok(());
                 }
             }
         }
     }
+}
+
+/// Tells what has happened in a relay's new process up to its list. Events that cannot be had in
+/// time are left out: the list says what they came to. False when nobody listens any more.
+async fn catch_up(
+    relay: usize,
+    client: &RelayClient,
+    list: &SessionList,
+    reports: &mpsc::Sender<LinkReport>,
+) -> Result<bool, LinkError> {
+    let Ok(mut stream) = client.events(0).await else {
+        return Ok(true);
+    };
+    let (mut reader, mut cursor) = (SseReader::default(), 0);
+    let latest = Instant::now() + CATCH_UP;
+    while cursor < list.cursor {
+        let Ok(chunk) = next_chunk(&mut stream, latest).await else {
+            return Ok(true);
+        };
+        reader
+            .push(&chunk)
+            .map_err(|e| LinkError::Unreadable(e.to_string()))?;
+        if !forward(relay, &mut reader, (&mut cursor, list.cursor), reports).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn next_chunk(
@@ -163,14 +210,16 @@ async fn next_chunk(
     }
 }
 
-/// False when nobody listens any more.
+/// Tells of the events after a cursor, up to another one. False when nobody listens any more.
 async fn forward(
     relay: usize,
     reader: &mut SseReader,
-    cursor: &mut u64,
+    (cursor, last): (&mut u64, u64),
     reports: &mpsc::Sender<LinkReport>,
 ) -> Result<bool, LinkError> {
-    while let Some(data) = reader.next_data() {
+    while *cursor < last
+        && let Some(data) = reader.next_data()
+    {
         let event: RelayEvent =
             serde_json::from_str(&data).map_err(|e| LinkError::Unreadable(e.to_string()))?;
         if event.cursor <= *cursor {

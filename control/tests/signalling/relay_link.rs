@@ -1,9 +1,9 @@
 //! The node follows a relay's private API: sessions adopted, ended, taken up again after a break.
 use crate::support::TWO_AGENTS;
-use crate::support::tcp::{RelayApi, config, directory, until};
+use crate::support::tcp::{PATIENCE, RelayApi, config, directory, until};
 use patchbay_control::node::{Control, EndError, start};
 use patchbay_control::store::Store;
-use patchbay_core::ContactId;
+use patchbay_core::{ContactId, EndCause as Cause, What};
 use patchbay_route::session::{
     EndCause, Ended, EndedBy, RelayEvent, SessionEvent, SessionList, SessionRef, SessionState,
     SessionView,
@@ -116,6 +116,43 @@ async fn after_a_break_the_list_says_what_was_missed() {
     });
     relay.break_streams();
     until("freed", || async { live(&control).await == 0 }).await;
+}
+
+// G1
+#[tokio::test]
+async fn a_restarted_relay_keeps_its_calls_and_tells_why_others_ended() {
+    let relay = RelayApi::start().await;
+    let list = |instance: &str, cursor, sessions| SessionList {
+        instance: instance.into(),
+        cursor,
+        sessions,
+    };
+    let mut other = session();
+    other.id = "session/2".into();
+    other.contact = "00000000000000c2".into();
+    other.offer = "00000000000000f2".into();
+    other.agent = "bert".into();
+    relay.set_list(list("first", 6, vec![session(), other.clone()]));
+    let control = following("signalling_relay_link_restarted", &relay).await;
+    until("adopted", || async { live(&control).await == 2 }).await;
+
+    // One has ended before the list of the new process was asked for.
+    let mut told = control.handle.subscribe();
+    relay.set_list(list("second", 1, vec![other]));
+    relay.tell(ended(1));
+    relay.break_streams();
+    let cause = loop {
+        let told = tokio::time::timeout(PATIENCE, told.recv()).await;
+        let stored = told.expect("its end").expect("an event");
+        if let What::ContactEnded { contact, cause, .. } = stored.event.what {
+            assert_eq!(contact.to_string(), CONTACT);
+            break cause;
+        }
+    };
+    assert_eq!(cause, Cause::Bye);
+    let contacts = control.handle.snapshot().await.unwrap().contacts;
+    assert_eq!(contacts.len(), 1);
+    assert_eq!(contacts[0].id.to_string(), "00000000000000c2");
 }
 
 #[tokio::test]
