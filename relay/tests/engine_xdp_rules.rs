@@ -2,10 +2,10 @@
 //! program.
 #![allow(clippy::unwrap_used)]
 
-use crate::engine_xdp_support::frames::{Packet, rtp};
+use crate::engine_xdp_support::frames::{Check, Packet, rtp};
 use crate::engine_xdp_support::*;
 use patchbay_relay::engine::MAX_STEERED_IPS;
-use patchbay_relay::engine::xdp::{Fate, XdpConfig};
+use patchbay_relay::engine::xdp::{Fate, Mode, XdpConfig};
 use patchbay_route::limits;
 use std::time::Duration;
 
@@ -253,6 +253,38 @@ fn without_a_way_out_packets_go_up_by_name() {
     assert_eq!(bench.fate(&frame), Some(Fate::UpLookupsOff));
     bench.driver.allow_route_lookups().unwrap();
     assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
+}
+
+#[test]
+fn checksums_left_to_a_device_stay_so_where_the_kernel_knows_of_it() {
+    if !alone() {
+        return;
+    }
+    lay_wires();
+    let mut bench = Bench::new(&lenient());
+    let mut v6 = plain_flow(20_002);
+    (v6.from, v6.to) = (at("[2001:db8::1]:20004"), at("[2001:db8::9]:1"));
+    let mut back = plain_flow(20_004);
+    (back.local, back.source) = (at("[2001:db8::1]:20004"), at("[2001:db8::9]:1"));
+    for flow in [plain_flow(20_000), v6, back] {
+        bench.mirror.settle(&flow, Reception::default()).unwrap();
+        for (mode, check) in [
+            (Mode::Native, Check::Right),
+            (Mode::Generic, Check::Partial),
+        ] {
+            bench.mirror.set_mode(mode);
+            let with = |source, target, check| Packet {
+                check,
+                ..Packet::new(source, target, &rtp(7, 8, 9, 33))
+            };
+            let (_, fate, left) =
+                bench.show(&with(flow.source, flow.local, Check::Partial).bytes());
+            assert_eq!(fate, Some(Fate::SentOn));
+            let mut expected = with(flow.from, flow.to, check);
+            (expected.to_mac, expected.from_mac) = (PEER_MAC, DEVICE_MAC);
+            assert_eq!(left, expected.bytes(), "{mode}");
+        }
+    }
 }
 
 #[test]

@@ -82,6 +82,8 @@ enum {
 	MAX_DATAGRAM = 9216,
 	/* Of what may be summed anew: that of the usual MTU, in words of 8 bytes. */
 	SUM_WORDS = 185,
+	/* What becomes of a checksum. */
+	KEEPS_SUM = 0, MAKES_SUM, LEAVES_SUM,
 	/* Local addresses; relay/route's MAX_STEERED_IPS. */
 	ADDRESSES = 8,
 	/* Of a window in ns. */
@@ -126,7 +128,7 @@ SHARED(rows, struct row);
 /* What the engine says of itself and of the ports. Times in ns of the ticking clock. */
 struct places {
 	u64 away_after, gone_after;
-	u32 first_port, ports, addresses, spare;
+	u32 first_port, ports, addresses, is_generic;
 	u64 address[ADDRESSES][2];
 };
 SHARED(places, struct places);
@@ -183,6 +185,7 @@ struct leaving {
 	u8 flags, dscp;
 	u16 udp_sum, ip_sum;
 	u16 tag;
+	u8 sum;
 	u32 ifindex;
 	u64 macs;
 	u32 more_of_macs;
@@ -192,6 +195,7 @@ struct leaving {
 struct seen {
 	u64 local[2], source[2];
 	u64 now;    /* of the ticking clock */
+	u32 is_generic;
 	u32 head;   /* bytes in front of the UDP header */
 	u32 excess; /* bytes behind the datagram: a short frame's padding */
 	u16 source_port, port;
@@ -555,25 +559,71 @@ INLINE u32 write_ethernet(u8 *frame, const struct leaving *way, u16 type)
 	return ETHERNET + TAG;
 }
 
-/* Ports and checksum. A checksum goes with the addresses and ports that changed; one that was not
- * given stays away, but IPv6 does without only in tunnels (RFC 8200 section 8.1).
+/* Whether a checksum is there as a sender leaves it to its device to complete, which a packet from
+ * the same host still has: the sum of the pseudo-header alone.
  */
-INLINE void write_udp(u8 *udp, const u8 *end, const struct leaving *way, u32 udp_len, int to_v6)
+INLINE int is_partial(const struct seen *p, u32 check)
 {
-	u32 check = AT(u16, udp + 6);
-	u64 sum = (u16)~check + (u64)way->udp_sum;
+	u64 sum = (u64)BE16(IS_UDP) + BE16(p->udp_len);
 
-	AT(u32, udp) = way->from_port | (u32)way->to_port << 16;
-	if (!check) {
-		if (!to_v6)
-			return;
-		sum = sum_of(udp, end) + BE16(IS_UDP) + BE16(udp_len);
+	if (p->family == V4)
+		sum += (p->source[1] >> 32) + (p->local[1] >> 32);
+	else
 #pragma unroll
 		for (u32 i = 0; i < 2; i++)
-			sum += (way->from[i] & 0xffffffff) + (way->from[i] >> 32) +
-			       (way->to[i] & 0xffffffff) + (way->to[i] >> 32);
+			sum += (p->source[i] & 0xffffffff) + (p->source[i] >> 32) +
+			       (p->local[i] & 0xffffffff) + (p->local[i] >> 32);
+	return folded(sum) == check;
+}
+
+/* What becomes of the UDP checksum: it goes with the addresses and ports that change, or stays away;
+ * or it is made; or it is left to a device to complete, as it was, which in the kernel's receive
+ * path is known of the packet and still true. IPv6 does without only in tunnels (RFC 8200 section
+ * 8.1).
+ */
+INLINE int sum_for(const struct seen *p, const u8 *udp, int to_v6)
+{
+	u32 check = AT(u16, udp + 6);
+
+	if (!check)
+		return to_v6 ? MAKES_SUM : KEEPS_SUM;
+	if (!is_partial(p, check))
+		return KEEPS_SUM;
+	return p->is_generic ? LEAVES_SUM : MAKES_SUM;
+}
+
+/* Sum of the pseudo-header that a packet leaves with. What marks an IPv4 address as mapped comes to 0
+ * in it.
+ */
+INLINE u64 pseudo(const struct leaving *way, u32 udp_len)
+{
+	u64 sum = BE16(IS_UDP) + BE16(udp_len);
+
+#pragma unroll
+	for (u32 i = 0; i < 2; i++)
+		sum += (way->from[i] & 0xffffffff) + (way->from[i] >> 32) +
+		       (way->to[i] & 0xffffffff) + (way->to[i] >> 32);
+	return sum;
+}
+
+/* Ports and checksum. */
+INLINE void write_udp(u8 *udp, const u8 *end, const struct leaving *way, u32 udp_len)
+{
+	u32 check = AT(u16, udp + 6);
+
+	AT(u32, udp) = way->from_port | (u32)way->to_port << 16;
+	if (way->sum == LEAVES_SUM) {
+		AT(u16, udp + 6) = folded(pseudo(way, udp_len));
+		return;
 	}
-	check = (u16)~folded(sum);
+	if (way->sum == MAKES_SUM) {
+		AT(u16, udp + 6) = 0;
+		check = (u16)~folded(sum_of(udp, end) + pseudo(way, udp_len));
+	} else if (check) {
+		check = (u16)~folded((u16)~check + (u64)way->udp_sum);
+	} else {
+		return;
+	}
 	AT(u16, udp + 6) = check ? check : 0xffff;
 }
 
@@ -599,17 +649,17 @@ INLINE int rewrite(struct xdp_md *frame, const struct leaving *way, const struct
 		return UP_NO_ROOM;
 	if (to_v6) {
 		write_v6(d, way, p->udp_len, tos);
-		write_udp(d + V6_HEAD, end, way, p->udp_len, 1);
+		write_udp(d + V6_HEAD, end, way, p->udp_len);
 	} else {
 		write_v4(d, way, p->udp_len, tos);
-		write_udp(d + V4_HEAD, end, way, p->udp_len, 0);
+		write_udp(d + V4_HEAD, end, way, p->udp_len);
 	}
 	return GOES_ON;
 }
 
 /* Whether everything is there that the packet needs to be sent on. */
 INLINE int prepare(struct xdp_md *frame, struct row *row, u32 generation, const struct seen *p, const u8 *d,
-		   const u8 *udp, const u8 *end)
+		   const u8 *udp, const u8 *end, struct leaving *way)
 {
 	u64 now = p->now;
 	int fate, to_v6 = row->flags & FLAG_TO_V6;
@@ -623,7 +673,10 @@ INLINE int prepare(struct xdp_md *frame, struct row *row, u32 generation, const 
 	}
 	if (p->family == V4 && is_damaged(d + bounded(p->head - V4_HEAD), end))
 		return UP_CHECKSUM;
-	if (!AT(u16, udp + 6) && (p->family == V6 || (to_v6 && p->udp_len > SUM_WORDS * 8)))
+	if (!AT(u16, udp + 6) && p->family == V6)
+		return UP_CHECKSUM;
+	way->sum = sum_for(p, udp, to_v6);
+	if (way->sum == MAKES_SUM && p->udp_len > SUM_WORDS * 8)
 		return UP_CHECKSUM;
 	if (row->hop_generation != generation || (int)(row->hop_until - hop_time(now)) <= 0) {
 		fate = find_hop(frame, row, generation, row->flags & FLAG_SET_DSCP ? row->dscp : p->tos, now);
@@ -697,7 +750,7 @@ INLINE int handle(struct xdp_md *frame, struct row *row, struct seen *p, const u
 	udp = d + bounded(p->head);
 	if (UNLIKELY(is_flooded(row, p->now)))
 		return DROP_FLOOD;
-	fate = prepare(frame, row, generation, p, d, udp, end);
+	fate = prepare(frame, row, generation, p, d, udp, end, &way);
 	if (fate != GOES_ON)
 		return fate;
 	take_way(&way, row);
@@ -726,6 +779,7 @@ INLINE int judge(struct xdp_md *frame, struct seen *p, const u8 *d, const u8 *en
 	if (!row)
 		return NOT_OURS;
 	p->now = ticking_ns();
+	p->is_generic = known->is_generic;
 	if (UNLIKELY(p->now > ONCE(known->gone_after)))
 		return NOT_OURS;
 	fate = handle(frame, row, p, d, end, leaves_by);

@@ -83,6 +83,7 @@ impl Device {
         let orphans = mirror.settled().collect();
         let devices: Vec<&str> = config.devices.iter().map(String::as_str).collect();
         let mode = driver.attach(&devices)?;
+        mirror.set_mode(mode);
         Ok(Device {
             driver,
             mode,

@@ -17,8 +17,9 @@ pub struct Places {
     pub ports: u32,
     /// How many of the addresses there are.
     pub addresses: u32,
-    /// Not used.
-    pub spare: u32,
+    /// 1 if the program runs in the kernel's receive path, which knows of a packet whether its
+    /// checksum is left to a device to complete; 0 in a driver, which does not.
+    pub is_generic: u32,
     /// Local addresses, IPv4 as IPv4-mapped IPv6; the rows of each follow those of the one before.
     pub address: [[u8; 16]; MAX_STEERED_IPS],
 }

@@ -13,7 +13,7 @@ use patchbay_route::settled::{FlowTally, Known, Places, Row, SettledFlow, Way};
 
 use super::driver::map;
 use super::rows::{self, PLACES_WORDS, RowCell};
-use super::{DriverError, MirrorError, XdpConfig};
+use super::{DriverError, MirrorError, Mode, XdpConfig};
 use crate::engine::blocks::Blocks;
 use crate::engine::mapped::Mapped;
 
@@ -153,6 +153,18 @@ impl Mirror {
             sum.add(core);
         }
         Ok(sum)
+    }
+
+    /// Tells the program how it runs, on all its devices.
+    pub fn set_mode(&self, mode: Mode) {
+        let places = Places {
+            is_generic: u32::from(mode == Mode::Generic),
+            ..self.places()
+        };
+        let words = rows::places(&places);
+        if let (Some(at), Some(word)) = (self.words().nth(ADDRESSES), words.get(ADDRESSES)) {
+            at.store(*word, Ordering::Relaxed);
+        }
     }
 
     /// Tells the program until when this process is there, in ns of `CLOCK_MONOTONIC`: from

@@ -16,8 +16,6 @@
 //! - Frames come untagged or with one 802.1Q tag in the frame. A device in generic mode must not
 //!   take the tag off (`ethtool -K DEVICE rxvlan off`), because it would put it on again when the
 //!   packet leaves; a driver in native mode that takes it off does no harm.
-//! - UDP checksums are changed, not made: a packet whose checksum its sender left to the device
-//!   must not arrive. That is so behind veth, where senders need `ethtool -K DEVICE tx off`.
 //! - In native mode a packet reaches the other end of a veth only if there is an XDP program there,
 //!   or GRO is on there.
 //! - A next hop's link address and a route count for [`XdpConfig::hop_age`], per flow.
