@@ -7,9 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::Value;
+use support::baresip::Baresip;
 use support::message::Sip;
 use support::sipp::Phone;
-use support::{AGENT, CALL, CALLER, Centre, Media, SOON, Setup, Sipp, have, until};
+use support::{AGENT, CALL, CALLER, Centre, Declaration, Media, SOON, Setup, Sipp, have, until};
 
 /// What is written by the process that leaves.
 const STATE: &str = "data/hand-over.json";
@@ -217,4 +218,46 @@ fn who_hangs_up_while_no_relay_is_there_is_answered_by_the_next_one() {
     assert!(call.journal().is_empty());
     call.centre.start_relay();
     ends(call, &contact, "client");
+}
+
+// B1 F4 G1
+#[test]
+fn a_baresip_talks_on_over_the_restart() {
+    if !have(&["sipp", "baresip"]) {
+        return;
+    }
+    let mut centre = Setup::default()
+        .control(support::centre::MD5_ONLY)
+        .also_at(support::baresip::address())
+        .hand_over()
+        .apart()
+        .start();
+    centre.apply(&Declaration::new().registers("anna", "secret"));
+    let mut phone = Baresip::start(&centre, "udp", "anna", "secret");
+    centre.wait_available("anna");
+    let carla = Media::open(CALLER, &centre.ports);
+    let caller = Sipp::caller("caller.xml", CALLER, &centre)
+        .media(&carla)
+        .hold(Duration::from_secs(8))
+        .start();
+    let to_anna = caller.answered().audio().expect("an answer with audio");
+    let hears = |carla: &Media| {
+        let so_far = carla.arrived().len();
+        carla.talk(to_anna, 1, 25);
+        until("half a second of baresip's audio", SOON, || {
+            (carla.arrived().len() > so_far + 25).then_some(())
+        });
+    };
+    hears(&carla);
+    // Where nobody listens the kernel says so, and the phone does not mind.
+    centre.stop_relay();
+    carla.talk(to_anna, 26, 10);
+    centre.start_relay();
+    hears(&carla);
+    assert_eq!(centre.relay_sessions().len(), 1);
+
+    caller.succeeds(CALL);
+    centre.wait_empty();
+    centre.wait_available("anna");
+    phone.close();
 }

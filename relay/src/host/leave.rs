@@ -1,7 +1,7 @@
 //! Leaving: once the calls have ended, or at once, with the calls left to the next process.
 
 use super::run::{Host, now};
-use crate::edge::Occupancy;
+use crate::edge::{Core, Occupancy};
 use crate::files::hand_over;
 use crate::session::{HandOver, TakenOver};
 use std::path::Path;
@@ -74,12 +74,15 @@ impl Host {
 
     /// Writes down the calls; false if that was not possible.
     fn hand_over(&mut self) -> bool {
-        let Some(file) = &self.hand_over else {
+        let Some(file) = self.hand_over.clone() else {
             tracing::error!("there is no file to hand calls over by: they are ended");
             return false;
         };
+        // A transfer may have been on its way.
+        self.core.prepare_hand_over(now());
+        self.flush();
         let state = self.core.hand_over(now());
-        match hand_over::write(file, &state) {
+        match hand_over::write(&file, &state) {
             Ok(()) => {
                 let calls = state.sessions.len();
                 tracing::info!(calls, "left to the next process");
@@ -132,8 +135,8 @@ pub(super) fn look_for(file: Option<&Path>) -> Option<HandOver> {
     }
 }
 
-/// Takes calls over, before anything else is given to the core.
-pub(super) fn take_over(core: &mut crate::edge::Core, from: HandOver) -> Found {
+/// Takes calls over, before anything else is given to the core; none if there were none.
+pub(super) fn take_over(core: &mut Core, from: HandOver) -> Option<Found> {
     let now = now();
     let age = Duration::from_millis(now.unix_ms.saturating_sub(from.written_unix_ms));
     let mut found = Found {
@@ -141,9 +144,10 @@ pub(super) fn take_over(core: &mut crate::edge::Core, from: HandOver) -> Found {
         age,
     };
     found.calls = core.restore(from, found.is_too_late(), now);
-    match found.calls.lost {
-        0 => tracing::info!("{found}"),
-        _ => tracing::warn!("{found}"),
+    match found.calls {
+        TakenOver { taken: 0, lost: 0 } => return None,
+        TakenOver { lost: 0, .. } => tracing::info!("{found}"),
+        TakenOver { .. } => tracing::warn!("{found}"),
     }
-    found
+    Some(found)
 }

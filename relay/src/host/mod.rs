@@ -67,7 +67,7 @@ pub struct Relay {
     pub api: SocketAddr,
     /// The packet engine.
     pub engine: Engine,
-    /// Calls that the process before had handed over.
+    /// What became of the calls that the process before had handed over; none without any.
     pub found: Option<Found>,
     commands: mpsc::Sender<Command>,
     task: JoinHandle<()>,
@@ -105,7 +105,7 @@ impl Relay {
         let mut core = core(&config, &engine, &listen)?;
         // What phones and control have sent meanwhile waits for the host.
         let left = leave::look_for(config.hand_over.as_deref());
-        let found = left.map(|left| leave::take_over(&mut core, left));
+        let found = left.and_then(|left| leave::take_over(&mut core, left));
         let (links, served) = follow_control(&config, &inbound);
         let host = Host {
             core,

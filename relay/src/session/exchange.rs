@@ -147,7 +147,9 @@ impl Session {
         }
         if let Some(flow) = direct {
             // Its network or its translator may have changed: its media come from there too.
-            self.leg(from).flow = flow;
+            let leg = self.leg(from);
+            leg.flow = flow;
+            leg.pinned |= flow.connection != 0;
         }
         match self.send_reinvite(cx, from, &request) {
             Ok(client) => {

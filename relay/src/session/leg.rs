@@ -64,6 +64,15 @@ impl Leg {
         format!("<sip:{}@{shown}{transport}>", self.tag)
     }
 
+    /// The connection to this party went with another process. A party that names the very host
+    /// that it spoke from can be connected to; any other must come by itself.
+    pub fn lose_connection(&mut self) {
+        let named = self.dialog.as_ref().and_then(next_hop);
+        if named.is_some_and(|(_, address)| address.ip() == self.flow.remote.ip()) {
+            self.pinned = false;
+        }
+    }
+
     /// Addresses by which this party is known.
     pub fn addresses(&self) -> Vec<String> {
         let mut all = vec![self.flow.remote.ip().to_string()];

@@ -333,6 +333,9 @@ impl Leg {
         let mut leg = Leg::new(state.tag, state.call_id, source);
         leg.dialog = Some(dialog);
         leg.owes_ack = state.owes_ack;
+        if flow.connection != 0 {
+            leg.lose_connection();
+        }
         Some(leg)
     }
 }

@@ -4,6 +4,7 @@ use crate::support::*;
 use patchbay_relay::engine::Side;
 use patchbay_relay::session::{HandOver, TakenOver};
 use patchbay_route::session::{EndCause, Ended, EndedBy, SessionEvent, SessionState};
+use patchbay_sip::transaction::Flow;
 use patchbay_sip::{HeaderName, Message};
 use std::time::Duration;
 
@@ -309,6 +310,77 @@ fn an_answer_that_had_no_ack_yet_leaves_a_call_that_stands() {
     assert!(ends(&next).is_empty());
     next.receive_message(udp(CALLER), &in_dialog("BYE", &ok, 2, CALLER));
     next.expect(AGENT, "BYE");
+}
+
+/// A call whose caller is on a TCP connection and names `contact`, and the flow of the connection.
+fn established_by_tcp(bed: &mut Bed, contact: &str) -> (Call, Flow) {
+    let flow = connect(bed);
+    let mut first = invite();
+    first.headers.set(
+        HeaderName::Contact,
+        format!("<sip:alice@{contact};transport=tcp>"),
+    );
+    let via = first.headers.get(HeaderName::Via).unwrap().to_string();
+    first
+        .headers
+        .set(HeaderName::Via, via.replace("/UDP", "/TCP"));
+    bed.receive_message(flow, &first);
+    let forwarded = bed.expect("10.0.0.2:5070", "INVITE");
+    let transfer = transfer(&forwarded, "o1", bed.now());
+    bed.receive_message(control(), &transfer);
+    let offer = bed.expect(AGENT, "INVITE");
+    let ok = with_sdp(answer(&offer, 200, "anna"), "203.0.113.7", 6000);
+    bed.receive_message(udp(AGENT), &ok);
+    pass_upstream(bed, "200");
+    let ok = bed.expect(&flow.remote.to_string(), "200");
+    bed.receive_message(flow, &in_dialog("ACK", &ok, 1, CALLER));
+    bed.expect(AGENT, "ACK");
+    (Call { offer, ok }, flow)
+}
+
+/// The caller connects to the relay, from a port of its own.
+fn connect(bed: &mut Bed) -> Flow {
+    let local = format!("{RELAY}:5060").parse().unwrap();
+    let remote = "192.0.2.9:33333".parse().unwrap();
+    bed.core.accepted(local, remote).unwrap()
+}
+
+#[test]
+fn a_phone_on_tcp_is_connected_to_where_it_says_it_is() {
+    let mut bed = Bed::new();
+    let (call, _) = established_by_tcp(&mut bed, "192.0.2.9:5070");
+    let mut next = restarted(&mut bed);
+    next.receive_message(udp(AGENT), &from_agent("BYE", &call.offer, "anna", 1));
+    next.expect(AGENT, "200");
+    next.expect("192.0.2.9:5070", "BYE");
+}
+
+#[test]
+fn a_phone_on_tcp_behind_nat_is_reached_once_it_has_come_back() {
+    for comes_back in [false, true] {
+        let mut bed = Bed::new();
+        let (call, before) = established_by_tcp(&mut bed, "10.9.9.9:5070");
+        let mut next = restarted(&mut bed);
+        let back = connect(&mut next);
+        assert_eq!(back.remote, before.remote);
+        if comes_back {
+            let again = with_sdp(in_dialog("INVITE", &call.ok, 2, CALLER), "10.9.9.9", 4000);
+            next.receive_message(back, &again);
+            let offered = next.expect(AGENT, "INVITE");
+            let ok = with_sdp(answer(&offered, 200, "anna"), "203.0.113.7", 6000);
+            next.receive_message(udp(AGENT), &ok);
+            next.expect("192.0.2.9:33333", "200");
+            next.receive_message(back, &in_dialog("ACK", &call.ok, 2, CALLER));
+        }
+        next.receive_message(udp(AGENT), &from_agent("BYE", &call.offer, "anna", 1));
+        next.expect(AGENT, "200");
+        next.expect_silence("10.9.9.9:5070");
+        match comes_back {
+            true => drop(next.expect("192.0.2.9:33333", "BYE")),
+            false => next.expect_silence("192.0.2.9:33333"),
+        }
+        assert_eq!(ends(&next)[0].cause, EndCause::Bye);
+    }
 }
 
 #[test]

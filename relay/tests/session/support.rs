@@ -163,8 +163,10 @@ impl Bed {
             transport,
             bound: format!("{RELAY}:5060").parse().unwrap(),
         };
+        // Another process has other numbers.
+        let first = u64::from(seed[0]) << 32;
         let listeners = vec![listener(Transport::Udp), listener(Transport::Tcp)];
-        let paths = Paths::new(listeners, Vec::new(), Box::new(FixedRoutes), 1);
+        let paths = Paths::new(listeners, Vec::new(), Box::new(FixedRoutes), first);
         let mut config = Config {
             name: "relay".into(),
             secret: SECRET.to_vec(),
