@@ -89,8 +89,15 @@ struct control {
 	u64 look;             /* frames from one decision to the next; the kernel's batch is a multiple */
 	u64 frame;            /* of them, the next one's number */
 	u64 now;              /* the clock as it was last read */
+	u64 since_guest, guest, guests; /* packets since the last of a guest, its turn, and all of them */
 };
 ARRAY(control, struct control, 1);
+
+/* The ways of calls that come and go: which are alive, and packets for each one of them. Written while
+ * packets are sent, and read by the first of the generator's cores.
+ */
+struct window { u64 first, count, every; };
+ARRAY(window, struct window, 1);
 
 /* Packets for each reading of the generator's clock; a power of two. A reading is a tenth of what a
  * packet costs, and so many take less than 2 us.
@@ -106,7 +113,7 @@ struct expected {
 	u32 step;
 	u32 seen; /* the last run in which a packet arrived */
 	u64 next; /* place that the next packet has at least */
-	u64 spare;
+	u64 guest; /* it comes and goes, and is counted by itself */
 };
 ARRAY(expects, struct expected, 1);
 
@@ -119,6 +126,7 @@ struct found {
 	u64 stale;               /* of an earlier run */
 	u64 foreign;             /* the relay's own reports */
 	u64 every, since;        /* packets for each one whose latency is taken, and since the last */
+	u64 guests, guests_late; /* packets of calls that come and go, and those that were overtaken */
 };
 ARRAY(found, struct found, 1);
 
@@ -341,9 +349,23 @@ INLINE u32 turn(struct control *c)
 	return number;
 }
 
+/* The way of a call that comes and goes whose turn it is, or none: 0. */
+INLINE u32 guest(struct control *c)
+{
+	u32 zero = 0;
+	struct window *w = map_lookup(&window, &zero);
+
+	/* The ways of standing calls come first. */
+	if (!w || c->first || !w->count || ++c->since_guest < w->every)
+		return 0;
+	c->since_guest = 0;
+	c->guest = c->guest + 1 < w->count ? c->guest + 1 : 0;
+	return w->first + c->guest;
+}
+
 SECTION("xdp") int generate(struct xdp_md *frame)
 {
-	u32 core = this_core(), number;
+	u32 core = this_core(), number, visitor;
 	struct control *c = map_lookup(&control, &core);
 	struct way *way;
 
@@ -360,13 +382,17 @@ SECTION("xdp") int generate(struct xdp_md *frame)
 	c->left--;
 	if (!(c->left % CLOCK_EVERY))
 		c->now = time_ns();
-	number = c->first + turn(c);
+	visitor = guest(c);
+	number = visitor ?: c->first + turn(c);
 	way = map_lookup(&ways, &number);
 	if (!way || !packet(frame, c, way, c->now)) {
 		c->failed++;
 		return XDP_DROP;
 	}
-	c->sent++;
+	if (visitor)
+		c->guests++;
+	else
+		c->sent++;
 	return redirect(c->ifindex, 0);
 }
 
@@ -506,6 +532,14 @@ INLINE void check(struct found *f, struct seen *p)
 	}
 	if (!whole(at, p->end, seed(flow, place, sent)))
 		goto content;
+	if (way->guest) {
+		f->guests++;
+		if (place < way->next)
+			f->guests_late++;
+		else
+			way->next = place + 1;
+		return;
+	}
 	if (place < way->next) {
 		f->order++;
 		return;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use patchbay_bench::packets::bed::{Addresses, Bed, BedOptions};
 use patchbay_bench::packets::systems::{start, start_program};
-use patchbay_bench::packets::vocabulary::{Phones, System, SystemKind, SystemPlan};
+use patchbay_bench::packets::vocabulary::{Guests, Phones, System, SystemKind, SystemPlan};
 
 /// Nothing on loopback takes this long, whatever else the machine does.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -144,7 +144,7 @@ fn calls_of_rtpengine_come_and_go() {
     let open_files = || std::fs::read_dir(&files).unwrap().count();
     let before = open_files();
     let churned = std::thread::scope(|scope| {
-        let churning = scope.spawn(|| rtpengine.churn(2000, &phones, &stop));
+        let churning = scope.spawn(|| rtpengine.churn(2000, &phones, &stop, &Guests::default()));
         // A call that has sockets is begun, and what is begun is brought to its end.
         let begun = Instant::now();
         while open_files() == before && begun.elapsed() < LIMIT && !churning.is_finished() {

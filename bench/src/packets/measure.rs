@@ -4,20 +4,21 @@ mod run;
 mod spent;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bed::{Bed, SPARE_CALLS};
 use super::meter::Meter;
 use super::usage::Memory;
-use super::vocabulary::{Counted, Generator, Kind, Load, Phones, SoFar, System, Way};
+use super::vocabulary::{Counted, Generator, Guests, Kind, Load, Phones, SoFar, System, Way};
 use super::{BenchError, Latency, MAX_CALLS, Progress};
 use crate::report::grouped;
 use run::{places, sampled, slow};
 use spent::{Reading, Spent};
 
-pub use run::{CpuParts, Run};
+pub use run::{Calm, CpuParts, Run};
 
 /// What is opened before a load is sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,15 +124,36 @@ impl<'a> Session<'a> {
     ) -> Result<Run, BenchError> {
         self.bed.settle()?;
         let noise = self.bed.noise()?;
+        let calm = match churn {
+            Some(_) => Some(self.calm(load, progress)?),
+            None => None,
+        };
         let before = Reading::take(self.bed, self.system)?;
         let (counted, churned) = self.send(load, churn, progress)?;
         let after = Reading::take(self.bed, self.system)?;
         let spent = Spent::between(before, after, self.bed, &counted);
         let mut run = self.report(load, &counted, spent);
-        run.churned = churned;
+        run.churned = churned.map(|(calls, _)| calls);
+        run.churned_per_s = churned.map(|(_, per_s)| per_s);
+        run.without_churn = calm;
+        run.guests = churned.map(|_| counted.guests);
         run.program_ns = self.program_ns(load)?;
         run.remarks.extend(noise.remark());
         Ok(run)
+    }
+
+    /// The same load with no calls that come and go, to compare with.
+    fn calm(
+        &mut self,
+        load: &Load,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Calm, BenchError> {
+        let (counted, _) = self.send(load, None, progress)?;
+        let gone = counted.sent.saturating_sub(counted.delivered);
+        Ok(Calm {
+            loss: gone as f64 / (counted.sent as f64).max(1.0),
+            p99_us: Latency::of(&counted.latency).p99,
+        })
     }
 
     /// What the program at the relay's device takes with that load, if there is one.
@@ -153,7 +175,7 @@ impl<'a> Session<'a> {
         load: &Load,
         churn: Option<u32>,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(Counted, Option<u64>), BenchError> {
+    ) -> Result<(Counted, Option<(u64, f64)>), BenchError> {
         let calls = self.calls.calls;
         let mut tell = |far: SoFar| {
             progress(Progress {
@@ -170,15 +192,23 @@ impl<'a> Session<'a> {
             .map(|call| self.bed.phones(call))
             .collect();
         let stop = AtomicBool::new(false);
+        let guests = Arc::new(Guests::default());
+        if self.system.readdresses() {
+            self.generator.invite(Some(guests.clone()));
+        }
+        let started = Instant::now();
         let (system, generator) = (&mut *self.system, &mut *self.generator);
-        thread::scope(|scope| {
-            let churning = scope.spawn(|| system.churn(calls_per_s, &phones, &stop));
+        let outcome = thread::scope(|scope| {
+            let churning = scope.spawn(|| system.churn(calls_per_s, &phones, &stop, &guests));
             let counted = generator.run(load, &mut tell);
             stop.store(true, Relaxed);
             let died = |_| BenchError::Relay("opening calls beside the load failed".to_owned());
             let churned = churning.join().map_err(died)??;
-            Ok((counted?, Some(churned)))
-        })
+            let per_s = churned as f64 / started.elapsed().as_secs_f64();
+            Ok((counted?, Some((churned, per_s))))
+        });
+        self.generator.invite(None);
+        outcome
     }
 
     fn report(&self, load: &Load, counted: &Counted, spent: Spent) -> Run {
@@ -218,6 +248,9 @@ impl<'a> Session<'a> {
             device_bytes_per_call: per_call(self.device_memory),
             program_ns: None,
             churned: None,
+            churned_per_s: None,
+            without_churn: None,
+            guests: None,
             remarks,
         }
     }

@@ -1,8 +1,9 @@
 //! The words that bed, systems, generators and reports share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -100,6 +101,8 @@ pub struct Counted {
     pub latency: Histogram<u64>,
     /// Delivered packets for each one that is in `latency`: 1, or more at high rates.
     pub latency_every: u64,
+    /// What became of invited calls' packets; they are in no other count.
+    pub guests: GuestCount,
     /// Packets lost at places that the generator can see (such as the device that it sends by).
     pub lost: BTreeMap<String, u64>,
 }
@@ -134,6 +137,47 @@ pub struct SoFar {
     pub delivered: u64,
 }
 
+/// Calls of a churn that carry media and have not been fetched yet, at most: more are opened in a second
+/// by no churn.
+pub const MAX_GUESTS: usize = 1024;
+
+/// Calls that have just been opened beside a load, on their way from the relay to the generator.
+#[derive(Debug, Default)]
+pub struct Guests(Mutex<VecDeque<Guest>>);
+
+/// A call and the relay's addresses towards its phones.
+pub type Guest = (Phones, [SocketAddr; 2]);
+
+impl Guests {
+    /// Adds one; the oldest is forgotten if there are [`MAX_GUESTS`].
+    pub fn add(&self, guest: Guest) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() == MAX_GUESTS {
+            all.pop_front();
+        }
+        all.push_back(guest);
+    }
+
+    /// Takes up to that many of them, the oldest first.
+    pub fn take(&self, most: usize) -> Vec<Guest> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let some = most.min(all.len());
+        all.drain(..some).collect()
+    }
+}
+
+/// What became of the packets of calls that came and went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GuestCount {
+    /// Packets sent by their ways.
+    pub sent: u64,
+    /// Packets that came out whole, from the right source; those sent to a call that had just ended
+    /// do not.
+    pub delivered: u64,
+    /// Delivered ones that came after a later one of their way.
+    pub overtaken: u64,
+}
+
 /// Sends packets and checks what comes out.
 pub trait Generator {
     /// `"xdp live frames"`, `"sends in bursts"`.
@@ -151,6 +195,12 @@ pub trait Generator {
     /// # Errors
     /// What the system says.
     fn warm_up(&mut self, progress: &mut dyn FnMut(SoFar)) -> Result<usize, BenchError>;
+
+    /// Has the next runs send by the ways of these calls, too, for a moment after they came. They are
+    /// counted by themselves. A generator that cannot leaves them be.
+    fn invite(&mut self, guests: Option<Arc<Guests>>) {
+        drop(guests);
+    }
 
     /// Sends a load and waits for its last packets.
     ///
@@ -191,8 +241,9 @@ pub trait System: Send {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<[SocketAddr; 2]>, BenchError>;
 
-    /// Opens and closes calls at that rate until `stop`; these calls carry no media. Returns how
-    /// many were opened and closed.
+    /// Opens and closes calls at that rate until `stop`. Some are handed over as they come, so that
+    /// media can be sent through them while they are open; a relay that cannot do that hands over
+    /// none. Returns how many were opened and closed.
     ///
     /// # Errors
     /// [`BenchError::Relay`] says why not.
@@ -201,6 +252,7 @@ pub trait System: Send {
         calls_per_s: u32,
         phones: &[Phones],
         stop: &AtomicBool,
+        guests: &Guests,
     ) -> Result<u64, BenchError>;
 
     /// Its process.

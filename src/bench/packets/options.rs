@@ -126,7 +126,8 @@ struct TrafficCli {
     /// Send RTCP sender reports beside the streams
     #[arg(long)]
     rtcp: bool,
-    /// Set up and tear down so many other calls a second meanwhile
+    /// Set up and tear down so many other calls a second meanwhile, up to 5,000, some with media; the same
+    /// load without them goes before, to compare with
     #[arg(long, value_name = "N")]
     churn: Option<u32>,
 }

@@ -5,12 +5,13 @@ use std::io;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use super::guests::{Desk, MOST_AT_ONCE, PLACES};
 use super::programs::{Control, Found, Gun};
 use super::shares::Share;
 use super::{Live, Programs, device, not_arranged};
 use crate::packets::BenchError;
 use crate::packets::bed::{pin, urgent};
-use crate::packets::vocabulary::SoFar;
+use crate::packets::vocabulary::{Guests, Kind, Load, SoFar, Way};
 
 /// Least and most frames for each call of the kernel. It cannot be stopped, and each call begins
 /// with new frames, which takes time.
@@ -19,6 +20,8 @@ const FRAMES: [u32; 2] = [1 << 10, 1 << 23];
 const FIRST_FRAMES: u32 = 1 << 13;
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(50);
+/// How often calls that have come are let in.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long packets may be under way after the last was sent.
 const DRAIN: Duration = Duration::from_secs(2);
 /// No packet for that long: none is under way any more.
@@ -30,22 +33,37 @@ pub(super) struct Outcome {
     pub elapsed: Duration,
     pub sent: u64,
     pub failed: u64,
+    /// Packets of calls that come and go.
+    pub guests: u64,
     pub found: Found,
     pub drops: BTreeMap<String, u64>,
 }
 
 impl Live<'_> {
-    /// Sends what the orders say, and waits for the last packets.
+    /// Sends what the orders say, and waits for the last packets. With a load, calls that were invited
+    /// take part.
     pub(super) fn fire(
         &mut self,
         orders: &[Control],
         every: u64,
+        load: Option<&Load>,
         progress: &mut dyn FnMut(SoFar),
     ) -> Result<Outcome, BenchError> {
         self.tell(orders, every)?;
         let before = device::drops(self.veth)?;
         let this = &*self;
-        this.shoot_all(orders, progress)?;
+        let mut hosted = match (&self.guests, load) {
+            (Some(guests), Some(load)) => Some((guests.clone(), this.desk(load)?)),
+            _ => None,
+        };
+        let mut receive = || match &mut hosted {
+            Some((guests, desk)) => desk.turn(&guests_ways(guests)),
+            None => Ok(()),
+        };
+        this.shoot_all(orders, &mut receive, progress)?;
+        if let Some((_, mut desk)) = hosted {
+            desk.close()?;
+        }
         this.drain()?;
         this.outcome(before)
     }
@@ -54,12 +72,14 @@ impl Live<'_> {
     fn tell(&mut self, orders: &[Control], every: u64) -> Result<(), BenchError> {
         let first = self.ways.iter().map(|way| way.at.port()).min();
         let last = self.ways.iter().map(|way| way.at.port()).max();
+        // Calls that come and go have phones of their own.
+        let hosts = self.guests.is_some();
         let Programs { gun, sink } = self.programs.as_mut().ok_or_else(not_arranged)?;
         sink.order(&Found {
-            ways: self.ways.len() as u64,
+            ways: self.ways.len() as u64 + u64::from(PLACES),
             run: u64::from(self.run),
-            first_port: u64::from(first.unwrap_or(0)),
-            last_port: u64::from(last.unwrap_or(0)),
+            first_port: u64::from(if hosts { 1 } else { first.unwrap_or(0) }),
+            last_port: u64::from(if hosts { u16::MAX } else { last.unwrap_or(0) }),
             every,
             ..Found::default()
         })?;
@@ -73,6 +93,7 @@ impl Live<'_> {
     fn shoot_all(
         &self,
         orders: &[Control],
+        receive: &mut dyn FnMut() -> Result<(), BenchError>,
         progress: &mut dyn FnMut(SoFar),
     ) -> Result<(), BenchError> {
         let frame = vec![0; self.longest_frame()];
@@ -82,9 +103,14 @@ impl Live<'_> {
                 threads.push(self.shooter(scope, share, &frame, orders)?);
             }
             let started = Instant::now();
+            let mut told = started;
             while threads.iter().any(|thread| !thread.is_finished()) {
-                thread::sleep(TELL_EVERY);
-                progress(self.so_far(started.elapsed())?);
+                thread::sleep(LOOK_EVERY);
+                receive()?;
+                if told.elapsed() >= TELL_EVERY {
+                    told = Instant::now();
+                    progress(self.so_far(started.elapsed())?);
+                }
             }
             for thread in threads {
                 let died = |_| BenchError::system("generating")(io::ErrorKind::Other.into());
@@ -112,6 +138,12 @@ impl Live<'_> {
             .name(format!("bench-generate-{}", share.core))
             .spawn_scoped(scope, work)
             .map_err(BenchError::system("starting a thread"))
+    }
+
+    /// Where calls that come are received.
+    fn desk(&self, load: &Load) -> Result<Desk, BenchError> {
+        let Programs { gun, sink } = self.programs()?;
+        Desk::new(gun, sink, self.ways.len() as u32, load)
     }
 
     fn so_far(&self, elapsed: Duration) -> Result<SoFar, BenchError> {
@@ -168,10 +200,34 @@ impl Live<'_> {
             elapsed: Duration::from_nanos(elapsed.max().unwrap_or(0)),
             sent: states.iter().map(|state| state.sent).sum(),
             failed: states.iter().map(|state| state.failed).sum(),
+            guests: states.iter().map(|state| state.guests).sum(),
             found: self.programs()?.sink.found()?,
             drops,
         })
     }
+}
+
+/// The ways of calls that have come.
+fn guests_ways(guests: &Guests) -> Vec<Way> {
+    let ways = |(phones, relay): ([_; 2], [_; 2])| {
+        let [[caller, callee], [to_caller, to_callee]] = [phones, relay];
+        let way = |from, to, out, at| Way {
+            from,
+            to,
+            out,
+            at,
+            kind: Kind::Audio,
+        };
+        [
+            way(caller, to_caller, to_callee, callee),
+            way(callee, to_callee, to_caller, caller),
+        ]
+    };
+    guests
+        .take(MOST_AT_ONCE)
+        .into_iter()
+        .flat_map(ways)
+        .collect()
 }
 
 /// Runs the gun on a core until it says that its orders are carried out.

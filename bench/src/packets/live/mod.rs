@@ -3,16 +3,18 @@
 
 mod device;
 mod fire;
+mod guests;
 mod latency;
 mod programs;
 mod shares;
 mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::BenchError;
 use super::bed::Veth;
-use super::vocabulary::{Counted, Generator, Load, SoFar, Way, Wrong};
+use super::vocabulary::{Counted, Generator, GuestCount, Guests, Load, SoFar, Way, Wrong};
 use device::interface;
 use programs::{Control, Gun, Sink};
 use shares::{Salvo, Share, shares};
@@ -48,6 +50,8 @@ pub(super) struct Live<'a> {
     /// Places at which the ways stand, by way.
     shapes: Vec<Shape>,
     run: u16,
+    /// Calls that come and go beside the next runs.
+    guests: Option<Arc<Guests>>,
 }
 
 impl<'a> Live<'a> {
@@ -60,6 +64,7 @@ impl<'a> Live<'a> {
             shares: Vec::new(),
             shapes: Vec::new(),
             run: 0,
+            guests: None,
         }
     }
 
@@ -74,10 +79,11 @@ impl<'a> Live<'a> {
         self.shares = shares(&self.ways, &self.veth.cores().generator);
         let last_core = self.shares.iter().map(|share| share.core).max();
         let ways = self.ways.len() as u32;
-        let mut gun = Gun::load(ways, last_core.unwrap_or(0))?;
+        let places = ways + guests::PLACES;
+        let mut gun = Gun::load(places, last_core.unwrap_or(0))?;
         // A device has one program at a time: the old ones have to go before the new ones come.
         self.programs = None;
-        let mut sink = Sink::load(ways, self.veth.cores().relay.len() as u32)?;
+        let mut sink = Sink::load(places, self.veth.cores().relay.len() as u32)?;
         let device = self.veth.phones_device();
         let attach = || {
             gun.keep("lo")?;
@@ -195,13 +201,17 @@ impl Generator for Live<'_> {
         let mut open = 0;
         for _ in 0..WARM_UP_ROUNDS {
             let orders = self.orders(&load, true);
-            let outcome = self.fire(&orders, 1, progress)?;
+            let outcome = self.fire(&orders, 1, None, progress)?;
             open += usize::try_from(outcome.found.open).unwrap_or(usize::MAX);
             if open >= self.ways.len() {
                 break;
             }
         }
         Ok(open)
+    }
+
+    fn invite(&mut self, guests: Option<Arc<Guests>>) {
+        self.guests = guests;
     }
 
     fn run(&mut self, load: &Load, progress: &mut dyn FnMut(SoFar)) -> Result<Counted, BenchError> {
@@ -214,14 +224,16 @@ impl Generator for Live<'_> {
         };
         self.veth.moderate(load.packets_per_s >= DENSE)?;
         let orders = self.orders(load, false);
-        let outcome = self.fire(&orders, every, progress)?;
+        let outcome = self.fire(&orders, every, Some(load), progress)?;
         let wanted = u128::from(load.packets_per_s) * outcome.elapsed.as_nanos() / 1_000_000_000;
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
         let found = outcome.found;
         Ok(Counted {
             elapsed: outcome.elapsed,
             sent: outcome.sent,
-            not_sent: wanted.saturating_sub(outcome.sent).max(outcome.failed),
+            not_sent: wanted
+                .saturating_sub(outcome.sent + outcome.guests)
+                .max(outcome.failed),
             delivered: found.delivered,
             open_ways: usize::try_from(found.open).unwrap_or(usize::MAX),
             wrong: Wrong {
@@ -231,6 +243,11 @@ impl Generator for Live<'_> {
             },
             latency: latency::histogram(&self.programs()?.sink.latency()?)?,
             latency_every: every,
+            guests: GuestCount {
+                sent: outcome.guests,
+                delivered: found.guests,
+                overtaken: found.guests_late,
+            },
             lost: outcome.drops,
         })
     }

@@ -1,8 +1,9 @@
 //! The programs of `bench/bpf/load.bpf.c`, loaded, and their maps.
 
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
-use aya::maps::{Array, MapData};
+use aya::maps::{Array, Map, MapData};
 use aya::programs::{TestRun as _, TestRunAttrs, TestRunOptions, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 
@@ -39,9 +40,11 @@ pub(super) struct Control {
     pub failed: u64,
     /// Frames from one decision to the next.
     pub look: u64,
+    /// Packets of calls that come and go.
+    pub guests: u64,
 }
 
-type ControlWords = [u64; 26];
+type ControlWords = [u64; 29];
 
 impl Control {
     fn words(&self) -> ControlWords {
@@ -73,6 +76,9 @@ impl Control {
             self.look,
             0,
             0,
+            0,
+            0,
+            self.guests,
         ]
     }
 
@@ -99,6 +105,7 @@ impl Control {
         self.ended = words[14];
         self.sent = words[18];
         self.failed = words[22];
+        self.guests = words[28];
     }
 }
 
@@ -118,9 +125,13 @@ pub(super) struct Found {
     pub foreign: u64,
     /// Packets for each one whose latency is taken.
     pub every: u64,
+    /// Packets of calls that come and go.
+    pub guests: u64,
+    /// Those of them that came after a later one.
+    pub guests_late: u64,
 }
 
-type FoundWords = [u64; 13];
+type FoundWords = [u64; 15];
 
 impl Found {
     fn words(&self) -> FoundWords {
@@ -138,6 +149,8 @@ impl Found {
             self.foreign,
             self.every,
             0,
+            self.guests,
+            self.guests_late,
         ]
     }
 
@@ -150,14 +163,35 @@ impl Found {
         self.order += words[8];
         self.stale += words[9];
         self.foreign += words[10];
+        self.guests += words[13];
+        self.guests_late += words[14];
     }
 }
+
+/// Which ways of calls that come and go are alive; see `struct window`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Window {
+    pub first: u64,
+    pub count: u64,
+    pub every: u64,
+}
+
+impl Window {
+    pub fn words(self) -> [u64; 3] {
+        [self.first, self.count, self.every]
+    }
+}
+
+/// The map that has one.
+pub(super) type WindowMap = Array<MapData, [u64; 3]>;
 
 /// The generator's program.
 pub(super) struct Gun {
     ebpf: Ebpf,
     ways: Array<MapData, Entry>,
     control: Array<MapData, ControlWords>,
+    /// Descriptors of `ways` and `window`.
+    twins: [OwnedFd; 2],
 }
 
 impl Gun {
@@ -170,6 +204,7 @@ impl Gun {
             .map_max_entries("control", last_core + 1);
         let mut ebpf = loader.load(OBJECT).map_err(refused)?;
         Ok(Self {
+            twins: [descriptor(&ebpf, "ways")?, descriptor(&ebpf, "window")?],
             ways: map(&mut ebpf, "ways")?,
             control: map(&mut ebpf, "control")?,
             ebpf: program(ebpf, "generate")?,
@@ -181,6 +216,11 @@ impl Gun {
     /// milliseconds.
     pub fn keep(&mut self, device: &str) -> Result<(), BenchError> {
         attach(&mut self.ebpf, "generate", device, XdpMode::Skb)
+    }
+
+    /// Handles of `ways` and `window`, for use beside this.
+    pub fn twins(&self) -> Result<(Array<MapData, Entry>, WindowMap), BenchError> {
+        Ok((twin(&self.twins[0])?, twin(&self.twins[1])?))
     }
 
     pub fn way(&self, number: u32) -> Result<Entry, BenchError> {
@@ -227,6 +267,7 @@ pub(super) struct Sink {
     expects: Array<MapData, Entry>,
     found: Array<MapData, FoundWords>,
     latency: Array<MapData, [u64; BUCKETS]>,
+    twin: OwnedFd,
     queues: u32,
 }
 
@@ -240,6 +281,7 @@ impl Sink {
             .map_max_entries("latency", queues);
         let mut ebpf = loader.load(OBJECT).map_err(refused)?;
         Ok(Self {
+            twin: descriptor(&ebpf, "expects")?,
             expects: map(&mut ebpf, "expects")?,
             found: map(&mut ebpf, "found")?,
             latency: map(&mut ebpf, "latency")?,
@@ -251,6 +293,11 @@ impl Sink {
     /// Stands on a device of the calling thread's namespace from now on.
     pub fn attach(&mut self, device: &str) -> Result<(), BenchError> {
         attach(&mut self.ebpf, "sink", device, XdpMode::Driver)
+    }
+
+    /// Another handle of `expects`, for use beside this.
+    pub fn twin(&self) -> Result<Array<MapData, Entry>, BenchError> {
+        twin(&self.twin)
     }
 
     pub fn expect(&mut self, number: u32, entry: &Entry) -> Result<(), BenchError> {
@@ -296,6 +343,21 @@ fn attach(ebpf: &mut Ebpf, name: &str, device: &str, mode: XdpMode) -> Result<()
     program.attach(device, mode).map(|_| ()).map_err(refused)
 }
 
+/// Another descriptor of a map.
+fn descriptor(ebpf: &Ebpf, name: &str) -> Result<OwnedFd, BenchError> {
+    let Some(Map::Array(data)) = ebpf.map(name) else {
+        return Err(missing());
+    };
+    let fd = data.fd().as_fd().try_clone_to_owned();
+    fd.map_err(BenchError::system("a BPF map"))
+}
+
+fn twin<V: aya::Pod>(fd: &OwnedFd) -> Result<Array<MapData, V>, BenchError> {
+    let fd = fd.try_clone().map_err(BenchError::system("a BPF map"))?;
+    let data = MapData::from_fd(fd).map_err(refused)?;
+    Map::Array(data).try_into().map_err(refused)
+}
+
 fn map<V: aya::Pod>(ebpf: &mut Ebpf, name: &str) -> Result<Array<MapData, V>, BenchError> {
     ebpf.take_map(name)
         .ok_or_else(missing)?
@@ -319,7 +381,7 @@ fn missing() -> BenchError {
     BenchError::system("a BPF program")(io::ErrorKind::NotFound.into())
 }
 
-fn refused(e: impl std::error::Error + Send + Sync + 'static) -> BenchError {
+pub(super) fn refused(e: impl std::error::Error + Send + Sync + 'static) -> BenchError {
     // aya's errors tell the cause only in their source.
     let cause = std::iter::successors(Some(&e as &dyn std::error::Error), |e| e.source())
         .map(ToString::to_string)

@@ -81,6 +81,14 @@ pub(super) fn expected(way: &Way, shape: Shape, next: u64) -> Entry {
     words.entry
 }
 
+/// The same for a way of a call that comes and goes.
+pub(super) fn guest(mut entry: Entry) -> Entry {
+    if let Some(last) = entry.last_chunk_mut() {
+        *last = 1_u64.to_ne_bytes();
+    }
+    entry
+}
+
 #[derive(Debug)]
 struct Words {
     entry: Entry,

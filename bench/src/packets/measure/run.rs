@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::packets::Latency;
 use crate::packets::usage::CpuUse;
-use crate::packets::vocabulary::{Counted, Losses, Wrong};
+use crate::packets::vocabulary::{Counted, GuestCount, Losses, Wrong};
 
 /// What one load found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -64,8 +64,23 @@ pub struct Run {
     pub device_bytes_per_call: Option<u64>,
     /// Calls opened and closed beside the load.
     pub churned: Option<u64>,
+    /// The same for each second in which calls came and went.
+    pub churned_per_s: Option<f64>,
+    /// What the same load came to right before, without them.
+    pub without_churn: Option<Calm>,
+    /// What became of media that were sent through some of them.
+    pub guests: Option<GuestCount>,
     /// What makes the figures doubtful.
     pub remarks: Vec<String>,
+}
+
+/// A load with no calls that come and go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Calm {
+    /// Share of the sent packets that were not delivered, 0 to 1.
+    pub loss: f64,
+    /// 99 of 100 packets took at most this, in microseconds.
+    pub p99_us: f64,
 }
 
 /// CPU time by part, in nanoseconds for each delivered packet.

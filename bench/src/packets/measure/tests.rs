@@ -185,6 +185,21 @@ fn calls_come_and_go_beside_the_load() {
     let run = run(&bed, |_, _| Fate::Forwarded, AUDIO, &LOAD, Some(50));
     assert_eq!(run.churned, Some(SPARE_CALLS as u64));
     assert_eq!(run.delivered, run.sent);
+    let calm = run.without_churn.unwrap();
+    assert!(calm.loss == 0.0 && calm.p99_us > 0.0, "{calm:?}");
+}
+
+#[test]
+fn media_of_calls_that_come_and_go_are_counted_by_themselves() {
+    if !needs::root() {
+        return;
+    }
+    let bed = bed(false, Addresses::V4);
+    let run = run(&bed, |_, _| Fate::Forwarded, AUDIO, &LOAD, Some(50));
+    let guests = run.guests.unwrap();
+    assert!(guests.sent > 0, "{run:?}");
+    assert_eq!((guests.delivered, guests.overtaken), (guests.sent, 0));
+    assert_eq!((run.delivered, run.wrong), (run.sent, Wrong::default()));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::statistics::{Spread, median_latency};
 use super::{Contender, Figures, LoadName, Outcome};
 use crate::packets::Latency;
-use crate::packets::measure::CpuParts;
-use crate::packets::vocabulary::{SystemKind, Wrong};
+use crate::packets::measure::{Calm, CpuParts};
+use crate::packets::vocabulary::{GuestCount, SystemKind, Wrong};
 
 /// The repetitions of one run: medians, and the spread of what matters most.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -77,6 +77,12 @@ pub struct Row {
     pub device_bytes_per_call: Option<u64>,
     /// Calls that were set up and torn down beside the load, all repetitions together.
     pub churned: Option<u64>,
+    /// The same for each second in which calls came and went.
+    pub churned_per_s: Option<f64>,
+    /// The same load without them, right before.
+    pub without_churn: Option<Calm>,
+    /// What became of media that were sent through some of them, all repetitions together.
+    pub guests: Option<GuestCount>,
     /// What makes the figures doubtful.
     pub remarks: Vec<String>,
 }
@@ -217,6 +223,21 @@ fn row(group: &[&Figures]) -> Option<Row> {
             .iter()
             .filter_map(|f| f.run.churned)
             .reduce(|all, one| all + one),
+        churned_per_s: some(|f| f.run.churned_per_s).map(|spread| spread.median),
+        without_churn: some(|f| Some(f.run.without_churn?.loss))
+            .zip(some(|f| Some(f.run.without_churn?.p99_us)))
+            .map(|(loss, p99)| Calm {
+                loss: loss.median,
+                p99_us: p99.median,
+            }),
+        guests: group
+            .iter()
+            .filter_map(|f| f.run.guests)
+            .reduce(|all, one| GuestCount {
+                sent: all.sent + one.sent,
+                delivered: all.delivered + one.delivered,
+                overtaken: all.overtaken + one.overtaken,
+            }),
         remarks: all_remarks(group),
     })
 }

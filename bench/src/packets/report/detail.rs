@@ -1,7 +1,7 @@
 //! All figures of few runs, one below the other.
 
 use super::Report;
-use super::table::{allocations, doubts, heading, kilobytes, no_room};
+use super::table::{allocations, churns, doubts, heading, kilobytes, no_room};
 use super::words::{micros, percent, whole};
 use crate::packets::Latency;
 use crate::packets::plan::{CARRIED_LOSS, Row};
@@ -19,6 +19,7 @@ pub(super) fn text(report: &Report, paint: Paint) -> String {
         }
         out.push_str(&table(row).render(paint));
     }
+    churns(&mut out, report);
     no_room(&mut out, report, paint);
     doubts(&mut out, report, paint);
     out

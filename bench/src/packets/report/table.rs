@@ -62,6 +62,7 @@ pub(super) fn text(report: &Report, paint: Paint) -> String {
     heading(&mut out, report, paint);
     out.push_str(&runs(&report.runs, paint));
     no_room(&mut out, report, paint);
+    churns(&mut out, report);
     rates(&mut out, report, paint);
     comparison(&mut out, report, paint);
     growth(&mut out, report, paint);
@@ -187,6 +188,37 @@ pub(super) fn kilobytes(process: u64, kernel: Option<u64>) -> String {
     match kernel {
         Some(kernel) => format!("{} + {}", kilobytes(process), kilobytes(kernel)),
         None => kilobytes(process),
+    }
+}
+
+/// What calls that come and go do to those that stand.
+pub(super) fn churns(out: &mut String, report: &Report) {
+    for row in &report.runs {
+        let (Some(per_s), Some(calm)) = (row.churned_per_s, row.without_churn) else {
+            continue;
+        };
+        let _ = write!(
+            out,
+            "  {} at {} calls, {} set up and torn down a second: loss {}, without them {}; \
+             p99 {} µs, without {}",
+            row.contender,
+            whole(row.calls as f64),
+            whole(per_s),
+            percent(row.loss),
+            percent(calm.loss),
+            micros(row.latency_us.p99),
+            micros(calm.p99_us),
+        );
+        if let Some(guests) = row.guests.filter(|guests| guests.sent > 0) {
+            let _ = write!(
+                out,
+                "; {} of {} packets through some of them arrived, {} overtaken",
+                whole(guests.delivered as f64),
+                whole(guests.sent as f64),
+                whole(guests.overtaken as f64),
+            );
+        }
+        out.push('\n');
     }
 }
 

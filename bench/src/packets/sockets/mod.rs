@@ -23,7 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::BenchError;
 use super::bed::pin;
 use super::live::Shape;
-use super::vocabulary::{Counted, Generator, Kind, Load, SoFar, Way};
+use super::vocabulary::{Counted, Generator, GuestCount, Kind, Load, SoFar, Way};
 use crate::report::grouped;
 use packet::Form;
 use receive::{Arrived, Receiver};
@@ -208,6 +208,7 @@ impl Generator for Sockets {
             wrong: fired.arrived.wrong,
             latency: fired.arrived.latency,
             latency_every: 1,
+            guests: GuestCount::default(),
             lost: BTreeMap::from([refused]),
         })
     }

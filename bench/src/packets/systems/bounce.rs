@@ -111,7 +111,7 @@ mod tests {
     use crate::packets::bed::{Addresses, Bed, BedOptions};
     use crate::packets::measure::{Calls, measure};
     use crate::packets::tests::needs;
-    use crate::packets::vocabulary::{Load, Losses, System, SystemKind};
+    use crate::packets::vocabulary::{Guests, Load, Losses, System, SystemKind};
 
     #[test]
     fn calls_have_ports_of_their_own_on_all_addresses() {
@@ -146,7 +146,13 @@ mod tests {
             opened.map(|call| call.map(|(_, locals)| locals)).collect()
         }
 
-        fn churn(&mut self, _: u32, _: &[Phones], _: &AtomicBool) -> Result<u64, BenchError> {
+        fn churn(
+            &mut self,
+            _: u32,
+            _: &[Phones],
+            _: &AtomicBool,
+            _: &Guests,
+        ) -> Result<u64, BenchError> {
             Ok(0)
         }
 

@@ -15,7 +15,7 @@ use super::tail::Tail;
 use super::wire::{self, Answer, Ask, MAX_CALLS_A_LINE};
 use crate::packets::BenchError;
 use crate::packets::bed::Bed;
-use crate::packets::vocabulary::{Losses, Phones, System, SystemKind, SystemPlan};
+use crate::packets::vocabulary::{Guests, Losses, Phones, System, SystemKind, SystemPlan};
 
 /// A process that has not answered by then hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -176,6 +176,7 @@ impl System for Child {
         calls_per_s: u32,
         phones: &[Phones],
         stop: &AtomicBool,
+        guests: &Guests,
     ) -> Result<u64, BenchError> {
         let phones = phones.iter().take(MAX_CALLS_A_LINE).copied().collect();
         let per_s = calls_per_s;
@@ -184,7 +185,11 @@ impl System for Child {
             other => return Err(unexpected(&other)),
         }
         while !stop.load(Relaxed) {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(LOOK / 2);
+            match self.ask(&Ask::Guests)? {
+                Answer::Guests(came) => came.into_iter().for_each(|guest| guests.add(guest)),
+                other => return Err(unexpected(&other)),
+            }
         }
         match self.ask(&Ask::StopChurn)? {
             Answer::Churned(calls) => Ok(calls),

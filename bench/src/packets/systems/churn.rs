@@ -6,13 +6,18 @@ use std::time::{Duration, Instant};
 
 use super::serve::Relay;
 use crate::packets::BenchError;
-use crate::packets::vocabulary::Phones;
+use crate::packets::vocabulary::{Guests, Phones};
 
 /// Calls of the churn that are open at once: a relay needs room for them beyond its plan.
 pub(super) const HELD: usize = 64;
+/// The same of a relay that has the room: at the highest rate a call is then open for a tenth of a second,
+/// so that media can be sent through it.
+pub(super) const LONG_HELD: usize = 512;
+/// Calls for each one that is to carry media.
+const MEDIA_EVERY: u64 = 4;
 /// Room for the calls of a churn in a relay that takes its time to close one: at a thousand a
 /// second, a second.
-pub(super) const ROOM: usize = HELD + 1000;
+pub(super) const ROOM: usize = LONG_HELD + 1000;
 /// How long to sleep when no call is due.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -22,15 +27,17 @@ pub(super) fn due(elapsed: Duration, per_s: u32) -> u64 {
     u64::try_from(calls).unwrap_or(u64::MAX)
 }
 
-/// Opens calls at that rate until `stop`, keeps the last [`HELD`] and closes those before.
+/// Opens calls at that rate until `stop`, keeps the last [`Relay::HELD`] and closes those before; some are
+/// told to `guests`.
 /// Returns how many were opened and closed.
 pub(super) fn run<R: Relay>(
     relay: &R,
     per_s: u32,
     phones: &[Phones],
     stop: &AtomicBool,
+    guests: &Guests,
 ) -> Result<u64, BenchError> {
-    let mut held = VecDeque::with_capacity(HELD + 1);
+    let mut held = VecDeque::with_capacity(R::HELD + 1);
     let started = Instant::now();
     let mut opened: u64 = 0;
     let mut turn = phones.iter().cycle();
@@ -46,11 +53,16 @@ pub(super) fn run<R: Relay>(
             break Err(BenchError::Relay("no phones for calls".to_owned()));
         };
         match relay.open(*phones) {
-            Ok((call, _)) => held.push_back(call),
+            Ok((call, relay)) => {
+                held.push_back(call);
+                if opened.is_multiple_of(MEDIA_EVERY) {
+                    guests.add((*phones, relay));
+                }
+            }
             Err(e) => break Err(e),
         }
         opened += 1;
-        if held.len() > HELD {
+        if held.len() > R::HELD {
             held.pop_front()
                 .into_iter()
                 .for_each(|call| relay.close(call));

@@ -75,6 +75,8 @@ impl Patchbay {
 impl Relay for Patchbay {
     type Call = PairId;
 
+    const HELD: usize = churn::LONG_HELD;
+
     fn name(&self) -> String {
         format!("patchbay {}", env!("CARGO_PKG_VERSION"))
     }

@@ -10,15 +10,18 @@ use hdrhistogram::Histogram;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::churn;
-use super::wire::{self, Answer, Ask, Counts, WireError};
+use super::wire::{self, Answer, Ask, Counts, MAX_CALLS_A_LINE, WireError};
 use crate::packets::BenchError;
-use crate::packets::vocabulary::Phones;
+use crate::packets::vocabulary::{Guests, Phones};
 use crate::report::grouped;
 
 /// A relay inside this process.
 pub trait Relay: Send + Sync + 'static {
     /// An open call.
     type Call: Send;
+
+    /// Calls of a churn that are open at once.
+    const HELD: usize = churn::HELD;
 
     /// Name and version.
     fn name(&self) -> String;
@@ -114,6 +117,10 @@ impl<R: Relay> Server<R> {
                 self.churning = Some(Churning::start(self.relay.clone(), per_s, phones)?);
                 Answer::Done
             }
+            Ask::Guests => Answer::Guests(match &self.churning {
+                Some(churning) => churning.guests.take(MAX_CALLS_A_LINE / 2),
+                None => Vec::new(),
+            }),
             Ask::StopChurn => match self.churning.take() {
                 Some(churning) => Answer::Churned(churning.end()?),
                 None => Answer::Churned(0),
@@ -155,6 +162,7 @@ impl<R: Relay> Server<R> {
 /// A thread that opens and closes calls.
 struct Churning {
     stop: Arc<AtomicBool>,
+    guests: Arc<Guests>,
     thread: JoinHandle<Result<u64, BenchError>>,
 }
 
@@ -162,11 +170,17 @@ impl Churning {
     fn start<R: Relay>(relay: Arc<R>, per_s: u32, phones: Vec<Phones>) -> Result<Self, BenchError> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
+        let guests = Arc::new(Guests::default());
+        let came = guests.clone();
         let thread = std::thread::Builder::new()
             .name("bench-churn".to_owned())
-            .spawn(move || churn::run(&*relay, per_s, &phones, &stopped))
+            .spawn(move || churn::run(&*relay, per_s, &phones, &stopped, &came))
             .map_err(BenchError::system("starting a thread"))?;
-        Ok(Self { stop, thread })
+        Ok(Self {
+            stop,
+            guests,
+            thread,
+        })
     }
 
     fn end(self) -> Result<u64, BenchError> {

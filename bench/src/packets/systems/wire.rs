@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::packets::vocabulary::Phones;
+use crate::packets::vocabulary::{Guest, Phones};
 
 /// Longest line, in bytes, without its end: room for [`MAX_CALLS_A_LINE`] calls of IPv6
 /// addresses, and for a histogram.
@@ -31,6 +31,8 @@ pub enum Ask {
         /// Their phones, in turn.
         phones: Vec<Phones>,
     },
+    /// [`Answer::Guests`].
+    Guests,
     /// [`Answer::Churned`].
     StopChurn,
     /// [`Answer::Losses`].
@@ -62,6 +64,9 @@ pub enum Answer {
     Closed(usize),
     /// It is done.
     Done,
+    /// Calls of the churn that are to carry media, and were opened since this was last asked; at most
+    /// [`MAX_CALLS_A_LINE`] / 2.
+    Guests(Vec<Guest>),
     /// So many calls were opened and closed.
     Churned(u64),
     /// What it counted so far, if it says.

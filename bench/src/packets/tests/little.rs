@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 
 use crate::packets::BenchError;
 use crate::packets::bed::Bed;
-use crate::packets::vocabulary::{Losses, Phones, System};
+use crate::packets::vocabulary::{Guest, Guests, Losses, Phones, System};
 
 /// First port of the relay.
 const FIRST_PORT: u16 = 20_000;
@@ -41,6 +41,8 @@ pub struct Little<'a> {
     forwarded: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// Its calls, which it hands over again as those of a churn.
+    opened: Vec<Guest>,
 }
 
 /// A port of the relay: its socket, the socket that sends on what comes, and to whom.
@@ -59,6 +61,7 @@ impl<'a> Little<'a> {
             forwarded: Arc::default(),
             stop: Arc::default(),
             thread: None,
+            opened: Vec::new(),
         }
     }
 }
@@ -137,6 +140,7 @@ impl System for Little<'_> {
         let ips = self.bed.relay_ips();
         let local = |call| ips.map(|ip| SocketAddr::new(ip, FIRST_PORT + 2 * call as u16));
         let locals: Vec<[SocketAddr; 2]> = (0..calls.len()).map(local).collect();
+        self.opened = calls.iter().copied().zip(locals.clone()).collect();
         let bind = || {
             let stray = ips.map(|ip| UdpSocket::bind((ip, 0)).unwrap());
             (ports(calls, &locals), stray)
@@ -149,7 +153,14 @@ impl System for Little<'_> {
         Ok(locals)
     }
 
-    fn churn(&mut self, _: u32, phones: &[Phones], stop: &AtomicBool) -> Result<u64, BenchError> {
+    fn churn(
+        &mut self,
+        _: u32,
+        phones: &[Phones],
+        stop: &AtomicBool,
+        guests: &Guests,
+    ) -> Result<u64, BenchError> {
+        self.opened.iter().for_each(|call| guests.add(*call));
         while !stop.load(Relaxed) {
             std::thread::sleep(Duration::from_millis(1));
         }

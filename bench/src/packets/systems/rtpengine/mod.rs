@@ -19,7 +19,7 @@ use super::tail::Tail;
 use super::{buffer_errors, churn};
 use crate::packets::BenchError;
 use crate::packets::bed::Bed;
-use crate::packets::vocabulary::{Losses, Phones, System, SystemPlan};
+use crate::packets::vocabulary::{Guests, Losses, Phones, System, SystemPlan};
 use ng::{INTERFACES, Request};
 use pipeline::{Client, Next, Until};
 
@@ -172,6 +172,7 @@ impl System for Rtpengine {
         calls_per_s: u32,
         phones: &[Phones],
         stop: &AtomicBool,
+        _: &Guests,
     ) -> Result<u64, BenchError> {
         let started = Instant::now();
         let mut begun = 0;
