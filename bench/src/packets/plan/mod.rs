@@ -40,6 +40,8 @@ pub const LOW_PACKETS_PER_S: u64 = 2000;
 pub const USUAL_SHARE: u8 = 70;
 /// Seconds that each run of a search lasts.
 pub const SEARCH_SECONDS: f64 = 2.0;
+/// Share of what the wire carries from which on a relay is at the limit of the bed.
+const NEAR_THE_BED: f64 = 0.9;
 /// Shortest run, in seconds.
 pub const MIN_SECONDS: f64 = 0.1;
 /// Longest run, in seconds.
@@ -225,6 +227,16 @@ impl Outcome {
         let mut found = self.highest.iter();
         let found = found.find(|highest| highest.contender == *contender && highest.calls == calls);
         found.map(|highest| highest.offered_packets_per_s)
+    }
+
+    /// What the wire carries with so many calls, if a contender carries nearly as much: the bed's limit
+    /// then, rather than its own.
+    #[must_use]
+    pub fn bed_limit(highest: &[Highest], of: &Highest) -> Option<u64> {
+        let wire = |one: &&Highest| one.system == SystemKind::Wire && one.calls == of.calls;
+        let wire = highest.iter().find(wire)?.packets_per_s;
+        let near = of.packets_per_s as f64 >= wire as f64 * NEAR_THE_BED;
+        (of.system != SystemKind::Wire && near).then_some(wire)
     }
 
     /// Whether a contender is known to have no room for so many calls.

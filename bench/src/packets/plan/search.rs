@@ -7,8 +7,9 @@
 
 use super::figures::Seen;
 
-/// The first rate tried when nothing is known, packets a second.
-pub const START: u64 = 8000;
+/// The first rate tried when nothing is known, packets a second: what most relays carry. At lower ones
+/// packets leave one by one, and a busy machine's generator may then be slower than with more of them.
+pub const START: u64 = 50_000;
 /// No rate below this is tried.
 pub const LOWEST: u64 = 250;
 /// No rate above this is tried: more than any generator here can send.
@@ -172,7 +173,13 @@ impl Search {
                 self.grow = (self.grow * self.grow).min(GROW);
             }
             (None, Some(lossy)) => {
-                self.rate = scaled(lossy, 1.0 / self.grow);
+                let lower = scaled(lossy, 1.0 / self.grow);
+                // The lowest is tried before it is given up.
+                self.rate = if lossy > LOWEST {
+                    lower.max(LOWEST)
+                } else {
+                    lower
+                };
                 self.grow = (self.grow * self.grow).min(GROW);
             }
             (Some(carried), Some(lossy)) if lossy as f64 <= carried as f64 * CLOSE_ENOUGH => {
@@ -241,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_search_ends_close_below_the_limit() {
-        for limit in [300.0, 2000.0, 40_000.0, 95_000.0, 1_580_000.0] {
+        for limit in [300.0, 2000.0, 40_000.0, 95_000.0, 1_580_000.0, 5_000_000.0] {
             let (rate, runs) = searched(limit, None, None);
             let rate = rate.expect("a rate") as f64;
             // 0.1 % may be lost.

@@ -108,7 +108,7 @@ pub struct Ratio {
     pub spread: Ratios,
     /// Repetitions that were compared.
     pub reps: usize,
-    /// Our rate was the generator's limit: `rate` is the least it can be.
+    /// Our rate was the generator's limit, or nearly that of the wire: `rate` is the least it can be.
     pub rate_is_lower_bound: bool,
 }
 
@@ -289,7 +289,8 @@ fn ratio(outcome: &Outcome, ours: &Row, peer: &Row) -> Ratio {
     let limited = outcome.highest.iter().any(|highest| {
         highest.contender == ours.contender
             && highest.calls == ours.calls
-            && highest.generator_limited
+            && (highest.generator_limited
+                || Outcome::bed_limit(&outcome.highest, highest).is_some())
     });
     Ratio {
         against: peer.system,

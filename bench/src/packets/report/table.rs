@@ -6,7 +6,7 @@ use super::Report;
 use super::grid::{Align, Cell, Grid, Look};
 use super::words::{Verdict, micros, percent, ratio, sentence, verdict, whole};
 use crate::packets::plan::{
-    CARRIED_LOSS, Contender, Figures, LoadName, NoRoom, Ratio, Row, Seen, Spread,
+    CARRIED_LOSS, Contender, Figures, Highest, LoadName, NoRoom, Outcome, Ratio, Row, Seen, Spread,
 };
 use crate::report::Paint;
 
@@ -234,21 +234,31 @@ fn rates(out: &mut String, report: &Report, paint: Paint) {
         ("", Align::Left),
     ]);
     for highest in &report.highest {
-        let remark = match (highest.generator_limited, highest.confirmed) {
-            (true, _) => "the generator's limit: the relay may carry more",
-            (false, false) => "not confirmed by a second run",
-            (false, true) => "",
-        };
         grid.row(vec![
             Cell::plain(whole(highest.calls as f64)),
             Cell::new(highest.contender.to_string(), look(&highest.contender)),
             Cell::plain(format!("{}/s", whole(highest.packets_per_s as f64))),
             Cell::new(format!("{} runs", highest.runs), Look::Faint),
-            Cell::new(remark, Look::Bad),
+            Cell::new(limit(highest, &report.highest), Look::Bad),
         ]);
     }
     section(out, "Highest rates with at most 0.1 % loss", paint);
     out.push_str(&grid.render(paint));
+}
+
+/// What a highest rate was limited by, if not by the relay.
+fn limit(one: &Highest, all: &[Highest]) -> String {
+    if one.generator_limited {
+        return "the generator's limit: the relay may carry more".to_owned();
+    }
+    if let Some(wire) = Outcome::bed_limit(all, one) {
+        let wire = whole(wire as f64);
+        return format!("the bed's limit, the wire has {wire}/s: the relay may carry more");
+    }
+    match one.confirmed {
+        true => String::new(),
+        false => "not confirmed by a second run".to_owned(),
+    }
 }
 
 fn section(out: &mut String, title: &str, paint: Paint) {

@@ -83,7 +83,7 @@ pub(super) fn sentence(ratio: &Ratio) -> String {
     if let Some(rate) = ratio.spread.rate.as_ref().filter(|_| own_rate) {
         let words = part(rate, "the rate", "lower rate", "rate");
         parts.push(if ratio.rate_is_lower_bound {
-            format!("{words} (ours at the generator's limit)")
+            format!("{words} (ours at the bed's limit, so at least)")
         } else {
             words
         });
