@@ -11,11 +11,10 @@ mod up;
 
 use clap::{Parser, Subcommand};
 use patchbay_relay::engine::allocations::Counted;
-use serve::{RelayArgs, ServeArgs};
+use serve::{RelayArgs, ServeArgs, UpArgs};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
-use up::Parts;
 
 #[global_allocator]
 static ALLOCATOR: Counted<mimalloc::MiMalloc> = Counted(mimalloc::MiMalloc);
@@ -41,7 +40,7 @@ enum Command {
     /// Show a whole centre at work on this machine, with real calls and real audio
     Demo(demo::DemoArgs),
     /// Run a relay and a control node in one process: a whole centre
-    Up(ServeArgs),
+    Up(UpArgs),
     /// Run a relay host: SIP edge, routing table, packet engine
     Relay(RelayArgs),
     /// Run a control node: call typing, queues, agents, API
@@ -94,9 +93,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Apply(args) => apply::run(args).await,
             Command::Check(args) => check::run(args),
             Command::Bench(command) => bench::run(command).await,
-            Command::Up(args) => serve::run(args, Parts::Both).await,
+            Command::Up(args) => serve::run_both(args).await,
             Command::Relay(args) => serve::run_relay(args).await,
-            Command::Control(args) => serve::run(args, Parts::Control).await,
+            Command::Control(args) => serve::run_control(args).await,
         }
     })
 }

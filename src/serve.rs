@@ -1,9 +1,10 @@
 //! `patchbay up`, `relay` and `control`: run until a signal says otherwise.
 
-use crate::config::Config;
+use crate::config::{self, Checked, Config};
 use crate::up::{self, Leave, Parts, Running};
 use anyhow::{Context, Result};
 use clap::Args;
+use patchbay_relay::engine::EngineKind;
 use sd_notify::NotifyState;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,11 +33,58 @@ pub struct ServeArgs {
     drain: Option<u64>,
 }
 
+/// Options of commands that carry media.
+#[derive(Args, Debug)]
+pub struct MediaArgs {
+    /// Where media of settled calls is sent on: at network interfaces (xdp), by the packet threads
+    /// (uring), or at interfaces if that can be (auto) [default: auto]
+    ///
+    /// auto tries an XDP program in the driver, then in the kernel's receive path, then does without,
+    /// and the line `media` says which it is and why. xdp refuses to start if it cannot be had.
+    /// `engine` in [relay] says the same.
+    #[arg(long, value_name = "ENGINE", value_parser = engine)]
+    engine: Option<EngineKind>,
+    /// A network interface that media comes and goes by, as `ip link` shows it; may be repeated
+    /// [default with auto: those of the default routes]
+    #[arg(long = "interface", value_name = "NAME")]
+    interfaces: Vec<String>,
+}
+
+impl MediaArgs {
+    /// What is given here wins over the file.
+    fn apply(self, relay: &mut config::Relay) {
+        if let Some(engine) = self.engine {
+            relay.engine = engine;
+        }
+        if !self.interfaces.is_empty() {
+            relay.interfaces = self.interfaces;
+        }
+    }
+}
+
+fn engine(text: &str) -> Result<EngineKind, String> {
+    let named = EngineKind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str() == text);
+    named.ok_or_else(|| "engines are auto, uring and xdp".to_owned())
+}
+
+/// Options of `patchbay up`.
+#[derive(Args, Debug)]
+pub struct UpArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+    #[command(flatten)]
+    media: MediaArgs,
+}
+
 /// Options of `patchbay relay`.
 #[derive(Args, Debug)]
 pub struct RelayArgs {
     #[command(flatten)]
     serve: ServeArgs,
+    #[command(flatten)]
+    media: MediaArgs,
     /// After SIGTERM, leave established calls to the next process instead of waiting for their end:
     /// start it within 60 seconds
     ///
@@ -49,12 +97,13 @@ pub struct RelayArgs {
     hand_over: bool,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Runs a control node until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Whatever hinders the start, with what to do about it.
-pub async fn run(args: ServeArgs, parts: Parts) -> Result<ExitCode> {
-    serve(args, parts, false).await
+pub async fn run_control(args: ServeArgs) -> Result<ExitCode> {
+    let checked = Config::load(args.config.as_deref(), args.data)?;
+    serve(checked, args.drain, Parts::Control).await
 }
 
 /// The same for a relay of its own.
@@ -62,11 +111,23 @@ pub async fn run(args: ServeArgs, parts: Parts) -> Result<ExitCode> {
 /// # Errors
 /// As above.
 pub async fn run_relay(args: RelayArgs) -> Result<ExitCode> {
-    serve(args.serve, Parts::Relay, args.hand_over).await
+    let mut checked = Config::load(args.serve.config.as_deref(), args.serve.data)?;
+    args.media.apply(&mut checked.config.relay);
+    checked.config.relay.hand_over |= args.hand_over;
+    serve(checked, args.serve.drain, Parts::Relay).await
 }
 
-async fn serve(args: ServeArgs, parts: Parts, hand_over: bool) -> Result<ExitCode> {
-    let checked = Config::load(args.config.as_deref(), args.data)?;
+/// The same for both.
+///
+/// # Errors
+/// As above.
+pub async fn run_both(args: UpArgs) -> Result<ExitCode> {
+    let mut checked = Config::load(args.serve.config.as_deref(), args.serve.data)?;
+    args.media.apply(&mut checked.config.relay);
+    serve(checked, args.serve.drain, Parts::Both).await
+}
+
+async fn serve(checked: Checked, drain: Option<u64>, parts: Parts) -> Result<ExitCode> {
     for warning in &checked.warnings.0 {
         tracing::warn!("{warning}");
     }
@@ -76,9 +137,8 @@ async fn serve(args: ServeArgs, parts: Parts, hand_over: bool) -> Result<ExitCod
         println!("  {line}");
     }
     notify(&[NotifyState::Ready]);
-    let drain = args.drain.map_or(USUAL_DRAIN, Duration::from_secs);
-    let asked = hand_over || checked.config.relay.hand_over;
-    let way = match asked && running.relay.is_some() {
+    let drain = drain.map_or(USUAL_DRAIN, Duration::from_secs);
+    let way = match checked.config.relay.hand_over && running.relay.is_some() {
         true => Leave::HandOver,
         false => Leave::Drain(drain),
     };

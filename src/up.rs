@@ -1,12 +1,12 @@
 //! Starting a relay, a control node, or both in one process.
 
-use crate::config::{Config, ListenTransport, link};
+use crate::config::{self, Config, ListenTransport, link};
 use anyhow::{Context, Result};
 use patchbay_control::api::{self, Api, Token};
 use patchbay_control::link::RelayClient;
 use patchbay_control::node::{self, Control, ControlConfig};
 use patchbay_control::store::Store;
-use patchbay_relay::engine::EngineConfig;
+use patchbay_relay::engine::{EngineConfig, EngineKind, KeepFlows, xdp};
 use patchbay_relay::{Relay, RelayConfig, Secret};
 use patchbay_sip::Transport;
 use std::net::SocketAddr;
@@ -156,7 +156,12 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
             cpus: relay.cpus.clone(),
             ports: relay.media_ports.clone(),
             sockets: relay.media_sockets,
-            devices: relay.devices.clone(),
+            kind: relay.engine,
+            devices: interfaces(relay),
+            keep: relay.hand_over.then(|| KeepFlows {
+                directory: relay.pin_directory.clone(),
+                time: patchbay_relay::MAX_HAND_OVER_AGE,
+            }),
             max_pairs: relay.max_sessions * PAIRS_PER_SESSION,
             seed: u64::from_ne_bytes(seed),
             ..EngineConfig::default()
@@ -165,6 +170,21 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
         hand_over: Some(config.data.join("hand-over.json")),
     };
     Ok(Relay::start(settings).await?)
+}
+
+/// The interfaces at which media may be sent on: those that are named, or, of a relay that faces a
+/// network, those of its default routes.
+fn interfaces(relay: &config::Relay) -> Vec<String> {
+    let faces_network = relay
+        .listen
+        .iter()
+        .any(|listen| !listen.address.ip().is_loopback());
+    match relay.engine {
+        EngineKind::Auto if relay.interfaces.is_empty() && faces_network => {
+            xdp::default_interfaces()
+        }
+        _ => relay.interfaces.clone(),
+    }
 }
 
 impl Running {

@@ -17,6 +17,6 @@ pub mod session;
 pub mod strangers;
 
 pub use config::{RelayConfig, Secret};
-pub use host::{Relay, RelayError};
+pub use host::{MAX_HAND_OVER_AGE, Relay, RelayError};
 pub mod forward;
 pub mod table;

@@ -5,11 +5,12 @@
 use crate::engine_support::elsewhere::{Elsewhere, data, ip, open};
 use crate::engine_support::*;
 use patchbay_relay::engine::xdp::Fate;
-use patchbay_relay::engine::{Component, Engine, EngineConfig, OpenPair, Side};
+use patchbay_relay::engine::{Component, Engine, EngineConfig, EngineKind, OpenPair, Side};
 
 fn at_device() -> Engine {
     start(EngineConfig {
         ports: 20_000..=20_999,
+        kind: EngineKind::Xdp,
         devices: vec!["here".to_owned()],
         ..EngineConfig::default()
     })

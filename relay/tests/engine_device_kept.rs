@@ -5,7 +5,9 @@
 use crate::engine_support::elsewhere::{Elsewhere, ip, open};
 use crate::engine_support::*;
 use patchbay_relay::engine::xdp::Fate;
-use patchbay_relay::engine::{Component, Engine, EngineConfig, KeepFlows, OpenPair, Side};
+use patchbay_relay::engine::{
+    Component, Engine, EngineConfig, EngineKind, KeepFlows, OpenPair, Side,
+};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,6 +37,7 @@ fn file_system() -> PathBuf {
 fn keeping(directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Engine {
     start(EngineConfig {
         ports,
+        kind: EngineKind::Xdp,
         devices: vec!["here".to_owned()],
         keep: Some(KeepFlows {
             directory: directory.to_owned(),
@@ -205,19 +208,18 @@ fn other_ports_begin_anew() {
 }
 
 #[test]
-fn a_directory_that_can_keep_nothing_is_refused() {
+fn a_directory_that_can_keep_nothing_is_named() {
     if !alone() {
         return;
     }
-    let _there = Elsewhere::join();
-    let refused = Engine::start(configured(EngineConfig {
-        devices: vec!["here".to_owned()],
-        keep: Some(KeepFlows {
-            directory: std::env::temp_dir().join("patchbay-no-bpf"),
-            time: Duration::from_secs(60),
-        }),
-        ..EngineConfig::default()
-    }));
-    let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("mount -t bpf"), "{refused}");
+    let there = Elsewhere::join();
+    let engine = keeping(
+        &std::env::temp_dir().join("patchbay-no-bpf"),
+        20_000..=20_999,
+    );
+    let path = engine.media_path().to_string();
+    assert!(path.contains("settled flows at here (native)"), "{path}");
+    assert!(path.contains("end with this process"), "{path}");
+    assert!(path.contains("mount -t bpf"), "{path}");
+    settled_call(&engine, &there);
 }

@@ -9,6 +9,7 @@ mod engine_burst;
 mod engine_churn;
 mod engine_close;
 mod engine_dead_thread;
+mod engine_device_choice;
 mod engine_device_kept;
 mod engine_dtmf;
 mod engine_exhaustion;

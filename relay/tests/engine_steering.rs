@@ -40,7 +40,7 @@ fn calls_cost_no_sockets_and_every_one_of_them_carries_media() {
         return;
     }
     let engine = start(config(MediaSockets::Steered));
-    assert_eq!(engine.media_path(), &MediaPath::Steered);
+    assert_eq!(engine.media_path(), &MediaPath::Steered { why: None });
     let before = sockets();
     let pairs: Vec<_> = (0..200)
         .map(|_| engine.open(PairSpec::new(V4, V6)).unwrap())
@@ -130,7 +130,7 @@ fn two_relays_with_the_same_ports_do_not_steer_both() {
     drop(second);
     drop(first);
     let third = Engine::start(config(MediaSockets::Auto)).unwrap();
-    assert_eq!(third.media_path(), &MediaPath::Steered);
+    assert_eq!(third.media_path(), &MediaPath::Steered { why: None });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use patchbay_core::centre::Digest;
-use patchbay_relay::engine::MediaSockets;
+use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_sip::digest::Algorithm;
 
 use super::problem::{Fault, nearest};
@@ -165,8 +165,21 @@ pub fn media_sockets(text: &str) -> Result<MediaSockets, Fault> {
         })
 }
 
-/// The name of a network device, as the kernel allows it.
-pub fn device(text: &str) -> Result<String, Fault> {
+/// Where settled media is sent on.
+pub fn engine(text: &str) -> Result<EngineKind, Fault> {
+    let known = EngineKind::ALL;
+    let named = known.into_iter().find(|engine| engine.as_str() == text);
+    named.ok_or_else(|| {
+        let remedy = match nearest(text, known.map(EngineKind::as_str)) {
+            Some(guess) => format!("did you mean `{guess}`?"),
+            None => "write \"auto\", \"uring\" or \"xdp\"".to_owned(),
+        };
+        Fault::new(format!("there is no engine `{text}`"), remedy)
+    })
+}
+
+/// The name of a network interface, as the kernel allows it.
+pub fn interface(text: &str) -> Result<String, Fault> {
     const LONGEST: usize = 15;
     let fits = (1..=LONGEST).contains(&text.len()) && text != "." && text != "..";
     let plain = text
@@ -175,7 +188,7 @@ pub fn device(text: &str) -> Result<String, Fault> {
     match fits && plain {
         true => Ok(text.to_owned()),
         false => Err(Fault::new(
-            format!("`{text}` is not the name of a network device"),
+            format!("`{text}` is not the name of a network interface"),
             "give a name that `ip link` shows, like eth0",
         )),
     }

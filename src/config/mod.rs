@@ -21,7 +21,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use patchbay_relay::engine::MediaSockets;
+use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_sip::digest::Algorithm;
 pub use problem::{Problems, Report};
 use raw::{CONTROL_SIP, RELAY_API, Raw, RawControl, RawRelay};
@@ -70,8 +70,13 @@ pub struct Relay {
     pub media_ports: RangeInclusive<u16>,
     /// How these are received.
     pub media_sockets: MediaSockets,
-    /// Network devices at which settled media is sent on without sockets.
-    pub devices: Vec<String>,
+    /// Where settled media is sent on.
+    pub engine: EngineKind,
+    /// Network interfaces at which that is done without sockets; empty: none, or those that are
+    /// found.
+    pub interfaces: Vec<String>,
+    /// A directory of a BPF file system, by which settled media goes on while calls are handed over.
+    pub pin_directory: PathBuf,
     /// Most sessions at a time; further calls are refused with 503.
     pub max_sessions: usize,
     /// A call without any packet for so long is ended.

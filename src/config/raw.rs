@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use patchbay_relay::engine::MediaSockets;
+use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_sip::digest::Algorithm;
 
 use super::fields;
@@ -17,6 +17,8 @@ pub const CONTROL_SIP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHO
 /// Where the relay's private API is unless said otherwise.
 pub const RELAY_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8090);
 const CONTROL_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where the program of settled media is kept over a restart unless said otherwise.
+const PIN_DIRECTORY: &str = "/sys/fs/bpf/patchbay";
 const SIP_PORT: u16 = 5060;
 const MEDIA_PORTS: RangeInclusive<u16> = 20_000..=59_999;
 const MAX_SESSIONS: usize = 5_000;
@@ -45,7 +47,9 @@ pub struct RawRelay {
     pub cpus: Option<Placed<Vec<Placed<usize>>>>,
     pub media_ports: Option<Placed<RangeInclusive<u16>>>,
     pub media_sockets: Option<Placed<MediaSockets>>,
-    pub devices: Option<Placed<Vec<Placed<String>>>>,
+    pub engine: Option<Placed<EngineKind>>,
+    pub interfaces: Option<Placed<Vec<Placed<String>>>>,
+    pub pin_directory: Option<Placed<String>>,
     pub max_sessions: Option<Placed<usize>>,
     pub media_timeout: Option<Placed<usize>>,
     pub hold_timeout: Option<Placed<usize>>,
@@ -67,6 +71,7 @@ impl RawRelay {
     pub fn read(top: &mut Section<'_>, report: &mut Report<'_>) -> RawRelay {
         use reader::{list, number, parsed};
         let mut section = top.section(report, "relay");
+        section.former(report, "devices", |_| "write interfaces");
         let addresses = list(parsed(fields::socket_address));
         let read = RawRelay {
             listen: section.take(report, "listen", list(parsed(fields::listen))),
@@ -81,7 +86,9 @@ impl RawRelay {
             cpus: section.take(report, "cpus", list(number(0..=MAX_CPU))),
             media_ports: section.take(report, "media_ports", parsed(fields::port_range)),
             media_sockets: section.take(report, "media_sockets", parsed(fields::media_sockets)),
-            devices: section.take(report, "devices", list(parsed(fields::device))),
+            engine: section.take(report, "engine", parsed(fields::engine)),
+            interfaces: section.take(report, "interfaces", list(parsed(fields::interface))),
+            pin_directory: section.take(report, "pin_directory", parsed(fields::path)),
             max_sessions: section.take(report, "max_sessions", number(1..=HIGHEST_MAX_SESSIONS)),
             media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
             hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
@@ -103,7 +110,11 @@ impl RawRelay {
             cpus,
             media_ports: value(&self.media_ports).unwrap_or(MEDIA_PORTS),
             media_sockets: value(&self.media_sockets).unwrap_or_default(),
-            devices: values(&self.devices).unwrap_or_default(),
+            engine: value(&self.engine).unwrap_or_default(),
+            interfaces: values(&self.interfaces).unwrap_or_default(),
+            pin_directory: value(&self.pin_directory)
+                .unwrap_or_else(|| PIN_DIRECTORY.to_owned())
+                .into(),
             max_sessions: value(&self.max_sessions).unwrap_or(MAX_SESSIONS),
             media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
             hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),

@@ -68,7 +68,9 @@ fn every_key_is_taken_over() {
         cpus = [2, 3]
         media_ports = "30000-40000"
         media_sockets = "steered"
-        devices = ["eth0", "eth1"]
+        engine = "xdp"
+        interfaces = ["eth0", "eth1"]
+        pin_directory = "/run/bpf"
         max_sessions = 2000
         media_timeout = 60
         hold_timeout = 600
@@ -94,7 +96,9 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.cpus, [2, 3]);
     assert_eq!(config.relay.media_ports, 30_000..=40_000);
     assert_eq!(config.relay.media_sockets, MediaSockets::Steered);
-    assert_eq!(config.relay.devices, ["eth0", "eth1"]);
+    assert_eq!(config.relay.engine, EngineKind::Xdp);
+    assert_eq!(config.relay.interfaces, ["eth0", "eth1"]);
+    assert_eq!(config.relay.pin_directory.to_str(), Some("/run/bpf"));
     let silence = (config.relay.media_timeout, config.relay.hold_timeout);
     assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
     assert!(config.relay.hand_over);

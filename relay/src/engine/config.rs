@@ -41,6 +41,33 @@ impl MediaSockets {
     }
 }
 
+/// Where settled flows are sent on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// At devices if that can be, else by the packet threads. What stands in the way is told.
+    #[default]
+    Auto,
+    /// By the packet threads.
+    Uring,
+    /// At devices, or there is no engine.
+    Xdp,
+}
+
+impl EngineKind {
+    /// All of them.
+    pub const ALL: [EngineKind; 3] = [EngineKind::Auto, EngineKind::Uring, EngineKind::Xdp];
+
+    /// As it is written in a configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EngineKind::Auto => "auto",
+            EngineKind::Uring => "uring",
+            EngineKind::Xdp => "xdp",
+        }
+    }
+}
+
 /// Configuration of a packet engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -52,6 +79,8 @@ pub struct EngineConfig {
     pub ports: RangeInclusive<u16>,
     /// How these ports are received.
     pub sockets: MediaSockets,
+    /// Where settled flows are sent on.
+    pub kind: EngineKind,
     /// Network devices at which settled flows are sent on without sockets (XDP), of the calling
     /// thread's network namespace. Needs steered ports, and CAP_PERFMON beside their privileges.
     /// Empty: none.
@@ -85,6 +114,7 @@ impl Default for EngineConfig {
             cpus: Vec::new(),
             ports: 20_000..=59_999,
             sockets: MediaSockets::default(),
+            kind: EngineKind::default(),
             devices: Vec::new(),
             keep: None,
             max_pairs: 10_000,
@@ -95,6 +125,22 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
+    fn check_devices(&self) -> Result<(), EngineError> {
+        let what = match (self.kind, self.devices.is_empty(), self.sockets) {
+            (EngineKind::Xdp, true, _) => "the engine is xdp: name the network interfaces",
+            (EngineKind::Uring, false, _) => {
+                "interfaces are named, and the engine uring has no use for them"
+            }
+            (EngineKind::Xdp, _, MediaSockets::PerPort) => {
+                "the engine is xdp, which needs steered media ports"
+            }
+            _ => return Ok(()),
+        };
+        Err(EngineError::Config {
+            what: what.to_owned(),
+        })
+    }
+
     /// Checks the ranges.
     ///
     /// # Errors
@@ -121,9 +167,7 @@ impl EngineConfig {
                 "ports is {first}-{last}, needed is at least one even port and the odd one above it, from 1024 on"
             ));
         }
-        if !self.devices.is_empty() && self.sockets == MediaSockets::PerPort {
-            return bad("devices are given, and need steered media ports".to_owned());
-        }
+        self.check_devices()?;
         let times = Duration::from_secs(1)..=Duration::from_secs(3600);
         if let Some(keep) = &self.keep
             && !times.contains(&keep.time)
@@ -165,13 +209,18 @@ mod tests {
         assert!(with(|c| c.ports = 65535..=65535).is_err());
         assert!(with(|c| c.restart_after = Duration::ZERO).is_err());
         assert!(with(|c| c.restart_after = Duration::from_secs(61)).is_err());
-        let with_device = |sockets| EngineConfig {
+        let at_device = |kind, sockets| EngineConfig {
+            kind,
             devices: vec!["eth0".to_owned()],
             sockets,
             ..EngineConfig::default()
         };
-        assert!(with_device(MediaSockets::PerPort).check().is_err());
-        assert!(with_device(MediaSockets::Auto).check().is_ok());
+        let is_bad = |kind, sockets| at_device(kind, sockets).check().is_err();
+        assert!(is_bad(EngineKind::Xdp, MediaSockets::PerPort));
+        assert!(!is_bad(EngineKind::Xdp, MediaSockets::Auto));
+        assert!(is_bad(EngineKind::Uring, MediaSockets::Auto));
+        assert!(!is_bad(EngineKind::Auto, MediaSockets::PerPort));
+        assert!(with(|c| c.kind = EngineKind::Xdp).is_err());
         assert!(with(|c| c.ports = 2000..=2001).is_ok());
         assert!(with(|c| c.ports = 65534..=65535).is_ok());
     }

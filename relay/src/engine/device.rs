@@ -7,6 +7,7 @@
 //! device.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use patchbay_route::limits;
 
 use super::clock::{self, Clock};
-use super::config::EngineConfig;
+use super::config::{EngineConfig, EngineKind};
 use super::xdp::{
     Driver, DriverError, FateCounts, FlowTally, Mirror, MirrorError, Mode, Neighbours, Reception,
     SettledFlow, Way, XdpConfig,
@@ -82,7 +83,12 @@ impl Device {
         let neighbours = driver.neighbours()?;
         let orphans = mirror.settled().collect();
         let devices: Vec<&str> = config.devices.iter().map(String::as_str).collect();
-        let mode = driver.attach(&devices)?;
+        let mode = match config.kind == EngineKind::Auto && is_virtual(&devices) {
+            true => driver
+                .attach_as(&devices, Mode::Generic)
+                .map(|()| Mode::Generic)?,
+            false => driver.attach(&devices)?,
+        };
         mirror.set_mode(mode);
         Ok(Device {
             driver,
@@ -125,6 +131,19 @@ impl Device {
             self.flows.leave();
         }
     }
+}
+
+/// Whether a device is none of hardware. What a program in the driver of a veth sends back arrives
+/// only if there is a program at the other end as well, or GRO is on there, and neither shows from
+/// here.
+fn is_virtual(devices: &[&str]) -> bool {
+    let has_hardware = |name: &&str| {
+        Path::new("/sys/class/net")
+            .join(name)
+            .join("device")
+            .exists()
+    };
+    !devices.iter().all(has_hardware)
 }
 
 impl DeviceFlows {

@@ -9,8 +9,9 @@ use patchbay_route::flow::Side;
 use patchbay_route::pair::{LocalAddrs, OpenPair, PairId, PairSpec, Remote};
 
 use super::cells::PairCells;
+use super::choice::{self, Chosen};
 use super::clock::Clock;
-use super::config::{EngineConfig, MediaSockets};
+use super::config::EngineConfig;
 use super::device::Device;
 use super::drill::Drill;
 use super::error::{CommandError, EngineError, OpenError};
@@ -52,10 +53,13 @@ impl Engine {
     pub fn start(config: EngineConfig) -> Result<Engine, EngineError> {
         config.check()?;
         probe::check()?;
-        let (steering, mut path) = steer(&config)?;
-        let rows = rows(&config, steering.is_some())?;
         let clock = Clock::start();
-        let device = at_device(&config, &mut path, clock)?;
+        let Chosen {
+            steering,
+            device,
+            path,
+        } = choice::choose(&config, clock)?;
+        let rows = rows(&config, steering.is_some())?;
         tracing::info!(%path, "media");
         let ports = PortPool::new(&config.ports, config.seed);
         let flows = device.as_ref().map(|device| device.flows().clone());
@@ -354,39 +358,6 @@ impl Drop for Inner {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Loads what steers media ports, if that is wanted and possible, and says which way media take.
-fn steer(config: &EngineConfig) -> Result<(Option<Steering>, MediaPath), EngineError> {
-    if config.sockets == MediaSockets::PerPort {
-        return Ok((None, MediaPath::PerPort { why: None }));
-    }
-    match Steering::start(&config.ports) {
-        Ok(steering) => Ok((Some(steering), MediaPath::Steered)),
-        Err(why) if config.sockets == MediaSockets::Auto => Ok((None, MediaPath::per_port(&why))),
-        Err(why) => Err(why.into()),
-    }
-}
-
-/// Puts the program on the devices that the configuration names.
-fn at_device(
-    config: &EngineConfig,
-    path: &mut MediaPath,
-    clock: Clock,
-) -> Result<Option<Device>, EngineError> {
-    if config.devices.is_empty() {
-        return Ok(None);
-    }
-    if let MediaPath::PerPort { .. } = path {
-        let what = format!("devices are given, and need steered ports; there is {path}");
-        return Err(EngineError::Config { what });
-    }
-    let device = Device::start(config, clock)?;
-    *path = MediaPath::AtDevices {
-        devices: config.devices.clone(),
-        mode: device.mode(),
-    };
-    Ok(Some(device))
 }
 
 /// How many pairs each thread can have.

@@ -11,6 +11,7 @@
 pub mod allocations;
 mod blocks;
 mod cells;
+mod choice;
 mod clock;
 mod config;
 mod device;
@@ -37,7 +38,7 @@ mod totals;
 mod uring;
 pub mod xdp;
 
-pub use config::{EngineConfig, KeepFlows, MediaSockets};
+pub use config::{EngineConfig, EngineKind, KeepFlows, MediaSockets};
 pub use drill::Drill;
 pub use error::{CommandError, EngineError, OpenError};
 pub use handle::Engine;

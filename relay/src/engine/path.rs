@@ -13,26 +13,45 @@ pub enum MediaPath {
         /// What stands in the way of steered ports.
         why: Option<String>,
     },
-    /// All ports are steered to one socket of each packet thread.
-    Steered,
+    /// All ports are steered to one socket of each packet thread; why settled flows are too, if
+    /// that was not asked for.
+    Steered {
+        /// What stands in the way of devices.
+        why: Option<String>,
+    },
     /// The same, and settled flows are sent on at devices.
     AtDevices {
         /// The devices.
         devices: Vec<String>,
         /// How the program runs there.
         mode: Mode,
+        /// Why they end with this process, if they were to outlive it.
+        not_kept: Option<String>,
     },
 }
 
 impl MediaPath {
     /// Why ports are not steered, in one line: a refused program has pages to say.
     pub(super) fn per_port(why: &NotSteered) -> MediaPath {
-        let text = why.to_string();
-        let line = text.lines().next().unwrap_or_default();
         MediaPath::PerPort {
-            why: Some(line.to_owned()),
+            why: Some(first_line(&why.to_string())),
         }
     }
+
+    /// The same without devices, because of that.
+    pub(super) fn because(self, text: &str) -> MediaPath {
+        match self {
+            MediaPath::Steered { .. } => MediaPath::Steered {
+                why: Some(first_line(text)),
+            },
+            // Its own reason is one for this, too.
+            other => other,
+        }
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 impl fmt::Display for MediaPath {
@@ -45,10 +64,20 @@ impl fmt::Display for MediaPath {
                     "a socket for each port, because they cannot be steered: {why}"
                 )
             }
-            MediaPath::Steered => f.write_str("ports steered to one socket of each packet thread"),
-            MediaPath::AtDevices { devices, mode } => {
+            MediaPath::Steered { why } => {
+                f.write_str("ports steered to one socket of each packet thread")?;
+                let because = |why| write!(f, ", settled flows as well: {why}");
+                why.as_ref().map_or(Ok(()), because)
+            }
+            MediaPath::AtDevices {
+                devices,
+                mode,
+                not_kept,
+            } => {
                 let devices = devices.join(", ");
-                write!(f, "settled flows at {devices} ({mode}), the rest steered")
+                write!(f, "settled flows at {devices} ({mode}), the rest steered")?;
+                let because = |why| write!(f, "; they end with this process: {why}");
+                not_kept.as_ref().map_or(Ok(()), because)
             }
         }
     }
@@ -68,13 +97,18 @@ mod tests {
         let paths = [
             (MediaPath::PerPort { why: None }, "a socket for each port"),
             (
-                MediaPath::Steered,
+                MediaPath::Steered { why: None },
                 "ports steered to one socket of each packet thread",
+            ),
+            (
+                MediaPath::Steered { why: None }.because("no device\nin sight"),
+                "ports steered to one socket of each packet thread, settled flows as well: no device",
             ),
             (
                 MediaPath::AtDevices {
                     devices,
                     mode: Mode::Native,
+                    not_kept: None,
                 },
                 "settled flows at eth0, eth1 (native), the rest steered",
             ),

@@ -84,6 +84,8 @@ impl Host {
         let state = self.core.hand_over(now());
         match hand_over::write(&file, &state) {
             Ok(()) => {
+                // Their settled media goes on meanwhile, where that is possible.
+                self.engine.leave();
                 let calls = state.sessions.len();
                 tracing::info!(calls, "left to the next process");
                 true

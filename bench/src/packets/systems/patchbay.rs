@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use patchbay_relay::engine::allocations::is_counted;
 use patchbay_relay::engine::{
-    CommandError, Engine, EngineConfig, MediaPath, MediaSockets, OpenError, PairId, PairSpec,
-    Remote, Side,
+    CommandError, Engine, EngineConfig, EngineKind, MediaPath, MediaSockets, OpenError, PairId,
+    PairSpec, Remote, Side,
 };
 
 use super::serve::{Relay, allow_files};
@@ -49,6 +49,10 @@ impl Patchbay {
             // All that are not reserved: nobody else is on these addresses.
             ports: 1024..=65535,
             sockets,
+            kind: match devices.is_empty() {
+                true => EngineKind::Uring,
+                false => EngineKind::Xdp,
+            },
             devices,
             max_pairs: args.calls + churn::ROOM,
             ..EngineConfig::default()
@@ -85,7 +89,7 @@ impl Relay for Patchbay {
         let [per_port, steered, xdp] = ENGINES;
         let name = match self.engine.media_path() {
             MediaPath::PerPort { .. } => per_port,
-            MediaPath::Steered => steered,
+            MediaPath::Steered { .. } => steered,
             MediaPath::AtDevices { .. } => xdp,
         };
         name.to_owned()

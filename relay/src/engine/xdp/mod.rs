@@ -25,6 +25,7 @@
 mod config;
 mod driver;
 mod error;
+mod interfaces;
 mod mirror;
 mod neighbours;
 mod pins;
@@ -34,6 +35,7 @@ mod vlans;
 pub use config::XdpConfig;
 pub use driver::{Driver, Mode, OBJECT, Run};
 pub use error::{DriverError, MirrorError};
+pub use interfaces::default_interfaces;
 pub use mirror::Mirror;
 pub use neighbours::Neighbours;
 pub use patchbay_route::fate::{Fate, FateCounts};
