@@ -2,10 +2,11 @@
 //! re-INVITE, hold or learning needs it: nothing is lost, and the counters show no seam.
 #![allow(clippy::unwrap_used)]
 
-use crate::engine_support::elsewhere::{Elsewhere, data, ip, open};
+use crate::engine_support::elsewhere::{Elsewhere, configure, data, ip, open};
 use crate::engine_support::*;
 use patchbay_relay::engine::xdp::Fate;
 use patchbay_relay::engine::{Component, Engine, EngineConfig, EngineKind, OpenPair, Side};
+use socket2::SockRef;
 
 fn at_device() -> Engine {
     start(EngineConfig {
@@ -180,6 +181,27 @@ fn what_the_device_leaves_to_the_sockets_arrives_like_the_rest() {
     for size in [1500, 3000, 9000, 172] {
         call.talk(&data(size));
     }
+    assert!(fate(&engine, Fate::UpFragment) > 0);
+    // A path that takes less than the wire: what is larger leaves in fragments.
+    configure(
+        "address add 10.88.0.3/32 dev lo
+        route add 10.99.0.2 via 10.88.0.2 mtu lock 600",
+    );
+    let far = there.phone(ip("10.99.0.2"));
+    let at = [ip("10.88.0.1"), ip("10.88.0.3")];
+    let narrow = Call {
+        pair: open(&engine, [&far, &call.client], at),
+        client: far,
+        agent: there.phone(ip("10.88.0.2")),
+    };
+    engine
+        .set_remote(narrow.pair.id, Side::Agent, narrow.agent.remote())
+        .unwrap();
+    (0..20).for_each(|n| narrow.talk(&packet(n, 172)));
+    for size in [600, 1200, 172] {
+        narrow.talk(&data(size));
+    }
+    assert!(fate(&engine, Fate::UpTooBig) >= 2);
     // A call to an address that is not on the device: the way out is another one.
     let [near, bridged] = ["10.88.0.2", "10.89.0.2"].map(|phone| there.phone(ip(phone)));
     let pair = open(
@@ -195,4 +217,39 @@ fn what_the_device_leaves_to_the_sockets_arrives_like_the_rest() {
     (0..50).for_each(|n| other.talk(&packet(n, 172)));
     let stats = engine.stats(other.pair.id).unwrap();
     assert_eq!((stats.forwarded(), stats.drops().total()), (100, 0));
+}
+
+#[test]
+fn a_path_that_turns_out_to_take_less_is_learned() {
+    if !alone() {
+        return;
+    }
+    let there = Elsewhere::join();
+    let engine = at_device();
+    // The phone is as if behind a wire of 600 bytes, where nobody is; it only sends.
+    configure("route add 10.66.0.0/24 via 10.88.0.2");
+    let phones = [there.phone(ip("10.66.0.9")), there.phone(ip("10.88.0.2"))];
+    let [behind, near] = &phones;
+    // It has not got the address that it sends from.
+    SockRef::from(&behind.rtp)
+        .set_ip_transparent_v4(true)
+        .unwrap();
+    let pair = open(&engine, [behind, near], ["10.88.0.1"; 2].map(ip));
+    let at = pair.local.map(|local| local.rtp);
+    let sent = || fate(&engine, Fate::SentOn);
+    wait_for("the call to be settled", || {
+        assert_passes(&behind.rtp, at[0], &near.rtp, at[1], &packet(1, 172));
+        near.rtp.send_to(&packet(2, 172), at[1]).unwrap();
+        sent() > 20
+    });
+    // The device sends it on whole, until the router before that wire has said what it takes.
+    wait_for("packets that are too big to be left to the sockets", || {
+        near.rtp.send_to(&data(1000), at[1]).unwrap();
+        fate(&engine, Fate::UpTooBig) > 0
+    });
+    let before = sent();
+    wait_for("small ones to be sent on all the same", || {
+        near.rtp.send_to(&packet(2, 172), at[1]).unwrap();
+        sent() > before + 10
+    });
 }

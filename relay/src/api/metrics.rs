@@ -256,6 +256,12 @@ fn at_device(registry: &mut Registry, device: &DeviceTotals) {
             .iter()
             .map(|(fate, count)| (fate.name().to_owned(), count)),
     );
+    gauge(
+        registry,
+        "device_memory_bytes",
+        "Memory of the tables at network devices, whatever the number of flows",
+        device.memory_bytes,
+    );
     counter(
         registry,
         "device_refused",

@@ -48,8 +48,18 @@ impl Elsewhere {
                 address add fd88::2/64 dev there nodad
                 route add 10.77.0.0/24 via 10.88.0.1
                 link set beyond up
-                address add 10.89.0.2/24 dev beyond",
+                address add 10.89.0.2/24 dev beyond
+                link add narrow mtu 600 type veth peer name nobody
+                link set nobody up
+                link set narrow up
+                route add 10.66.0.0/24 dev narrow
+                neigh add 10.66.0.9 lladdr 02:00:00:00:00:66 dev narrow nud permanent",
             );
+            // For those behind the narrow wire it is a router, and it plays their part.
+            for setting in ["net.ipv4.ip_forward", "net.ipv4.ip_nonlocal_bind"] {
+                let path = format!("/proc/sys/{}", setting.replace('.', "/"));
+                std::fs::write(path, "1").unwrap();
+            }
             // Packets that a program at this end sends back arrive only where there is one, too.
             let small = XdpConfig {
                 ports: 1024..=1025,
@@ -63,8 +73,10 @@ impl Elsewhere {
             }
         });
         let there = said.recv().unwrap().as_raw_nonzero();
+        // As many as a network card has for two cores: each flow comes to one of them.
+        let queues = "numtxqueues 2 numrxqueues 2";
         configure(&format!(
-            "link add here type veth peer name there netns {there}
+            "link add here {queues} type veth peer name there {queues} netns {there}
             link set here up
             address add 10.88.0.1/24 dev here
             address add fd88::1/64 dev here nodad
