@@ -35,13 +35,17 @@ fn file_system() -> PathBuf {
 }
 
 fn keeping(directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Engine {
+    keeping_for(Duration::from_secs(3600), directory, ports)
+}
+
+fn keeping_for(time: Duration, directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Engine {
     start(EngineConfig {
         ports,
         kind: EngineKind::Xdp,
         devices: vec!["here".to_owned()],
         keep: Some(KeepFlows {
             directory: directory.to_owned(),
-            time: Duration::from_secs(3600),
+            time,
         }),
         ..EngineConfig::default()
     })
@@ -187,6 +191,29 @@ fn what_nobody_claims_keeps_its_ports_and_goes_with_the_relay() {
     client.rtp.send_to(&packet(3, 172), at[0]).unwrap();
     assert_silent(&agent.rtp);
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+}
+
+#[test]
+fn a_relay_that_stays_away_is_given_up() {
+    if !alone() {
+        return;
+    }
+    let (there, directory) = (Elsewhere::join(), file_system());
+    let engine = keeping_for(Duration::from_secs(1), &directory, 20_000..=20_999);
+    let (client, agent, pair) = settled_call(&engine, &there);
+    let at = pair.local.map(|local| local.rtp);
+    engine.leave();
+    drop(engine);
+    let left = Instant::now();
+    wait_for("its time to end", || {
+        left.elapsed() > Duration::from_millis(1100)
+    });
+    client.rtp.send_to(&packet(1, 172), at[0]).unwrap();
+    assert_silent(&agent.rtp);
+    let engine = keeping(&directory, 20_000..=20_999);
+    assert_eq!(engine.totals().device.unwrap().orphans, 0);
+    client.rtp.send_to(&packet(2, 172), at[0]).unwrap();
+    assert_silent(&agent.rtp);
 }
 
 #[test]

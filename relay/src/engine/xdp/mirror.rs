@@ -15,6 +15,7 @@ use super::driver::map;
 use super::rows::{self, PLACES_WORDS, RowCell};
 use super::{DriverError, MirrorError, Mode, XdpConfig};
 use crate::engine::blocks::Blocks;
+use crate::engine::clock::monotonic_ns;
 use crate::engine::mapped::Mapped;
 
 /// The words of [`Places`] that change.
@@ -69,6 +70,10 @@ impl Mirror {
             for address in before.address.iter().take(known) {
                 let _ = self.blocks.add(IpAddr::from(*address).to_canonical());
             }
+        }
+        if before.gone_after < monotonic_ns() {
+            // Their phones have given up, and must not be woken from the dead.
+            self.settled().for_each(|local| drop(self.unsettle(local)));
         }
         for (at, word) in self.words().zip(rows::places(&places)) {
             at.store(word, Ordering::Relaxed);
