@@ -25,6 +25,7 @@ mod graceful_stop;
 mod hold;
 mod ipv6_caller_to_ipv4_agent;
 mod lost_ack;
+mod lost_media;
 mod malformed_requests;
 mod media_strangers;
 mod moved_medium;

@@ -86,6 +86,7 @@ fn settle(mirror: &Mirror, flows: u32, is_v6: impl Fn(u32) -> bool) -> Duration 
             to,
             plain: true,
             dscp: None,
+            is_rtp: true,
             clock_hz: 8000,
         };
         mirror.settle(&flow, Reception::default()).expect("it fits");

@@ -26,6 +26,7 @@ use std::time::Duration;
 use patchbay_route::flow::{Component, FLOWS, Flow, Side};
 use patchbay_route::limits::{MAX_DATAGRAM_BYTES, MAX_LEARN_WINDOW_SECONDS};
 use patchbay_route::pair::{Profile, Remote};
+use patchbay_route::reception::MAX_CLOCK_HZ;
 use patchbay_route::verdict::{Decision, DropReason, Verdict};
 
 use crate::strangers::Strangers;
@@ -95,6 +96,7 @@ struct Party {
     profile: Profile,
     receives: bool,
     symmetric: bool,
+    clock_hz: u32,
 }
 
 impl Default for Party {
@@ -106,6 +108,7 @@ impl Default for Party {
             profile: Profile::Plain,
             receives: true,
             symmetric: true,
+            clock_hz: 0,
         }
     }
 }
@@ -159,6 +162,7 @@ impl PairState {
             profile: remote.profile,
             receives: remote.receives,
             symmetric: remote.symmetric,
+            clock_hz: remote.clock_hz.min(MAX_CLOCK_HZ),
         };
         let mut restarted = [false; 2];
         for component in Component::ALL {
@@ -217,6 +221,21 @@ impl PairState {
     #[must_use]
     pub fn profile(&self, side: Side) -> Profile {
         self.parties[side.index()].profile
+    }
+
+    /// Clock of a flow's RTP timestamps in Hz; 0 if it is not known, or the flow is RTCP.
+    #[must_use]
+    pub fn clock_hz(&self, flow: Flow) -> u32 {
+        match flow.component {
+            Component::Rtp => self.parties[flow.side.index()].clock_hz,
+            Component::Rtcp => 0,
+        }
+    }
+
+    /// Whether a source is the one that a flow is locked to, or would be by this decision.
+    #[must_use]
+    pub fn is_source(&self, flow: Flow, source: SocketAddr, decision: &Decision) -> bool {
+        decision.learn || self.standing(flow, source) == Standing::Learned
     }
 
     /// What a source is to a flow.

@@ -13,6 +13,7 @@ mod engine_flood;
 mod engine_forks;
 mod engine_hairpin;
 mod engine_handover;
+mod engine_hearing;
 mod engine_hold;
 mod engine_move;
 mod engine_multiplexed;

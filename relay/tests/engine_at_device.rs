@@ -8,7 +8,7 @@ use patchbay_relay::engine::xdp::Fate;
 use patchbay_relay::engine::{Component, Engine, EngineConfig, EngineKind, OpenPair, Side};
 use socket2::SockRef;
 
-fn at_device() -> Engine {
+pub fn at_device() -> Engine {
     start(EngineConfig {
         ports: 20_000..=20_999,
         kind: EngineKind::Xdp,
@@ -22,18 +22,18 @@ fn read_here(engine: &Engine) -> u64 {
     engine.totals().threads.iter().map(|t| t.received).sum()
 }
 
-fn fate(engine: &Engine, fate: Fate) -> u64 {
+pub fn fate(engine: &Engine, fate: Fate) -> u64 {
     engine.totals().device.unwrap().fates.get(fate)
 }
 
-struct Call {
-    client: Phone,
-    agent: Phone,
-    pair: OpenPair,
+pub struct Call {
+    pub client: Phone,
+    pub agent: Phone,
+    pub pair: OpenPair,
 }
 
 impl Call {
-    fn between(engine: &Engine, there: &Elsewhere, at: [&str; 2], phones: [&str; 2]) -> Call {
+    pub fn between(engine: &Engine, there: &Elsewhere, at: [&str; 2], phones: [&str; 2]) -> Call {
         let [client, agent] = phones.map(|phone| there.phone(ip(phone)));
         let pair = open(engine, [&client, &agent], at.map(ip));
         Call {
@@ -44,7 +44,7 @@ impl Call {
     }
 
     /// One packet each way.
-    fn talk(&self, data: &[u8]) {
+    pub fn talk(&self, data: &[u8]) {
         let [at_client, at_agent] = self.pair.local;
         assert_passes(
             &self.client.rtp,
@@ -63,7 +63,7 @@ impl Call {
     }
 }
 
-const V4_CALL: [[&str; 2]; 2] = [["10.88.0.1", "10.88.0.1"], ["10.88.0.2", "10.88.0.2"]];
+pub const V4_CALL: [[&str; 2]; 2] = [["10.88.0.1", "10.88.0.1"], ["10.88.0.2", "10.88.0.2"]];
 const MIXED_CALL: [[&str; 2]; 2] = [["10.88.0.1", "fd88::1"], ["10.88.0.2", "fd88::2"]];
 
 #[test]

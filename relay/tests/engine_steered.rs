@@ -17,6 +17,8 @@ mod engine_flood;
 mod engine_forks;
 mod engine_hairpin;
 mod engine_handover;
+mod engine_hearing;
+mod engine_hearing_at_device;
 mod engine_hold;
 mod engine_move;
 mod engine_multiplexed;

@@ -1,5 +1,4 @@
-//! F7: limits on strangers, counters of RTP, and next hops, with frames that are shown to the
-//! program.
+//! F7: limits on strangers, and next hops, with frames that are shown to the program.
 #![allow(clippy::unwrap_used)]
 
 use crate::engine_xdp_support::frames::{Check, Packet, rtp};
@@ -101,105 +100,6 @@ fn a_flood_of_a_settled_flow_ends_at_the_device() {
     assert_eq!(dropped + sent, 1_000_001);
     let counted = bench.mirror.counters(flow.local).unwrap();
     assert_eq!(counted.packets, sent);
-}
-
-#[test]
-fn gaps_late_packets_and_jitter_are_counted() {
-    if !alone() {
-        return;
-    }
-    lay_wires();
-    let mut bench = Bench::new(&lenient());
-    let flow = plain_flow(20_000);
-    bench.mirror.settle(&flow, Reception::default()).unwrap();
-    let send = |bench: &mut Bench, payload: &[u8]| {
-        let frame = Packet::new(flow.source, flow.local, payload).bytes();
-        assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
-    };
-    let seen = |bench: &Bench| bench.mirror.counters(flow.local).unwrap();
-    // Over the end of the numbers, two missing, one of them late, one twice.
-    for sequence in [65_534, 65_535, 0, 1, 4, 3, 4, 5] {
-        send(&mut bench, &rtp(sequence, 0, 7, 20));
-    }
-    let counted = seen(&bench);
-    assert_eq!(
-        (counted.packets, counted.heard.missing, counted.heard.late),
-        (8, 2, 2)
-    );
-    // All have one timestamp, and little time went by between them: the jitter is that time, far
-    // below a second, which is 8000.
-    assert!(counted.heard.jitter() < 8000, "{}", counted.heard.jitter());
-
-    // RTCP on the same port and what is no RTP do not count as such.
-    let mut report = rtp(9999, 0, 7, 20);
-    report[1] = 200;
-    send(&mut bench, &report);
-    send(&mut bench, &[]);
-    send(&mut bench, &[0x80, 0, 1]);
-    assert_eq!((seen(&bench).packets, seen(&bench).heard.missing), (11, 2));
-
-    // A jump of the timestamp by 160 s moves the jitter by a 16th of it.
-    let before = seen(&bench).heard.jitter();
-    send(&mut bench, &rtp(6, 1_280_000, 7, 20));
-    let jumped = seen(&bench).heard.jitter() - before;
-    assert!((70_000..80_001).contains(&jumped), "{jumped}");
-
-    // Another stream begins anew, with no gap.
-    send(&mut bench, &rtp(40_000, 5, 8, 20));
-    send(&mut bench, &rtp(40_001, 5, 8, 20));
-    assert_eq!(
-        (seen(&bench).heard.missing, seen(&bench).heard.late),
-        (2, 2)
-    );
-    assert!(seen(&bench).heard.jitter() < 8000);
-
-    // Without a clock nothing of this is counted.
-    let mut silent = plain_flow(20_002);
-    silent.clock_hz = 0;
-    bench.mirror.settle(&silent, Reception::default()).unwrap();
-    for sequence in [1, 9] {
-        let frame = Packet::new(silent.source, silent.local, &rtp(sequence, 0, 7, 20)).bytes();
-        assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
-    }
-    let counted = bench.mirror.counters(silent.local).unwrap();
-    assert_eq!((counted.packets, counted.heard.missing), (2, 0));
-}
-
-#[test]
-fn jitter_is_taken_of_one_packet_in_some() {
-    if !alone() {
-        return;
-    }
-    lay_wires();
-    let mut bench = Bench::new(&XdpConfig {
-        jitter_every: 4,
-        ..lenient()
-    });
-    let flow = plain_flow(20_000);
-    bench.mirror.settle(&flow, Reception::default()).unwrap();
-    let send = |bench: &mut Bench, sequence: u16, timestamp: u32| {
-        let payload = rtp(sequence, timestamp, 7, 20);
-        let frame = Packet::new(flow.source, flow.local, &payload).bytes();
-        assert_eq!(bench.fate(&frame), Some(Fate::SentOn));
-        bench.mirror.counters(flow.local).unwrap()
-    };
-    // Numbers 4 and 8 are taken, and the jump of 160 s between them; gaps are seen in any case.
-    for sequence in [1, 2, 4, 5] {
-        assert!(
-            send(&mut bench, sequence, 1_280_000 * u32::from(sequence == 5))
-                .heard
-                .jitter()
-                < 8000
-        );
-    }
-    assert!(send(&mut bench, 7, 1_280_000).heard.jitter() < 8000);
-    let counted = send(&mut bench, 8, 1_280_000);
-    assert!(
-        (70_000..80_001).contains(&counted.heard.jitter()),
-        "{}",
-        counted.heard.jitter()
-    );
-    assert_eq!((counted.heard.missing, counted.heard.late), (2, 0));
 }
 
 #[test]

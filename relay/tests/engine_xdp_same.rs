@@ -78,6 +78,7 @@ fn routes() -> Vec<Route> {
                 to,
                 plain: profile == Profile::Plain,
                 dscp: is(4).then_some(46),
+                is_rtp: true,
                 clock_hz: 8000,
             },
             by_vlan: is(2),

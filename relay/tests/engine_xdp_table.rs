@@ -39,7 +39,7 @@ fn counters_end_with_their_flow_and_begin_anew_with_the_next() {
     let seen = bench.mirror.counters(local).unwrap();
     assert_eq!((seen.packets, seen.bytes), (2, 2 * 172));
     assert_eq!(
-        (seen.heard.missing, seen.heard.late, seen.strangers),
+        (seen.heard.missing(), seen.heard.late(), seen.strangers),
         (2, 0, 1)
     );
     assert!(seen.last_ns > 0);
@@ -68,7 +68,7 @@ fn counters_end_with_their_flow_and_begin_anew_with_the_next() {
     bench.mirror.settle(&plain_flow(20_000), heard).unwrap();
     assert_eq!(bench.fate(&packet(20_000, 8)), Some(Fate::SentOn));
     let last = counted(&bench);
-    assert_eq!(last.unwrap().heard.missing, 2);
+    assert_eq!(last.unwrap().heard.missing(), 2);
     assert_eq!(bench.mirror.unsettle(local), last);
     assert_eq!(bench.mirror.unsettle(local), None);
     assert_eq!(bench.mirror.settled().count(), 0);

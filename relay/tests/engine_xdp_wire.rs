@@ -158,6 +158,7 @@ impl Call {
                 to: at(phones[there]),
                 plain: true,
                 dscp: None,
+                is_rtp: true,
                 clock_hz: 8000,
             };
             mirror.settle(&flow, Reception::default()).unwrap();
@@ -183,7 +184,11 @@ impl Call {
             let counted = self.mirror.counters(local).unwrap();
             assert_eq!(counted.packets, u64::from(PACKETS));
             assert_eq!(
-                (counted.heard.missing, counted.heard.late, counted.strangers),
+                (
+                    counted.heard.missing(),
+                    counted.heard.late(),
+                    counted.strangers
+                ),
                 (0, 0, 0)
             );
         }
@@ -292,6 +297,7 @@ impl Call {
             to: self.phones.sockets[to].local_addr().unwrap(),
             plain: true,
             dscp: None,
+            is_rtp: true,
             clock_hz: 8000,
         }
     }

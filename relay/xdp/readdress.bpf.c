@@ -74,7 +74,7 @@ enum fate {
 enum { V4 = 4, V6 = 6 };
 /* Generations of rows that say nothing, and nothing yet. */
 enum { NOTHING, IN_CHANGE };
-enum { FLAG_UP = 1, FLAG_PLAIN = 2, FLAG_TO_V6 = 4, FLAG_SET_DSCP = 8 };
+enum { FLAG_UP = 1, FLAG_PLAIN = 2, FLAG_TO_V6 = 4, FLAG_SET_DSCP = 8, FLAG_HEAR = 16 };
 enum {
 	ETHERNET = 14, TAG = 4, V4_HEAD = 20, V6_HEAD = 40, UDP_HEAD = 8, RTP_HEAD = 12,
 	STUN_HEAD = 20, DTLS_HEAD = 13,
@@ -174,7 +174,7 @@ const u32 layout[] SECTION("layout_of") = {
 	OFFSET(places, address), ADDRESSES,
 	sizeof(struct hop), OFFSET(hop, ip),
 	NOTHING, IN_CHANGE, FATES, UP_UNKNOWN,
-	FLAG_UP, FLAG_PLAIN, FLAG_TO_V6, FLAG_SET_DSCP, MAX_DATAGRAM, 1u << WINDOW_SHIFT,
+	FLAG_UP, FLAG_PLAIN, FLAG_TO_V6, FLAG_SET_DSCP, FLAG_HEAR, MAX_DATAGRAM, 1u << WINDOW_SHIFT,
 	sizeof(struct device), sizeof(struct bucket),
 };
 
@@ -484,7 +484,7 @@ INLINE void hear_rtp(struct reception *r, u32 ticks, const u8 *rtp)
 		r->missing += ahead;
 		r->next = sequence + 1;
 	}
-	if (!(sequence & jitter_mask))
+	if (ticks && !(sequence & jitter_mask))
 		hear_jitter(r, ticks, BE32(AT(u32, rtp + 4)));
 }
 
@@ -493,7 +493,7 @@ INLINE void count(struct row *row, const u8 *body, const u8 *end, u32 len, u64 n
 	row->packets++;
 	row->bytes += len;
 	row->last = now;
-	if (!row->ticks || len < RTP_HEAD || body + RTP_HEAD > end || body[0] >> 6 != 2)
+	if (!(row->flags & FLAG_HEAR) || len < RTP_HEAD || body + RTP_HEAD > end || body[0] >> 6 != 2)
 		return;
 	/* RTCP on a shared port (RFC 5761 section 4). */
 	if (body[1] >= 192 && body[1] <= 223)

@@ -267,6 +267,15 @@ impl Centre {
         self.relay_api.list("/relay/v1/sessions")
     }
 
+    /// Records of the calls that have ended, as the relay's journal has them.
+    pub fn ended_sessions(&self) -> Vec<Value> {
+        let journal = self.folder.file("data").join("sessions.jsonl");
+        let text = std::fs::read_to_string(journal).unwrap_or_default();
+        // The last line may be on its way.
+        let whole = text.lines().map(serde_json::from_str);
+        whole.filter_map(Result::ok).collect()
+    }
+
     /// Live sessions as control knows them.
     pub fn sessions(&self) -> Vec<Value> {
         self.api.list("/api/v1/sessions")

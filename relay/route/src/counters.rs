@@ -12,6 +12,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::flow::{Component, FLOWS, Flow, Side};
+use crate::reception::Reception;
 use crate::verdict::{DROP_REASONS, DropReason};
 
 /// Datagrams that were not forwarded, by reason.
@@ -120,6 +121,11 @@ pub struct FlowStats {
     pub learned: bool,
     /// Time since the last accepted datagram; `None` before the first.
     pub last_packet_age: Option<Duration>,
+    /// What has been heard of the RTP stream of the flow's source, also of what was not sent on;
+    /// nothing for RTCP.
+    pub heard: Reception,
+    /// Clock of its timestamps in Hz; 0 if it is not known.
+    pub clock_hz: u32,
 }
 
 impl FlowStats {
@@ -127,6 +133,13 @@ impl FlowStats {
     #[must_use]
     pub fn forwarded(&self) -> u64 {
         self.received.saturating_sub(self.drops.total())
+    }
+
+    /// Interarrival jitter of its RTP stream (RFC 3550 section 6.4.1); `None` if its clock is not
+    /// known.
+    #[must_use]
+    pub fn jitter(&self) -> Option<Duration> {
+        self.heard.jitter_at(self.clock_hz)
     }
 }
 

@@ -133,6 +133,10 @@ pub struct Remote {
     /// Whether it receives where it sends from (symmetric RTP, RFC 4961), so that the learned
     /// source is where its packets go. If not, they go where the SDP says, whatever is learned.
     pub symmetric: bool,
+    /// Clock of the timestamps of the RTP that it sends, in Hz, as offer and answer have it; 0 if
+    /// that is not known. Its jitter is taken by it.
+    #[serde(default)]
+    pub clock_hz: u32,
 }
 
 impl Remote {
@@ -152,6 +156,7 @@ impl Remote {
             profile: Profile::Plain,
             receives: true,
             symmetric: true,
+            clock_hz: 0,
         }
     }
 

@@ -76,6 +76,17 @@ pub struct LegView {
     pub bytes: u64,
     /// Packets received on this leg and dropped, for any reason.
     pub dropped: u64,
+    /// Packets of the peer's RTP streams that did not reach the relay, by their sequence numbers
+    /// (RFC 3550 section 6.4.1).
+    #[serde(default)]
+    pub lost: u64,
+    /// RTP packets that came after one with a higher sequence number, or twice.
+    #[serde(default)]
+    pub late: u64,
+    /// Interarrival jitter of the peer's RTP at the moment (RFC 3550 section 6.4.1), in
+    /// milliseconds; none if the clock of its codec is not known.
+    #[serde(default)]
+    pub jitter_ms: Option<u64>,
 }
 
 /// One row of the routing table as the API shows it: a medium's pair of legs.

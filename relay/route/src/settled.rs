@@ -30,8 +30,10 @@ pub struct SettledFlow {
     /// The DSCP that packets leave with (RFC 2474), 0 to 63; `None` keeps the one that they came
     /// with. The congestion bits (RFC 3168) are kept in any case.
     pub dscp: Option<u8>,
-    /// Clock of the RTP timestamps in Hz, at most [`MAX_CLOCK_HZ`]; 0 if the flow is not RTP or its
-    /// clock is not known. Then gaps and jitter are not counted.
+    /// Whether it is RTP, whose gaps are counted.
+    pub is_rtp: bool,
+    /// Clock of the RTP timestamps in Hz, at most [`MAX_CLOCK_HZ`]; 0 if it is not known. Then
+    /// jitter is not counted.
     pub clock_hz: u32,
 }
 
@@ -66,6 +68,8 @@ pub const FLAG_PLAIN: u8 = 2;
 pub const FLAG_TO_V6: u8 = 4;
 /// Packets leave with the row's DSCP.
 pub const FLAG_SET_DSCP: u8 = 8;
+/// Packets are heard as RTP.
+pub const FLAG_HEAR: u8 = 16;
 
 /// What the program knows of a local address and port: three cache lines. The first has what is
 /// read of every packet, the last what is not needed for most.
@@ -75,7 +79,7 @@ pub struct Row {
     /// [`NOTHING`], [`IN_CHANGE`], or another number with each change. First, because the program
     /// reads it first and last.
     generation: u32,
-    /// Media clock ticks in 2^32 ns; 0 if gaps and jitter are not counted.
+    /// Media clock ticks in 2^32 ns; 0 if jitter is not counted.
     ticks: u32,
     source: [u8; 16],
     from: [u8; 16],
@@ -140,7 +144,8 @@ impl Row {
             before: generation,
             flags: flag(flow.plain, FLAG_PLAIN)
                 | flag(!is_v4(flow.to), FLAG_TO_V6)
-                | flag(flow.dscp.is_some(), FLAG_SET_DSCP),
+                | flag(flow.dscp.is_some(), FLAG_SET_DSCP)
+                | flag(flow.is_rtp, FLAG_HEAR),
             dscp: dscp << 2,
             udp_sum: fold(
                 legs_sum(flow.from, flow.to, |word| word)
@@ -284,7 +289,7 @@ pub struct FlowTally {
     pub last_ns: u64,
     /// Packets of strangers, dropped.
     pub strangers: u64,
-    /// What was heard of an RTP stream; nothing if the flow's clock is not known.
+    /// What was heard of an RTP stream, with what had been heard before.
     pub heard: Reception,
 }
 
@@ -346,6 +351,7 @@ mod tests {
             to: "[2001:db8::9]:5000".parse().unwrap(),
             plain: true,
             dscp: Some(46),
+            is_rtp: true,
             clock_hz: 8000,
         }
     }
@@ -355,7 +361,10 @@ mod tests {
         let row = Row::settled(&flow(), 7, Reception::default()).unwrap();
         assert_eq!(row.generation, 7);
         assert_eq!(row.tally(), FlowTally::default());
-        assert_eq!(row.flags, FLAG_PLAIN | FLAG_TO_V6 | FLAG_SET_DSCP);
+        assert_eq!(
+            row.flags,
+            FLAG_PLAIN | FLAG_TO_V6 | FLAG_SET_DSCP | FLAG_HEAR
+        );
         assert_eq!((row.dscp, row.ticks), (46 << 2, 34359));
         assert_eq!(row.source[10..], [255, 255, 192, 0, 2, 9]);
         assert_eq!(row.to_port, 5000_u16.to_be_bytes());

@@ -121,6 +121,18 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
         "Calls of the relay process before that were ended instead",
         counters.not_taken_over,
     );
+    counter(
+        registry,
+        "rtp_lost",
+        "RTP packets that did not reach the relay, by their sequence numbers, in calls that have ended",
+        counters.rtp_lost,
+    );
+    counter(
+        registry,
+        "rtp_late",
+        "RTP packets that came after later ones, or twice, in calls that have ended",
+        counters.rtp_late,
+    );
     let drops = counters
         .drops()
         .map(|(name, count)| (name.to_string(), count));

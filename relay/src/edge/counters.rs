@@ -78,6 +78,10 @@ pub struct EdgeCounters {
     pub taken_over: u64,
     /// Calls of the process before that were ended instead.
     pub not_taken_over: u64,
+    /// RTP packets that did not reach the relay, in sessions that have ended.
+    pub rtp_lost: u64,
+    /// RTP packets that came late or twice, in sessions that have ended.
+    pub rtp_late: u64,
 }
 
 impl EdgeCounters {

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use patchbay_route::counters::{DropCounts, FlowStats, PairStats};
-use patchbay_route::flow::{FLOWS, Flow};
+use patchbay_route::flow::{Component, FLOWS, Flow};
+use patchbay_route::limits::DEVICE_JITTER_EVERY;
+use patchbay_route::reception::{Reception, is_rtp};
 use patchbay_route::verdict::DropReason;
 
 use super::clock::nanos;
@@ -137,6 +139,8 @@ pub struct FlowCells {
     pub last: Cell,
     /// Whether the flow is locked to a source.
     pub learned: AtomicBool,
+    /// Clock of the RTP timestamps in Hz; 0: not known.
+    clock_hz: AtomicU32,
     /// Datagrams not forwarded.
     pub drops: DropCells<SmallCell>,
 }
@@ -148,6 +152,7 @@ impl FlowCells {
         self.received.set(from.received);
         self.accepted.set(from.accepted);
         self.bytes.set(from.bytes);
+        self.clock_hz.store(from.clock_hz, Relaxed);
         let last = from
             .last_packet_age
             .map(|age| now.saturating_sub(nanos(age)).max(1));
@@ -169,14 +174,47 @@ impl FlowCells {
             strangers: 0,
             learned: self.learned.load(Relaxed),
             last_packet_age: (last > 0).then(|| Duration::from_nanos(now.saturating_sub(last))),
+            heard: Reception::default(),
+            clock_hz: self.clock_hz.load(Relaxed),
         }
     }
 }
+
+/// What has been heard of a side's media. It has a single writer; who else reads it while that
+/// writes has numbers of before and after.
+#[derive(Debug, Default)]
+struct HeardCell([AtomicU64; 4]);
+
+impl HeardCell {
+    #[inline]
+    fn set(&self, heard: &Reception) {
+        for (cell, word) in self.0.iter().zip(heard.to_words()) {
+            cell.store(word, Relaxed);
+        }
+    }
+
+    #[inline]
+    fn get(&self) -> Reception {
+        Reception::from_words(self.0.each_ref().map(|cell| cell.load(Relaxed)))
+    }
+}
+
+/// What both sides' media are heard with: one cache line.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct HeardCells([HeardCell; 2]);
+
+const _: () = assert!(size_of::<HeardCells>() == 64);
+
+/// Of the sequence number's bits; packets in which these are 0 are those that jitter is taken of.
+const JITTER_MASK: u16 = DEVICE_JITTER_EVERY - 1;
 
 /// Counters of one pair.
 #[derive(Debug, Default)]
 pub struct PairCells {
     flows: [FlowCells; FLOWS],
+    /// By [`patchbay_route::flow::Side::index`].
+    heard: HeardCells,
 }
 
 impl PairCells {
@@ -185,8 +223,51 @@ impl PairCells {
         let cells = PairCells::default();
         for (flow, stats) in Flow::ALL.into_iter().zip(&from.flows) {
             cells.flow(flow).go_on(stats, now);
+            cells.set_heard(flow, &stats.heard.for_another_clock());
         }
         cells
+    }
+
+    /// Hears a datagram that came from a flow's source, if it is RTP. `ticks` is by its clock
+    /// ([`patchbay_route::reception::ticks`]); `now` is the engine's. To be called by the pair's
+    /// thread alone.
+    #[inline]
+    pub fn hear(&self, flow: Flow, payload: &[u8], now: u64, ticks: u32) {
+        if flow.component == Component::Rtp && is_rtp(payload) {
+            let cell = &self.heard.0[flow.side.index()];
+            let mut heard = cell.get();
+            heard.hear(payload, now, ticks, JITTER_MASK);
+            cell.set(&heard);
+        }
+    }
+
+    /// What has been heard of a flow; nothing of RTCP.
+    pub fn heard(&self, flow: Flow) -> Reception {
+        match flow.component {
+            Component::Rtp => self.heard.0[flow.side.index()].get(),
+            Component::Rtcp => Reception::default(),
+        }
+    }
+
+    /// Goes on from what somebody else has heard of a flow. To be called by the pair's thread alone.
+    pub fn set_heard(&self, flow: Flow, heard: &Reception) {
+        if flow.component == Component::Rtp {
+            self.heard.0[flow.side.index()].set(heard);
+        }
+    }
+
+    /// Nobody else hears a flow any more, whose count was handed over while somebody did. To be
+    /// called by the pair's thread alone.
+    pub fn hear_alone(&self, flow: Flow) {
+        self.set_heard(flow, &self.heard(flow).forsaken());
+    }
+
+    /// Says what clock a flow's RTP timestamps have, in Hz; 0: it is not known. To be called by the
+    /// pair's thread alone.
+    pub fn set_clock(&self, flow: Flow, clock_hz: u32) {
+        if self.flow(flow).clock_hz.swap(clock_hz, Relaxed) != clock_hz {
+            self.set_heard(flow, &self.heard(flow).at_another_rate());
+        }
     }
 
     /// The counters of one of its flows.
@@ -198,7 +279,10 @@ impl PairCells {
     /// Takes a snapshot; `now` is the engine's clock.
     pub fn read(&self, now: u64) -> PairStats {
         PairStats {
-            flows: Flow::ALL.map(|flow| self.flow(flow).read(now)),
+            flows: Flow::ALL.map(|flow| FlowStats {
+                heard: self.heard(flow),
+                ..self.flow(flow).read(now)
+            }),
         }
     }
 }
@@ -294,7 +378,17 @@ mod tests {
         flow.bytes.add(900);
         flow.drops.of(DropReason::Oversized).add(2);
         flow.last.set(40);
-        let then = cells.read(50);
+        cells.set_clock(Flow::from_index(2), 8000);
+        for sequence in [4, 7] {
+            let mut rtp = [0x80; 12];
+            rtp[1..4].copy_from_slice(&[0, 0, sequence]);
+            cells.hear(Flow::from_index(2), &rtp, 9, 7);
+            cells.hear(Flow::from_index(3), &rtp, 9, 7);
+        }
+        let mut then = cells.read(50);
+        assert_eq!(then.flows.map(|flow| flow.heard.missing()), [0, 0, 2, 0]);
+        assert_eq!(then.flows.map(|flow| flow.clock_hz), [0, 0, 8000, 0]);
+        then.flows[2].heard = then.flows[2].heard.for_another_clock();
         let on = PairCells::going_on(&then, 1_000);
         assert_eq!(on.read(1_000), then);
         on.flow(Flow::from_index(1)).received.add(1);

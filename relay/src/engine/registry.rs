@@ -220,6 +220,9 @@ fn add(flow: &mut FlowStats, counted: &Counted, now: u64) {
     flow.accepted += counted.packets;
     flow.bytes += counted.bytes;
     flow.strangers += counted.strangers;
+    if let Some(heard) = counted.heard {
+        flow.heard = flow.heard.back(heard);
+    }
     if counted.last > 0 {
         let age = Duration::from_nanos(now.saturating_sub(counted.last));
         flow.last_packet_age = Some(flow.last_packet_age.map_or(age, |here| here.min(age)));

@@ -5,6 +5,7 @@
 //! in the place of every one of the sender's.
 
 use patchbay_route::pair::{Profile, Remote};
+use patchbay_route::reception::MAX_CLOCK_HZ;
 use patchbay_sip::sdp::{Direction, MediaView, Sdp};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub enum Line {
         symmetric: bool,
         /// Encrypted by the protocol's name, or opportunistically (RFC 8643).
         profile: Profile,
+        /// Clock of the RTP timestamps of its first codec, in Hz; 0 if it is not known.
+        clock_hz: u32,
     },
     /// Refused by its sender (port 0), or a transport that is not relayed.
     Refused,
@@ -66,7 +69,7 @@ pub enum Line {
 
 impl Line {
     /// What the engine is told of a medium's sender: `local` is where the relay receives from it.
-    /// None for a refused one.
+    /// None for a refused one. The clock is not said: that is the answer's, whosever line this is.
     pub fn remote(&self, local: SocketAddr, other: Option<&Line>) -> Option<Remote> {
         let Line::Relayed {
             rtp,
@@ -93,6 +96,17 @@ impl Line {
             profile: *profile,
             ..Remote::new(rtp, rtcp, rtp.ip(), Duration::ZERO)
         })
+    }
+}
+
+impl Line {
+    /// Clock of the RTP timestamps of both directions, in Hz, if this is an answer's line: the
+    /// first codec of an answer is the one that is used (RFC 3264 section 6.1). 0 if not known.
+    pub fn clock_hz(&self) -> u32 {
+        match self {
+            Line::Relayed { clock_hz, .. } => *clock_hz,
+            Line::Refused => 0,
+        }
     }
 }
 
@@ -217,7 +231,22 @@ fn line(sdp: &Sdp, media: &MediaView<'_>, index: usize) -> Option<Line> {
         receives: !matches!(media.direction(), Direction::SendOnly | Direction::Inactive),
         symmetric: media.attribute("direction") != Some(Some("passive")),
         profile: profile(sdp, media),
+        clock_hz: clock_hz(media),
     })
+}
+
+/// The clock of the first codec that is more than a companion of others: tones (RFC 4733) and
+/// comfort noise (RFC 3389) take the clock of what they go with, or say that they do not.
+fn clock_hz(media: &MediaView<'_>) -> u32 {
+    let is_companion = |name: &str| {
+        ["telephone-event", "tone", "CN"]
+            .iter()
+            .any(|companion| name.eq_ignore_ascii_case(companion))
+    };
+    let codecs = media.codecs();
+    let first = codecs.iter().find(|codec| !is_companion(&codec.name));
+    let clock_hz = first.map_or(0, |codec| codec.clock_rate);
+    if clock_hz > MAX_CLOCK_HZ { 0 } else { clock_hz }
 }
 
 /// Whether the packets of a medium are encrypted. RTP/AVP with a fingerprint or a key offers it
@@ -322,6 +351,23 @@ mod tests {
         }
         let held = of(&OFFER.replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0"));
         assert!(held.rtp.ip().is_unspecified() && held.rtcp.ip().is_unspecified());
+    }
+
+    #[test]
+    fn the_clock_is_that_of_the_first_codec() {
+        let of = |formats: &str| {
+            let medium = format!("m=audio 4000 RTP/AVP {formats}\r\n");
+            let text = OFFER.replace("m=audio 4000 RTP/AVP 0 101\r\n", &medium);
+            Description::read(text.as_bytes()).unwrap().lines()[0].clock_hz()
+        };
+        assert_eq!((of("0 101"), of("9"), of("11 0")), (8000, 8000, 44_100));
+        // A dynamic type without a map says nothing, and nor do an unheard-of clock and a refusal.
+        assert_eq!((of("101 0"), of("0\r\na=rtpmap:0 X/2000000")), (0, 0));
+        assert_eq!(
+            of("13 101 96\r\na=rtpmap:101 telephone-event/8000\r\na=rtpmap:96 opus/48000/2"),
+            48_000
+        );
+        assert_eq!(Line::Refused.clock_hz(), 0);
     }
 
     #[test]

@@ -99,6 +99,17 @@ pub(super) struct Row {
     pub remote: [Option<SocketAddr>; 2],
 }
 
+/// What holds beside one side's description.
+#[derive(Clone, Copy, Default)]
+struct Agreed<'a> {
+    /// The other side's.
+    other: Option<&'a Description>,
+    /// Clocks of the RTP timestamps in Hz, by line of the answer.
+    clocks: &'a [u32],
+    /// For how long sources are learned.
+    learn_window: Duration,
+}
+
 /// The media of one session.
 #[derive(Default)]
 pub struct MediaState {
@@ -201,7 +212,7 @@ impl MediaState {
                 self.open_rows(cx, ends, side, &description, &description)?;
                 if self.rows().all(|row| row.remote == [None, None]) {
                     // Early media may flow to the caller before any answer.
-                    self.apply(cx, ends, (side, &description), None, Duration::ZERO);
+                    self.apply(cx, ends, (side, &description), Agreed::default());
                 }
                 let body = self.write(cx, ends, side, &description);
                 self.offer = Some((side, description));
@@ -218,8 +229,14 @@ impl MediaState {
         offer: (Side, &Description),
         answer: (Side, &Description),
     ) {
-        self.apply(cx, ends, offer, Some(answer.1), LEARN_WINDOW);
-        self.apply(cx, ends, answer, Some(offer.1), LEARN_WINDOW);
+        let clocks: Vec<u32> = answer.1.lines().iter().map(Line::clock_hz).collect();
+        let agreed = |other| Agreed {
+            other: Some(other),
+            clocks: &clocks,
+            learn_window: LEARN_WINDOW,
+        };
+        self.apply(cx, ends, offer, agreed(answer.1));
+        self.apply(cx, ends, answer, agreed(offer.1));
     }
 
     /// The exchange is over, answered or refused.
@@ -298,21 +315,20 @@ impl MediaState {
     }
 
     /// Tells the engine what a side's description says; what the other one's says decides over
-    /// multiplexing.
+    /// multiplexing and clocks.
     fn apply(
         &mut self,
         cx: &mut Context<'_>,
         ends: Ends,
         (side, description): (Side, &Description),
-        other: Option<&Description>,
-        learn_window: Duration,
+        agreed: Agreed<'_>,
     ) {
         for (index, line) in description.lines().iter().enumerate() {
             let Some(Some(row)) = self.rows.get_mut(index) else {
                 continue;
             };
             let local = row.pair.local[side as usize].rtp;
-            let other = other.and_then(|other| other.lines().get(index));
+            let other = agreed.other.and_then(|other| other.lines().get(index));
             let Some(remote) = line.remote(local, other) else {
                 continue;
             };
@@ -321,7 +337,8 @@ impl MediaState {
             }
             let remote = Remote {
                 signalled_from: ends.of_side(side),
-                learn_window,
+                learn_window: agreed.learn_window,
+                clock_hz: agreed.clocks.get(index).copied().unwrap_or(0),
                 ..remote
             };
             cx.media.set_remote(row.pair.id, side, remote);

@@ -6,6 +6,7 @@ use patchbay_route::counters::PairStats;
 use patchbay_route::flow::Component;
 use patchbay_route::session::{EndCause, Ended, EndedBy, LegView, PairView, SessionView};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 impl Session {
     /// The session as the API shows it.
@@ -45,13 +46,18 @@ impl Session {
         let talk = self.answered.map_or(0, |answered| {
             cx.now.unix_ms.saturating_sub(answered.unix_ms)
         });
+        let pairs = self.pairs(cx.media);
+        for leg in pairs.iter().flat_map(|pair| [&pair.client, &pair.agent]) {
+            cx.counters.rtp_lost += leg.lost;
+            cx.counters.rtp_late += leg.late;
+        }
         Ended {
             of: self.reference(),
             by,
             cause,
             answered: self.answered.is_some(),
             talk_ms: talk,
-            pairs: self.pairs(cx.media),
+            pairs,
         }
     }
 }
@@ -65,6 +71,7 @@ pub(super) fn pair(
     stats: &PairStats,
 ) -> PairView {
     let leg = |side: Side| {
+        let rtp = stats.of(side, Component::Rtp);
         let flows = [Component::Rtp, Component::Rtcp].map(|component| *stats.of(side, component));
         LegView {
             local: local[side.index()],
@@ -72,6 +79,9 @@ pub(super) fn pair(
             packets: flows.iter().map(|flow| flow.forwarded()).sum(),
             bytes: flows.iter().map(|flow| flow.bytes).sum(),
             dropped: flows.iter().map(|flow| flow.drops.total()).sum(),
+            lost: rtp.heard.lost().into(),
+            late: rtp.heard.late().into(),
+            jitter_ms: rtp.jitter().map(rounded_ms),
         }
     };
     PairView {
@@ -79,4 +89,9 @@ pub(super) fn pair(
         client: leg(Side::Client),
         agent: leg(Side::Agent),
     }
+}
+
+fn rounded_ms(time: Duration) -> u64 {
+    let half = Duration::from_micros(500);
+    u64::try_from(time.saturating_add(half).as_millis()).unwrap_or(u64::MAX)
 }

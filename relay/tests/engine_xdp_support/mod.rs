@@ -98,6 +98,7 @@ pub fn plain_flow(local_port: u16) -> SettledFlow {
         to: at("10.0.0.9:5000"),
         plain: true,
         dscp: None,
+        is_rtp: true,
         clock_hz: 8000,
     }
 }

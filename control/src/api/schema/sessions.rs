@@ -68,4 +68,11 @@ pub struct Leg {
     pub bytes: u64,
     /// Packets received and dropped.
     pub dropped: u64,
+    /// Packets of the peer's RTP streams that did not reach the relay, by their sequence numbers.
+    pub lost: u64,
+    /// RTP packets that came after one with a higher sequence number, or twice.
+    pub late: u64,
+    /// Interarrival jitter of the peer's RTP at the moment (RFC 3550), in milliseconds; none if the
+    /// clock of its codec is not known.
+    pub jitter_ms: Option<u64>,
 }

@@ -1,8 +1,8 @@
 //! Sizes and places of all that both sides use, for the test that compares them.
 
 use super::{
-    Bucket, FLAG_PLAIN, FLAG_SET_DSCP, FLAG_TO_V6, FLAG_UP, Hop, IN_CHANGE, NOTHING, Places, Row,
-    WayOut,
+    Bucket, FLAG_HEAR, FLAG_PLAIN, FLAG_SET_DSCP, FLAG_TO_V6, FLAG_UP, Hop, IN_CHANGE, NOTHING,
+    Places, Row, WayOut,
 };
 use crate::fate::{FATES, Fate};
 use crate::limits::{FLOW_WINDOW_NS, MAX_DATAGRAM_BYTES, MAX_STEERED_IPS};
@@ -10,7 +10,7 @@ use crate::reception::Reception;
 
 /// What the program says of its layout, in the order in which it says it.
 #[must_use]
-pub const fn layout() -> [u32; 44] {
+pub const fn layout() -> [u32; 45] {
     use core::mem::offset_of;
     let sizes = [
         size_of::<Row>(),
@@ -53,12 +53,13 @@ pub const fn layout() -> [u32; 44] {
         FLAG_PLAIN as usize,
         FLAG_TO_V6 as usize,
         FLAG_SET_DSCP as usize,
+        FLAG_HEAR as usize,
         MAX_DATAGRAM_BYTES,
         FLOW_WINDOW_NS as usize,
         size_of::<WayOut>(),
         size_of::<Bucket>(),
     ];
-    let mut words = [0; 44];
+    let mut words = [0; 45];
     let mut i = 0;
     while i < words.len() {
         words[i] = sizes[i] as u32;

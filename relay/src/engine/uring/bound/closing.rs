@@ -98,6 +98,9 @@ impl Worker {
         self.common.mailbox.cells.pairs.set(self.table.len() as u64);
         self.refresh_lanes(index);
         for flow in Flow::ALL {
+            if let Some(row) = self.table.get(index) {
+                row.cells.hear_alone(flow);
+            }
             self.listen(slot(index, flow))?;
         }
         Ok(())
@@ -113,6 +116,8 @@ impl Worker {
             cells.last.get()
         });
         let restarted = row.pair.set_remote(side, remote, now, heard);
+        let media = Flow::new(side, Component::Rtp);
+        row.cells.set_clock(media, row.pair.clock_hz(media));
         for component in Component::ALL {
             if !restarted[component.index()] {
                 continue;

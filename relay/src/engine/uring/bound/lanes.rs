@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use patchbay_route::flow::Flow;
 use patchbay_route::limits::{FLOW_WINDOW_NS, MAX_DROPS_PER_WINDOW, MAX_PACKETS_PER_WINDOW};
+use patchbay_route::reception::ticks;
 use patchbay_route::verdict::DropReason;
 
 use super::row::{Ear, Phase};
@@ -34,6 +35,8 @@ pub struct Lane {
 struct Onward {
     settled: Settled,
     out: u32,
+    /// Of the flow's RTP timestamps.
+    ticks: u32,
     cells: Arc<PairCells>,
 }
 
@@ -77,7 +80,9 @@ impl Worker {
             Some(onward) if onward.settled.covers(payload) => onward,
             _ => return Ok(Some(buffer)),
         };
-        let counters = onward.cells.flow(unslot(at).1);
+        let flow = unslot(at).1;
+        let (counters, now) = (onward.cells.flow(flow), self.common.now);
+        onward.cells.hear(flow, payload, now, onward.ticks);
         self.common.count_read(counters);
         let sent = self.ring.send(onward.out, at, buffer, To::Peer);
         let end = sent.map_err(|_| DropReason::QueueFull);
@@ -144,6 +149,7 @@ impl Worker {
         out.connected.then(|| Onward {
             settled,
             out: slot(index, settled.out),
+            ticks: ticks(row.pair.clock_hz(flow)),
             cells: row.cells.clone(),
         })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use patchbay_route::flow::{FLOWS, Flow};
+use patchbay_route::reception::ticks;
 use patchbay_route::verdict::{DropReason, Verdict};
 
 use super::lanes::Lane;
@@ -122,7 +123,7 @@ impl Worker {
         };
         self.common.count_read(row.cells.flow(flow));
         row.socket(flow).drain_found |= receive == Receive::Drain;
-        let (datagram, stamp) = read(&self.ring, row, flow, receive, &buffer);
+        let (datagram, payload, stamp) = read(&self.ring, row, flow, receive, &buffer);
         self.common.note_stamp(stamp);
         let decision = match &datagram {
             Some(_) if row.phase != Phase::Open => refusal(DropReason::Closing),
@@ -135,6 +136,12 @@ impl Worker {
             ),
             None => refusal(DropReason::Unreadable),
         };
+        if let Some(datagram) = &datagram
+            && row.pair.is_source(flow, datagram.source, &decision)
+        {
+            let ticks = ticks(row.pair.clock_hz(flow));
+            row.cells.hear(flow, payload, self.common.now, ticks);
+        }
         if let (true, Some(datagram)) = (decision.learn, &datagram) {
             self.learn(at, datagram.source)?;
         }
@@ -199,14 +206,15 @@ impl Worker {
     }
 }
 
-/// What a buffer holds, as far as the verdict depends on it, and when the kernel got it.
-fn read(
-    ring: &Ring,
+/// What a buffer holds, as far as the verdict depends on it, its payload, and when the kernel got
+/// it.
+fn read<'a>(
+    ring: &'a Ring,
     row: &Row,
     flow: Flow,
     receive: Receive,
-    buffer: &Buffer,
-) -> (Option<Datagram>, Option<u64>) {
+    buffer: &'a Buffer,
+) -> (Option<Datagram>, &'a [u8], Option<u64>) {
     let datagram = |source, payload: &[u8], truncated| Datagram {
         source,
         len: payload.len(),
@@ -215,17 +223,16 @@ fn read(
         second_byte: payload.get(1).copied(),
     };
     if receive == Receive::Payloads {
-        let peer = row.sockets[flow.index()].peer;
-        return (
-            peer.map(|peer| datagram(peer, ring.payload(buffer), false)),
-            None,
-        );
+        let (peer, payload) = (row.sockets[flow.index()].peer, ring.payload(buffer));
+        let datagram = peer.map(|peer| datagram(peer, payload, false));
+        return (datagram, payload, None);
     }
     match ring.message(buffer) {
         Some(message) => (
             Some(datagram(message.source, message.payload, message.truncated)),
+            message.payload,
             message.control.stamp,
         ),
-        None => (None, None),
+        None => (None, &[], None),
     }
 }

@@ -7,6 +7,7 @@ use patchbay_route::flow::{Component, FLOWS, Flow, Side};
 use patchbay_route::pair::{PairId, Remote};
 
 use super::row::Row;
+use super::settle::LeftRow;
 use super::worker::Worker;
 use crate::engine::cells::PairCells;
 use crate::engine::inbox::Work;
@@ -61,6 +62,12 @@ impl Worker {
         }
         let mut row = Row::new(id, cells, ports);
         row.left = self.left_of(&row);
+        for flow in Flow::ALL {
+            let is_left = |left: &LeftRow| left[flow.index()].is_some();
+            if !row.left.as_deref().is_some_and(is_left) {
+                row.cells.hear_alone(flow);
+            }
+        }
         if self.table.insert(index, row).is_err() {
             return;
         }
@@ -79,6 +86,8 @@ impl Worker {
             return;
         };
         let restarted = row.pair.set_remote(side, remote, now, heard);
+        let media = Flow::new(side, Component::Rtp);
+        row.cells.set_clock(media, row.pair.clock_hz(media));
         for component in Component::ALL {
             let flow = Flow::new(side, component);
             if let (true, Some(port)) = (restarted[component.index()], row.ports.get(flow.index()))

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 
 use patchbay_route::flow::Flow;
+use patchbay_route::reception::ticks;
 use patchbay_route::verdict::DropReason;
 
 use super::doors::Doors;
@@ -27,6 +28,8 @@ pub struct Lane {
     /// The slot whose address it goes to, and the socket that sends.
     to: u32,
     door: u32,
+    /// Of the flow's RTP timestamps.
+    ticks: u32,
     head: Head,
     cells: Arc<PairCells>,
 }
@@ -41,13 +44,18 @@ pub struct Ready {
 }
 
 impl Lane {
-    /// How a datagram goes on, if the verdict that is kept holds for it.
+    /// How a datagram of the port's flow goes on, if the verdict that is kept holds for it; it is
+    /// heard then. `now` is the engine's clock.
     #[inline]
-    pub fn ready(&self, message: &Message<'_>) -> Option<Ready> {
+    pub fn ready(&self, flow: Flow, message: &Message<'_>, now: u64) -> Option<Ready> {
         let covered = same_address(self.source, message.source)
             && !message.truncated
             && self.settled.covers(message.payload);
-        covered.then(|| Ready {
+        if !covered {
+            return None;
+        }
+        self.cells.hear(flow, message.payload, now, self.ticks);
+        Some(Ready {
             head: self.head.of(message.payload),
             len: message.payload.len(),
             stamp: message.control.stamp,
@@ -109,6 +117,7 @@ impl Worker {
             settled,
             to: slot(index, settled.out),
             door,
+            ticks: ticks(row.pair.clock_hz(flow)),
             head,
             cells: row.cells.clone(),
         })

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use patchbay_route::flow::{Component, FLOWS, Flow, Side};
 use patchbay_route::pair::Profile;
-use patchbay_route::reception::Reception;
 use patchbay_route::settled::{SettledFlow, Way};
 
 use super::row::Row;
@@ -55,14 +54,16 @@ impl Worker {
                 (Told::Nothing | Told::Up(_), Told::Settled(_)) => Counted::default(),
                 _ => device.hand_up(local, expected),
             };
-            let told = match wanted {
-                Told::Settled(settled) if !device.settle(&settled, Reception::default()) => {
-                    Told::Up(expected)
-                }
-                told => told,
-            };
-            row.tell(flow, told);
             self.take_in(index, flow, &counted);
+            if let Some(row) = self.table.get_mut(index) {
+                let told = match wanted {
+                    Told::Settled(settled) if !row.settle_at(&device, flow, &settled) => {
+                        Told::Up(expected)
+                    }
+                    told => told,
+                };
+                row.tell(flow, told);
+            }
         }
     }
 
@@ -90,11 +91,22 @@ impl Worker {
             self.space.cell(&row.ports[flow.index()]).lock(way.source);
         }
         for (flow, way) in Flow::ALL.into_iter().zip(left.iter()) {
+            let Some(row) = self.table.get_mut(index) else {
+                return;
+            };
             device.adopted(row.local(flow));
-            if let (Some(wanted), Some(way)) = (row.settled(flow), way)
-                && (wanted.source, wanted.from, wanted.to) == (way.source, way.from, way.to)
-            {
-                row.tell(flow, Told::Settled(wanted));
+            match (row.settled(flow), way) {
+                (Some(wanted), Some(way))
+                    if (wanted.source, wanted.from, wanted.to)
+                        == (way.source, way.from, way.to) =>
+                {
+                    row.tell(flow, Told::Settled(wanted));
+                }
+                (_, Some(_)) => {
+                    let counted = device.forget(row.local(flow));
+                    self.take_in(index, flow, &counted);
+                }
+                (_, None) => {}
             }
         }
         self.refresh_lanes(index);
@@ -136,6 +148,10 @@ impl Worker {
         flow_cells.accepted.add(counted.packets);
         flow_cells.bytes.add(counted.bytes);
         flow_cells.last.set(flow_cells.last.get().max(counted.last));
+        if let Some(heard) = counted.heard {
+            row.cells
+                .set_heard(flow, &row.cells.heard(flow).back(heard));
+        }
         if let Some(port) = row.ports.get(flow.index()) {
             self.space.cell(port).add_strangers(counted.strangers);
         }
@@ -143,6 +159,16 @@ impl Worker {
 }
 
 impl Row {
+    /// Has a flow sent on at the device, which goes on hearing it; false if it stays here.
+    fn settle_at(&self, device: &DeviceFlows, flow: Flow, settled: &SettledFlow) -> bool {
+        let heard = self.cells.heard(flow);
+        let taken = device.settle(settled, heard.for_another_clock());
+        if taken {
+            self.cells.set_heard(flow, &heard.lent());
+        }
+        taken
+    }
+
     /// What the device is to know of a flow.
     fn wanted(&self, flow: Flow) -> Told {
         match self.settled(flow) {
@@ -164,7 +190,8 @@ impl Row {
             to,
             plain: self.pair.profile(flow.side) == Profile::Plain,
             dscp: None,
-            clock_hz: 0,
+            is_rtp: flow.component == Component::Rtp,
+            clock_hz: self.pair.clock_hz(flow),
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use patchbay_route::flow::{FLOWS, Flow};
+use patchbay_route::reception::ticks;
 use patchbay_route::verdict::{DropReason, Verdict};
 
 use super::doors::Doors;
@@ -179,7 +180,8 @@ impl Worker {
         let at = self.space.slot_of(local, self.thread);
         let at = at.ok_or(DropReason::Closing)?;
         let lane = self.lanes.get(at as usize).and_then(Option::as_ref);
-        Ok((at, lane.and_then(|lane| lane.ready(&message))))
+        let (flow, now) = (unslot(at).1, self.common.now);
+        Ok((at, lane.and_then(|lane| lane.ready(flow, &message, now))))
     }
 
     /// Asks for the verdict on a datagram and carries it out.
@@ -206,6 +208,11 @@ impl Worker {
             self.common.now,
             &mut self.common.strangers,
         );
+        if row.pair.is_source(flow, datagram.source, &decision) {
+            // Before it is learned: what the device takes over then follows on this one.
+            let (now, ticks) = (self.common.now, ticks(row.pair.clock_hz(flow)));
+            row.cells.hear(flow, message.payload, now, ticks);
+        }
         if decision.learn {
             self.learn(at, datagram.source);
         }
