@@ -127,8 +127,8 @@ fn changes_while_packets_are_under_way_count_none_as_missing() {
     let engine = at_device();
     let [at, phones] = V4_CALL;
     let call = Call::between(&engine, &there, at, phones);
-    call.talk(&audio(0));
     let mut speaker = Speaker::default();
+    call.talk(&speaker.say(0, 172));
     for round in 0..100_u16 {
         call.hold(&engine, round % 2 == 0);
         for n in 0..20 {
@@ -140,6 +140,8 @@ fn changes_while_packets_are_under_way_count_none_as_missing() {
     call.send(&speaker.say(0, 172));
     let all = || flow(&engine, &call.pair, Side::Client, Component::Rtp).received;
     wait_for("all packets", || all() == 2002);
-    assert_eq!(call.heard(&engine), (speaker.left_out, 0));
+    // One that was passed up may be read when its flow has come back: it is late then, not lost.
+    let (missing, late) = call.heard(&engine);
+    assert_eq!(missing - late, speaker.left_out);
     assert!(fate(&engine, Fate::SentOn) > 100);
 }
