@@ -73,7 +73,9 @@ impl Mirror {
         }
         if before.gone_after < monotonic_ns() {
             // Their phones have given up, and must not be woken from the dead.
-            self.settled().for_each(|local| drop(self.unsettle(local)));
+            for local in self.settled() {
+                let _ = self.unsettle(local);
+            }
         }
         for (at, word) in self.words().zip(rows::places(&places)) {
             at.store(word, Ordering::Relaxed);
