@@ -7,6 +7,7 @@ mod target;
 
 use anyhow::Result;
 use clap::Subcommand;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
 /// What to measure.
@@ -19,6 +20,15 @@ pub enum BenchCommand {
     /// A relay under test, as `packets` starts it
     #[command(hide = true)]
     Target(target::TargetCli),
+}
+
+/// A range of ports as it is written: `20000-59999`.
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let range = text.split_once('-').and_then(|(first, last)| {
+        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+        (first < last).then_some(first..=last)
+    });
+    range.ok_or_else(|| "ports are written as 20000-59999".to_owned())
 }
 
 /// Runs a benchmark and prints its report.

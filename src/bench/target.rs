@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use patchbay_bench::packets::systems::{RelayArgs, serve};
 use patchbay_bench::packets::vocabulary::SystemKind;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
 /// Options of `patchbay bench target`.
@@ -28,6 +29,9 @@ pub struct TargetCli {
     /// Addresses towards callers, then as many towards callees
     #[arg(long, value_delimiter = ',', required = true)]
     ips: Vec<IpAddr>,
+    /// Ports on each address, for Patchbay
+    #[arg(long, value_name = "FIRST-LAST", value_parser = super::ports, default_value = "1024-65535")]
+    ports: RangeInclusive<u16>,
     /// Device that the packets come and go by, for the engine xdp
     #[arg(long)]
     device: Option<String>,
@@ -61,6 +65,7 @@ pub async fn run(cli: TargetCli) -> Result<ExitCode> {
         cpus: cli.cpus,
         calls: cli.calls,
         ips: [callers.to_vec(), callees.to_vec()],
+        ports: cli.ports,
         device: cli.device,
     };
     let work = move || {

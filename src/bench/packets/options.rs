@@ -6,6 +6,7 @@ use patchbay_bench::packets::plan::{
     Contender, ENGINES, LoadName, Mode, Plan, SWEEP_CALLS, Traffic, USUAL_SHARE,
 };
 use patchbay_bench::packets::vocabulary::SystemKind;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -156,6 +157,10 @@ struct BedCli {
     /// Stay on loopback even as root
     #[arg(long)]
     loopback: bool,
+    /// Ports of our engine on each of its addresses: with more than they have room for it gets more
+    /// addresses, four on each side at most [default: 1024-65535]
+    #[arg(long, value_name = "FIRST-LAST", value_parser = crate::bench::ports)]
+    ports: Option<RangeInclusive<u16>>,
 }
 
 /// Another relay.
@@ -285,6 +290,7 @@ impl PacketsCli {
                 _ => Addresses::V4,
             },
             loopback: self.bed.loopback,
+            ports: self.bed.ports.clone(),
         }
     }
 }
@@ -376,6 +382,7 @@ mod tests {
             ("--against bare --loads much", "packets a second"),
             ("--calls 0", "allowed are 1 to"),
             ("--churn 0", "churn"),
+            ("--ports 40000", "20000-59999"),
             ("--seconds 0", "allowed are"),
         ] {
             let error = plan(arguments).unwrap_err();

@@ -2,6 +2,7 @@
 //! some 30,000 calls only.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use super::Addresses;
 
@@ -9,15 +10,16 @@ use super::Addresses;
 const FIRST_PORT: u16 = 10_000;
 /// Calls whose phones are at one address.
 const CALLS_A_PHONE_IP: usize = (u16::MAX - FIRST_PORT) as usize / 2 + 1;
-/// Calls that one address of the relay has ports for: all that are not reserved, two for each call.
-/// Some are left for calls that come and go.
-const CALLS_A_RELAY_IP: usize = 30_000;
+/// Ports of the relay's addresses: all that are not reserved, because nobody else is on them.
+pub(super) const PORTS: RangeInclusive<u16> = 1024..=65535;
+/// Pairs of ports of each address that are left for calls that come and go.
+const SPARE_PAIRS: usize = 2000;
 /// Addresses of each namespace on each side. The relay's are all that it can steer, eight.
 const EACH: usize = 4;
 
 const _: () = assert!(
     crate::packets::MAX_CALLS + super::SPARE_CALLS <= EACH * CALLS_A_PHONE_IP
-        && crate::packets::MAX_CALLS <= EACH * CALLS_A_RELAY_IP
+        && crate::packets::MAX_CALLS <= most_calls(&PORTS)
 );
 
 /// An address of the relay's namespace (`end` 0) or the phones' (1), towards callers (`side` 0) or
@@ -51,9 +53,25 @@ fn host(side: usize, number: usize) -> u16 {
     (2 * (number % EACH) + side + 1) as u16
 }
 
-/// Addresses that the relay needs on each side for so many calls.
-pub(super) fn addresses_for(calls: usize) -> usize {
-    calls.div_ceil(CALLS_A_RELAY_IP).clamp(1, EACH)
+/// Calls that an address of the relay has room for with these ports, two for each call.
+pub(super) const fn calls_on(ports: &RangeInclusive<u16>) -> usize {
+    let (first, last) = (*ports.start() as usize, *ports.end() as usize);
+    let pairs = (last + 1).saturating_sub(first.next_multiple_of(2)) / 2;
+    if first < *PORTS.start() as usize {
+        0
+    } else {
+        pairs.saturating_sub(SPARE_PAIRS)
+    }
+}
+
+/// Calls that all its addresses have room for.
+pub(super) const fn most_calls(ports: &RangeInclusive<u16>) -> usize {
+    EACH * calls_on(ports)
+}
+
+/// Addresses that the relay needs on each side for so many calls; it may have no more than there are.
+pub(super) fn addresses_for(calls: usize, ports: &RangeInclusive<u16>) -> usize {
+    calls.div_ceil(calls_on(ports).max(1)).clamp(1, EACH)
 }
 
 /// The number of a call's phones' addresses, and the port that they have in common.
@@ -84,8 +102,11 @@ mod tests {
 
     #[test]
     fn addresses_are_as_many_as_the_calls_need() {
-        let needed = [1, 500, 30_000, 30_001, 100_000].map(addresses_for);
+        let needed = [1, 500, 30_256, 30_257, 100_000].map(|calls| addresses_for(calls, &PORTS));
         assert_eq!(needed, [1, 1, 1, 2, 4]);
+        assert_eq!(addresses_for(30_000, &(20_000..=39_999)), 4);
+        assert_eq!(calls_on(&(20_001..=39_999)), 7999);
+        assert_eq!((calls_on(&(80..=39_999)), calls_on(&(5000..=6000))), (0, 0));
         let mut ips: Vec<IpAddr> = (0..2).flat_map(all).collect();
         ips.sort();
         ips.dedup();

@@ -12,6 +12,7 @@ mod veth;
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::process::Command;
 
 use super::BenchError;
@@ -40,6 +41,8 @@ pub struct BedOptions {
     pub addresses: Addresses,
     /// Stay on loopback even as root.
     pub loopback: bool,
+    /// Ports of our engine on each of its addresses; all that are not reserved if none are given.
+    pub ports: Option<RangeInclusive<u16>>,
 }
 
 /// Address families of callers and callees.
@@ -59,6 +62,7 @@ pub enum Addresses {
 pub struct Bed {
     place: Place,
     cores: Cores,
+    ports: RangeInclusive<u16>,
 }
 
 #[derive(Debug)]
@@ -79,6 +83,16 @@ impl Bed {
     /// have IPv6.
     pub fn build(options: &BedOptions) -> Result<Self, BenchError> {
         let cores = Cores::choose(options)?;
+        if let Some(ports) = options
+            .ports
+            .as_ref()
+            .filter(|ports| hosts::calls_on(ports) == 0)
+        {
+            let (first, last) = (ports.start(), ports.end());
+            return Err(BenchError::Args(format!(
+                "ports {first}-{last} suffice for no call: they are to be above 1023 and more than 4,000"
+            )));
+        }
         let veth = match options.loopback {
             true => Err("asked for".to_owned()),
             false if !rustix::process::geteuid().is_root() => Err("not root".to_owned()),
@@ -96,7 +110,12 @@ impl Bed {
                 reason,
             },
         };
-        Ok(Self { place, cores })
+        let ports = options.ports.clone().unwrap_or(hosts::PORTS);
+        Ok(Self {
+            place,
+            cores,
+            ports,
+        })
     }
 
     /// A bed of namespaces on which the generator's programs are accepted.
@@ -139,12 +158,18 @@ impl Bed {
         }
     }
 
+    /// Ports of our engine on each of its addresses.
+    #[must_use]
+    pub fn ports(&self) -> RangeInclusive<u16> {
+        self.ports.clone()
+    }
+
     /// The relay's addresses towards callers and towards callees, as many as so many calls need
     /// for their ports. Loopback has one of each.
     #[must_use]
     pub fn relay_addresses(&self, calls: usize) -> [Vec<IpAddr>; 2] {
         match &self.place {
-            Place::Veth(veth) => veth.relay_addresses(calls),
+            Place::Veth(veth) => veth.relay_addresses(calls, &self.ports),
             Place::Loopback { place, .. } => place.relay_ips().map(|ip| vec![ip]),
         }
     }
@@ -153,7 +178,7 @@ impl Bed {
     #[must_use]
     pub fn most_calls(&self) -> usize {
         match &self.place {
-            Place::Veth(_) => super::MAX_CALLS,
+            Place::Veth(_) => hosts::most_calls(&self.ports).min(super::MAX_CALLS),
             Place::Loopback { .. } => loopback::MOST_CALLS,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -161,8 +162,8 @@ impl Veth {
     }
 
     /// The relay's addresses on both sides, as many as suffice for so many calls.
-    pub fn relay_addresses(&self, calls: usize) -> [Vec<IpAddr>; 2] {
-        let each = hosts::addresses_for(calls);
+    pub fn relay_addresses(&self, calls: usize, ports: &RangeInclusive<u16>) -> [Vec<IpAddr>; 2] {
+        let each = hosts::addresses_for(calls, ports);
         [0, 1].map(|side| {
             (0..each)
                 .map(|n| hosts::ip(self.addresses, 0, side, n))

@@ -149,6 +149,8 @@ impl<'a> Receiver<'a> {
         } else if at != hears.way.at || !hears.form.whole(stamp, bytes, &mut self.room) {
             self.wrong.content += 1;
         } else if stamp.place < hears.next {
+            // It may be there a second time, and another one is still to come.
+            self.shared.arrived.fetch_sub(1, Relaxed);
             self.wrong.order += 1;
         } else {
             hears.next = stamp.place + 1;

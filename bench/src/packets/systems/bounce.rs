@@ -195,6 +195,7 @@ mod tests {
                 cpus: Vec::new(),
                 calls: 8,
                 ips: bed.relay_addresses(8),
+                ports: bed.ports(),
                 device: bed.relay_device().map(str::to_owned),
             };
             let wire = bed.in_relay(|| Wire::start(&args)).unwrap().unwrap();

@@ -127,6 +127,7 @@ fn command(bed: &Bed, plan: &SystemPlan, program: &Path) -> std::process::Comman
         SystemKind::Patchbay | SystemKind::Rtpengine => "patchbay",
     };
     let cpus: Vec<String> = bed.cores().relay.iter().map(usize::to_string).collect();
+    let ports = bed.ports();
     let ips = bed.relay_addresses(plan.calls).concat();
     let ips: Vec<String> = ips.iter().map(ToString::to_string).collect();
     command
@@ -135,7 +136,8 @@ fn command(bed: &Bed, plan: &SystemPlan, program: &Path) -> std::process::Comman
         .args(["--threads", &plan.threads.to_string()])
         .args(["--calls", &plan.calls.to_string()])
         .args(["--cpus", &cpus.join(",")])
-        .args(["--ips", &ips.join(",")]);
+        .args(["--ips", &ips.join(",")])
+        .args(["--ports", &format!("{}-{}", ports.start(), ports.end())]);
     if let Some(device) = bed.relay_device() {
         command.args(["--device", device]);
     }

@@ -15,6 +15,7 @@ pub mod wire;
 
 use std::io::{BufRead, Write};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::BenchError;
@@ -73,6 +74,8 @@ pub struct RelayArgs {
     /// Addresses towards callers and towards callees, at least one of each; the calls are shared out
     /// among them.
     pub ips: [Vec<IpAddr>; 2],
+    /// Ports on each of them, where the relay has no range of its own.
+    pub ports: RangeInclusive<u16>,
     /// The device that the packets come and go by, if it is a device of the bed's.
     pub device: Option<String>,
 }

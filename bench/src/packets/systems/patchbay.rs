@@ -46,8 +46,7 @@ impl Patchbay {
         let config = EngineConfig {
             threads: args.threads,
             cpus: args.cpus.clone(),
-            // All that are not reserved: nobody else is on these addresses.
-            ports: 1024..=65535,
+            ports: args.ports.clone(),
             sockets,
             kind: match devices.is_empty() {
                 true => EngineKind::Uring,
