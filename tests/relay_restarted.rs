@@ -28,8 +28,13 @@ struct Call {
 }
 
 impl Call {
-    fn begin(setup: Setup, agent: (&'static str, Duration), caller: &'static str) -> Call {
-        let centre = setup.apart().start();
+    /// Both phones by their scenarios and the lengths of their pauses.
+    fn begin(
+        setup: Setup,
+        agent: (&'static str, Duration),
+        caller: (&'static str, Duration),
+    ) -> Call {
+        let centre = setup.start();
         let carla = Media::open(CALLER, &centre.ports);
         let anna = Media::open(AGENT, &centre.ports);
         let agent_at = centre.declare_anna();
@@ -38,9 +43,10 @@ impl Call {
             .media(&anna)
             .hold(pause)
             .start();
-        let caller = Sipp::caller(caller, CALLER, &centre)
+        let (scenario, pause) = caller;
+        let caller = Sipp::caller(scenario, CALLER, &centre)
             .media(&carla)
-            .hold(Duration::from_secs(3))
+            .hold(pause)
             .start();
         let to_anna = caller.answered().audio().expect("an answer with audio");
         let offer = agent.receives("an INVITE", SOON, |sip| sip.is_request("INVITE"));
@@ -131,9 +137,13 @@ fn a_call_goes_on_when_its_relay_is_restarted() {
     if !have(&["sipp"]) {
         return;
     }
-    let setup = Setup::default().hand_over();
+    let setup = Setup::default().apart().hand_over();
     let pause = Duration::from_secs(8);
-    let mut call = Call::begin(setup, ("agent_holds.xml", pause), "caller_held.xml");
+    let mut call = Call::begin(
+        setup,
+        ("agent_holds.xml", pause),
+        ("caller_held.xml", Duration::ZERO),
+    );
     call.talk();
     let (before, received) = (call.session(), call.received());
     let contact = call.centre.contacts()[0]["id"].clone();
@@ -205,8 +215,14 @@ fn who_hangs_up_while_no_relay_is_there_is_answered_by_the_next_one() {
     if !have(&["sipp"]) {
         return;
     }
-    let setup = Setup::default().relay("hand_over = true\nmedia_sockets = \"per-port\"");
-    let mut call = Call::begin(setup, ("agent.xml", Duration::ZERO), "caller.xml");
+    let setup = Setup::default()
+        .apart()
+        .relay("hand_over = true\nmedia_sockets = \"per-port\"");
+    let mut call = Call::begin(
+        setup,
+        ("agent.xml", Duration::ZERO),
+        ("caller.xml", Duration::from_secs(5)),
+    );
     call.talk();
     let contact = call.centre.contacts()[0]["id"].clone();
     call.centre.stop_relay();
@@ -217,6 +233,27 @@ fn who_hangs_up_while_no_relay_is_there_is_answered_by_the_next_one() {
     });
     assert!(call.journal().is_empty());
     call.centre.start_relay();
+    ends(call, &contact, "client");
+}
+
+// B1 F4 G1
+#[test]
+fn a_call_goes_on_when_the_whole_centre_is_restarted() {
+    if !have(&["sipp"]) {
+        return;
+    }
+    let setup = Setup::default().relay("hand_over = true");
+    let mut call = Call::begin(
+        setup,
+        ("agent.xml", Duration::ZERO),
+        ("caller.xml", Duration::from_secs(8)),
+    );
+    call.talk();
+    let contact = call.centre.contacts()[0]["id"].clone();
+    call.centre.stop_relay();
+    call.centre.start_relay();
+    call.talk();
+    call.centre.wait_in_call("anna");
     ends(call, &contact, "client");
 }
 

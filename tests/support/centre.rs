@@ -217,17 +217,20 @@ impl Centre {
         self.wait_ready();
     }
 
-    /// Ends the relay as a service manager does, and waits until it has gone.
+    /// Ends the process of the relay as a service manager does, and waits until it has gone.
     pub fn stop_relay(&mut self) {
-        let relay = self.relay_process.as_mut().expect("a relay of its own");
-        relay.signal("TERM");
-        let status = relay.wait(SOON);
-        assert!(status.success(), "it left with {status}");
+        match &mut self.relay_process {
+            Some(relay) => terminate(relay),
+            None => terminate(&mut self.control_process),
+        }
     }
 
-    /// Starts the relay again after it was stopped.
+    /// Starts the process of the relay again after it was stopped.
     pub fn start_relay(&mut self) {
-        self.relay_process = Some(launch_relay(&self.folder, self.hand_over));
+        match &mut self.relay_process {
+            Some(relay) => *relay = launch_relay(&self.folder, self.hand_over),
+            None => self.control_process = launch("up", &self.folder, &[]),
+        }
         self.wait_ready();
     }
 
@@ -330,6 +333,12 @@ impl Centre {
             assert_eq!(api.request("GET", "/healthz", None).status, 200);
         }
     }
+}
+
+fn terminate(process: &mut Running) {
+    process.signal("TERM");
+    let status = process.wait(SOON);
+    assert!(status.success(), "it left with {status}");
 }
 
 fn launch_relay(folder: &Folder, hand_over: bool) -> Running {
