@@ -162,6 +162,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
                 directory: relay.pin_directory.clone(),
                 time: patchbay_relay::MAX_HAND_OVER_AGE,
             }),
+            dscp: relay.media_dscp,
             max_pairs: relay.max_sessions * PAIRS_PER_SESSION,
             seed: u64::from_ne_bytes(seed),
             ..EngineConfig::default()

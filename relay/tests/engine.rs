@@ -15,6 +15,7 @@ mod engine_hairpin;
 mod engine_handover;
 mod engine_hearing;
 mod engine_hold;
+mod engine_marks;
 mod engine_move;
 mod engine_multiplexed;
 mod engine_nat;

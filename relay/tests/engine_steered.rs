@@ -20,6 +20,8 @@ mod engine_handover;
 mod engine_hearing;
 mod engine_hearing_at_device;
 mod engine_hold;
+mod engine_marks;
+mod engine_marks_at_device;
 mod engine_move;
 mod engine_multiplexed;
 mod engine_nat;

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use patchbay_relay::engine::MediaSockets;
+
 use super::problem::{Fault, Report};
 use super::raw::Raw;
 use super::reader::Placed;
@@ -17,6 +19,18 @@ pub fn check(config: &Config, raw: &Raw, report: &mut Report<'_>) {
     private_listeners_stay_private(config, raw, report);
     both_halves_meet(config, raw, report);
     digests_differ(raw, report);
+    marks_can_be_kept(config, raw, report);
+}
+
+/// A socket that serves one port alone is not told how its packets were marked.
+fn marks_can_be_kept(config: &Config, raw: &Raw, report: &mut Report<'_>) {
+    if config.relay.media_dscp.is_none() && config.relay.media_sockets == MediaSockets::PerPort {
+        let fault = Fault::new(
+            "cannot be kept with a socket for each media port",
+            "give a number, or let media_sockets be \"auto\" or \"steered\"",
+        );
+        report.error("relay.media_dscp", place(&raw.relay.media_dscp), fault);
+    }
 }
 
 fn place<T>(first: &Option<Placed<T>>) -> Range<usize> {

@@ -77,6 +77,8 @@ pub struct Relay {
     pub interfaces: Vec<String>,
     /// A directory of a BPF file system, by which settled media goes on while calls are handed over.
     pub pin_directory: PathBuf,
+    /// The DSCP that media leaves with, 0 to 63; `None`: the one that it came with.
+    pub media_dscp: Option<u8>,
     /// Most sessions at a time; further calls are refused with 503.
     pub max_sessions: usize,
     /// A call without any packet for so long is ended.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use patchbay_relay::engine::{EngineKind, MediaSockets};
+use patchbay_relay::engine::{EXPEDITED, EngineKind, MediaSockets};
 use patchbay_sip::digest::Algorithm;
 
 use super::fields;
@@ -28,6 +28,8 @@ const MEDIA_TIMEOUT: Duration = Duration::from_secs(300);
 const HOLD_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 /// Seconds of silence that may be asked for: the relay looks every 15 s.
 const SILENCE_S: RangeInclusive<usize> = 15..=86_400;
+/// The field has six bits (RFC 2474).
+const HIGHEST_DSCP: usize = 63;
 /// More sessions than the ports of one address can carry are never useful.
 const HIGHEST_MAX_SESSIONS: usize = 65_536 / PORTS_PER_SESSION;
 
@@ -50,6 +52,7 @@ pub struct RawRelay {
     pub engine: Option<Placed<EngineKind>>,
     pub interfaces: Option<Placed<Vec<Placed<String>>>>,
     pub pin_directory: Option<Placed<String>>,
+    pub media_dscp: Option<Placed<Option<usize>>>,
     pub max_sessions: Option<Placed<usize>>,
     pub media_timeout: Option<Placed<usize>>,
     pub hold_timeout: Option<Placed<usize>>,
@@ -69,7 +72,7 @@ pub struct RawControl {
 impl RawRelay {
     /// Reads `[relay]` and reports its unknown keys.
     pub fn read(top: &mut Section<'_>, report: &mut Report<'_>) -> RawRelay {
-        use reader::{list, number, parsed};
+        use reader::{list, number, number_or, parsed};
         let mut section = top.section(report, "relay");
         section.former(report, "devices", |_| "write interfaces");
         let addresses = list(parsed(fields::socket_address));
@@ -89,6 +92,7 @@ impl RawRelay {
             engine: section.take(report, "engine", parsed(fields::engine)),
             interfaces: section.take(report, "interfaces", list(parsed(fields::interface))),
             pin_directory: section.take(report, "pin_directory", parsed(fields::path)),
+            media_dscp: section.take(report, "media_dscp", number_or("keep", 0..=HIGHEST_DSCP)),
             max_sessions: section.take(report, "max_sessions", number(1..=HIGHEST_MAX_SESSIONS)),
             media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
             hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
@@ -115,6 +119,12 @@ impl RawRelay {
             pin_directory: value(&self.pin_directory)
                 .unwrap_or_else(|| PIN_DIRECTORY.to_owned())
                 .into(),
+            media_dscp: match value(&self.media_dscp) {
+                Some(None) => None,
+                // Within the range by then.
+                Some(Some(dscp)) => u8::try_from(dscp).ok(),
+                None => Some(EXPEDITED),
+            },
             max_sessions: value(&self.max_sessions).unwrap_or(MAX_SESSIONS),
             media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
             hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),

@@ -210,6 +210,24 @@ pub fn number(
     }
 }
 
+/// A whole number within a range, or a word that stands for none.
+pub fn number_or(
+    word: &'static str,
+    range: std::ops::RangeInclusive<usize>,
+) -> impl Fn(&Value<'_>) -> Result<Option<usize>, Vec<Fault>> {
+    move |value| match value.get_ref().as_str() {
+        Some(text) if text == word => Ok(None),
+        Some(text) => {
+            let remedy = format!("give {} to {}, or \"{word}\"", range.start(), range.end());
+            Err(vec![Fault::new(
+                format!("`{text}` is not a number"),
+                remedy,
+            )])
+        }
+        None => number(range.clone())(value).map(Some),
+    }
+}
+
 /// A string read by `parse`.
 pub fn parsed<T>(
     parse: impl Fn(&str) -> Result<T, Fault>,

@@ -47,6 +47,7 @@ fn nothing_written_is_a_whole_configuration() {
     assert_eq!(config.relay.control, ["127.0.0.1:5070".parse().unwrap()]);
     assert_eq!(config.relay.media_ports, 20_000..=59_999);
     assert_eq!(config.relay.media_sockets, MediaSockets::Auto);
+    assert_eq!(config.relay.media_dscp, Some(46));
     assert_eq!(
         (config.relay.threads, config.relay.max_sessions),
         (1, 5_000)
@@ -68,6 +69,7 @@ fn every_key_is_taken_over() {
         cpus = [2, 3]
         media_ports = "30000-40000"
         media_sockets = "steered"
+        media_dscp = "keep"
         engine = "xdp"
         interfaces = ["eth0", "eth1"]
         pin_directory = "/run/bpf"
@@ -96,6 +98,7 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.cpus, [2, 3]);
     assert_eq!(config.relay.media_ports, 30_000..=40_000);
     assert_eq!(config.relay.media_sockets, MediaSockets::Steered);
+    assert_eq!(config.relay.media_dscp, None);
     assert_eq!(config.relay.engine, EngineKind::Xdp);
     assert_eq!(config.relay.interfaces, ["eth0", "eth1"]);
     assert_eq!(config.relay.pin_directory.to_str(), Some("/run/bpf"));

@@ -68,6 +68,9 @@ impl EngineKind {
     }
 }
 
+/// The DSCP of telephony (RFC 4594 section 4.1): expedited forwarding (RFC 3246).
+pub const EXPEDITED: u8 = 46;
+
 /// Configuration of a packet engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -87,6 +90,9 @@ pub struct EngineConfig {
     pub devices: Vec<String>,
     /// Whether settled flows outlive this process, until the next one takes them over.
     pub keep: Option<KeepFlows>,
+    /// The DSCP that media leaves with (RFC 2474), 0 to 63; `None` keeps the one that it came with,
+    /// for which ports must be steered.
+    pub dscp: Option<u8>,
     /// Pairs that may be open at once, 1 to [`limits::MAX_PAIRS`]. With a socket for each port, the number of open files that
     /// the process may have can lower it: see [`super::EngineTotals::pairs_capacity`].
     pub max_pairs: usize,
@@ -117,6 +123,7 @@ impl Default for EngineConfig {
             kind: EngineKind::default(),
             devices: Vec::new(),
             keep: None,
+            dscp: Some(EXPEDITED),
             max_pairs: 10_000,
             seed: 0,
             restart_after: FIRST_RESTART_AFTER,
@@ -168,6 +175,13 @@ impl EngineConfig {
             ));
         }
         self.check_devices()?;
+        match (self.dscp, self.sockets) {
+            (Some(dscp @ 64..), _) => return bad(format!("dscp is {dscp}, allowed are 0 to 63")),
+            (None, MediaSockets::PerPort) => {
+                return bad("a dscp can only be kept where ports are steered".to_owned());
+            }
+            _ => {}
+        }
         let times = Duration::from_secs(1)..=Duration::from_secs(3600);
         if let Some(keep) = &self.keep
             && !times.contains(&keep.time)
@@ -203,6 +217,9 @@ mod tests {
         };
         assert!(with(|c| c.threads = 0).is_err());
         assert!(with(|c| c.threads = 65).is_err());
+        assert!(with(|c| c.dscp = Some(64)).is_err());
+        assert!(with(|c| c.dscp = None).is_ok());
+        assert!(with(|c| (c.dscp, c.sockets) = (None, MediaSockets::PerPort)).is_err());
         assert!(with(|c| c.max_pairs = 0).is_err());
         assert!(with(|c| c.ports = 1000..=2000).is_err());
         assert!(with(|c| c.ports = 2001..=2002).is_err());

@@ -37,6 +37,7 @@ pub struct Engine {
 #[derive(Debug)]
 pub struct Inner {
     cpus: Vec<usize>,
+    dscp: Option<u8>,
     rows: usize,
     max_pairs: usize,
     pub(super) clock: Clock,
@@ -67,12 +68,16 @@ impl Engine {
             Some(steering) => ports.steered(steering.space(), flows),
             None => ports,
         };
-        let registry = Registry::new(ports, steering, device, config.threads, clock.now());
+        let mut registry = Registry::new(ports, steering, device, config.threads, clock.now());
+        if registry.steering.is_none() {
+            registry.dscp = socket_mark(config.dscp);
+        }
         let inner = Inner {
             registry: Mutex::new(registry),
             rows,
             max_pairs: config.max_pairs,
             cpus: config.cpus,
+            dscp: config.dscp,
             clock,
             host_at_start: HostUdp::read(),
             path,
@@ -315,7 +320,8 @@ impl Inner {
         let steered = match means.steering {
             Some(steering) => Some(thread::Steered {
                 space: steering.space(),
-                receivers: steering.receivers(thread)?,
+                receivers: steering.receivers(thread, self.dscp.is_none())?,
+                dscp: self.dscp,
                 device: means.device.as_ref().map(|device| device.flows().clone()),
             }),
             None => None,
@@ -374,6 +380,14 @@ fn rows(config: &EngineConfig, steered: bool) -> Result<usize, EngineError> {
         );
     }
     Ok(rows)
+}
+
+/// What sockets of ports mark with: they cannot keep what packets came with.
+fn socket_mark(dscp: Option<u8>) -> u8 {
+    if dscp.is_none() {
+        tracing::warn!("media leaves unmarked: a DSCP can only be kept where ports are steered");
+    }
+    dscp.unwrap_or(0)
 }
 
 /// Both ports of a lease.

@@ -38,7 +38,7 @@ mod totals;
 mod uring;
 pub mod xdp;
 
-pub use config::{EngineConfig, EngineKind, KeepFlows, MediaSockets};
+pub use config::{EXPEDITED, EngineConfig, EngineKind, KeepFlows, MediaSockets};
 pub use drill::Drill;
 pub use error::{CommandError, EngineError, OpenError};
 pub use handle::Engine;

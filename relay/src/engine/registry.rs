@@ -21,7 +21,7 @@ use super::sockets::bind_side;
 use super::steering::{SteeredPort, Steering};
 
 /// What binds the two ports of one side.
-pub type Bind = fn(IpAddr, u16) -> Result<[OwnedFd; 2], BindError>;
+pub type Bind<'a> = &'a dyn Fn(IpAddr, u16) -> Result<[OwnedFd; 2], BindError>;
 
 /// The engine's state, apart from the packet threads' own.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct Registry {
     pub steering: Option<Steering>,
     /// The program on devices, if there is one.
     pub device: Option<Device>,
+    /// What sockets of ports mark what they send with, 0 to 63.
+    pub dscp: u8,
     /// The engine has been shut down: nothing is started any more.
     pub stopping: bool,
     load: Load,
@@ -53,6 +55,7 @@ impl Registry {
             steering,
             device,
             seats: Vec::with_capacity(threads),
+            dscp: 0,
             stopping: false,
             load: Load::new(threads, now),
         }
@@ -99,10 +102,12 @@ impl Registry {
     /// [`OpenError`]; nothing is taken then.
     pub fn lease_with(
         &mut self,
-        lease: impl Fn(&mut PortPool, Side, Bind) -> Result<(Lease, [OwnedFd; 2]), OpenError>,
+        lease: impl Fn(&mut PortPool, Side, Bind<'_>) -> Result<(Lease, [OwnedFd; 2]), OpenError>,
     ) -> Result<([Lease; 2], Ports), OpenError> {
-        let (first, [a, b]) = lease(&mut self.ports, Side::Client, bind_side)?;
-        let second = lease(&mut self.ports, Side::Agent, bind_side);
+        let dscp = self.dscp;
+        let bind = |ip, rtp| bind_side(ip, rtp, dscp);
+        let (first, [a, b]) = lease(&mut self.ports, Side::Client, &bind)?;
+        let second = lease(&mut self.ports, Side::Agent, &bind);
         let taken = second.and_then(|(second, [c, d])| {
             let leases = [first, second];
             match &mut self.steering {

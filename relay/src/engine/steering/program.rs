@@ -117,7 +117,7 @@ impl Steering {
             _claim: claim,
         };
         steering.publish()?;
-        steering.deaf = steering.install(MAX_THREADS)?;
+        steering.deaf = steering.install(MAX_THREADS, false)?;
         steering.attach()?;
         Ok(steering)
     }
@@ -138,18 +138,19 @@ impl Steering {
     }
 
     /// Makes the sockets by which a packet thread receives, for IPv4 and, if this host has it, for
-    /// IPv6, in place of those of the thread before it.
+    /// IPv6, in place of those of the thread before it. They tell either each datagram's DSCP or, of
+    /// use for samples, when it came: there is no room for both.
     ///
     /// # Errors
     /// [`NotSteered`].
-    pub fn receivers(&mut self, thread: usize) -> Result<Vec<OwnedFd>, NotSteered> {
-        self.install(thread)
+    pub fn receivers(&mut self, thread: usize, marks: bool) -> Result<Vec<OwnedFd>, NotSteered> {
+        self.install(thread, marks)
     }
 
-    fn install(&mut self, thread: usize) -> Result<Vec<OwnedFd>, NotSteered> {
+    fn install(&mut self, thread: usize, marks: bool) -> Result<Vec<OwnedFd>, NotSteered> {
         let door = 2 * u32::try_from(thread).unwrap_or(u32::MAX / 2);
-        let mut sockets = vec![receiver(false).map_err(socket("no socket for IPv4"))?];
-        match receiver(true) {
+        let mut sockets = vec![receiver(false, marks).map_err(socket("no socket for IPv4"))?];
+        match receiver(true, marks) {
             Ok(v6) => sockets.push(v6),
             Err(e) if lacks_ipv6(&e) => {}
             Err(cause) => return Err(socket("no socket for IPv6")(cause)),
@@ -214,7 +215,7 @@ fn claim(range: &RangeInclusive<u16>) -> Result<UnixDatagram, NotSteered> {
 /// Whether sockets that send whole packets are allowed, found out before the first call.
 fn raw_sockets_are_allowed() -> Result<(), NotSteered> {
     let v4 = std::net::Ipv4Addr::LOCALHOST;
-    let made = crate::engine::uring::sender(v4.into());
+    let made = crate::engine::uring::sender(v4.into(), 0);
     made.map(|_| ()).map_err(socket(
         "no raw socket (that needs CAP_NET_RAW and CAP_NET_ADMIN)",
     ))

@@ -18,6 +18,8 @@ pub struct Control {
     pub stamp: Option<u64>,
     /// Where it was sent to (`IP_RECVORIGDSTADDR`, `IPV6_RECVORIGDSTADDR`).
     pub local: Option<SocketAddr>,
+    /// Its DSCP, 0 to 63 (`IP_RECVTOS`, `IPV6_RECVTCLASS`).
+    pub dscp: Option<u8>,
 }
 
 /// Reads control data, as far as they are whole and known.
@@ -33,6 +35,9 @@ pub fn parse(mut rest: &[u8]) -> Control {
             (libc::SOL_IP, libc::IP_ORIGDSTADDR) | (libc::SOL_IPV6, libc::IPV6_ORIGDSTADDR) => {
                 control.local = address::decode(data);
             }
+            // A byte.
+            (libc::SOL_IP, libc::IP_TOS) => control.dscp = data.first().map(|tos| tos >> 2),
+            (libc::SOL_IPV6, libc::IPV6_TCLASS) => control.dscp = traffic_class(data),
             _ => {}
         }
         rest = rest.get(len.next_multiple_of(WORD)..).unwrap_or_default();
@@ -59,6 +64,12 @@ fn stamp(data: &[u8]) -> Option<u64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
 }
 
+/// The DSCP in a number of which the lower byte is the traffic class.
+fn traffic_class(data: &[u8]) -> Option<u8> {
+    let class = i32::from_ne_bytes(*data.first_chunk()?);
+    Some((class & 0xff) as u8 >> 2)
+}
+
 /// Makes the kernel stamp what a socket receives (`SO_TIMESTAMPNS`). An error is of no account:
 /// the socket's datagrams are then no samples.
 pub fn ask_for_stamps(socket: &OwnedFd) {
@@ -73,6 +84,17 @@ pub fn ask_for_local(socket: &OwnedFd, is_ipv6: bool) -> std::io::Result<()> {
     match is_ipv6 {
         true => switch_on(socket, libc::SOL_IPV6, libc::IPV6_RECVORIGDSTADDR),
         false => switch_on(socket, libc::SOL_IP, libc::IP_RECVORIGDSTADDR),
+    }
+}
+
+/// Makes the kernel say which DSCP each datagram came with.
+///
+/// # Errors
+/// What the kernel says.
+pub fn ask_for_marks(socket: &OwnedFd, is_ipv6: bool) -> std::io::Result<()> {
+    match is_ipv6 {
+        true => switch_on(socket, libc::SOL_IPV6, libc::IPV6_RECVTCLASS),
+        false => switch_on(socket, libc::SOL_IP, libc::IP_RECVTOS),
     }
 }
 
@@ -116,6 +138,7 @@ mod tests {
         let expected = Control {
             stamp: Some(7_000_000_009),
             local: "192.0.2.1:4000".parse().ok(),
+            dscp: None,
         };
         let other = entry(libc::SOL_IP, libc::IP_TTL, &64_i32.to_ne_bytes());
         for parts in [[time(), v4(), other.clone()], [other, v4(), time()]] {
@@ -128,6 +151,17 @@ mod tests {
         ]);
         let v6 = entry(libc::SOL_IPV6, libc::IPV6_ORIGDSTADDR, &name);
         assert_eq!(parse(&v6).local, "[2001:db8::1]:65535".parse().ok());
+    }
+
+    #[test]
+    fn the_dscp_is_that_of_either_version() {
+        let v4 = entry(libc::SOL_IP, libc::IP_TOS, &[46 << 2 | 3]);
+        assert_eq!(parse(&v4).dscp, Some(46));
+        let class = (34_i32 << 2 | 1).to_ne_bytes();
+        let v6 = entry(libc::SOL_IPV6, libc::IPV6_TCLASS, &class);
+        assert_eq!(parse(&v6).dscp, Some(34));
+        let short = entry(libc::SOL_IPV6, libc::IPV6_TCLASS, &class[..3]);
+        assert_eq!(parse(&short).dscp, None);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Steered {
     pub space: Arc<Space>,
     /// The sockets that it receives by, one for each IP version.
     pub receivers: Vec<OwnedFd>,
+    /// The DSCP that packets leave with, 0 to 63; `None`: the one that they came with.
+    pub dscp: Option<u8>,
     /// The flows that are sent on at a device, if there is one.
     pub device: Option<Arc<DeviceFlows>>,
 }

@@ -10,7 +10,6 @@ use patchbay_route::flow::Flow;
 use patchbay_route::reception::ticks;
 use patchbay_route::verdict::DropReason;
 
-use super::doors::Doors;
 use super::head::{HEAD_BYTES, Head};
 use super::worker::Worker;
 use crate::engine::cells::PairCells;
@@ -41,6 +40,8 @@ pub struct Ready {
     head: [u8; HEAD_BYTES],
     len: usize,
     stamp: Option<u64>,
+    /// The DSCP that it came with, where that is kept.
+    dscp: u8,
 }
 
 impl Lane {
@@ -59,6 +60,7 @@ impl Lane {
             head: self.head.of(message.payload),
             len: message.payload.len(),
             stamp: message.control.stamp,
+            dscp: message.control.dscp.unwrap_or(0),
         })
     }
 }
@@ -66,7 +68,11 @@ impl Lane {
 impl Worker {
     /// Sends a datagram on by its lane.
     #[inline]
-    pub(super) fn pass(&mut self, at: u32, ready: &Ready, buffer: Buffer) {
+    pub(super) fn pass(&mut self, at: u32, ready: Ready, buffer: Buffer) {
+        let mark = match ready.dscp {
+            0 => 0,
+            dscp => self.mark_of_lane(at, dscp),
+        };
         let Some(Some(lane)) = self.lanes.get(at as usize) else {
             return self.ring.give_back(buffer);
         };
@@ -74,10 +80,30 @@ impl Worker {
         self.common.count_read(counters);
         let sent = self
             .ring
-            .send_framed(lane.door, lane.to, at, buffer, &ready.head);
+            .send_framed(lane.door + mark, lane.to, at, buffer, &ready.head);
         let end = sent.map_err(|_| DropReason::QueueFull);
         self.common.count_end(counters, ready.len, end);
         self.common.note_stamp(ready.stamp);
+    }
+
+    fn mark_of_lane(&mut self, at: u32, dscp: u8) -> u32 {
+        let lane = self.lanes.get(at as usize).and_then(Option::as_ref);
+        match lane.map(|lane| lane.settled.out) {
+            Some(out) => self.mark(unslot(at).0, out, dscp),
+            None => 0,
+        }
+    }
+
+    /// How much further than a flow's usual socket the one is that sends with this DSCP; 0, unmarked,
+    /// if there cannot be such a socket.
+    pub(super) fn mark(&mut self, index: u32, out: Flow, dscp: u8) -> u32 {
+        let row = self.table.get(index);
+        let port = row.and_then(|row| row.ports.get(out.index()));
+        let opened = port.map(|port| self.doors.open_marked(&mut self.ring, port, dscp));
+        match opened {
+            Some(Ok(())) => u32::from(dscp),
+            Some(Err(_)) | None => 0,
+        }
     }
 
     /// Makes a row's lanes anew, and sets where its packets go. To be called whenever something of
@@ -127,7 +153,7 @@ impl Worker {
     pub(super) fn way_out(&self, index: u32, out: Flow) -> Option<(u32, Head)> {
         let to = self.destination(index, out)?;
         let port = self.table.get(index)?.ports.get(out.index())?;
-        Some((Doors::of(port), Head::new(port.local, to)?))
+        Some((self.doors.of(port), Head::new(port.local, to)?))
     }
 }
 

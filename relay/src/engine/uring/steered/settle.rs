@@ -43,7 +43,8 @@ impl Worker {
             let Some(row) = self.table.get_mut(index) else {
                 return;
             };
-            let (wanted, was, local) = (row.wanted(flow), row.told(flow), row.local(flow));
+            let wanted = row.wanted(flow, self.doors.dscp());
+            let (was, local) = (row.told(flow), row.local(flow));
             if was == wanted {
                 continue;
             }
@@ -95,7 +96,7 @@ impl Worker {
                 return;
             };
             device.adopted(row.local(flow));
-            match (row.settled(flow), way) {
+            match (row.settled(flow, self.doors.dscp()), way) {
                 (Some(wanted), Some(way))
                     if (wanted.source, wanted.from, wanted.to)
                         == (way.source, way.from, way.to) =>
@@ -170,15 +171,15 @@ impl Row {
     }
 
     /// What the device is to know of a flow.
-    fn wanted(&self, flow: Flow) -> Told {
-        match self.settled(flow) {
+    fn wanted(&self, flow: Flow, dscp: Option<u8>) -> Told {
+        match self.settled(flow, dscp) {
             Some(settled) => Told::Settled(settled),
             None => Told::Up(self.pair.learned(flow).or_else(|| self.signalled(flow))),
         }
     }
 
     /// A flow that needs nothing but new addresses.
-    fn settled(&self, flow: Flow) -> Option<SettledFlow> {
+    fn settled(&self, flow: Flow, dscp: Option<u8>) -> Option<SettledFlow> {
         let settled = self.pair.settled(flow)?;
         let Destination::At(to) = self.pair.destination(settled.out) else {
             return None;
@@ -189,7 +190,7 @@ impl Row {
             from: self.local(settled.out),
             to,
             plain: self.pair.profile(flow.side) == Profile::Plain,
-            dscp: None,
+            dscp,
             is_rtp: flow.component == Component::Rtp,
             clock_hz: self.pair.clock_hz(flow),
         })

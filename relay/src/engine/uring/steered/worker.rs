@@ -54,7 +54,7 @@ impl Worker {
             table: Table::with_capacity(rows),
             common,
             space: steered.space.clone(),
-            doors: Doors::default(),
+            doors: Doors::new(steered.dscp),
             device: steered.device.clone(),
             thread: u32::try_from(thread).unwrap_or(u32::MAX),
             lanes: Vec::with_capacity(rows * FLOWS),
@@ -151,7 +151,7 @@ impl Worker {
     #[inline]
     fn received(&mut self, buffer: Buffer) -> Result<(), Failure> {
         match self.read(&buffer) {
-            Ok((at, Some(ready))) => self.pass(at, &ready, buffer),
+            Ok((at, Some(ready))) => self.pass(at, ready, buffer),
             Ok((at, None)) => {
                 if self.table.get(unslot(at).0).is_none() {
                     // The port has been opened; the command for it waits in the mailbox.
@@ -253,6 +253,11 @@ impl Worker {
     /// Sends a datagram that arrived at `at` out of a flow's port, or says why not.
     fn send(&mut self, at: u32, out: Flow, buffer: Buffer) -> Result<(), DropReason> {
         let index = unslot(at).0;
+        let dscp = self
+            .ring
+            .message(&buffer)
+            .and_then(|message| message.control.dscp);
+        let mark = self.mark(index, out, dscp.unwrap_or(0));
         let way = self.way_out(index, out);
         let payload = self.ring.message(&buffer).map(|message| message.payload);
         let (Some((door, head)), Some(payload)) = (way, payload) else {
@@ -260,7 +265,7 @@ impl Worker {
             return Err(DropReason::RemoteUnknown);
         };
         let (to, head) = (slot(index, out), head.of(payload));
-        let sent = self.ring.send_framed(door, to, at, buffer, &head);
+        let sent = self.ring.send_framed(door + mark, to, at, buffer, &head);
         sent.map_err(|_| DropReason::QueueFull)
     }
 
