@@ -146,6 +146,32 @@ fn the_profile_of_each_medium_reaches_the_engine() {
     }
 }
 
+// F7
+#[test]
+fn the_clock_of_both_directions_is_that_of_the_answers_first_codec() {
+    let mut bed = Bed::new();
+    let call = establish(&mut bed);
+    for side in Side::ALL {
+        assert_eq!(bed.remote(side).unwrap().clock_hz, 8000);
+    }
+    let formats = |text: &str, formats: &str| {
+        let maps = "a=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n";
+        let line = text.lines().find(|line| line.starts_with("m=")).unwrap();
+        let (start, _) = line.split_once("RTP/AVP").unwrap();
+        text.replace(
+            &format!("{line}\r\n"),
+            &format!("{start}RTP/AVP {formats}\r\n{maps}"),
+        )
+    };
+    let again = in_dialog("INVITE", &call.ok, 2, CALLER);
+    let again = with_body(again, &formats(&sdp("192.0.2.9", 4000), "0 8 96 101"));
+    let answer = formats(&sdp(ANNA, 6000), "101 96");
+    renegotiate(&mut bed, &call, 2, again, &answer);
+    for side in Side::ALL {
+        assert_eq!(bed.remote(side).unwrap().clock_hz, 48_000);
+    }
+}
+
 #[test]
 fn a_side_that_receives_elsewhere_than_it_sends_from_is_believed() {
     let mut bed = Bed::new();
