@@ -20,7 +20,7 @@ const ON_THE_WAY: u32 = 64;
 const PAUSE: Duration = Duration::from_micros(40);
 
 /// A BPF file system that only this test sees.
-fn file_system() -> PathBuf {
+pub fn file_system() -> PathBuf {
     // SAFETY: changes the mount namespace of this thread alone and touches no memory.
     assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNS) }, 0);
     let directory = std::env::temp_dir();
@@ -34,7 +34,7 @@ fn file_system() -> PathBuf {
     directory.join("relay")
 }
 
-fn keeping(directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Engine {
+pub fn keeping(directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Engine {
     keeping_for(Duration::from_secs(3600), directory, ports)
 }
 
@@ -52,7 +52,7 @@ fn keeping_for(time: Duration, directory: &Path, ports: std::ops::RangeInclusive
 }
 
 /// Two phones that talk until their flows are settled.
-fn settled_call(engine: &Engine, there: &Elsewhere) -> (Phone, Phone, OpenPair) {
+pub fn settled_call(engine: &Engine, there: &Elsewhere) -> (Phone, Phone, OpenPair) {
     let [client, agent] = ["10.88.0.2"; 2].map(|phone| there.phone(ip(phone)));
     let pair = open(engine, [&client, &agent], ["10.88.0.1"; 2].map(ip));
     let before = sent_on(engine);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::engine_at_device::{Call, V4_CALL, at_device, fate};
+use crate::engine_device_kept::{file_system, keeping, settled_call};
 use crate::engine_support::elsewhere::Elsewhere;
 use crate::engine_support::*;
 use patchbay_relay::engine::xdp::Fate;
@@ -144,4 +145,39 @@ fn changes_while_packets_are_under_way_count_none_as_missing() {
     let (missing, late) = call.heard(&engine);
     assert_eq!(missing - late, speaker.left_out);
     assert!(fate(&engine, Fate::SentOn) > 100);
+}
+
+#[test]
+fn gaps_while_no_relay_is_there_are_counted_by_the_next_one() {
+    if !alone() {
+        return;
+    }
+    let (there, directory) = (Elsewhere::join(), file_system());
+    let engine = keeping(&directory, 20_000..=20_999);
+    let (client, agent, pair) = settled_call(&engine, &there);
+    let [at_client, at_agent] = pair.local;
+    let pass = |sequences: &[u16]| {
+        for sequence in sequences {
+            let data = audio(*sequence);
+            assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &data);
+        }
+    };
+    pass(&[1, 2, 4]);
+    let left = engine.hand_over(pair.id).unwrap();
+    engine.leave();
+    drop(engine);
+    pass(&[5, 8]);
+    let engine = keeping(&directory, 20_000..=20_999);
+    let pair = engine.adopt(&left).unwrap();
+    told(&engine);
+    pass(&[9, 11]);
+    let heard = || flow(&engine, &pair, Side::Client, Component::Rtp).heard;
+    assert_eq!((heard().missing(), heard().late()), (4, 0));
+    // And when the flow comes back to the sockets.
+    let mut held = agent.remote();
+    held.receives = false;
+    engine.set_remote(pair.id, Side::Agent, held).unwrap();
+    told(&engine);
+    client.rtp.send_to(&audio(14), at_client.rtp).unwrap();
+    wait_for("it to be heard", || heard().missing() == 6);
 }
