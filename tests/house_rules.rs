@@ -112,6 +112,7 @@ fn every_scenario_is_part_of_a_test_program() {
             &[
                 "engine",
                 "engine_steered",
+                "engine_device",
                 "engine_allocations",
                 "engine_xdp",
             ],

@@ -33,7 +33,7 @@ fn a_party_that_says_so_is_sent_to_its_own_port_and_heard_from_the_other() {
     }
     let engine = engine(17_900, 17_999);
     let (client, agent) = (Phone::new(V4), Phone::new(V4));
-    let pair = engine.open(PairSpec::new(V4, V4)).unwrap();
+    let pair = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
     let [at_client, at_agent] = pair.local;
     let mut asymmetric = agent.remote();
     asymmetric.symmetric = false;

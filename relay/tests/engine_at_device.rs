@@ -8,7 +8,7 @@ use patchbay_relay::engine::xdp::Fate;
 use patchbay_relay::engine::{Component, Engine, EngineConfig, EngineKind, OpenPair, Side};
 use socket2::SockRef;
 
-pub fn at_device() -> Engine {
+pub fn at_device() -> Started {
     start(EngineConfig {
         ports: 20_000..=20_999,
         kind: EngineKind::Xdp,
@@ -20,10 +20,6 @@ pub fn at_device() -> Engine {
 /// Packets that the packet threads read themselves.
 fn read_here(engine: &Engine) -> u64 {
     engine.totals().threads.iter().map(|t| t.received).sum()
-}
-
-pub fn fate(engine: &Engine, fate: Fate) -> u64 {
-    engine.totals().device.unwrap().fates.get(fate)
 }
 
 pub struct Call {

@@ -12,7 +12,7 @@ const BURST: usize = 600;
 
 fn opened(engine: &patchbay_relay::engine::Engine) -> OpenPair {
     loop {
-        match engine.open(PairSpec::new(V4, V4)) {
+        match engine.open(PairSpec::new(HERE_V4, HERE_V4)) {
             Ok(pair) => return pair,
             Err(error) => assert!(matches!(error, OpenError::Busy), "{error}"),
         }

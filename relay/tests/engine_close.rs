@@ -16,17 +16,13 @@ fn closing_ends_forwarding_and_returns_everything() {
         let (client, agent, first) = call(&engine);
         let (_, _, second) = call(&engine);
         assert!(matches!(
-            engine.open(PairSpec::new(V4, V4)),
+            engine.open(PairSpec::new(HERE_V4, HERE_V4)),
             Err(OpenError::PortsExhausted { .. })
         ));
         let [at_client, at_agent] = first.local;
-        assert_passes(
-            &client.rtp,
-            at_client.rtp,
-            &agent.rtp,
-            at_agent.rtp,
-            b"open",
-        );
+        for data in [b"open", b"yes!"] {
+            assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, data);
+        }
         for pair in [&first, &second, &first] {
             engine.close(pair.id);
         }
@@ -52,11 +48,11 @@ fn closing_ends_forwarding_and_returns_everything() {
         assert_silent(&agent.rtp);
     }
     let totals = engine.totals();
-    assert_eq!(totals.forwarded(), 50);
+    assert_eq!(totals.forwarded(), 100);
     assert_eq!(totals.threads[0].pairs, 0);
     engine.shutdown();
     assert!(matches!(
-        engine.open(PairSpec::new(V4, V4)),
+        engine.open(PairSpec::new(HERE_V4, HERE_V4)),
         Err(OpenError::NotRunning)
     ));
     engine.shutdown();

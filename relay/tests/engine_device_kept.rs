@@ -34,11 +34,11 @@ pub fn file_system() -> PathBuf {
     directory.join("relay")
 }
 
-pub fn keeping(directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Engine {
+pub fn keeping(directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Started {
     keeping_for(Duration::from_secs(3600), directory, ports)
 }
 
-fn keeping_for(time: Duration, directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Engine {
+fn keeping_for(time: Duration, directory: &Path, ports: std::ops::RangeInclusive<u16>) -> Started {
     start(EngineConfig {
         ports,
         kind: EngineKind::Xdp,
@@ -75,7 +75,7 @@ fn talk(client: &Phone, agent: &Phone, at: [SocketAddr; 2], data: &[u8]) {
 }
 
 fn sent_on(engine: &Engine) -> u64 {
-    engine.totals().device.unwrap().fates.get(Fate::SentOn)
+    fate(engine, Fate::SentOn)
 }
 
 /// Numbered packets from one phone to the other, as many as are on their way at once, until told to

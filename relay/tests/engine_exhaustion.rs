@@ -20,9 +20,10 @@ fn refusals_leave_nothing_behind() {
         ..EngineConfig::default()
     };
     let engine = start(config);
+    engine.settles_nothing("nobody sends anything");
     // Somebody else has a port in the middle of one pair.
-    let _other = UdpSocket::bind((V4, 11_703)).unwrap();
-    let spec = PairSpec::new(V4, V4);
+    let _other = UdpSocket::bind((HERE_V4, 11_703)).unwrap();
+    let spec = PairSpec::new(HERE_V4, HERE_V4);
     let first = engine.open(spec).unwrap();
     let second = engine.open(spec).unwrap();
     let ports: Vec<u16> = [first, second]
@@ -45,13 +46,14 @@ fn refusals_leave_nothing_behind() {
     for _ in 0..100 {
         // The client's ports are taken first, and must come back when the agent's fail.
         assert!(matches!(
-            engine.open(PairSpec::new(V4, nowhere)),
+            engine.open(PairSpec::new(HERE_V4, nowhere)),
             Err(OpenError::Socket { .. })
         ));
     }
     assert_eq!((open_files(), engine.totals().ports_free), (before, 7));
     assert_eq!(engine.totals().pairs_open, 0);
 
+    drop(engine);
     // Six of seven port pairs can be had: the third call finds one of the two that it needs.
     let many = EngineConfig {
         ports: 11_700..=11_709,
@@ -59,11 +61,12 @@ fn refusals_leave_nothing_behind() {
         ..EngineConfig::default()
     };
     let engine = start(many);
+    engine.settles_nothing("nobody sends anything");
     let kept: Vec<_> = (0..2).map(|_| engine.open(spec).unwrap()).collect();
     for _ in 0..20 {
         assert!(matches!(
             engine.open(spec),
-            Err(OpenError::PortsExhausted { local_ip: V4 })
+            Err(OpenError::PortsExhausted { local_ip: HERE_V4 })
         ));
     }
     assert_eq!(engine.totals().ports_free, 1);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::engine_support::*;
+use patchbay_relay::engine::xdp::Fate;
 use patchbay_relay::engine::{Component, DropReason, Engine, FlowStats, OpenPair, Side};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -42,7 +43,8 @@ fn converse(calls: &[(Phone, Phone, OpenPair)], flooding: &AtomicBool) -> u32 {
 
 /// How often a port took in too much, so that the rest of the flood stayed outside.
 fn floods(engine: &Engine) -> u64 {
-    engine.totals().threads.iter().map(|t| t.floods).sum()
+    let threads: u64 = engine.totals().threads.iter().map(|t| t.floods).sum();
+    threads + fate(engine, Fate::DropFlood) + fate(engine, Fate::DropSourceLimited)
 }
 
 /// Floods a port while other calls talk, until it has taken in too much at least once; what the

@@ -22,7 +22,7 @@ fn the_fork_that_spoke_up_last_is_heard_and_the_answering_one_has_the_call() {
     }
     let engine = engine(18_300, 18_399);
     let (client, first, second) = (Phone::new(V4), Phone::new(V4), Phone::new(V4));
-    let pair = engine.open(PairSpec::new(V4, V4)).unwrap();
+    let pair = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
     let [at_client, at_agent] = pair.local;
     engine
         .set_remote(pair.id, Side::Client, client.remote())

@@ -14,8 +14,8 @@ fn ours(local: LocalAddrs) -> Remote {
 
 fn pass_twice(engine: &Engine, middle: IpAddr) {
     let (caller, callee) = (Phone::new(V4), Phone::new(V4));
-    let first = engine.open(PairSpec::new(V4, middle)).unwrap();
-    let second = engine.open(PairSpec::new(middle, V4)).unwrap();
+    let first = engine.open(PairSpec::new(HERE_V4, middle)).unwrap();
+    let second = engine.open(PairSpec::new(middle, HERE_V4)).unwrap();
     for (pair, side, remote) in [
         (first, Side::Client, caller.remote()),
         (first, Side::Agent, ours(second.local[0])),
@@ -71,8 +71,9 @@ fn a_call_passes_the_relay_twice_and_each_pair_counts_it() {
             ..EngineConfig::default()
         };
         let engine = start(config);
-        pass_twice(&engine, V4);
-        pass_twice(&engine, V6);
+        engine.settles_nothing("what goes from port to port of the relay does so by loopback");
+        pass_twice(&engine, HERE_V4);
+        pass_twice(&engine, HERE_V6);
     }
 }
 
@@ -85,7 +86,7 @@ fn a_pair_that_is_told_that_it_is_its_own_peer_does_no_harm() {
     let (client, agent, pair) = call(&engine);
     let [at_client, at_agent] = pair.local;
     // Each side's remote is the other side's own socket: whatever came in would go round.
-    let looped = engine.open(PairSpec::new(V4, V4)).unwrap();
+    let looped = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
     for side in Side::ALL {
         let own = looped.local[side.other().index()];
         engine.set_remote(looped.id, side, ours(own)).unwrap();

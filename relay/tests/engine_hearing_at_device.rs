@@ -1,7 +1,7 @@
 //! F7: what is heard of a stream has no seam where its flow changes over between sockets and device.
 #![allow(clippy::unwrap_used)]
 
-use crate::engine_at_device::{Call, V4_CALL, at_device, fate};
+use crate::engine_at_device::{Call, V4_CALL, at_device};
 use crate::engine_device_kept::{file_system, keeping, settled_call};
 use crate::engine_support::elsewhere::Elsewhere;
 use crate::engine_support::*;

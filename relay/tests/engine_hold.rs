@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::engine_support::*;
-use patchbay_relay::engine::{Component, DropReason, Engine, OpenPair, Remote, Side};
+use patchbay_relay::engine::{Component, DropReason, OpenPair, Remote, Side};
 use std::net::UdpSocket;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ enum Fate {
 }
 
 struct Bed {
-    engine: Engine,
+    engine: Started,
     pair: OpenPair,
     old: Phone,
     new: Phone,
@@ -83,7 +83,12 @@ impl Bed {
         self.engine
             .set_remote(self.pair.id, Side::Client, remote)
             .unwrap();
-        (0..150).map(|_| self.say()).collect()
+        let mut fates: Vec<Fate> = Vec::new();
+        while self.engine.health()[0].waiting > 0 {
+            fates.push(self.say());
+        }
+        fates.extend((0..150).map(|_| self.say()));
+        fates
     }
 
     /// The client, at either place, is heard by the agent.

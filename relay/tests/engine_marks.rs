@@ -63,7 +63,7 @@ fn ring(engine: &Engine, phones: [&Phone; 2]) -> OpenPair {
     pair
 }
 
-fn with_dscp(dscp: Option<u8>) -> Engine {
+fn with_dscp(dscp: Option<u8>) -> Started {
     start(EngineConfig {
         ports: 14_200..=14_299,
         dscp,

@@ -1,7 +1,7 @@
 //! F7: what is sent on at the device leaves marked like what the sockets send.
 #![allow(clippy::unwrap_used)]
 
-use crate::engine_at_device::{Call, fate};
+use crate::engine_at_device::Call;
 use crate::engine_marks::{ask, mark, passes};
 use crate::engine_support::elsewhere::Elsewhere;
 use crate::engine_support::*;

@@ -11,7 +11,7 @@ fn each_side_gets_reports_where_it_expects_them() {
     }
     let engine = engine(16_200, 16_299);
     let (browser, phone) = (Phone::new(V4), Phone::new(V4));
-    let pair = engine.open(PairSpec::new(V4, V4)).unwrap();
+    let pair = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
     let mut one_port = browser.remote();
     one_port.rtcp = one_port.rtp;
     engine.set_remote(pair.id, Side::Client, one_port).unwrap();

@@ -11,7 +11,7 @@ const GOODBYE: [u8; 8] = [0x81, 203, 0, 1, 9, 9, 9, 9];
 
 /// A pair whose sides receive reports on those sockets.
 fn pair(engine: &Engine, phones: [&Phone; 2], reports: [&UdpSocket; 2]) -> OpenPair {
-    let pair = engine.open(PairSpec::new(V4, V4)).unwrap();
+    let pair = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
     for (side, (phone, rtcp)) in Side::ALL.into_iter().zip(phones.into_iter().zip(reports)) {
         let mut remote = phone.remote();
         remote.rtcp = rtcp.local_addr().unwrap();

@@ -41,7 +41,7 @@ fn what_does_not_fit_is_dropped_by_name_and_the_engine_goes_on() {
     let engine = engine(19_200, 19_299);
     let client = Phone::new(V4);
     let ours: IpAddr = OUR_IP.parse().unwrap();
-    let pair = engine.open(PairSpec::new(V4, ours)).unwrap();
+    let pair = engine.open(PairSpec::new(HERE_V4, ours)).unwrap();
     let at_client = pair.local[0];
     let peer: IpAddr = PEER_IP.parse().unwrap();
     let silent = Remote::new((peer, 4000).into(), (peer, 4001).into(), peer, WINDOW);

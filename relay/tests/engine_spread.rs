@@ -30,7 +30,7 @@ fn a_thread_that_is_busy_gets_no_new_calls_while_another_is_idle() {
             }
         });
         wait_for("the busy thread to be spared", || {
-            let open = |_| engine.open(PairSpec::new(V4, V4)).unwrap();
+            let open = |_| engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
             let calls: Vec<OpenPair> = (0..CALLS).map(open).collect();
             let spared = calls.iter().all(|call| call.id.thread() != busy);
             calls.iter().for_each(|call| engine.close(call.id));

@@ -19,7 +19,7 @@ fn config(sockets: MediaSockets) -> EngineConfig {
 }
 
 /// An engine with a call whose client has been heard.
-fn talking() -> (Engine, Phone, Phone, OpenPair) {
+fn talking() -> (Started, Phone, Phone, OpenPair) {
     let engine = start(config(MediaSockets::Steered));
     let (client, agent, pair) = call(&engine);
     let [at_client, at_agent] = pair.local;
@@ -43,7 +43,7 @@ fn calls_cost_no_sockets_and_every_one_of_them_carries_media() {
     assert_eq!(engine.media_path(), &MediaPath::Steered { why: None });
     let before = sockets();
     let pairs: Vec<_> = (0..200)
-        .map(|_| engine.open(PairSpec::new(V4, V6)).unwrap())
+        .map(|_| engine.open(PairSpec::new(HERE_V4, HERE_V6)).unwrap())
         .collect();
     assert_eq!(sockets(), before);
     let (client, agent) = (Phone::new(V4), Phone::new(V6));
@@ -107,12 +107,12 @@ fn sockets_of_others_keep_what_is_theirs() {
     assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &hello);
     assert_silent(&other);
     // A port that somebody has is not given to a call.
-    let taken = engine.open(PairSpec::new(V4, V4)).unwrap().local[1]
+    let taken = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap().local[1]
         .rtp
         .port()
         + 2;
-    let _held = UdpSocket::bind((V4, taken)).unwrap();
-    let next = engine.open(PairSpec::new(V4, V4)).unwrap();
+    let _held = UdpSocket::bind((HERE_V4, taken)).unwrap();
+    let next = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
     assert!(next.local.iter().all(|local| local.rtp.port() != taken));
 }
 
@@ -145,7 +145,7 @@ fn more_local_addresses_than_are_steered_are_refused_by_name() {
     }
     let free = engine.totals().ports_free;
     let ip = IpAddr::from([127, 0, 1, 1]);
-    let refused = engine.open(PairSpec::new(V4, ip)).unwrap_err();
+    let refused = engine.open(PairSpec::new(HERE_V4, ip)).unwrap_err();
     assert!(matches!(refused, OpenError::NotSteered { local_ip, .. } if local_ip == ip));
     assert_eq!(engine.totals().ports_free, free);
 }

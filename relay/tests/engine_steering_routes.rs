@@ -23,7 +23,7 @@ fn carries(engine: &Engine, phones: [&Phone; 2], at: [IpAddr; 2], sizes: &[usize
 
 const SIZES: [usize; 10] = [0, 1, 11, 172, 1232, 1233, 1452, 1472, 1500, 9000];
 
-fn steered() -> Engine {
+fn steered() -> Started {
     start(EngineConfig {
         ports: 20_000..=20_999,
         ..EngineConfig::default()

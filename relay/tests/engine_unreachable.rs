@@ -3,7 +3,6 @@
 
 use crate::engine_support::*;
 use patchbay_relay::engine::{Component, PairSpec, Side};
-use std::net::UdpSocket;
 
 #[test]
 fn a_phone_that_is_gone_for_a_while_is_heard_again() {
@@ -12,9 +11,8 @@ fn a_phone_that_is_gone_for_a_while_is_heard_again() {
     }
     let engine = engine(16_100, 16_199);
     // An address of its own, so that nobody takes the agent's port while it is free.
-    let alone = "127.0.0.98".parse().unwrap();
-    let (client, agent) = (Phone::new(V4), Phone::new(alone));
-    let pair = engine.open(PairSpec::new(V4, V4)).unwrap();
+    let (client, agent) = (Phone::new(V4), Phone::new(SECLUDED));
+    let pair = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
     engine
         .set_remote(pair.id, Side::Client, client.remote())
         .unwrap();
@@ -46,8 +44,7 @@ fn a_phone_that_is_gone_for_a_while_is_heard_again() {
         client.rtp.send_to(b"to nobody", at_client.rtp).unwrap();
         wait_for("the packet", || received() == n + 2);
     }
-    let back = UdpSocket::bind(address).unwrap();
-    back.set_read_timeout(Some(PATIENCE)).unwrap();
+    let back = socket_at(address);
     assert_passes(&back, at_agent.rtp, &client.rtp, at_client.rtp, b"back");
     // One packet at most is lost to an error that was still waiting.
     client.rtp.send_to(b"probe", at_client.rtp).unwrap();

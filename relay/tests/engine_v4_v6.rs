@@ -11,7 +11,7 @@ fn an_ipv4_client_and_an_ipv6_agent_hear_each_other() {
     }
     let engine = engine(11_100, 11_199);
     let (client, agent) = (Phone::new(V4), Phone::new(V6));
-    let pair = engine.open(PairSpec::new(V4, V6)).unwrap();
+    let pair = engine.open(PairSpec::new(HERE_V4, HERE_V6)).unwrap();
     engine
         .set_remote(pair.id, Side::Client, client.remote())
         .unwrap();

@@ -31,7 +31,8 @@ pub const MESSAGE_BUFFERS_PER_THREAD: u16 = 256;
 pub const MAX_PACKETS_PER_WINDOW: u32 = 512;
 
 /// The same where ports are steered: some 240,000 a second. What is beyond it is not delayed but
-/// dropped, so that it is more.
+/// dropped, so that it is more. At a device it is as much, so that a flow that passes does so when it
+/// is settled, too.
 pub const MAX_STEERED_PACKETS_PER_WINDOW: u32 = 2048;
 
 /// The same for datagrams that are dropped, as strangers' are, and for all of a steered port whose

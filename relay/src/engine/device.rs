@@ -12,8 +12,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use patchbay_route::flow::Flow;
 use patchbay_route::limits;
 
+use super::cells::PairCells;
 use super::clock::{self, Clock};
 use super::config::{EngineConfig, EngineKind};
 use super::xdp::{
@@ -64,6 +66,21 @@ pub struct Counted {
     /// What was heard of its RTP stream, with what had been heard before; `None` if nothing was
     /// counted.
     pub heard: Option<Reception>,
+}
+
+impl Counted {
+    /// Adds what was sent on to the counters of its flow. The engine's own sums have what the device
+    /// counts already.
+    pub fn add_to(&self, cells: &PairCells, flow: Flow) {
+        let flow_cells = cells.flow(flow);
+        flow_cells.received.add(self.packets);
+        flow_cells.accepted.add(self.packets);
+        flow_cells.bytes.add(self.bytes);
+        flow_cells.last.set(flow_cells.last.get().max(self.last));
+        if let Some(heard) = self.heard {
+            cells.set_heard(flow, &cells.heard(flow).back(heard));
+        }
+    }
 }
 
 impl Device {
@@ -123,10 +140,15 @@ impl Device {
         &self.flows
     }
 
+    /// Whether settled flows outlive this process, with what is counted for them.
+    pub fn keeps(&self) -> bool {
+        self.flows.keep.is_some()
+    }
+
     /// Leaves the settled flows to the process after this one, if that is configured. To be called
     /// before packet threads close what they have.
     pub fn leave(&mut self) {
-        if self.flows.keep.is_some() {
+        if self.keeps() {
             self.driver.leave();
             self.flows.leave();
         }

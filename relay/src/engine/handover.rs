@@ -34,7 +34,7 @@ impl Engine {
         Some(PairHandover {
             local: leases.map(local_addrs),
             remotes,
-            counters: registry.counted_here(pair, self.inner.clock.now())?,
+            counters: registry.counted_so_far(pair, self.inner.clock.now())?,
         })
     }
 

@@ -63,8 +63,9 @@ impl Registry {
 
     /// Takes in what the threads report: rows closed, threads dead.
     pub fn sweep(&mut self) {
+        let device = self.device.as_ref().map(|device| &**device.flows());
         for (number, seat) in (0..=u8::MAX).zip(&mut self.seats) {
-            seat.sweep(number, &mut self.ports);
+            seat.sweep(number, &mut self.ports, device);
         }
     }
 
@@ -169,8 +170,16 @@ impl Registry {
         Some(stats)
     }
 
-    /// The counters of an open pair, without what devices still count.
-    pub fn counted_here(&self, id: PairId, now: u64) -> Option<PairStats> {
+    /// The counters of an open pair as the process after this one is to go on with them: what
+    /// devices count is not in them where it stays there.
+    pub fn counted_so_far(&self, id: PairId, now: u64) -> Option<PairStats> {
+        match self.device.as_ref().is_some_and(Device::keeps) {
+            true => self.counted_here(id, now),
+            false => self.stats(id, now),
+        }
+    }
+
+    fn counted_here(&self, id: PairId, now: u64) -> Option<PairStats> {
         let seat = self.seats.get(usize::from(id.thread()))?;
         let entry = seat.rows.get(id)?;
         let mut stats = entry.cells.read(now);

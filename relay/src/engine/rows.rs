@@ -111,6 +111,11 @@ impl Rows {
         Some((index, row.generation))
     }
 
+    /// All pairs, those being closed too.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.rows.iter().filter_map(|row| row.entry.as_ref())
+    }
+
     /// An open pair that is not being closed.
     pub fn get(&self, id: PairId) -> Option<&Entry> {
         let row = self.rows.get(id.row() as usize)?;

@@ -6,14 +6,16 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
+use patchbay_route::flow::Flow;
 use patchbay_route::pair::PairId;
 use rustc_hash::FxHashMap;
 
 use super::cells::PairCells;
+use super::device::DeviceFlows;
 use super::mailbox::Mailbox;
 use super::ports::PortPool;
 use super::restart::Restarts;
-use super::rows::Rows;
+use super::rows::{Entry, Rows};
 use super::times;
 use super::totals::ThreadTotals;
 use super::uring::thread::Starting;
@@ -81,7 +83,7 @@ impl Seat {
     }
 
     /// Takes in what the thread reports: rows closed, or that it is dead.
-    pub fn sweep(&mut self, number: u8, ports: &mut PortPool) {
+    pub fn sweep(&mut self, number: u8, ports: &mut PortPool, device: Option<&DeviceFlows>) {
         // Asked first: what a thread reported before its end is taken in before its rows go.
         let dead = !self.mailbox.is_alive();
         while let Some(row) = self.mailbox.next_closed() {
@@ -93,6 +95,9 @@ impl Seat {
         // A command may have come after the thread's last look.
         self.mailbox.clear();
         if self.is_up() {
+            if let Some(device) = device {
+                self.rows.entries().for_each(|pair| leave(device, pair));
+            }
             self.lost = self.rows.lose_all(number, ports).into_iter().collect();
             self.failure = self.mailbox.failure().map(str::to_owned);
             self.life = match self.failure {
@@ -147,5 +152,13 @@ impl Seat {
             Life::Died | Life::Waiting(_) | Life::Down => None,
         };
         [self.handle.take(), starting]
+    }
+}
+
+/// Has the device forget the flows of a pair whose thread cannot do it any more: the ports go to
+/// other calls.
+fn leave(device: &DeviceFlows, pair: &Entry) {
+    for (flow, local) in Flow::ALL.into_iter().zip(pair.local()) {
+        device.forget(local).add_to(&pair.cells, flow);
     }
 }

@@ -1,9 +1,9 @@
 //! Phones in another network namespace, beyond a wire.
 
-use super::{Phone, wait_for};
+use super::{PATIENCE, Phone, wait_for};
 use patchbay_relay::engine::xdp::{Driver, Mode, XdpConfig};
 use patchbay_relay::engine::{Engine, OpenPair, PairSpec, Side};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::sync::mpsc;
 
@@ -21,17 +21,17 @@ pub fn configure(lines: &str) {
     }
 }
 
-/// Another network namespace, where the phones are: a thread that stays there and makes them.
+/// Another network namespace, where the phones are: a thread that stays there and makes their sockets.
 pub struct Elsewhere {
-    wanted: mpsc::Sender<IpAddr>,
-    made: mpsc::Receiver<Phone>,
+    wanted: mpsc::Sender<SocketAddr>,
+    made: mpsc::Receiver<UdpSocket>,
 }
 
 impl Elsewhere {
     /// Joined to this one by two veth pairs, one in a bridge, and with a network behind it.
     pub fn join() -> Elsewhere {
         let (wanted, orders) = mpsc::channel();
-        let (phones, made) = mpsc::channel();
+        let (sockets, made) = mpsc::channel();
         let (say, said) = mpsc::channel();
         let (go, gone) = mpsc::channel::<()>();
         std::thread::spawn(move || {
@@ -45,6 +45,8 @@ impl Elsewhere {
                 address add fd99::2/128 dev lo nodad
                 link set there up
                 address add 10.88.0.2/24 dev there
+                address add 10.88.0.30/24 dev there
+                address add 10.88.0.40/24 dev there
                 address add fd88::2/64 dev there nodad
                 route add 10.77.0.0/24 via 10.88.0.1
                 link set beyond up
@@ -68,8 +70,8 @@ impl Elsewhere {
             let mut far = Driver::load(&small).unwrap().0;
             far.attach_as(&["there"], Mode::Native).unwrap();
             say.send(rustix::thread::gettid()).unwrap();
-            while let Ok(ip) = orders.recv() {
-                phones.send(Phone::new(ip)).unwrap();
+            while let Ok(address) = orders.recv() {
+                sockets.send(UdpSocket::bind(address).unwrap()).unwrap();
             }
         });
         let there = said.recv().unwrap().as_raw_nonzero();
@@ -93,10 +95,20 @@ impl Elsewhere {
         Elsewhere { wanted, made }
     }
 
+    /// A socket at an address there.
+    pub fn socket(&self, address: SocketAddr) -> UdpSocket {
+        self.wanted.send(address).unwrap();
+        self.made.recv().unwrap()
+    }
+
     /// A phone at an address there.
     pub fn phone(&self, ip: IpAddr) -> Phone {
-        self.wanted.send(ip).unwrap();
-        self.made.recv().unwrap()
+        let [rtp, rtcp] = [(); 2].map(|()| {
+            let socket = self.socket((ip, 0).into());
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket
+        });
+        Phone { rtp, rtcp }
     }
 }
 

@@ -1,34 +1,115 @@
-//! Phones and waiting, for the tests of the packet engine over real loopback sockets.
+//! Phones and waiting, for the tests of the packet engine over real sockets.
 //!
-//! Each test of these is in two programs: `engine`, with a socket for each port, and
-//! `engine_steered`, with steered ports.
+//! Each test of these is in up to three programs: `engine`, with a socket for each port, and
+//! `engine_steered`, with steered ports, both over loopback; and `engine_device`, where settled flows
+//! are sent on at a device, and the phones are in another network namespace beyond it.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, unsafe_code)]
 
 pub mod elsewhere;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::ops::Deref;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use elsewhere::Elsewhere;
+use patchbay_relay::engine::xdp::Fate;
 use patchbay_relay::engine::{
-    Component, DropReason, Engine, EngineConfig, FlowStats, MediaSockets, OpenPair, PairSpec,
-    Remote, Side,
+    Component, DropReason, Engine, EngineConfig, EngineKind, FlowStats, MediaSockets, OpenPair,
+    PairSpec, Remote, Side,
 };
 
-pub const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-pub const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
-/// Another address of this host, for strangers.
-pub const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
+/// Whether settled flows are sent on at a device in this program.
+pub const AT_DEVICE: bool = is_program(b"engine_device");
+/// Whether this program's ports are steered.
+pub const STEERED: bool = AT_DEVICE || is_program(b"engine_steered");
+
+/// The relay's addresses, and the phones'. On loopback they are the same.
+pub const HERE_V4: IpAddr = v4(Ipv4Addr::LOCALHOST, 1);
+pub const HERE_V6: IpAddr = v6(1);
+pub const V4: IpAddr = v4(Ipv4Addr::LOCALHOST, 2);
+pub const V6: IpAddr = v6(2);
+/// Another address where phones are, for strangers.
+pub const ELSEWHERE: IpAddr = v4(Ipv4Addr::new(127, 0, 0, 99), 30);
+/// One more, for one phone.
+pub const SECLUDED: IpAddr = v4(Ipv4Addr::new(127, 0, 0, 98), 40);
+/// Where nobody is.
+pub const NOWHERE: IpAddr = v4(Ipv4Addr::new(127, 0, 0, 77), 77);
 /// Far longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const WINDOW: Duration = Duration::from_secs(30);
 
-/// Which of the two programs this is.
-pub const STEERED: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"engine_steered");
+const fn is_program(name: &[u8]) -> bool {
+    let this = env!("CARGO_CRATE_NAME").as_bytes();
+    let mut at = 0;
+    while at < name.len() && at < this.len() && name[at] == this[at] {
+        at += 1;
+    }
+    at == name.len() && at == this.len()
+}
+
+/// An address of loopback, or one on the wire to the phones.
+const fn v4(loopback: Ipv4Addr, host: u8) -> IpAddr {
+    IpAddr::V4(match AT_DEVICE {
+        true => Ipv4Addr::new(10, 88, 0, host),
+        false => loopback,
+    })
+}
+
+const fn v6(host: u16) -> IpAddr {
+    IpAddr::V6(match AT_DEVICE {
+        true => Ipv6Addr::new(0xfd88, 0, 0, 0, 0, 0, 0, host),
+        false => Ipv6Addr::LOCALHOST,
+    })
+}
+
+thread_local! {
+    /// Where the phones of this test are, if not here.
+    static THERE: std::cell::OnceCell<Elsewhere> = const { std::cell::OnceCell::new() };
+}
+
+/// The engine of a case. At the device, packets must have been sent on there when it goes.
+pub struct Started {
+    engine: Engine,
+    settles: AtomicBool,
+}
+
+impl Started {
+    /// In this case no packet is sent on at the device, and why.
+    pub fn settles_nothing(&self, _why: &str) {
+        self.settles.store(false, Relaxed);
+    }
+}
+
+impl Deref for Started {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if AT_DEVICE && std::thread::panicking() {
+            eprintln!("at the device: {:?}", self.engine.totals().device);
+        } else if AT_DEVICE {
+            let sent_on = fate(self, Fate::SentOn);
+            assert_eq!(sent_on > 0, self.settles.load(Relaxed), "{sent_on} sent on");
+        }
+    }
+}
+
+/// Packets of which that became at the device; 0 without one.
+pub fn fate(engine: &Engine, fate: Fate) -> u64 {
+    let device = engine.totals().device;
+    device.map_or(0, |device| device.fates.get(fate))
+}
 
 /// One thread, and these ports.
-pub fn engine(first_port: u16, last_port: u16) -> Engine {
+pub fn engine(first_port: u16, last_port: u16) -> Started {
     start(EngineConfig {
         ports: first_port..=last_port,
         seed: 1,
@@ -37,24 +118,30 @@ pub fn engine(first_port: u16, last_port: u16) -> Engine {
 }
 
 /// Starts an engine with the sockets that this program is about.
-pub fn start(config: EngineConfig) -> Engine {
-    Engine::start(configured(config)).unwrap()
+pub fn start(config: EngineConfig) -> Started {
+    Started {
+        engine: Engine::start(configured(config)).unwrap(),
+        settles: AtomicBool::new(true),
+    }
 }
 
-/// A configuration with the sockets that this program is about.
-pub fn configured(config: EngineConfig) -> EngineConfig {
-    EngineConfig {
-        sockets: match STEERED {
-            true => MediaSockets::Steered,
-            false => MediaSockets::PerPort,
-        },
-        ..config
+/// A configuration with the sockets, and the device, that this program is about.
+pub fn configured(mut config: EngineConfig) -> EngineConfig {
+    config.sockets = match STEERED {
+        true => MediaSockets::Steered,
+        false => MediaSockets::PerPort,
+    };
+    if AT_DEVICE {
+        config.kind = EngineKind::Xdp;
+        config.devices = vec!["here".to_owned()];
     }
+    config
 }
 
 /// Moves this thread, and what it starts, into a network namespace of its own, where nothing is
 /// but loopback, so that no other test's ports are met. Without the privilege for it a test of
-/// steered ports cannot run: false then. The others have ports that only they use.
+/// steered ports cannot run: false then. The others have ports that only they use. The program about
+/// the device joins it to another one, where the phones are.
 #[must_use]
 pub fn alone() -> bool {
     // SAFETY: changes the network namespace of this thread alone and touches no memory.
@@ -63,6 +150,9 @@ pub fn alone() -> bool {
             .args(["link", "set", "lo", "up"])
             .status();
         assert!(up.unwrap().success());
+        if AT_DEVICE {
+            THERE.with(|there| drop(there.set(Elsewhere::join())));
+        }
         return true;
     }
     let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
@@ -98,8 +188,17 @@ impl Phone {
     }
 }
 
+/// A phone's socket, on some port.
 pub fn socket(ip: IpAddr) -> UdpSocket {
-    let socket = UdpSocket::bind((ip, 0)).unwrap();
+    socket_at((ip, 0).into())
+}
+
+/// A phone's socket on that port.
+pub fn socket_at(address: SocketAddr) -> UdpSocket {
+    let socket = THERE.with(|there| match there.get() {
+        Some(there) => there.socket(address),
+        None => UdpSocket::bind(address).unwrap(),
+    });
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
@@ -153,10 +252,26 @@ pub fn refused(engine: &Engine, pair: &OpenPair, side: Side, component: Componen
     seen.drops.get(DropReason::SourceUnexpected) + seen.strangers
 }
 
+/// What somebody sends to the port of a flow that has learned its source is refused, and counted. The
+/// kernel tells him so, where the packet comes as far as that.
+pub fn assert_refused(engine: &Engine, pair: &OpenPair, side: Side, socket: &UdpSocket) {
+    let before = refused(engine, pair, side, Component::Rtp);
+    socket.connect(pair.local[side.index()].rtp).unwrap();
+    socket.send(&packet(99, 172)).unwrap();
+    if AT_DEVICE {
+        wait_for("the refusal", || {
+            refused(engine, pair, side, Component::Rtp) > before
+        });
+        return;
+    }
+    let error = socket.recv(&mut [0; 16]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+}
+
 /// An open pair on IPv4 between two phones whose SDP is known.
 pub fn call(engine: &Engine) -> (Phone, Phone, OpenPair) {
     let (client, agent) = (Phone::new(V4), Phone::new(V4));
-    let pair = engine.open(PairSpec::new(V4, V4)).unwrap();
+    let pair = engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap();
     engine
         .set_remote(pair.id, Side::Client, client.remote())
         .unwrap();

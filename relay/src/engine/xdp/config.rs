@@ -46,7 +46,7 @@ impl Default for XdpConfig {
             source_burst: limits::DEVICE_SOURCE_BURST,
             unknown_rate: limits::DEVICE_UNKNOWN_RATE,
             unknown_burst: limits::DEVICE_UNKNOWN_BURST,
-            packets_per_window: limits::MAX_PACKETS_PER_WINDOW,
+            packets_per_window: limits::MAX_STEERED_PACKETS_PER_WINDOW,
             hop_age: Duration::from_nanos(limits::DEVICE_HOP_AGE_NS),
             jitter_every: limits::DEVICE_JITTER_EVERY,
             pin: None,

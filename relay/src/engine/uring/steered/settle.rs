@@ -143,16 +143,7 @@ impl Worker {
         let Some(row) = self.table.get(index) else {
             return;
         };
-        // The engine's own sums have what the device counts already.
-        let flow_cells = row.cells.flow(flow);
-        flow_cells.received.add(counted.packets);
-        flow_cells.accepted.add(counted.packets);
-        flow_cells.bytes.add(counted.bytes);
-        flow_cells.last.set(flow_cells.last.get().max(counted.last));
-        if let Some(heard) = counted.heard {
-            row.cells
-                .set_heard(flow, &row.cells.heard(flow).back(heard));
-        }
+        counted.add_to(&row.cells, flow);
         if let Some(port) = row.ports.get(flow.index()) {
             self.space.cell(port).add_strangers(counted.strangers);
         }
