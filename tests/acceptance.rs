@@ -9,6 +9,7 @@ mod agent_registers;
 mod agent_unregisters;
 mod answer_crosses_cancel;
 mod api_access;
+mod at_device;
 mod baresip_agent;
 mod basic_call_tcp;
 mod basic_call_udp;

@@ -23,8 +23,20 @@ impl Baresip {
     /// Starts a phone for `user`, which registers over `transport` (`udp`, `tcp`) and answers every call.
     /// The relay host must be reachable at [`address`], where the phone is too.
     pub fn start(centre: &Centre, transport: &str, user: &str, password: &str) -> Baresip {
-        let folder = Folder::make();
         let ip = address();
+        let edge = SocketAddr::new(ip, centre.edge.port());
+        Baresip::start_at(ip, edge, centre, transport, [user, password])
+    }
+
+    /// The same at that address, with the relay host at `edge`.
+    pub fn start_at(
+        ip: IpAddr,
+        edge: SocketAddr,
+        centre: &Centre,
+        transport: &str,
+        [user, password]: [&str; 2],
+    ) -> Baresip {
+        let folder = Folder::make();
         let local = SocketAddr::new(ip, centre.ports.next());
         let rtp = centre.ports.next();
         let config = format!(
@@ -51,8 +63,7 @@ impl Baresip {
         let account = format!(
             "<sip:{user}@{edge};transport={transport}>;auth_user={user};auth_pass={password};answermode=auto;\
              regint=60;audio_codecs=PCMU/8000/1,PCMA/8000/1;\
-             outbound=\"sip:{edge};transport={transport}\"\n",
-            edge = SocketAddr::new(ip, centre.edge.port())
+             outbound=\"sip:{edge};transport={transport}\"\n"
         );
         std::fs::write(folder.file("tone.wav"), tone()).expect("a sound file");
         std::fs::write(folder.file("config"), config).expect("a configuration");

@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod baresip;
+pub mod beyond;
 pub mod capture;
 pub mod centre;
 pub mod declaration;
@@ -29,6 +30,7 @@ pub mod wait;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+pub use beyond::Beyond;
 pub use capture::Capture;
 pub use centre::{Centre, Setup};
 pub use declaration::Declaration;

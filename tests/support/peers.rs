@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// Debian package of each program, for the message.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("sipp", "sip-tester"),
     ("rtpengine", "rtpengine-daemon"),
     ("baresip", "baresip-core"),
     ("tcpdump", "tcpdump"),
     ("systemd-analyze", "systemd"),
+    ("ip", "iproute2"),
 ];
 
 /// Whether a test can run: every named program is there, and captures are allowed.
@@ -37,8 +38,15 @@ fn problem(program: &str) -> Option<String> {
             "{program} is not installed (apt-get install {package})"
         ));
     }
-    (program == "tcpdump" && !may_capture())
-        .then(|| "tcpdump may not capture: run the tests as root".to_owned())
+    match program {
+        "tcpdump" if !may_capture() => {
+            Some("tcpdump may not capture: run the tests as root".to_owned())
+        }
+        "ip" if !rustix::process::geteuid().is_root() => {
+            Some("ip may not make networks: run the tests as root".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Full path of a program on PATH or in the system directories.

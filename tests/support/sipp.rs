@@ -355,7 +355,8 @@ fn listens(port: u16, tcp: bool) -> bool {
     };
     let wanted = format!(":{port:04X}");
     tables.iter().any(|table| {
-        let text = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        let text =
+            std::fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
         let mut rows = text.lines().skip(1);
         rows.any(|row| {
             let mut fields = row.split_whitespace();

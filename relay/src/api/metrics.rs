@@ -270,6 +270,12 @@ fn at_device(registry: &mut Registry, device: &DeviceTotals) {
     );
     gauge(
         registry,
+        "device_orphans",
+        "Flows that a process before this one has left at network devices, and that no call has taken over",
+        device.orphans as u64,
+    );
+    gauge(
+        registry,
         "device_memory_bytes",
         "Memory of the tables at network devices, whatever the number of flows",
         device.memory_bytes,
