@@ -1,4 +1,4 @@
-//! The packet engine with settled flows sent on at a device, with phones in another network
+//! F7, B7: the packet engine with settled flows sent on at a device, with phones in another network
 //! namespace beyond it: the same cases as over loopback. Each asserts, when its engine goes, that
 //! packets were sent on at the device, or says why none were.
 //!
