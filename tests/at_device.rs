@@ -265,7 +265,7 @@ fn a_baresip_beyond_the_device_is_heard_and_hears() {
     assert!(phone.heard().iter().any(|sample| *sample != 0));
 }
 
-// F7 B1 F4
+// F7 B1 F4 G1
 #[test]
 fn a_restart_loses_no_packet_of_a_call_at_the_device() {
     if !have(&["sipp", "ip"]) {
@@ -297,7 +297,7 @@ fn a_restart_loses_no_packet_of_a_call_at_the_device() {
     }
 }
 
-// F7 B1 F4
+// F7 B1 F4 G1
 #[test]
 fn a_relay_that_is_killed_loses_no_packet_either_and_its_ports_go_to_nobody_else() {
     if !have(&["sipp", "ip"]) {

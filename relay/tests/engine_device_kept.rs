@@ -1,4 +1,4 @@
-//! F7, B7: settled flows go on while no relay is there, and the next one takes them over, without a
+//! F7, B7, G1: settled flows go on while no relay is there, and the next one takes them over, without a
 //! packet lost, sent twice or out of order.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
