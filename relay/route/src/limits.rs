@@ -63,7 +63,8 @@ pub const MAX_LEARN_WINDOW_SECONDS: u64 = 60;
 pub const MAX_LOCAL_IPS: usize = 64;
 
 /// Local IP addresses whose ports are steered. The steering program looks through all of them for
-/// each packet, and the kernel keeps 64 bytes for each port of each.
+/// each packet, and the kernel keeps 64 bytes for each port of each; where settled flows are sent
+/// on at devices, 192 more, and the program there looks through them as well.
 pub const MAX_STEERED_IPS: usize = 8;
 
 /// Packet threads of one engine.

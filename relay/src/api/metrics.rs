@@ -283,7 +283,7 @@ fn at_device(registry: &mut Registry, device: &DeviceTotals) {
     counter(
         registry,
         "device_refused",
-        "Settled flows that did not fit the device's table, and stayed with the sockets",
+        "Settled flows that the device could not be told of, and that stayed with the sockets",
         device.refused,
     );
 }
