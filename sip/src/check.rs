@@ -3,16 +3,18 @@
 use crate::error::HeaderError;
 use crate::message::{Message, StartLine};
 use crate::name::HeaderName;
+use crate::name_addr::NameAddr;
 use crate::parse::ParseErrorKind;
+use crate::via::Via;
 
 /// Checks the headers by which messages are routed, matched and answered (RFC 3261 section 8.1.1).
 /// Max-Forwards may be missing, as it is from elements of RFC 2543.
 pub(crate) fn essential(message: &Message) -> Result<(), ParseErrorKind> {
     repeats(message)?;
     message.call_id()?;
-    message.from()?;
-    message.to()?;
-    message.top_via()?;
+    NameAddr::check(message.single(HeaderName::From, "From")?)?;
+    NameAddr::check(message.single(HeaderName::To, "To")?)?;
+    Via::check(message.first_via()?)?;
     let cseq = message.cseq()?;
     if let StartLine::Request { method, .. } = &message.start {
         if cseq.method != *method {

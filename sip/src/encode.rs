@@ -80,12 +80,13 @@ fn token(out: &mut Vec<u8>, text: &str) {
 
 /// Writes a value; line ends would begin another header.
 fn clean(out: &mut Vec<u8>, value: &Text) {
-    let from = out.len();
-    out.extend_from_slice(value.wire());
-    for byte in out.iter_mut().skip(from) {
-        if matches!(byte, b'\r' | b'\n') {
-            *byte = b' ';
-        }
+    let wire = value.wire();
+    match memchr::memchr2(b'\r', b'\n', wire) {
+        None => out.extend_from_slice(wire),
+        Some(_) => out.extend(wire.iter().map(|&byte| match byte {
+            b'\r' | b'\n' => b' ',
+            other => other,
+        })),
     }
 }
 

@@ -148,7 +148,7 @@ impl Message {
         self.method().is_some()
     }
 
-    fn single(&self, name: HeaderName, word: &'static str) -> Result<&str, HeaderError> {
+    pub(crate) fn single(&self, name: HeaderName, word: &'static str) -> Result<&str, HeaderError> {
         self.headers.get(name).ok_or(HeaderError::Missing(word))
     }
 
@@ -192,11 +192,16 @@ impl Message {
     /// # Errors
     /// Missing or malformed.
     pub fn top_via(&self) -> Result<Via, HeaderError> {
+        Via::parse(self.first_via()?)
+    }
+
+    /// The topmost Via as it is written.
+    pub(crate) fn first_via(&self) -> Result<&str, HeaderError> {
         let first = self
             .single(HeaderName::Via, "Via")
             .map(split_commas)?
             .next();
-        Via::parse(first.ok_or(HeaderError::Missing("Via"))?)
+        first.ok_or(HeaderError::Missing("Via"))
     }
 
     /// The addresses of all Contact headers.
@@ -223,18 +228,18 @@ impl Message {
 
     /// The tag of From.
     pub fn from_tag(&self) -> Option<String> {
-        self.from().ok()?.tag().map(str::to_owned)
+        NameAddr::tag_of(self.headers.get(HeaderName::From)?).map(str::to_owned)
     }
 
     /// The tag of To.
     pub fn to_tag(&self) -> Option<String> {
-        self.to().ok()?.tag().map(str::to_owned)
+        NameAddr::tag_of(self.headers.get(HeaderName::To)?).map(str::to_owned)
     }
 
     /// Adds a tag to To where it has none. The value keeps the bytes that were received.
     pub fn set_to_tag(&mut self, tag: &str) {
         let tagged = match self.headers.text(HeaderName::To) {
-            Some(to) if self.to_tag().is_none() => to.with_suffix(&format!(";tag={tag}")),
+            Some(to) if NameAddr::tag_of(to).is_none() => to.with_suffix(&format!(";tag={tag}")),
             _ => return,
         };
         self.headers.set(HeaderName::To, tagged);

@@ -26,25 +26,74 @@ macro_rules! header_names {
             }
 
             fn known(name: &str) -> Option<HeaderName> {
-                // The length decides nearly always, so a name costs about one comparison.
-                match name.len() {
-                    0 => None,
-                    1 => {
-                        $($(if name.eq_ignore_ascii_case($compact) {
-                            return Some(HeaderName::$variant);
-                        })?)*
-                        None
+                let mut at = *FIRST.get(usize::from(hash(name.as_bytes())))?;
+                while let Some((known, spelling)) = KNOWN.get(usize::from(at)) {
+                    if name.eq_ignore_ascii_case(spelling) {
+                        return Some(known.name());
                     }
-                    length => {
-                        $(if length == $name.len() && name.eq_ignore_ascii_case($name) {
-                            return Some(HeaderName::$variant);
-                        })*
-                        None
-                    }
+                    at = *NEXT.get(usize::from(at))?;
+                }
+                None
+            }
+        }
+
+        /// A known name, as a number.
+        #[derive(Clone, Copy)]
+        enum Known {
+            $($variant,)*
+        }
+
+        impl Known {
+            const fn name(self) -> HeaderName {
+                match self {
+                    $(Known::$variant => HeaderName::$variant,)*
                 }
             }
         }
+
+        /// Every spelling, long and compact.
+        const KNOWN: &[(Known, &str)] = &[
+            $((Known::$variant, $name),)*
+            $($((Known::$variant, $compact),)?)*
+        ];
     };
+}
+
+/// No spelling.
+const NONE: u8 = u8::MAX;
+
+/// By hash, the first spelling that has it, and for each spelling the next one.
+const FIRST: [u8; 256] = CHAINS.0;
+const NEXT: [u8; KNOWN.len()] = CHAINS.1;
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it: an index out of bounds would not build"
+)]
+const CHAINS: ([u8; 256], [u8; KNOWN.len()]) = {
+    let mut first = [NONE; 256];
+    let mut next = [NONE; KNOWN.len()];
+    // The later ones go first, so that the names before them are found at once.
+    let mut at = KNOWN.len();
+    while at > 0 {
+        at -= 1;
+        let hash = hash(KNOWN[at].1.as_bytes()) as usize;
+        next[at] = first[hash];
+        first[hash] = at as u8;
+    }
+    (first, next)
+};
+
+/// A number for a name, whatever its case: from its length, its first, second and last letter.
+const fn hash(name: &[u8]) -> u8 {
+    let (first, second, last) = match name {
+        [] => return 0,
+        [only] => (*only, 0, *only),
+        [first, last] => (*first, 0, *last),
+        [first, second, .., last] => (*first, *second, *last),
+    };
+    let sum = (first | 0x20) as usize * 7 + (second | 0x20) as usize * 31 + (last | 0x20) as usize;
+    (sum + name.len() * 13) as u8
 }
 
 header_names! {

@@ -39,23 +39,24 @@ impl NameAddr {
     /// # Errors
     /// [`HeaderError::Unclosed`], [`HeaderError::Uri`], [`HeaderError::Params`].
     pub fn parse(text: &str) -> Result<NameAddr, HeaderError> {
-        let text = text.trim();
-        if let Some(length) = text.starts_with('"').then(|| quoted_length(text)) {
-            let length = length.ok_or(HeaderError::Unclosed)?;
-            let (quoted, rest) = text.split_at_checked(length).ok_or(HeaderError::Unclosed)?;
-            let rest = rest
-                .trim_start()
-                .strip_prefix('<')
-                .ok_or(HeaderError::Params)?;
-            return bracketed(Some(unquote(quoted).into_owned()), rest);
-        }
-        match text.split_once('<') {
-            Some((display, rest)) if !display.contains(['"', ';', '=']) => {
-                let display = display.split_whitespace().collect::<Vec<_>>().join(" ");
-                bracketed((!display.is_empty()).then_some(display), rest)
-            }
-            _ => bare(text),
-        }
+        let parts = Parts::of(text)?;
+        Ok(NameAddr {
+            display: parts.display(),
+            uri: Uri::parse(parts.uri)?,
+            params: Params::parse(parts.params)?,
+        })
+    }
+
+    /// Checks an address as [`NameAddr::parse`] does, and makes nothing of it.
+    pub(crate) fn check(text: &str) -> Result<(), HeaderError> {
+        let parts = Parts::of(text)?;
+        Uri::parse(parts.uri)?;
+        Params::scan(parts.params, |_, _| Ok(()))
+    }
+
+    /// The `tag` parameter of an address that was checked before.
+    pub(crate) fn tag_of(text: &str) -> Option<&str> {
+        Params::find(Parts::of(text).ok()?.params, "tag")
     }
 
     /// The `tag` parameter.
@@ -83,33 +84,79 @@ impl NameAddr {
     }
 }
 
-fn bracketed(display: Option<String>, rest: &str) -> Result<NameAddr, HeaderError> {
-    let (uri, params) = rest.split_once('>').ok_or(HeaderError::Unclosed)?;
-    let params = params.trim_start();
-    if !params.is_empty() && !params.starts_with(';') {
-        return Err(HeaderError::Params);
-    }
-    Ok(NameAddr {
-        display,
-        uri: Uri::parse(uri.trim())?,
-        params: Params::parse(params)?,
-    })
+/// An address cut up, nothing of it read yet but its quotes.
+struct Parts<'a> {
+    /// As it is written; empty where there is none.
+    display: &'a str,
+    uri: &'a str,
+    params: &'a str,
 }
 
-fn bare(text: &str) -> Result<NameAddr, HeaderError> {
-    let (uri, params) = match find_outside(text, |byte| byte == b';') {
-        Some(at) => text.split_at_checked(at).ok_or(HeaderError::Params)?,
-        None => (text, ""),
-    };
-    let uri = uri.trim_end();
-    if uri.contains([',', '?']) {
-        return Err(HeaderError::Uri(crate::error::UriError::Character));
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Result<Parts<'a>, HeaderError> {
+        let text = text.trim_ascii();
+        if text.starts_with('"') {
+            let length = quoted_length(text).ok_or(HeaderError::Unclosed)?;
+            let (quoted, rest) = text.split_at_checked(length).ok_or(HeaderError::Unclosed)?;
+            let rest = rest
+                .trim_ascii_start()
+                .strip_prefix('<')
+                .ok_or(HeaderError::Params)?;
+            return Parts::bracketed(quoted, rest);
+        }
+        match text.split_once('<') {
+            Some((display, rest))
+                if !display
+                    .bytes()
+                    .any(|byte| matches!(byte, b'"' | b';' | b'=')) =>
+            {
+                Parts::bracketed(display, rest)
+            }
+            _ => Parts::bare(text),
+        }
     }
-    Ok(NameAddr {
-        display: None,
-        uri: Uri::parse(uri)?,
-        params: Params::parse(params)?,
-    })
+
+    fn bracketed(display: &'a str, rest: &'a str) -> Result<Parts<'a>, HeaderError> {
+        let (uri, params) = rest.split_once('>').ok_or(HeaderError::Unclosed)?;
+        let params = params.trim_ascii_start();
+        if !params.is_empty() && !params.starts_with(';') {
+            return Err(HeaderError::Params);
+        }
+        Ok(Parts {
+            display,
+            uri: uri.trim_ascii(),
+            params,
+        })
+    }
+
+    fn bare(text: &'a str) -> Result<Parts<'a>, HeaderError> {
+        let (uri, params) = match find_outside(text, |byte| byte == b';') {
+            Some(at) => text.split_at_checked(at).ok_or(HeaderError::Params)?,
+            None => (text, ""),
+        };
+        let uri = uri.trim_ascii_end();
+        if uri.bytes().any(|byte| matches!(byte, b',' | b'?')) {
+            return Err(HeaderError::Uri(crate::error::UriError::Character));
+        }
+        Ok(Parts {
+            display: "",
+            uri,
+            params,
+        })
+    }
+
+    /// The display name; a quoted one counts even if it is empty.
+    fn display(&self) -> Option<String> {
+        if self.display.starts_with('"') {
+            return Some(unquote(self.display).into_owned());
+        }
+        let words = self
+            .display
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        (!words.is_empty()).then_some(words)
+    }
 }
 
 impl FromStr for NameAddr {
@@ -125,13 +172,16 @@ impl fmt::Display for NameAddr {
             write_quoted(f, display)?;
             f.write_str(" ")?;
         }
-        write!(f, "<{}>{}", self.uri, self.params)
+        f.write_str("<")?;
+        fmt::Display::fmt(&self.uri, f)?;
+        f.write_str(">")?;
+        fmt::Display::fmt(&self.params, f)
     }
 }
 
 impl From<NameAddr> for Text {
     fn from(address: NameAddr) -> Self {
-        address.to_string().into()
+        Text::written(&address)
     }
 }
 

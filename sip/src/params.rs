@@ -101,42 +101,48 @@ impl Params {
     /// [`MAX_PARAMS`].
     pub fn parse(text: &str) -> Result<Params, HeaderError> {
         let mut params = Params::new();
-        let mut rest = Some(text.trim().strip_prefix(';').unwrap_or(text.trim()));
+        Params::scan(text, |name, value| params.add(name, value))?;
+        Ok(params)
+    }
+
+    /// Checks a list as [`Params::parse`] does, and gives each parameter to `each`.
+    pub(crate) fn scan<'a>(
+        text: &'a str,
+        mut each: impl FnMut(&'a str, Option<&'a str>) -> Result<(), HeaderError>,
+    ) -> Result<(), HeaderError> {
+        let text = text.trim_ascii();
+        let mut rest = Some(text.strip_prefix(';').unwrap_or(text));
+        let mut count = 0;
         while let Some(current) = rest {
             let (item, next) = match split_once_outside(current, b';') {
                 Some((item, next)) => (item, Some(next)),
                 None => (current, None),
             };
             rest = next;
-            let item = item.trim();
+            let item = item.trim_ascii();
             // A stray semicolon is harmless and common.
             if !item.is_empty() {
-                params.push_header_param(item)?;
+                let (name, value) = header_param(item)?;
+                count += 1;
+                if count > MAX_PARAMS {
+                    return Err(HeaderError::TooMany);
+                }
+                each(name, value)?;
             }
         }
-        Ok(params)
+        Ok(())
     }
 
-    fn push_header_param(&mut self, item: &str) -> Result<(), HeaderError> {
-        let (name, value) = match item.split_once('=') {
-            Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
-            None => (item, None),
-        };
-        if name.is_empty() || name.contains(['"', '<', '>', ' ', '\t', ',']) {
-            return Err(HeaderError::Params);
-        }
-        if let Some(value) = value {
-            let sound = if value.starts_with('"') {
-                quoted_length(value) == Some(value.len())
-            } else {
-                find_outside(value, |byte| matches!(byte, b',' | b' ' | b'\t')).is_none()
-                    && !value.contains('"')
-            };
-            if !sound {
-                return Err(HeaderError::Params);
+    /// The value of the parameter `name` in a list that has been checked before.
+    pub(crate) fn find<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+        let mut found = None;
+        let _ = Params::scan(text, |key, value| {
+            if found.is_none() && key.eq_ignore_ascii_case(name) {
+                found = value;
             }
-        }
-        self.add(name, value)
+            Ok(())
+        });
+        found
     }
 
     /// Adds a parameter without looking whether it is there.
@@ -147,6 +153,32 @@ impl Params {
         self.0.push((name.into(), value.map(Text::from)));
         Ok(())
     }
+}
+
+/// Name and value of one parameter.
+fn header_param(item: &str) -> Result<(&str, Option<&str>), HeaderError> {
+    let (name, value) = match item.split_once('=') {
+        Some((name, value)) => (name.trim_ascii_end(), Some(value.trim_ascii_start())),
+        None => (item, None),
+    };
+    let misplaced = |byte: u8| matches!(byte, b'"' | b'<' | b'>' | b' ' | b'\t' | b',');
+    if name.is_empty() || name.bytes().any(misplaced) {
+        return Err(HeaderError::Params);
+    }
+    match value {
+        // Most values hold nothing that means anything.
+        Some(value) if value.bytes().any(misplaced) && !is_sound(value) => Err(HeaderError::Params),
+        value => Ok((name, value)),
+    }
+}
+
+/// Whether a value that holds quotes, brackets, white space or commas is one value.
+fn is_sound(value: &str) -> bool {
+    if value.starts_with('"') {
+        return quoted_length(value) == Some(value.len());
+    }
+    find_outside(value, |byte| matches!(byte, b',' | b' ' | b'\t')).is_none()
+        && !value.contains('"')
 }
 
 impl PartialEq for Params {
@@ -166,9 +198,11 @@ impl Eq for Params {}
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.0 {
-            write!(f, ";{name}")?;
+            f.write_str(";")?;
+            f.write_str(name)?;
             if let Some(value) = value {
-                write!(f, "={value}")?;
+                f.write_str("=")?;
+                f.write_str(value)?;
             }
         }
         Ok(())

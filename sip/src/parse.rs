@@ -174,7 +174,7 @@ impl<'a> Lines<'a> {
     /// The next line without its end; `None` where no line end is left.
     fn next_line(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
-        let end = rest.iter().position(|&byte| byte == b'\n')?;
+        let end = memchr::memchr(b'\n', rest)?;
         self.at += end + 1;
         let line = rest.get(..end)?;
         Some(line.strip_suffix(b"\r").unwrap_or(line))
@@ -233,7 +233,7 @@ fn start_line(input: &Bytes, line: &[u8]) -> Result<(StartLine, Fault), ParseErr
     } else {
         (!version.eq_ignore_ascii_case(b"SIP/2.0")).then_some(ParseErrorKind::Version)
     };
-    let uri = Text::from_wire(input.slice_ref(uri));
+    let uri = Text::part_of(input, uri);
     Ok((
         StartLine::Request {
             method: Method::from(method),
@@ -266,7 +266,7 @@ fn status_line(
     if reason.contains(&b'\r') {
         return Err(ParseErrorKind::StartLine);
     }
-    let reason = Text::from_wire(input.slice_ref(reason));
+    let reason = Text::part_of(input, reason);
     Ok((StartLine::Response { status, reason }, None))
 }
 
@@ -295,10 +295,7 @@ fn header(input: &Bytes, line: &[u8], folded: bool) -> Result<(HeaderName, Text)
     if line.len() > MAX_LINE {
         return Err(ParseErrorKind::LineTooLong);
     }
-    let at = line
-        .iter()
-        .position(|&byte| byte == b':')
-        .ok_or(ParseErrorKind::HeaderLine)?;
+    let at = memchr::memchr(b':', line).ok_or(ParseErrorKind::HeaderLine)?;
     let (name, value) = line
         .split_at_checked(at)
         .ok_or(ParseErrorKind::HeaderLine)?;
@@ -310,10 +307,10 @@ fn header(input: &Bytes, line: &[u8], folded: bool) -> Result<(HeaderName, Text)
     if folded && value.contains(&b'\n') {
         return Ok((name, Text::from_wire(unfold(value))));
     }
-    if value.contains(&b'\r') {
+    if memchr::memchr(b'\r', value).is_some() {
         return Err(ParseErrorKind::HeaderLine);
     }
-    Ok((name, Text::from_wire(input.slice_ref(value))))
+    Ok((name, Text::part_of(input, value)))
 }
 
 /// A value on one line: every line end with the white space around it is one space (RFC 3261

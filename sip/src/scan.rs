@@ -5,11 +5,25 @@ use std::fmt;
 
 /// True for the characters of a `token` (RFC 3261 section 25.1).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "the compiler runs it: an index out of bounds would not build"
+    )]
+    const TOKEN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < table.len() {
+            let character = byte as u8;
+            table[byte] = character.is_ascii_alphanumeric()
+                || matches!(
+                    character,
+                    b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+                );
+            byte += 1;
+        }
+        table
+    };
+    TOKEN.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
 /// True for a non-empty `token`.
@@ -22,7 +36,11 @@ pub(crate) fn is_token(text: &str) -> bool {
 /// `None` where there is none. An unclosed quote or bracket swallows the rest, which the parser of
 /// the piece then refuses.
 pub(crate) fn split_once_outside(text: &str, separator: u8) -> Option<(&str, &str)> {
-    let at = find_outside(text, |byte| byte == separator)?;
+    // Nearly always nothing is quoted or bracketed before the first separator.
+    let at = match memchr::memchr3(separator, b'"', b'<', text.as_bytes())? {
+        at if text.as_bytes().get(at) == Some(&separator) => at,
+        _ => find_outside(text, |byte| byte == separator)?,
+    };
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 

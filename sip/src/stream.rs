@@ -1,6 +1,6 @@
 //! [`Framer`]: cuts messages from a stream (RFC 3261 section 18.3, RFC 5626 section 3.5.1).
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::limits::{MAX_BODY_BYTES, MAX_HEADER_BYTES};
 use crate::parse::content_length;
@@ -87,8 +87,7 @@ impl Framer {
     }
 
     fn fail(&mut self, error: FrameError, head: Option<usize>) -> FrameError {
-        self.rejected =
-            head.map(|length| self.buffer.split_to(length.min(self.buffer.len())).freeze());
+        self.rejected = head.map(|length| self.take(length));
         self.failed = true;
         self.buffer = BytesMut::new();
         error
@@ -123,8 +122,17 @@ impl Framer {
     }
 
     fn skip(&mut self, bytes: usize) {
-        let _ = self.buffer.split_to(bytes.min(self.buffer.len()));
+        self.buffer.advance(bytes.min(self.buffer.len()));
         self.searched = 0;
+    }
+
+    /// Takes bytes out of the buffer. They are copied: a message may be kept for long, and would keep
+    /// everything that came with it.
+    fn take(&mut self, bytes: usize) -> Bytes {
+        let bytes = bytes.min(self.buffer.len());
+        let taken = Bytes::copy_from_slice(self.buffer.get(..bytes).unwrap_or_default());
+        self.skip(bytes);
+        taken
     }
 
     /// Length of the head with its empty line, once it is there.
@@ -132,7 +140,7 @@ impl Framer {
         let mut at = self.searched;
         loop {
             let rest = self.buffer.get(at..)?;
-            let Some(newline) = rest.iter().position(|&byte| byte == b'\n') else {
+            let Some(newline) = memchr::memchr(b'\n', rest) else {
                 self.searched = self.buffer.len();
                 return None;
             };
@@ -201,8 +209,7 @@ impl Iterator for Framer {
             return None;
         }
         self.found = None;
-        self.searched = 0;
-        Some(Ok(Frame::Message(self.buffer.split_to(length).freeze())))
+        Some(Ok(Frame::Message(self.take(length))))
     }
 }
 

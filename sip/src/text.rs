@@ -12,6 +12,9 @@ use bytes::Bytes;
 /// Longest text, in bytes, that is held in place rather than in a shared buffer.
 pub const INLINE_TEXT_BYTES: usize = 38;
 
+/// Room for most header values.
+const USUAL_BYTES: usize = 160;
+
 /// A string that is cheap to clone: short texts are held in place, longer ones share a buffer.
 ///
 /// SIP is UTF-8 (RFC 3261 section 25.1), but old equipment sends Latin-1 in display names and
@@ -66,6 +69,16 @@ impl Text {
         }
     }
 
+    /// A text over `part`, which must be a part of `whole`: short ones leave `whole` alone.
+    pub(crate) fn part_of(whole: &Bytes, part: &[u8]) -> Text {
+        if part.len() <= INLINE_TEXT_BYTES
+            && let Some(inline) = std::str::from_utf8(part).ok().and_then(Repr::inline)
+        {
+            return Text(inline);
+        }
+        Text::from_wire(whole.slice_ref(part))
+    }
+
     /// The text as `str`.
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -93,8 +106,27 @@ impl Text {
         matches!(self.0, Repr::Latin1(_))
     }
 
+    /// All `parts`, one after the other.
+    pub fn joined(parts: &[&str]) -> Text {
+        let mut out = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| out.push_str(part));
+        out.into()
+    }
+
+    /// What `value` writes.
+    pub(crate) fn written(value: &impl fmt::Display) -> Text {
+        use fmt::Write;
+        let mut out = String::with_capacity(USUAL_BYTES);
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{value}");
+        out.into()
+    }
+
     /// This text with `suffix` after it; received bytes stay as they were.
     pub fn with_suffix(&self, suffix: &str) -> Text {
+        if let Repr::Inline { .. } | Repr::Shared(_) = self.0 {
+            return Text::joined(&[self, suffix]);
+        }
         let mut wire = Vec::with_capacity(self.wire().len() + suffix.len());
         wire.extend_from_slice(self.wire());
         wire.extend_from_slice(suffix.as_bytes());

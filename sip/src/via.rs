@@ -32,28 +32,19 @@ impl Via {
     /// # Errors
     /// [`HeaderError::Malformed`] for the protocol, otherwise what is wrong with host or parameters.
     pub fn parse(text: &str) -> Result<Via, HeaderError> {
-        const BAD: HeaderError = HeaderError::Malformed("Via");
-        let (head, params) = match text.split_once(';') {
-            Some((head, params)) => (head, params),
-            None => (text, ""),
-        };
-        let (name, rest) = head.split_once('/').ok_or(BAD)?;
-        let (version, rest) = rest.split_once('/').ok_or(BAD)?;
-        if !name.trim().eq_ignore_ascii_case("SIP") || version.trim() != "2.0" {
-            return Err(BAD);
-        }
-        let rest = rest.trim();
-        let (transport, sent_by) = rest.split_once([' ', '\t']).ok_or(BAD)?;
-        if !is_token(transport) {
-            return Err(BAD);
-        }
-        let (host, port) = Host::parse_with_port(sent_by)?;
+        let (transport, (host, port), params) = parts(text)?;
         Ok(Via {
             transport: transport.into(),
             host,
             port,
             params: Params::parse(params)?,
         })
+    }
+
+    /// Checks a value as [`Via::parse`] does, and makes nothing of it.
+    pub(crate) fn check(text: &str) -> Result<(), HeaderError> {
+        let (_, _, params) = parts(text)?;
+        Params::scan(params, |_, _| Ok(()))
     }
 
     /// The `branch` parameter.
@@ -85,6 +76,32 @@ impl Via {
     }
 }
 
+/// Transport, host and port, and the text of the parameters.
+type Parts<'a> = (&'a str, (Host, Option<u16>), &'a str);
+
+fn parts(text: &str) -> Result<Parts<'_>, HeaderError> {
+    const BAD: HeaderError = HeaderError::Malformed("Via");
+    let (head, params) = match text.split_once(';') {
+        Some((head, params)) => (head, params),
+        None => (text, ""),
+    };
+    let (name, rest) = head.split_once('/').ok_or(BAD)?;
+    let (version, rest) = rest.split_once('/').ok_or(BAD)?;
+    if !name.trim_ascii().eq_ignore_ascii_case("SIP") || version.trim_ascii() != "2.0" {
+        return Err(BAD);
+    }
+    let rest = rest.trim_ascii();
+    let end = rest
+        .bytes()
+        .position(|byte| matches!(byte, b' ' | b'\t'))
+        .ok_or(BAD)?;
+    let (transport, sent_by) = rest.split_at_checked(end).ok_or(BAD)?;
+    if !is_token(transport) {
+        return Err(BAD);
+    }
+    Ok((transport, Host::parse_with_port(sent_by)?, params))
+}
+
 impl FromStr for Via {
     type Err = HeaderError;
     fn from_str(text: &str) -> Result<Via, HeaderError> {
@@ -94,17 +111,20 @@ impl FromStr for Via {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
+        f.write_str("SIP/2.0/")?;
+        f.write_str(&self.transport)?;
+        f.write_str(" ")?;
+        fmt::Display::fmt(&self.host, f)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
-        write!(f, "{}", self.params)
+        fmt::Display::fmt(&self.params, f)
     }
 }
 
 impl From<Via> for Text {
     fn from(via: Via) -> Self {
-        via.to_string().into()
+        Text::written(&via)
     }
 }
 

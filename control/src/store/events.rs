@@ -9,8 +9,9 @@ use super::{Store, StoreError, StoredEvent, Writer, signed, unsigned};
 /// Most events that one call of [`Store::events_after`] gives.
 pub const MAX_EVENTS_READ: usize = 1_000;
 
-/// Rows in one INSERT: SQLite takes 32766 values in a statement.
-const ROWS_A_STATEMENT: usize = 500;
+/// Rows in one INSERT. Each number of rows is a statement of its own, prepared once and kept: so few
+/// that all of them, for both tables, fit in the 100 statements that a connection keeps.
+const ROWS_A_STATEMENT: usize = 32;
 
 /// Surplus events that make a removal worth its while.
 const PRUNE_EVERY: u64 = 1_024;
@@ -146,20 +147,33 @@ async fn insert(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<()
             .push_bind(row.body.as_str());
     });
     events.build().execute(&mut *connection).await?;
+    let stories = stories(rows);
+    if stories.is_empty() {
+        return Ok(());
+    }
+    let mut contacts =
+        QueryBuilder::<Sqlite>::new("INSERT INTO contact (id, first_cursor, last_cursor) ");
+    contacts.push_values(stories, |mut values, (contact, first, last)| {
+        values.push_bind(contact).push_bind(first).push_bind(last);
+    });
+    contacts.push(" ON CONFLICT (id) DO UPDATE SET last_cursor = excluded.last_cursor");
+    contacts.build().execute(&mut *connection).await?;
+    Ok(())
+}
+
+/// Each contact that the rows are about, with the cursors of its first and last row.
+fn stories(rows: &[NewRow]) -> Vec<(&str, i64, i64)> {
+    let mut stories: Vec<(&str, i64, i64)> = Vec::new();
     for row in rows {
-        let Some(contact) = &row.contact else {
+        let Some(contact) = row.contact.as_deref() else {
             continue;
         };
-        sqlx::query(
-            "INSERT INTO contact (id, first_cursor, last_cursor) VALUES ($1, $2, $2) \
-             ON CONFLICT (id) DO UPDATE SET last_cursor = excluded.last_cursor",
-        )
-        .bind(contact)
-        .bind(row.cursor)
-        .execute(&mut *connection)
-        .await?;
+        match stories.iter_mut().find(|(known, ..)| *known == contact) {
+            Some((.., last)) => *last = row.cursor,
+            None => stories.push((contact, row.cursor, row.cursor)),
+        }
     }
-    Ok(())
+    stories
 }
 
 /// A contact whose beginning is removed is removed whole from the list: half a story misleads.

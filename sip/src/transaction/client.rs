@@ -46,8 +46,10 @@ pub(super) struct Client {
     /// When the transaction ends: timers B, F (no answer), D, K (absorbing), M (more 2xx), or the
     /// limits of Proceeding.
     pub(super) end_at: Option<Instant>,
-    request: Message,
-    bytes: Bytes,
+    /// What its ACK or CANCEL is made of: of an INVITE that has no final answer.
+    request: Option<Message>,
+    /// What may have to be sent again.
+    bytes: Option<Bytes>,
     ack: Option<Bytes>,
     /// Timers A and E.
     retransmit_at: Option<Instant>,
@@ -84,16 +86,17 @@ impl Client {
         config: &Config,
         now: Instant,
     ) -> Client {
+        let invite = request.method() == Some(&Method::Invite);
         Client {
             state: ClientState::Start,
-            invite: request.method() == Some(&Method::Invite),
+            invite,
             silent,
             key,
             flow,
             cancel: CancelState::Wanted(false),
             end_at: Some(now + config.timeout()),
-            request,
-            bytes,
+            request: invite.then_some(request),
+            bytes: (!flow.is_reliable()).then_some(bytes),
             ack: None,
             retransmit_at: (!flow.is_reliable()).then(|| now + config.t1),
             interval: config.t1,
@@ -150,6 +153,7 @@ impl Client {
         now: Instant,
     ) -> Step {
         self.retransmit_at = None;
+        self.bytes = None;
         let mut step = Step {
             deliver: !self.silent,
             ..NOTHING
@@ -163,12 +167,14 @@ impl Client {
             step.send_cancel = self.cancel == CancelState::Wanted(true);
         } else if status < 300 {
             self.state = ClientState::Accepted;
+            self.request = None;
             self.end_at = Some(now + config.timeout());
         } else {
             self.state = ClientState::Completed;
-            let ack = self.build_ack(response).encode();
-            self.ack = Some(ack.clone());
-            step.send = Some(ack);
+            let ack = self.build_ack(response).map(|ack| ack.encode());
+            self.request = None;
+            self.ack.clone_from(&ack);
+            step.send = ack;
             // Timer D is at least 32 s over UDP and nothing over the others.
             self.end_at = Some(now + config.timeout().max(Duration::from_secs(32)));
             step.ends = self.flow.is_reliable();
@@ -189,6 +195,7 @@ impl Client {
         } else {
             self.state = ClientState::Completed;
             self.retransmit_at = None;
+            self.bytes = None;
             self.end_at = Some(now + config.t4);
             step.ends = self.flow.is_reliable();
         }
@@ -206,12 +213,12 @@ impl Client {
             (false, _) => self.interval.saturating_mul(2).min(config.t2),
         };
         self.retransmit_at = Some(now + self.interval);
-        Some(self.bytes.clone())
+        self.bytes.clone()
     }
 
     /// What RFC 3261 sections 9.1 and 17.1.1.3 have in common: a request along the INVITE's way.
-    fn along_invite(&self, method: Method, to: Option<&crate::text::Text>) -> Message {
-        let invite = &self.request;
+    fn along_invite(&self, method: Method, to: Option<&crate::text::Text>) -> Option<Message> {
+        let invite = self.request.as_ref()?;
         let mut out = Message::request(method.clone(), invite.uri().unwrap_or_default());
         if let Some(via) = invite.headers.all_split(HeaderName::Via).next() {
             out.headers.push(HeaderName::Via, via);
@@ -229,14 +236,15 @@ impl Client {
         out.headers
             .push(HeaderName::CSeq, CSeq::new(number, method));
         out.headers.push(HeaderName::MaxForwards, "70");
-        out
+        Some(out)
     }
 
-    pub(super) fn build_cancel(&self) -> Message {
+    /// The CANCEL of a pending INVITE.
+    pub(super) fn build_cancel(&self) -> Option<Message> {
         self.along_invite(Method::Cancel, None)
     }
 
-    fn build_ack(&self, response: &Message) -> Message {
+    fn build_ack(&self, response: &Message) -> Option<Message> {
         self.along_invite(Method::Ack, response.headers.text(HeaderName::To))
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use rsip::Transport;
 
 use crate::message::Message;
+use crate::text::Text;
 use crate::uri::Host;
 use crate::via::Via;
 
@@ -80,20 +81,24 @@ pub(crate) fn via_word(transport: Transport) -> &'static str {
 
 /// Makes our Via. `sent_by` is `host` or `host:port`; where it is neither, the flow's own address
 /// stands in.
-pub(crate) fn own_via(flow: &Flow, sent_by: &str, branch: &str) -> Via {
-    let (host, port) = Host::parse_with_port(sent_by).unwrap_or((
-        Host::from(flow.local.ip()),
-        Some(flow.local.port()).filter(|port| *port != 0),
-    ));
-    let mut params = crate::params::Params::new();
-    params.set_value("branch", branch);
-    if !flow.is_reliable() {
-        params.set_flag("rport");
-    }
-    Via {
-        transport: via_word(flow.transport).into(),
-        host,
-        port,
-        params,
-    }
+pub(crate) fn own_via(flow: &Flow, sent_by: &str, branch: &str) -> Text {
+    let own;
+    let sent_by = match Host::parse_with_port(sent_by) {
+        Ok(_) => sent_by,
+        Err(_) => {
+            own = flow.local.to_string();
+            &own
+        }
+    };
+    let rport = if flow.is_reliable() { "" } else { ";rport" };
+    let parts = [
+        "SIP/2.0/",
+        via_word(flow.transport),
+        " ",
+        sent_by,
+        ";branch=",
+        branch,
+        rport,
+    ];
+    Text::joined(&parts)
 }

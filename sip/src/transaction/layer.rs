@@ -155,7 +155,10 @@ impl Layer {
         let Some(Transaction::Client(entry)) = self.table.get_mut(place) else {
             return;
         };
-        let (cancel, flow) = (entry.build_cancel(), entry.flow);
+        let Some(cancel) = entry.build_cancel() else {
+            return;
+        };
+        let flow = entry.flow;
         let key = entry.key.with_method(Method::Cancel);
         entry.cancel = CancelState::Sent;
         entry.end_at = Some(now + timeout);

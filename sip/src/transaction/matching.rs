@@ -14,6 +14,7 @@ use crate::error::HeaderError;
 use crate::message::Message;
 use crate::method::Method;
 use crate::text::Text;
+use crate::uri::Host;
 use crate::via::{MAGIC_COOKIE, Via};
 
 /// Hashes under a key of our own, so that nobody can choose branches that collide.
@@ -34,9 +35,9 @@ pub(crate) type Index = HashMap<MatchKey, Key, Keyed>;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MatchKey {
     branch: Text,
-    /// The sender as Via writes it, in lower case: part of the key on the server side only, where
-    /// others choose branches.
-    sent_by: Text,
+    /// The sender as Via writes it: part of the key on the server side only, where others choose
+    /// branches.
+    sent_by: Option<(Host, Option<u16>)>,
     /// The true source, on the server side: phones behind different NATs share private addresses,
     /// and some of them share branches too.
     source: Option<IpAddr>,
@@ -48,7 +49,7 @@ impl MatchKey {
     pub(crate) fn client(branch: &str, method: Method) -> MatchKey {
         MatchKey {
             branch: branch.into(),
-            sent_by: Text::new(),
+            sent_by: None,
             source: None,
             method,
         }
@@ -66,10 +67,9 @@ impl MatchKey {
             Some(branch) if has_cookie(branch) => branch.into(),
             _ => old_style(request, via)?,
         };
-        let sent_by = Text::from(via.sent_by().to_ascii_lowercase());
         Ok(MatchKey {
             branch,
-            sent_by,
+            sent_by: Some((via.host.clone(), via.port)),
             source: Some(source),
             method,
         })

@@ -1,5 +1,7 @@
 //! A table whose keys are never mistaken for those of earlier entries.
 
+use std::ops::Range;
+
 /// A place in a [`Slab`] and how often it was used before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
@@ -12,9 +14,12 @@ struct Slot<T> {
     value: Option<T>,
 }
 
+/// Places that are made at once: growing never moves those that are there.
+const BLOCK: usize = 256;
+
 /// Values in places; freed places are used again, last freed first.
 pub(crate) struct Slab<T> {
-    slots: Vec<Slot<T>>,
+    blocks: Vec<Vec<Slot<T>>>,
     free: Vec<u32>,
     live: usize,
 }
@@ -22,7 +27,7 @@ pub(crate) struct Slab<T> {
 impl<T> Slab<T> {
     pub(crate) fn new() -> Slab<T> {
         Slab {
-            slots: Vec::new(),
+            blocks: Vec::new(),
             free: Vec::new(),
             live: 0,
         }
@@ -37,25 +42,43 @@ impl<T> Slab<T> {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
-                let index = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(Slot {
-                    generation: 0,
-                    value: None,
-                });
-                index
+                let places = self.new_block()?;
+                self.free.extend(places.rev());
+                self.free.pop()?
             }
         };
-        let slot = self.slots.get_mut(index as usize)?;
+        let slot = self.slot_mut(index)?;
         slot.value = Some(value);
+        let generation = slot.generation;
         self.live += 1;
-        Some(Key {
-            index,
-            generation: slot.generation,
-        })
+        Some(Key { index, generation })
+    }
+
+    /// Makes room; the new places.
+    fn new_block(&mut self) -> Option<Range<u32>> {
+        let first = u32::try_from(self.blocks.len() * BLOCK).ok()?;
+        let end = first.checked_add(u32::try_from(BLOCK).ok()?)?;
+        let mut block = Vec::with_capacity(BLOCK);
+        block.resize_with(BLOCK, || Slot {
+            generation: 0,
+            value: None,
+        });
+        self.blocks.push(block);
+        Some(first..end)
+    }
+
+    fn slot(&self, index: u32) -> Option<&Slot<T>> {
+        let index = index as usize;
+        self.blocks.get(index / BLOCK)?.get(index % BLOCK)
+    }
+
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<T>> {
+        let index = index as usize;
+        self.blocks.get_mut(index / BLOCK)?.get_mut(index % BLOCK)
     }
 
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        let slot = self.slots.get(key.index as usize)?;
+        let slot = self.slot(key.index)?;
         if slot.generation == key.generation {
             slot.value.as_ref()
         } else {
@@ -64,7 +87,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let slot = self.slots.get_mut(key.index as usize)?;
+        let slot = self.slot_mut(key.index)?;
         if slot.generation == key.generation {
             slot.value.as_mut()
         } else {
@@ -73,7 +96,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let slot = self.slots.get_mut(key.index as usize)?;
+        let slot = self.slot_mut(key.index)?;
         if slot.generation != key.generation {
             return None;
         }
@@ -86,7 +109,7 @@ impl<T> Slab<T> {
 
     /// The key of the live entry in place `index`.
     pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
-        let slot = self.slots.get(index as usize)?;
+        let slot = self.slot(index)?;
         slot.value.as_ref()?;
         Some(Key {
             index,
@@ -96,15 +119,19 @@ impl<T> Slab<T> {
 
     /// Keys and values in order of their places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let index = u32::try_from(index).ok()?;
-            Some((
-                Key {
-                    index,
-                    generation: slot.generation,
-                },
-                slot.value.as_ref()?,
-            ))
-        })
+        self.blocks
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter_map(|(index, slot)| {
+                let index = u32::try_from(index).ok()?;
+                Some((
+                    Key {
+                        index,
+                        generation: slot.generation,
+                    },
+                    slot.value.as_ref()?,
+                ))
+            })
     }
 }

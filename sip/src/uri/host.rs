@@ -1,6 +1,7 @@
 //! [`Host`]: a host name or address.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::error::UriError;
@@ -104,6 +105,21 @@ impl PartialEq for Host {
             (Host::V4(a), Host::V4(b)) => a == b,
             (Host::V6(a), Host::V6(b)) => a == b,
             _ => false,
+        }
+    }
+}
+
+impl Hash for Host {
+    /// As [`PartialEq`] compares.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Host::Absent => {}
+            Host::Name(name) => name
+                .bytes()
+                .for_each(|byte| state.write_u8(byte.to_ascii_lowercase())),
+            Host::V4(address) => address.hash(state),
+            Host::V6(address) => address.hash(state),
         }
     }
 }
