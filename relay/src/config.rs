@@ -1,7 +1,7 @@
 //! What a relay host is told at its start.
 
 use crate::engine::EngineConfig;
-use patchbay_sip::Transport;
+use patchbay_sip::{Method, Transport};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub struct RelayConfig {
     pub media_timeout: Duration,
     /// The same for a call on hold.
     pub hold_timeout: Duration,
+    /// Methods that do not pass inside a call; they are answered with 405.
+    pub deny_methods: Vec<Method>,
     /// The packet engine.
     pub engine: EngineConfig,
     /// Where a line is written for each ended session; none writes none.

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 
 use patchbay_core::centre::Digest;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
+use patchbay_relay::readdress::headers::NEEDED;
+use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
 
 use super::problem::{Fault, nearest};
@@ -176,6 +178,25 @@ pub fn engine(text: &str) -> Result<EngineKind, Fault> {
         };
         Fault::new(format!("there is no engine `{text}`"), remedy)
     })
+}
+
+/// A method that may be kept from passing inside calls.
+pub fn deniable_method(text: &str) -> Result<Method, Fault> {
+    let method = Method::from(text);
+    if NEEDED.contains(&method) {
+        return Err(Fault::new(
+            format!("`{text}` cannot be denied: no call could be set up or ended"),
+            "deny methods like REFER or MESSAGE",
+        ));
+    }
+    let word = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    match word {
+        true => Ok(method),
+        false => Err(Fault::new(
+            format!("`{text}` is not the name of a SIP method"),
+            "methods are written in capitals, like REFER",
+        )),
+    }
 }
 
 /// The name of a network interface, as the kernel allows it.

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use patchbay_relay::engine::{EngineKind, MediaSockets};
+use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
 pub use problem::{Problems, Report};
 use raw::{CONTROL_SIP, RELAY_API, Raw, RawControl, RawRelay};
@@ -85,6 +86,8 @@ pub struct Relay {
     pub media_timeout: Duration,
     /// The same for a call on hold.
     pub hold_timeout: Duration,
+    /// Methods that do not pass inside a call.
+    pub deny_methods: Vec<Method>,
     /// After SIGTERM, established calls go on in the next process of the relay.
     pub hand_over: bool,
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use patchbay_relay::engine::{EXPEDITED, EngineKind, MediaSockets};
+use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
 
 use super::fields;
@@ -56,6 +57,7 @@ pub struct RawRelay {
     pub max_sessions: Option<Placed<usize>>,
     pub media_timeout: Option<Placed<usize>>,
     pub hold_timeout: Option<Placed<usize>>,
+    pub deny_methods: Option<Placed<Vec<Placed<Method>>>>,
     pub hand_over: Option<Placed<bool>>,
 }
 
@@ -96,6 +98,11 @@ impl RawRelay {
             max_sessions: section.take(report, "max_sessions", number(1..=HIGHEST_MAX_SESSIONS)),
             media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
             hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
+            deny_methods: section.take(
+                report,
+                "deny_methods",
+                list(parsed(fields::deniable_method)),
+            ),
             hand_over: section.take(report, "hand_over", reader::truth),
         };
         section.finish(report);
@@ -128,6 +135,7 @@ impl RawRelay {
             max_sessions: value(&self.max_sessions).unwrap_or(MAX_SESSIONS),
             media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
             hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),
+            deny_methods: values(&self.deny_methods).unwrap_or_default(),
             hand_over: value(&self.hand_over).unwrap_or(false),
         }
     }

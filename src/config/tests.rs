@@ -76,6 +76,7 @@ fn every_key_is_taken_over() {
         max_sessions = 2000
         media_timeout = 60
         hold_timeout = 600
+        deny_methods = ["REFER", "X-FROB"]
         hand_over = true
         [control]
         sip = "10.0.0.2:5071"
@@ -104,6 +105,10 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.pin_directory.to_str(), Some("/run/bpf"));
     let silence = (config.relay.media_timeout, config.relay.hold_timeout);
     assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
+    assert_eq!(
+        config.relay.deny_methods,
+        [Method::Refer, Method::from("X-FROB")]
+    );
     assert!(config.relay.hand_over);
     assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);
     assert_eq!(config.control.realm, "example.org");

@@ -25,6 +25,7 @@ pub mod process;
 pub mod raw;
 pub mod sipp;
 pub mod stage;
+pub mod steps;
 pub mod wait;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -151,6 +151,9 @@ impl Sipp {
             ("header", "Subject: a call"),
             ("formats", ""),
             ("lines", ""),
+            ("early", ""),
+            ("steps", ""),
+            ("ok_header", "Subject: taken"),
         ] {
             self.words.push((word, usual.to_owned()));
         }

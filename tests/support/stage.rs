@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::media::Media;
 use super::message::Sip;
 use super::sipp::{Phone, Sipp};
-use super::{AGENT, CALL, CALLER, Centre, SOON, have};
+use super::{AGENT, CALL, CALLER, Centre, SOON, Setup, have};
 
 /// A centre that knows anna, before anybody calls.
 #[derive(Debug)]
@@ -25,10 +25,16 @@ impl Stage {
     /// Starts the centre and declares anna; `None` if sipp is missing, which is then said.
     #[must_use]
     pub fn set() -> Option<Stage> {
+        Stage::set_with(Setup::default())
+    }
+
+    /// The same with a centre of another kind.
+    #[must_use]
+    pub fn set_with(setup: Setup) -> Option<Stage> {
         if !have(&["sipp"]) {
             return None;
         }
-        let centre = Centre::start();
+        let centre = setup.start();
         let agent_at = centre.declare_anna();
         let carla = Media::open(CALLER, &centre.ports);
         let anna = Media::open(AGENT, &centre.ports);

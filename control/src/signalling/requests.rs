@@ -189,10 +189,9 @@ impl Signalling {
         if looped {
             return Err(self.refuse(request, 482, Drop::Looped).into());
         }
-        for header in [HeaderName::ProxyRequire, HeaderName::Require] {
-            if let Some(response) = self.bad_extension(request, header) {
-                return Err(response.into());
-            }
+        // Require is for the one who answers, at the other end (RFC 3261 section 20.32).
+        if let Some(response) = self.bad_extension(request, HeaderName::ProxyRequire) {
+            return Err(response.into());
         }
         let name =
             request_name(request).ok_or_else(|| self.refuse(request, 400, Drop::Malformed))?;

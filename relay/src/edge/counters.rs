@@ -32,6 +32,8 @@ pub enum EdgeDrop {
     StrayResponse,
     /// A header that named an address of the other side.
     HeaderHeldBack,
+    /// A body, or a part of one, that named an address of the other side.
+    BodyHeldBack,
     /// A message to a party that cannot be reached.
     Unreachable,
     /// A connection refused because too many are open.
@@ -40,10 +42,14 @@ pub enum EdgeDrop {
     ConnectionCut,
     /// More exchanges at once in one session than allowed.
     ExchangesFull,
+    /// A request of a method that policy denies.
+    MethodDenied,
+    /// A REFER while too many transfers were under way.
+    ReferralsFull,
 }
 
 /// All reasons, in the order of their counters.
-pub const EDGE_DROPS: [(EdgeDrop, &str); 18] = [
+pub const EDGE_DROPS: [(EdgeDrop, &str); 21] = [
     (EdgeDrop::Malformed, "malformed"),
     (EdgeDrop::NotSip, "not_sip"),
     (EdgeDrop::Transaction, "transaction"),
@@ -58,10 +64,13 @@ pub const EDGE_DROPS: [(EdgeDrop, &str); 18] = [
     (EdgeDrop::StrayAck, "stray_ack"),
     (EdgeDrop::StrayResponse, "stray_response"),
     (EdgeDrop::HeaderHeldBack, "header_held_back"),
+    (EdgeDrop::BodyHeldBack, "body_held_back"),
     (EdgeDrop::Unreachable, "unreachable"),
     (EdgeDrop::ConnectionsFull, "connections_full"),
     (EdgeDrop::ConnectionCut, "connection_cut"),
     (EdgeDrop::ExchangesFull, "exchanges_full"),
+    (EdgeDrop::MethodDenied, "method_denied"),
+    (EdgeDrop::ReferralsFull, "referrals_full"),
 ];
 
 /// The edge's counters.

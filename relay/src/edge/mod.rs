@@ -313,7 +313,15 @@ impl Core {
             (true, _, false) => {
                 self.refuse(server, &request, Refusal::plain(404, "Not Found"), now);
             }
-            (false, false, false) => self.forward(server, request, flow, now),
+            (false, false, false) => {
+                if self.with_sessions(now, |sessions, cx| sessions.concerns(cx, &request)) {
+                    let source = proxy::source_of(&request, flow);
+                    return self.with_sessions(now, |sessions, cx| {
+                        sessions.join(cx, server, request, source);
+                    });
+                }
+                self.forward(server, request, flow, now);
+            }
         }
     }
 

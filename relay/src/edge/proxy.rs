@@ -174,10 +174,7 @@ impl Core {
             forwarded.headers.remove_first(HeaderName::Route);
         }
         let headers = &mut forwarded.headers;
-        let source = Source {
-            flow,
-            pinned: flow.connection != 0 || is_behind_nat(request, &flow),
-        };
+        let source = source_of(request, flow);
         let token = self.tokens.write(&source);
         let words = format!(
             "{};{}",
@@ -235,6 +232,14 @@ fn check_offer(request: &Message) -> Result<(), Refusal> {
     match offer.lines().iter().any(|line| *line != Line::Refused) {
         true => Ok(()),
         false => Err(unusable("no medium that can be relayed")),
+    }
+}
+
+/// How the sender of a request is reached.
+pub(super) fn source_of(request: &Message, flow: Flow) -> Source {
+    Source {
+        flow,
+        pinned: flow.connection != 0 || is_behind_nat(request, &flow),
     }
 }
 

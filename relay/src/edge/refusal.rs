@@ -53,6 +53,13 @@ impl Refusal {
         refusal
     }
 
+    /// 405 with the methods that policy lets pass (RFC 3261 section 21.4.6).
+    pub fn denied(allow: &str) -> Self {
+        let mut refusal = Self::plain(405, "Method Not Allowed").with("Allow", allow);
+        refusal.counted = Some(EdgeDrop::MethodDenied);
+        refusal
+    }
+
     /// With one more header.
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_string()));

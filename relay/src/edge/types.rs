@@ -3,8 +3,8 @@
 use super::counters::EdgeCounters;
 use crate::session::SessionId;
 use patchbay_route::session::SessionEvent;
-use patchbay_sip::Transport;
 use patchbay_sip::transaction::{self, Flow};
+use patchbay_sip::{Method, Transport};
 use std::time::{Duration, Instant};
 
 /// The two clocks, read once for each input.
@@ -31,6 +31,8 @@ pub struct Config {
     pub media_timeout: Duration,
     /// The same for a call on hold, whose phones may rightly be silent.
     pub hold_timeout: Duration,
+    /// Methods that do not pass inside a call: 405.
+    pub deny_methods: Vec<Method>,
     /// No new calls: the host is to be stopped.
     pub draining: bool,
 }

@@ -199,6 +199,7 @@ fn core(
         timers: transaction::Config::default(),
         media_timeout: config.media_timeout,
         hold_timeout: config.hold_timeout,
+        deny_methods: config.deny_methods.clone(),
         draining: false,
     };
     Ok(Core::new(settings, Box::new(engine.clone()), paths, seed))

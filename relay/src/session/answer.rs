@@ -1,10 +1,11 @@
 //! The agent's answer to the offer, and the caller's ACK or CANCEL.
 
 use super::media::Ends;
+use super::relayed::refreshes_target;
 use super::transfer::{put_body, refusal_of};
 use super::{Context, MEDIA_LOOK, Purpose, Session};
+use crate::edge::Refusal;
 use crate::edge::counters::EdgeDrop;
-use crate::edge::{Output, Refusal};
 use crate::engine::Side;
 use crate::readdress::headers;
 use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionState};
@@ -45,11 +46,13 @@ impl Session {
         if body.is_some() {
             put_body(&mut answer, response, body);
         }
+        self.remember_early(response);
+        self.pass_reliability(Side::Agent, response, &mut answer);
         let _ = cx.layer.respond(server, answer, cx.now.instant);
         if self.state == SessionState::Offering {
             self.state = SessionState::Ringing;
             let event = SessionEvent::Ringing(self.reference());
-            cx.outputs.push_back(Output::Event(event));
+            self.tell(cx, event);
         }
     }
 
@@ -78,9 +81,25 @@ impl Session {
         let tag = self.leg(to).tag.clone();
         let mut answer = Message::response_to(request, status, &reason(response));
         answer.set_to_tag(&tag);
-        if request.method() == Some(&Method::Invite) && status < 300 {
+        let method = request.method().unwrap_or(&Method::Options);
+        if refreshes_target(method) && status < 300 {
             answer.headers.push(HeaderName::Contact, contact);
-            answer.headers.push(HeaderName::Allow, headers::ALLOW);
+        }
+        let tells = *method == Method::Invite && status < 300;
+        if tells || response.headers.contains(HeaderName::Allow) {
+            headers::pass_allow(response, &mut answer, &cx.config.deny_methods);
+        }
+        if status < 300 {
+            headers::pass_options(response, &mut answer);
+        }
+        let offers = self.invite.is_some() && *method == Method::Invite;
+        if let Some(after) = response
+            .headers
+            .get(HeaderName::RetryAfter)
+            .filter(|_| !offers)
+        {
+            // For control it would mean that this relay is full.
+            answer.headers.push(HeaderName::RetryAfter, after);
         }
         let held_back = headers::pass(response, &mut answer, &hidden);
         cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
@@ -104,13 +123,15 @@ impl Session {
     }
 
     fn offer_answered(&mut self, cx: &mut Context<'_>, client: ClientKey, response: &Message) {
-        let Some(dialog) = self.agent_dialog(response) else {
+        let Some(mut dialog) = self.agent_dialog(response) else {
             self.untrack(cx, client);
             return self.offer_refused(cx, 502, response);
         };
         self.mark_answered(cx, client, Side::Agent);
+        self.continue_early(&mut dialog);
         self.agent.dialog = Some(dialog);
-        self.agent.owes_ack = Some(1);
+        let cseq = response.cseq().map_or(1, |cseq| cseq.number);
+        self.agent.owes_ack = Some(cseq);
         let Some(invite) = self.invite.take() else {
             // The answer crossed the caller's CANCEL, which has been answered: no call.
             self.forget_answered(cx, None);
@@ -118,7 +139,6 @@ impl Session {
         };
         cx.links.servers.remove(&invite.server);
         let ends = Ends::of(&self.caller, &self.agent);
-        let early_offer = !invite.request.body.is_empty();
         let body = match self.media.take(cx, ends, Side::Agent, response) {
             Ok(body) => body,
             Err(error) => {
@@ -135,12 +155,14 @@ impl Session {
         };
         let mut answer = self.answer_for_caller(cx, &invite.request, response);
         put_body(&mut answer, response, body);
-        let ack_other = if early_offer {
-            self.media.settle();
-            self.agent.send_ack(cx, 1, None);
-            None
+        let cseq = self.agent.owes_ack.unwrap_or(1);
+        // An offer in the answer is answered by the caller's ACK (RFC 3261 section 13.2.1).
+        let ack_other = if self.media.offer_by() == Some(Side::Agent) {
+            Some(cseq)
         } else {
-            Some(1)
+            self.media.settle();
+            self.agent.send_ack(cx, cseq, None);
+            None
         };
         self.caller.answer(cx, invite.server, answer, ack_other);
         self.established(cx);
@@ -151,11 +173,11 @@ impl Session {
         self.answered = Some(cx.now);
         self.guard = Some(cx.now.instant + MEDIA_LOOK);
         let event = SessionEvent::Established(self.reference());
-        cx.outputs.push_back(Output::Event(event));
+        self.tell(cx, event);
     }
 
     /// The agent's dialog from its answer; our own offer is rebuilt as far as a dialog needs it.
-    fn agent_dialog(&self, response: &Message) -> Option<Dialog> {
+    pub(super) fn agent_dialog(&self, response: &Message) -> Option<Dialog> {
         let mut request = Message::request(Method::Invite, self.target.agent_uri.as_str());
         for name in [
             HeaderName::From,

@@ -9,7 +9,6 @@ use crate::edge::Refusal;
 use crate::edge::counters::EdgeDrop;
 use crate::engine::Side;
 use crate::readdress::headers;
-use bytes::Bytes;
 use patchbay_route::session::{EndCause, EndedBy};
 use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method};
@@ -23,24 +22,34 @@ impl Session {
         (server, direct): (ServerKey, Option<Flow>),
         request: Message,
     ) {
-        match self.check(side, &request) {
+        let lent = self.lend_early(side, &request);
+        match self.check(cx, side, &request) {
             Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
             Ok(()) => match request.method() {
                 Some(Method::Bye) => self.hung_up(cx, side, server, &request),
                 Some(Method::Invite) => self.reinvite(cx, side, (server, direct), request),
-                Some(Method::Options | Method::Info | Method::Message | Method::Notify) => {
+                method => {
+                    if method == Some(&Method::Update) {
+                        self.moved(side, direct);
+                    }
                     self.relay(cx, side, server, request);
                 }
-                _ => Refusal::plain(405, "Method Not Allowed")
-                    .with("Allow", headers::ALLOW)
-                    .answer(cx.layer, cx.counters, server, &request, cx.now),
             },
+        }
+        if lent {
+            self.return_early();
         }
     }
 
-    fn check(&mut self, side: Side, request: &Message) -> Result<(), Refusal> {
-        if self.ended {
+    fn check(&mut self, cx: &Context<'_>, side: Side, request: &Message) -> Result<(), Refusal> {
+        if self.ended && !self.may_still_notify(side, request) {
             return Err(Refusal::no_dialog());
+        }
+        let denied = &cx.config.deny_methods;
+        let method = request.method().unwrap_or(&Method::Options);
+        // A registration is never inside a call (RFC 3261 section 10.2).
+        if denied.contains(method) || *method == Method::Register {
+            return Err(Refusal::denied(&headers::allow(&headers::ALLOW, denied)));
         }
         let Some(dialog) = self.leg(side).dialog.as_mut() else {
             return Err(Refusal::no_dialog());
@@ -55,8 +64,18 @@ impl Session {
     }
 
     fn hung_up(&mut self, cx: &mut Context<'_>, side: Side, server: ServerKey, request: &Message) {
+        if self.answered.is_none() && side == Side::Agent {
+            // RFC 3261 section 15: who is called does not hang up what it has not answered.
+            let refusal = Refusal::no_dialog();
+            return refusal.answer(cx.layer, cx.counters, server, request, cx.now);
+        }
         let ok = Message::response_to(request, 200, "OK");
         let _ = cx.layer.respond(server, ok, cx.now.instant);
+        if self.answered.is_none() {
+            // The caller ends what rings by a BYE in the early dialog.
+            self.agent.dialog = None;
+            return self.cancel(cx);
+        }
         let by = match side {
             Side::Client => EndedBy::Client,
             Side::Agent => EndedBy::Agent,
@@ -133,24 +152,22 @@ impl Session {
         }
     }
 
-    fn reinvite(
+    pub(super) fn reinvite(
         &mut self,
         cx: &mut Context<'_>,
         from: Side,
         (server, direct): (ServerKey, Option<Flow>),
         request: Message,
     ) {
-        // RFC 3261 section 14.2: one INVITE at a time in a dialog.
-        if self.reinvite.is_some() || self.answered.is_none() || self.media.offer_pending() {
-            let refusal = Refusal::plain(491, "Request Pending");
+        let ringing = self.answered.is_none();
+        let may = match self.check_glare(cx, from, &request) {
+            Ok(()) if ringing => Err(Refusal::plain(491, "Request Pending")),
+            may => may,
+        };
+        if let Err(refusal) = may {
             return refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
         }
-        if let Some(flow) = direct {
-            // Its network or its translator may have changed: its media come from there too.
-            let leg = self.leg(from);
-            leg.flow = flow;
-            leg.pinned |= flow.connection != 0;
-        }
+        self.moved(from, direct);
         match self.send_reinvite(cx, from, &request) {
             Ok(client) => {
                 cx.links.servers.insert(server, self.id);
@@ -168,6 +185,16 @@ impl Session {
         }
     }
 
+    /// A request came straight from a party: its network or its translator may have changed, and
+    /// its media come from there too.
+    fn moved(&mut self, from: Side, direct: Option<Flow>) {
+        if let Some(flow) = direct {
+            let leg = self.leg(from);
+            leg.flow = flow;
+            leg.pinned |= flow.connection != 0;
+        }
+    }
+
     fn send_reinvite(
         &mut self,
         cx: &mut Context<'_>,
@@ -179,48 +206,9 @@ impl Session {
             .media
             .take(cx, ends, from, request)
             .map_err(|error| refusal_of(cx, &error))?;
-        let client = self.forward(cx, from, request, body)?;
+        let client = self.forward(cx, from, request, (body, Vec::new()))?;
         self.track(cx, client, Purpose::Reinvite(from.other()));
         Ok(client)
-    }
-
-    /// Sends `request` of `from` to the other side, in that side's dialog.
-    fn forward(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: Side,
-        request: &Message,
-        body: Option<Bytes>,
-    ) -> Result<ClientKey, Refusal> {
-        if !self.has_room() {
-            return Err(Refusal::busy(
-                EdgeDrop::ExchangesFull,
-                "Too Many Exchanges",
-                1,
-            ));
-        }
-        let hidden = self.hidden(cx, from);
-        let method = request.method().cloned().unwrap_or(Method::Options);
-        let to = self.leg(from.other());
-        let unreachable = || Refusal::plain(480, "Other Side Unreachable");
-        let flow = to.reach(cx).ok_or_else(unreachable)?;
-        let mut forwarded = to.request(cx, method).ok_or_else(unreachable)?;
-        let held_back = headers::pass(request, &mut forwarded, &hidden);
-        cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
-        for name in [
-            HeaderName::from("Event"),
-            HeaderName::from("Subscription-State"),
-        ] {
-            if let Some(value) = request.headers.get(name.clone()) {
-                forwarded.headers.set(name, value);
-            }
-        }
-        put_body(&mut forwarded, request, body);
-        cx.counters.readdressed += 1;
-        let sent_by = cx.paths.advertised(&flow).to_string();
-        cx.layer
-            .send_request(forwarded, flow, &sent_by, cx.now.instant)
-            .map_err(|_| Refusal::busy(EdgeDrop::Transaction, "Transactions Full", 1))
     }
 
     /// A response to a re-INVITE that was re-addressed to `side`.
@@ -233,7 +221,7 @@ impl Session {
     ) {
         let status = response.status().unwrap_or(500);
         if status < 200 {
-            return;
+            return self.reinvite_proceeds(cx, side, response);
         }
         let Some(reinvite) = self.reinvite.take() else {
             return self.untrack(cx, client);
@@ -244,10 +232,29 @@ impl Session {
             self.media.settle();
             let answer = self.answer_from(cx, side, &reinvite.request, response);
             let _ = cx.layer.respond(reinvite.server, answer, cx.now.instant);
-            return;
+            return self.restore_replaced(cx);
         }
         self.mark_answered(cx, client, side);
         self.reinvite_answered(cx, side, reinvite, response);
+    }
+
+    /// A provisional answer to a re-INVITE, which may be a reliable one with a description.
+    fn reinvite_proceeds(&mut self, cx: &mut Context<'_>, side: Side, response: &Message) {
+        let Some(reinvite) = &self.reinvite else {
+            return;
+        };
+        if response.status() == Some(100) {
+            return;
+        }
+        let (server, request) = (reinvite.server, reinvite.request.clone());
+        let ends = Ends::of(&self.caller, &self.agent);
+        let body = self.media.take(cx, ends, side, response).ok().flatten();
+        let mut answer = self.answer_from(cx, side, &request, response);
+        if body.is_some() {
+            put_body(&mut answer, response, body);
+        }
+        self.pass_reliability(side, response, &mut answer);
+        let _ = cx.layer.respond(server, answer, cx.now.instant);
     }
 
     fn reinvite_answered(
@@ -270,19 +277,21 @@ impl Session {
                 let (server, request) = (reinvite.server, reinvite.request);
                 refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
                 self.media.settle();
-                return self.leg(side).send_ack(cx, cseq, None);
+                self.leg(side).send_ack(cx, cseq, None);
+                return self.restore_replaced(cx);
             }
         };
         let mut answer = self.answer_from(cx, side, &reinvite.request, response);
         put_body(&mut answer, response, body);
-        let early_offer = !reinvite.request.body.is_empty();
-        if early_offer {
+        let asks = reinvite.request.body.is_empty() && self.media.offer_by() == Some(side);
+        if !asks {
             self.media.settle();
             self.leg(side).send_ack(cx, cseq, None);
         }
-        let ack_other = (!early_offer).then_some(cseq);
+        let ack_other = asks.then_some(cseq);
         self.leg(reinvite.from)
             .answer(cx, reinvite.server, answer, ack_other);
+        self.finish_replaced(cx);
     }
 
     /// The re-INVITE's sender takes it back.
@@ -290,29 +299,6 @@ impl Session {
         if let Some(reinvite) = &self.reinvite {
             cx.layer.cancel(reinvite.client, cx.now.instant);
         }
-    }
-
-    fn relay(&mut self, cx: &mut Context<'_>, from: Side, server: ServerKey, request: Message) {
-        match self.forward(cx, from, &request, None) {
-            Ok(client) => {
-                let purpose = Purpose::Relayed(from.other(), server, Box::new(request));
-                self.track(cx, client, purpose);
-            }
-            Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
-        }
-    }
-
-    /// The answer to a request that was re-addressed to `side`.
-    pub(super) fn relayed_response(
-        &mut self,
-        cx: &mut Context<'_>,
-        side: Side,
-        (server, request): (ServerKey, &Message),
-        response: &Message,
-    ) {
-        let mut answer = self.answer_from(cx, side, request, response);
-        put_body(&mut answer, response, None);
-        let _ = cx.layer.respond(server, answer, cx.now.instant);
     }
 
     /// A request of ours got no answer: `status` stands for it (408 or 503).
@@ -332,11 +318,11 @@ impl Session {
                     let (server, request) = (reinvite.server, reinvite.request);
                     refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
                 }
+                self.restore_replaced(cx);
             }
             Purpose::Relayed(_, server, request) => {
                 self.untrack(cx, client);
-                let answer = Message::response_to(&request, status, "Other Side Silent");
-                let _ = cx.layer.respond(server, answer, cx.now.instant);
+                self.relayed_failed(cx, (server, &request), status);
             }
         }
     }

@@ -44,4 +44,34 @@ impl MediaState {
             self.offer = Some((offerer, offer));
         }
     }
+
+    /// A further offer begins while the call rings (RFC 3311, RFC 3262 section 5): what holds
+    /// until then is put aside.
+    pub(super) fn begin(&mut self) {
+        self.shelf = self.offer.take();
+        self.keeps = true;
+    }
+
+    /// The further offer was refused, or nobody answered it: what held before holds on.
+    pub(super) fn withdraw(&mut self) {
+        self.offer = self.shelf.take();
+        self.answer = None;
+    }
+
+    /// The further offer was answered with the phone `fork` of the agent: whoever answers the
+    /// INVITE does it on this ground.
+    pub(super) fn stand(&mut self, fork: Option<String>) {
+        match (self.offer.take(), self.answer.take()) {
+            (Some((offerer, offer)), Some(answer)) => {
+                let (client, agent) = match offerer {
+                    Side::Client => (offer, answer),
+                    Side::Agent => (answer, offer),
+                };
+                self.offer = Some((Side::Client, client));
+                self.forks = fork.map(|fork| (fork, agent)).into_iter().collect();
+                self.shelf = None;
+            }
+            _ => self.withdraw(),
+        }
+    }
 }

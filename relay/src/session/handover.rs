@@ -53,6 +53,9 @@ pub struct SessionState {
     pub agent_leg: LegState,
     /// What both have agreed on.
     pub media: MediaTerms,
+    /// Control has no part in it.
+    #[serde(default)]
+    pub detached: bool,
 }
 
 /// One side of a call.

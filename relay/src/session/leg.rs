@@ -11,6 +11,9 @@ use std::time::Instant;
 /// The port of SIP without one in the URI (RFC 3261 section 19.1.2).
 pub const SIP_PORT: u16 = 5060;
 
+/// Shorter tags, host names and Call-IDs are not looked for in what passes to the other side.
+const MIN_RARE_BYTES: usize = 8;
+
 /// A 2xx of ours to an INVITE of this side, sent again until its ACK comes.
 struct Answer {
     server: ServerKey,
@@ -73,15 +76,26 @@ impl Leg {
         }
     }
 
-    /// Addresses by which this party is known.
-    pub fn addresses(&self) -> Vec<String> {
+    /// What names this party or its dialog: addresses, hosts, Call-ID and tags.
+    pub fn names(&self) -> Vec<String> {
         let mut all = vec![self.flow.remote.ip().to_string()];
-        if let Some(dialog) = &self.dialog
-            && let Ok(target) = Uri::parse(&dialog.remote_target)
-            && let Some(ip) = target.host.ip()
-        {
-            all.push(ip.to_string());
+        let mut rare = vec![self.call_id.clone(), self.tag.clone()];
+        if let Some(dialog) = &self.dialog {
+            rare.push(dialog.remote_tag.to_string());
+            let routes = dialog.route_set.iter().filter_map(|route| {
+                let route = patchbay_sip::NameAddr::parse(route).ok()?;
+                Some(route.uri.host)
+            });
+            let target = Uri::parse(&dialog.remote_target).ok();
+            for host in target.map(|uri| uri.host).into_iter().chain(routes) {
+                match host.ip() {
+                    Some(ip) => all.push(ip.to_string()),
+                    None => rare.push(host.to_string()),
+                }
+            }
         }
+        // A short word is found by chance in what has nothing to do with it.
+        all.extend(rare.into_iter().filter(|name| name.len() >= MIN_RARE_BYTES));
         all
     }
 
@@ -104,9 +118,6 @@ impl Leg {
         let contact = self.contact(cx);
         let mut request = self.dialog.as_mut()?.request(method);
         request.headers.push(HeaderName::Contact, contact);
-        request
-            .headers
-            .push(HeaderName::Allow, crate::readdress::headers::ALLOW);
         Some(request)
     }
 

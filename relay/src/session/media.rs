@@ -120,6 +120,12 @@ pub struct MediaState {
     pub(super) held: bool,
     /// Early answers to the offer that waits, by To tag.
     pub(super) forks: Vec<(String, Description)>,
+    /// The offer that held before one that is under way, while the call rings.
+    pub(super) shelf: Option<(Side, Description)>,
+    /// The last answer, where it is still to be compared with others.
+    pub(super) answer: Option<Description>,
+    /// Whether to keep it.
+    pub(super) keeps: bool,
     /// An exchange is over: the call stands.
     pub(super) settled: bool,
 }
@@ -177,6 +183,11 @@ impl MediaState {
         self.offer.is_some()
     }
 
+    /// Whose offer waits for its answer.
+    pub fn offer_by(&self) -> Option<Side> {
+        self.offer.as_ref().map(|(side, _)| *side)
+    }
+
     /// Takes a message's description from `side` as offer, or as answer to the other side's
     /// offer; gives the body for the other side, or none if there was no body.
     pub fn take(
@@ -204,6 +215,7 @@ impl MediaState {
                 self.remember_fork(message, &description);
                 let body = self.write(cx, ends, side, &description);
                 self.held = offer.asks_for_hold() || description.asks_for_hold();
+                self.answer = self.keeps.then_some(description);
                 // Kept until the final answer: a 183 and its 200 answer the same offer.
                 self.offer = Some((offerer, offer));
                 Ok(Some(body))
@@ -242,6 +254,9 @@ impl MediaState {
     /// The exchange is over, answered or refused.
     pub fn settle(&mut self) {
         self.offer = None;
+        self.shelf = None;
+        self.answer = None;
+        self.keeps = false;
         self.forks.clear();
         self.settled = true;
     }

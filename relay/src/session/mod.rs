@@ -6,6 +6,7 @@
 //! transaction layer reports and by the time.
 
 mod answer;
+mod early;
 mod exchange;
 mod forks;
 pub mod handover;
@@ -13,16 +14,21 @@ mod ids;
 mod leg;
 mod lost;
 mod media;
+mod refer;
+mod relayed;
+mod replace;
 mod restore;
 mod table;
 mod transfer;
 mod view;
 
+pub use early::MAX_RELIABLE;
 pub use forks::MAX_FORKS;
 pub use handover::{HAND_OVER_VERSION, HandOver, TakenOver};
 pub use ids::{Ids, SessionId};
 pub use leg::{Leg, SIP_PORT};
 pub use media::{Media, MediaState, SDP_TYPE};
+pub use refer::{MAX_REFERRALS, REFERRAL_TIME};
 pub use table::{MAX_REPLAYS, Sessions};
 
 use crate::edge::counters::EdgeCounters;
@@ -78,6 +84,7 @@ pub struct Links {
     clients: FxHashMap<ClientKey, SessionId>,
     servers: FxHashMap<ServerKey, SessionId>,
     tags: FxHashMap<String, (SessionId, Side)>,
+    referrals: refer::Referrals,
 }
 
 /// What one of our client transactions is for.
@@ -109,6 +116,8 @@ struct Invite {
     request: Message,
     /// The INVITE to the agent; none while its name is being resolved.
     client: Option<ClientKey>,
+    /// A dialog elsewhere that it is to take the place of.
+    replaces: Option<String>,
 }
 
 /// One transferred call.
@@ -123,6 +132,13 @@ pub struct Session {
     media: MediaState,
     invite: Option<Invite>,
     reinvite: Option<Reinvite>,
+    early: Option<Box<early::Early>>,
+    /// Who was there before a newcomer that is not yet answered.
+    replaced: Option<Box<replace::Replaced>>,
+    /// Control has no part in it: nothing is told, and the names are empty.
+    detached: bool,
+    /// The side that has taken a REFER and still owes word of it (RFC 3515 section 2.4.4).
+    owes_notify: Option<Side>,
     clients: Vec<(ClientKey, Purpose)>,
     guard: Option<Instant>,
     timer: Option<Instant>,
@@ -138,6 +154,14 @@ impl Session {
     }
 
     fn reference(&self) -> SessionRef {
+        if self.detached {
+            return SessionRef {
+                session: self.id.to_string(),
+                contact: String::new(),
+                offer: String::new(),
+                agent: String::new(),
+            };
+        }
         SessionRef {
             session: self.id.to_string(),
             contact: self.target.contact.clone(),
@@ -146,13 +170,13 @@ impl Session {
         }
     }
 
-    /// Addresses of `side` that the other side must not see.
+    /// Addresses and names of `side` that the other side must not see.
     fn hidden(&mut self, cx: &mut Context<'_>, side: Side) -> Vec<String> {
         let ours = [
             cx.paths.advertised(&self.caller.flow).ip().to_string(),
             cx.paths.advertised(&self.agent.flow).ip().to_string(),
         ];
-        let mut hidden = self.leg(side).addresses();
+        let mut hidden = self.leg(side).names();
         hidden.extend(self.media.addresses(side));
         hidden.retain(|address| !ours.contains(address));
         hidden
@@ -243,6 +267,7 @@ impl Session {
         if silence.is_some_and(|silence| silence >= limit) {
             return self.end(cx, EndedBy::Relay, EndCause::MediaTimeout);
         }
+        self.forget_early();
         self.guard = Some(cx.now.instant + MEDIA_LOOK);
     }
 
@@ -250,6 +275,7 @@ impl Session {
         for (client, _) in std::mem::take(&mut self.clients) {
             cx.links.clients.remove(&client);
         }
+        self.owes_notify = None;
     }
 
     /// Ends the session: media stop, whoever still thinks that there is a call gets a BYE, and
@@ -270,6 +296,10 @@ impl Session {
         self.media.close(cx.media);
         self.forget_answered(cx, None);
         self.refuse_waiting(cx, cause);
+        self.restore_replaced(cx);
+        if cause != EndCause::Bye {
+            self.owes_notify = None;
+        }
         for (side, party) in [
             (Side::Client, EndedBy::Client),
             (Side::Agent, EndedBy::Agent),
@@ -278,11 +308,17 @@ impl Session {
                 self.bye(cx, side, cause);
             }
         }
-        cx.outputs
-            .push_back(Output::Event(SessionEvent::Ended(ended)));
+        self.tell(cx, SessionEvent::Ended(ended));
+    }
+
+    /// Tells control, if it has a part in this session.
+    fn tell(&self, cx: &mut Context<'_>, event: SessionEvent) {
+        if !self.detached {
+            cx.outputs.push_back(Output::Event(event));
+        }
     }
 
     fn is_over(&self) -> bool {
-        self.ended && self.clients.is_empty()
+        self.ended && self.clients.is_empty() && self.owes_notify.is_none()
     }
 }

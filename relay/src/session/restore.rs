@@ -83,8 +83,11 @@ impl Sessions {
                 }
                 None => {
                     done.lost += 1;
-                    let event = SessionEvent::Ended(ended);
-                    cx.outputs.push_back(Output::Event(event));
+                    // One that control has no part in has no name there.
+                    if !ended.of.contact.is_empty() {
+                        let event = SessionEvent::Ended(ended);
+                        cx.outputs.push_back(Output::Event(event));
+                    }
                 }
             }
         }
@@ -132,6 +135,7 @@ impl Session {
             caller,
             agent_leg,
             media: self.media.hand_over(media),
+            detached: self.detached,
         })
     }
 
@@ -174,6 +178,10 @@ impl Session {
             media,
             invite: None,
             reinvite: None,
+            early: None,
+            replaced: None,
+            detached: state.detached,
+            owes_notify: None,
             clients: Vec::new(),
             guard: Some(cx.now.instant + MEDIA_LOOK),
             timer: None,

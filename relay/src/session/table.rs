@@ -234,6 +234,9 @@ fn find(
 }
 
 fn forget(links: &mut Links, session: &Session) {
+    if let Some(replaced) = &session.replaced {
+        links.tags.remove(&replaced.leg.tag);
+    }
     links.tags.remove(&session.caller.tag);
     links.tags.remove(&session.agent.tag);
     for (client, _) in &session.clients {

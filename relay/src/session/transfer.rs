@@ -23,22 +23,27 @@ impl Sessions {
     /// A transferred INVITE from control.
     pub fn transfer(&mut self, cx: &mut Context<'_>, server: ServerKey, request: Message) {
         match self.admit(cx, server, &request) {
-            Ok(mut session) => {
+            Ok(session) => {
                 cx.counters.transfers += 1;
-                cx.links.servers.insert(server, session.id);
-                cx.links
-                    .tags
-                    .insert(session.caller.tag.clone(), (session.id, Side::Client));
-                cx.links
-                    .tags
-                    .insert(session.agent.tag.clone(), (session.id, Side::Agent));
-                let started = SessionEvent::Started(session.reference());
-                cx.outputs.push_back(Output::Event(started));
-                session.start(cx);
-                self.keep(cx, session);
+                self.begin(cx, server, session);
             }
             Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
         }
+    }
+
+    /// Enters a session in the table, and calls the agent.
+    pub(super) fn begin(&mut self, cx: &mut Context<'_>, server: ServerKey, mut session: Session) {
+        cx.links.servers.insert(server, session.id);
+        cx.links
+            .tags
+            .insert(session.caller.tag.clone(), (session.id, Side::Client));
+        cx.links
+            .tags
+            .insert(session.agent.tag.clone(), (session.id, Side::Agent));
+        let started = SessionEvent::Started(session.reference());
+        session.tell(cx, started);
+        session.start(cx);
+        self.keep(cx, session);
     }
 
     fn admit(
@@ -48,24 +53,9 @@ impl Sessions {
         request: &Message,
     ) -> Result<Session, Refusal> {
         let verified = self.verify(cx, request)?;
-        if self.len() >= cx.config.max_sessions {
-            return Err(Refusal::busy(
-                EdgeDrop::SessionsFull,
-                "Relay Full",
-                FULL_RETRY_AFTER_S,
-            ));
-        }
-        if let Some(required) = request.headers.get(HeaderName::Require) {
-            return Err(Refusal::plain(420, "Bad Extension").with("Unsupported", required));
-        }
         let source = self.source(cx, request)?;
-        let mut caller = Leg::new(cx.ids.tag(), call_id(request)?, source);
-        caller.dialog = patchbay_sip::dialog::Dialog::uas(request, &caller.tag).ok();
-        if caller.dialog.is_none() {
-            return Err(Refusal::plain(400, "Missing or Broken Contact"));
-        }
-        // Until the agent's address is known, its leg stands where the caller's does.
-        let agent = Leg::new(cx.ids.tag(), cx.ids.call_id(), source);
+        let target = verified.target.clone();
+        let session = self.admit_call(cx, (server, request), source, target)?;
         if !self.remember(&verified, cx.now) {
             return Err(Refusal::busy(
                 EdgeDrop::SessionsFull,
@@ -73,9 +63,34 @@ impl Sessions {
                 FULL_RETRY_AFTER_S,
             ));
         }
+        Ok(session)
+    }
+
+    /// A session for a caller and whom it shall reach, if there is room.
+    pub(super) fn admit_call(
+        &mut self,
+        cx: &mut Context<'_>,
+        (server, request): (ServerKey, &Message),
+        source: Source,
+        target: TransferTarget,
+    ) -> Result<Session, Refusal> {
+        if self.len() >= cx.config.max_sessions {
+            return Err(Refusal::busy(
+                EdgeDrop::SessionsFull,
+                "Relay Full",
+                FULL_RETRY_AFTER_S,
+            ));
+        }
+        let mut caller = Leg::new(cx.ids.tag(), call_id(request)?, source);
+        caller.dialog = patchbay_sip::dialog::Dialog::uas(request, &caller.tag).ok();
+        if caller.dialog.is_none() {
+            return Err(Refusal::plain(400, "Missing or Broken Contact"));
+        }
+        // Until the agent's address is known, its leg stands where the caller's does.
+        let agent = Leg::new(cx.ids.tag(), cx.ids.call_id(), source);
         Ok(Session {
             id: cx.ids.session(),
-            target: verified.target,
+            target,
             state: SessionState::Offering,
             started_unix_ms: cx.now.unix_ms,
             answered: None,
@@ -86,8 +101,13 @@ impl Sessions {
                 server,
                 request: request.clone(),
                 client: None,
+                replaces: None,
             }),
             reinvite: None,
+            early: None,
+            replaced: None,
+            detached: false,
+            owes_notify: None,
             clients: Vec::new(),
             guard: Some(cx.now.instant + MAX_OFFER_TIME),
             timer: None,
@@ -274,10 +294,19 @@ impl Session {
         offer.headers.push(HeaderName::CSeq, "1 INVITE");
         let contact = self.agent.contact(cx);
         offer.headers.push(HeaderName::Contact, contact);
-        offer.headers.push(HeaderName::Allow, headers::ALLOW);
+        headers::pass_allow(request, &mut offer, &cx.config.deny_methods);
+        headers::pass_options(request, &mut offer);
         let hidden = self.hidden(cx, Side::Client);
         let held_back = headers::pass(request, &mut offer, &hidden);
         cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
+        if let Some((name, by)) = self.referred_by(cx, Side::Client, request) {
+            offer.headers.push(name, by);
+        }
+        let replaces = self.invite.as_ref().and_then(|it| it.replaces.clone());
+        if let Some(replaces) = replaces {
+            offer.headers.push(HeaderName::Replaces, replaces);
+            offer.headers.push(HeaderName::Require, "replaces");
+        }
         put_body(&mut offer, request, body);
         offer
     }

@@ -16,11 +16,12 @@ impl Session {
             .dialog
             .as_ref()
             .map(|d| d.remote_target.to_string());
+        let of = self.reference();
         SessionView {
-            id: self.id.to_string(),
-            contact: self.target.contact.clone(),
-            offer: self.target.offer.clone(),
-            agent: self.target.agent_id.clone(),
+            id: of.session,
+            contact: of.contact,
+            offer: of.offer,
+            agent: of.agent,
             agent_uri: self.target.agent_uri.clone(),
             client_uri: client_uri.unwrap_or_default(),
             state: self.state,

@@ -118,6 +118,7 @@ fn left(caller: SocketAddr, agent: SocketAddr, ago: Duration) -> HandOver {
             })],
             ..MediaTerms::default()
         },
+        detached: false,
     };
     HandOver {
         version: HAND_OVER_VERSION,

@@ -36,6 +36,7 @@ impl Bed {
             max_sessions: 10,
             media_timeout: Duration::from_secs(300),
             hold_timeout: Duration::from_secs(300),
+            deny_methods: Vec::new(),
             engine: EngineConfig {
                 max_pairs: 10,
                 // Other tests have sockets of their own in the same range.

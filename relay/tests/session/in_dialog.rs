@@ -143,15 +143,6 @@ fn who_does_not_belong_to_the_dialog_gets_481() {
     assert_eq!(bed.core.live_sessions(), 1);
 }
 
-#[test]
-fn a_request_that_no_buffer_server_re_addresses_is_405_with_allow() {
-    let mut bed = Bed::new();
-    let call = establish(&mut bed);
-    bed.receive_message(udp(CALLER), &in_dialog("REFER", &call.ok, 2, CALLER));
-    let refused = bed.expect(CALLER, "405");
-    assert!(refused.headers.get(HeaderName::Allow).is_some());
-}
-
 // B7
 #[test]
 fn a_reinvite_over_another_network_moves_where_media_may_come_from() {

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod call;
+mod early;
 mod forks;
 mod handover;
 mod in_dialog;
 mod media_lost;
 mod media_terms;
+mod refer;
 mod refused;
 mod silence;
 mod support;
+mod update;

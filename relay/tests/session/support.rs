@@ -174,6 +174,7 @@ impl Bed {
             timers: transaction::Config::default(),
             media_timeout: Duration::from_secs(300),
             hold_timeout: Duration::from_secs(3600),
+            deny_methods: Vec::new(),
             draining: false,
         };
         change(&mut config);
