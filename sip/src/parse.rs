@@ -97,21 +97,16 @@ impl ParseError {
     }
 
     /// The answer to send, where one is due and can find its way: the message was a request other than
-    /// ACK, with a readable Via and with From, To, Call-ID and CSeq to copy. `None` means: drop it
-    /// and count it. The answer is to go where [`crate::transaction::response_flow`] says.
+    /// ACK, with a readable Via and with a CSeq, by which its sender knows what is answered (RFC 3261
+    /// section 17.1.3). From, To and Call-ID are copied as far as they are there (RFC 4475 section
+    /// 3.3.1). `None` means: drop it and count it. The answer is to go where [`crate::transaction::response_flow`] says.
     pub fn answer(&self) -> Option<Message> {
         let request = self.readable()?;
         if request.method().is_none_or(|method| *method == Method::Ack) {
             return None;
         }
         request.top_via().ok()?;
-        let due = [
-            HeaderName::From,
-            HeaderName::To,
-            HeaderName::CallId,
-            HeaderName::CSeq,
-        ];
-        if due.into_iter().any(|name| !request.headers.contains(name)) {
+        if !request.headers.contains(HeaderName::CSeq) {
             return None;
         }
         let reason = format!("{} ({})", crate::status::reason(self.status()), self.kind);

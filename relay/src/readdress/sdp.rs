@@ -14,14 +14,20 @@ use thiserror::Error;
 /// Most media lines of one description that a session relays.
 pub const MAX_MEDIA_LINES: usize = 8;
 
-/// Transports whose packets the engine re-addresses (RTP profiles of RFC 3551, 3711, 4585, 5764).
-const RELAYED_PROTOCOLS: [&str; 6] = [
+/// Transport of fax (T.38) over UDP (ITU-T T.38 annex D). Its packets are not RTP: nothing of them
+/// is looked at.
+const UDPTL: &str = "udptl";
+
+/// Transports whose packets the engine re-addresses (RTP profiles of RFC 3551, 3711, 4585, 5764,
+/// and fax).
+const RELAYED_PROTOCOLS: [&str; 7] = [
     "RTP/AVP",
     "RTP/AVPF",
     "RTP/SAVP",
     "RTP/SAVPF",
     "UDP/TLS/RTP/SAVP",
     "UDP/TLS/RTP/SAVPF",
+    UDPTL,
 ];
 
 /// Why a description cannot be relayed.
@@ -41,7 +47,7 @@ pub enum SdpError {
 /// Where the sender of a description receives one medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// RTP that the engine re-addresses.
+    /// RTP, or another flow over UDP, that the engine re-addresses.
     Relayed {
         /// The kind of medium: `audio`, `video`, …
         medium: String,
@@ -58,7 +64,7 @@ pub enum Line {
         /// The sender receives where it sends from. Only `a=direction:passive`, by which some
         /// gateways say that what they send tells nothing of where they receive, denies it.
         symmetric: bool,
-        /// Encrypted by the protocol's name, or opportunistically (RFC 8643).
+        /// Encrypted by the protocol's name, or opportunistically (RFC 8643), or no RTP at all.
         profile: Profile,
         /// Clock of the RTP timestamps of its first codec, in Hz; 0 if it is not known.
         clock_hz: u32,
@@ -249,7 +255,7 @@ fn clock_hz(media: &MediaView<'_>) -> u32 {
     if clock_hz > MAX_CLOCK_HZ { 0 } else { clock_hz }
 }
 
-/// Whether the packets of a medium are encrypted. RTP/AVP with a fingerprint or a key offers it
+/// Whether the packets of a medium are encrypted, or look like anything at all. RTP/AVP with a fingerprint or a key offers it
 /// (RFC 8643), so that DTLS may come there.
 fn profile(sdp: &Sdp, media: &MediaView<'_>) -> Profile {
     let session = &sdp.session().attributes;
@@ -351,6 +357,22 @@ mod tests {
         }
         let held = of(&OFFER.replace("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0"));
         assert!(held.rtp.ip().is_unspecified() && held.rtcp.ip().is_unspecified());
+    }
+
+    // B6, B7
+    #[test]
+    fn fax_is_relayed_as_it_is() {
+        let fax = "m=image 4000 udptl t38\r\na=T38FaxVersion:0\r\n";
+        let audio = "m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n";
+        let offer = OFFER.replace(audio, fax);
+        let read = Description::read(offer.as_bytes()).unwrap();
+        let local = "198.51.100.1:20000".parse().unwrap();
+        let remote = read.lines()[0].remote(local, None).unwrap();
+        assert_eq!(remote.profile, Profile::Protected, "no packet is judged");
+        let text = readdressed(&offer, &["192.0.2.9".to_string(), "192.0.2.10".to_string()]);
+        assert!(text.contains("m=image 20000 udptl t38\r\n"), "{text}");
+        assert!(text.contains("a=T38FaxVersion:0\r\n"), "{text}");
+        assert!(!text.contains("192.0.2."), "{text}");
     }
 
     #[test]

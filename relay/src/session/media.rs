@@ -347,6 +347,10 @@ impl MediaState {
             let Some(remote) = line.remote(local, other) else {
                 continue;
             };
+            if let Line::Relayed { medium, .. } = line {
+                // Fax takes over the ports of the voice before it.
+                row.medium.clone_from(medium);
+            }
             if !remote.rtp.ip().is_unspecified() {
                 row.remote[side as usize] = Some(remote.rtp);
             }

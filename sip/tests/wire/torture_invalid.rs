@@ -121,17 +121,21 @@ fn header_values() {
 
 #[test]
 fn missing_headers() {
-    for (line, name) in [
-        ("From: <sip:a@example.com>;tag=1\n", "From"),
-        ("To: <sip:b@example.com>\n", "To"),
-        ("Call-ID: 1\n", "Call-ID"),
-        ("CSeq: 1 INVITE\n", "CSeq"),
-        ("Via: SIP/2.0/UDP h.example.com;branch=z9hG4bK1\n", "Via"),
+    for (line, name, due) in [
+        ("From: <sip:a@example.com>;tag=1\n", "From", Some(400)),
+        ("To: <sip:b@example.com>\n", "To", Some(400)),
+        ("Call-ID: 1\n", "Call-ID", Some(400)),
+        ("CSeq: 1 INVITE\n", "CSeq", None),
+        (
+            "Via: SIP/2.0/UDP h.example.com;branch=z9hG4bK1\n",
+            "Via",
+            None,
+        ),
     ] {
         let (kind, answer) = refused(&invite("").replace(line, ""));
         assert_eq!(
             (kind, answer),
-            (Kind::Header(HeaderError::Missing(name)), None)
+            (Kind::Header(HeaderError::Missing(name)), due)
         );
     }
 }
