@@ -69,12 +69,15 @@ fn an_agent_transfers_its_caller_blindly_to_another_phone() {
     let bob = Sipp::agent("agent.xml", bob_at, &stage.centre)
         .media(&bobs)
         .start();
-    let agent = send(
-        Of::Agent,
-        "REFER",
-        5,
-        &referring(&format!("<sip:bob@{bob_at}>")),
-    ) + &hears(202)
+    // Carla's 200 takes the way over control: anna's phone must not be faster than it.
+    let agent = pause(500)
+        + &send(
+            Of::Agent,
+            "REFER",
+            5,
+            &referring(&format!("<sip:bob@{bob_at}>")),
+        )
+        + &hears(202)
         + &takes("NOTIFY")
         + &reply("200 OK", &More::default())
         + &bye(Of::Agent, 6);
