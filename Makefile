@@ -2,7 +2,7 @@
 #
 # DESTDIR  root of the installed tree (packagers set it)      default: empty
 # PREFIX   where the binary goes                              default: /usr/local
-# ARGS     further arguments for `make demo`, `make bench` and `make bench-against`
+# ARGS     further arguments for `make demo`, `make bench`, `make bench-against` and `make bench-calls-against`
 # CALLS    numbers of calls of `make bench-against`          default: 500,2000
 # SEEDS    how many seeds `make sim` runs                     default: 2000
 
@@ -21,11 +21,11 @@ SYSCONFDIR ?= /etc/patchbay
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against sim fmt clean tools-build tools-test
+.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against bench-calls-against sim fmt clean tools-build tools-test
 
 help: ## list the targets
 	@echo 'Patchbay: make TARGET'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: release ## a whole centre on loopback with real calls; installs what it lacks
 	$(BIN) demo $(ARGS)
@@ -69,6 +69,11 @@ bench-against: release ## packets beside rtpengine and a bare loop: tables, JSON
 	$(BIN) bench packets --against rtpengine,bare --calls $(CALLS) \
 	  --json target/benchmark.json --svg target/benchmark.svg $(ARGS)
 
+bench-calls-against: release ## calls beside Kamailio with rtpengine, one core each: tables and JSON below target/
+	@scripts/need-kamailio
+	@scripts/need-rtpengine
+	$(BIN) bench calls --against kamailio,forwarder --json target/calls.json $(ARGS)
+
 sim: tools-build ## the distributor in the simulator, SEEDS seeds, every invariant after every step
 	scripts/sim $(SEEDS)
 
@@ -84,6 +89,7 @@ tools-build:
 
 tools-test: tools-build
 	@scripts/need-apt sip-tester baresip-core libsndfile1 tcpdump procps iproute2 ethtool util-linux clang systemd
+	@scripts/need-kamailio
 	@scripts/need-rtpengine
 	@scripts/need-cargo-tool cargo-nextest
 	@scripts/need-cargo-tool cargo-deny

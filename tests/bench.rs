@@ -147,3 +147,55 @@ fn calls_go_through_a_centre_of_their_own_with_audio() {
         assert_eq!(report["audio"][heard_by]["lost"], 0, "{report}");
     }
 }
+
+// F6
+#[test]
+fn calls_go_through_others_beside_ours_and_are_compared() {
+    if !have(&["kamailio", "rtpengine"]) {
+        return;
+    }
+    let (shown, report) = bench(&[
+        "calls",
+        "--against",
+        "kamailio,forwarder",
+        "--rates",
+        "40",
+        "--reps",
+        "1",
+        "--seconds",
+        "0.5",
+        "--hold",
+        "50",
+        "--standing",
+        "20",
+        "--no-search",
+    ]);
+    let runs = report["runs"].as_array().unwrap();
+    let systems: Vec<&str> = runs
+        .iter()
+        .filter_map(|run| run["system"].as_str())
+        .collect();
+    assert_eq!(
+        systems,
+        ["patchbay", "kamailio", "forwarder", "direct"],
+        "{shown}"
+    );
+    for run in runs {
+        assert_eq!(run["failed"], 0, "{run}");
+        assert!(run["calls_per_s"].as_f64().unwrap() > 0.0, "{run}");
+        assert!(run["setup_ms"]["p99"].as_f64().unwrap() > 0.0, "{run}");
+    }
+    for run in runs.iter().take(2) {
+        for figure in ["cpu_us_per_call", "bytes_per_call"] {
+            assert!(run[figure].as_f64().unwrap() > 0.0, "{figure}: {run}");
+        }
+    }
+    let ratios = report["ratios"].as_array().unwrap();
+    for figure in ["cpu", "p99", "memory"] {
+        let told = ratios.iter().any(|ratio| {
+            ratio["against"] == "kamailio" && ratio[figure].as_f64().is_some_and(|x| x > 0.0)
+        });
+        assert!(told, "{figure}: {report}");
+    }
+    assert!(shown.contains("Ratios"), "{shown}");
+}

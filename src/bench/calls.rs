@@ -1,5 +1,6 @@
 //! `patchbay bench calls`.
 
+use super::beside::BesideCli;
 use super::child::{Agent, ChildCentre};
 use crate::scratch::free_udp_ports;
 use anyhow::{Result, bail};
@@ -19,16 +20,37 @@ const PHONES: usize = 8;
 /// Sockets that share the callers.
 const CALLER_SOCKETS: usize = 8;
 /// Agents beyond the calls that talk on average, so that nobody waits.
-const SPARE: f64 = 1.5;
+pub(super) const SPARE: f64 = 1.5;
 /// Calls that talk at one time, at most: what the media ports of one address allow.
-const MAX_AGENTS: usize = 5000;
+pub(super) const MAX_AGENTS: usize = 5000;
 /// The rate that a search is ready for.
 const SEARCH_TO_PER_S: f64 = 4000.0;
 /// A second more than the talk: set-up, hang-up and the agent's way back into the queue.
 const AROUND_TALK_S: f64 = 1.0;
 
+const EXAMPLES: &str = "\
+Examples:
+  patchbay bench calls
+      1,000 calls, 50 a second, through a centre of its own: set-up times, CPU and memory of each.
+  patchbay bench calls --media --calls 200 --hold 5000
+      The same with audio, compared at both ends.
+  patchbay bench calls --search --rate 200
+      The highest rate without a failed call.
+  patchbay bench calls --against kamailio,forwarder --json calls.json
+      Beside Debian's Kamailio with rtpengine, one core for each, interleaved: CPU, set-up time and
+      memory of a call, the highest clean rate, and ratios. Some 15 minutes.
+  patchbay bench calls --against kamailio --quick
+      The same in short, to see whether a change helps: one rate, no search, less than a minute.
+
+--against makes all load on loopback, starts each system anew for each run with all its processes
+on one core (the dialler has another one), and ends what it has started. Run it as root, so that the
+kernel's part of the memory is counted too. What each system does for a call is in the report.
+Exit code 1: a call failed, or something could not be measured; with --against only calls of
+Patchbay at the fixed rates count, since a search is meant to find where calls fail.";
+
 /// Options of `patchbay bench calls`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct CallsCli {
     /// Calls in all
     #[arg(long, default_value_t = 1000)]
@@ -36,34 +58,54 @@ pub struct CallsCli {
     /// Calls a second
     #[arg(long, value_name = "N", default_value_t = 50.0)]
     rate: f64,
-    /// How long an answered call talks
-    #[arg(long, value_name = "MS", default_value_t = 2000)]
-    hold: u64,
+    /// How long an answered call talks [default: 2000; with --against 500]
+    #[arg(long, value_name = "MS")]
+    hold: Option<u64>,
     /// Send real audio in every call and compare what arrives
-    #[arg(long)]
+    #[arg(long, conflicts_with = "against")]
     media: bool,
     /// Search for the highest rate without a failed call, beginning at --rate
-    #[arg(long)]
+    #[arg(long, conflicts_with = "against")]
     search: bool,
-    /// Seconds that each run of a search lasts
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
-    seconds: f64,
+    /// Seconds that each run of a search lasts, and the window of each run with --against
+    /// [default: 5; with --quick 2]
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
     /// Call this centre over UDP, not one of our own; its agents must be there already
     #[arg(long, value_name = "ADDRESS", requires = "to")]
     target: Option<SocketAddr>,
     /// The URI to call at --target
     #[arg(long, value_name = "URI")]
     to: Option<String>,
+    #[command(flatten)]
+    beside: BesideCli,
     /// Write the report to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
+
+#[cfg(test)]
+impl CallsCli {
+    /// What `--against` and the options beside it make.
+    pub(super) fn plan(&self) -> Result<patchbay_bench::beside::Plan> {
+        self.beside.plan(self.hold, self.seconds)
+    }
+}
+
+/// How long an answered call talks, milliseconds.
+const HOLD_MS: u64 = 2000;
+/// Seconds that a run of a search lasts.
+const SEARCH_S: f64 = 5.0;
 
 /// Runs it; fails if a call failed.
 ///
 /// # Errors
 /// Whatever hinders the run.
 pub async fn run(cli: CallsCli) -> Result<ExitCode> {
+    if !cli.beside.against.is_empty() {
+        return super::beside::run(cli.beside, cli.hold, cli.seconds, cli.json).await;
+    }
+    let hold = cli.hold.unwrap_or(HOLD_MS);
     if !(cli.rate.is_finite() && cli.rate > 0.0) {
         bail!("--rate must be a number above 0");
     }
@@ -72,7 +114,7 @@ pub async fn run(cli: CallsCli) -> Result<ExitCode> {
     } else {
         cli.rate
     };
-    let talking = highest * (cli.hold as f64 / 1000.0 + AROUND_TALK_S) * SPARE;
+    let talking = highest * (hold as f64 / 1000.0 + AROUND_TALK_S) * SPARE;
     let agents = (talking.ceil() as usize).clamp(PHONES, MAX_AGENTS);
     let phones = free_udp_ports(PHONES)?;
     let centre = match cli.target {
@@ -83,7 +125,7 @@ pub async fn run(cli: CallsCli) -> Result<ExitCode> {
     let Some(target) = sip else {
         bail!("there is no centre to call");
     };
-    let mut args = arguments(&cli, target, agents);
+    let mut args = arguments(&cli, target, agents, hold);
     if let Some(centre) = &centre {
         args.watch = centre.pid();
         args.agents = answering(&phones, agents, target);
@@ -98,7 +140,8 @@ pub async fn run(cli: CallsCli) -> Result<ExitCode> {
     code
 }
 
-fn declared(agents: usize, phones: &[SocketAddr]) -> Vec<Agent> {
+/// Agents that share the phones, each with a URI of its phone.
+pub(super) fn declared(agents: usize, phones: &[SocketAddr]) -> Vec<Agent> {
     (0..agents)
         .zip(phones.iter().enumerate().cycle())
         .map(|(agent, (phone, address))| {
@@ -121,7 +164,7 @@ fn answering(phones: &[SocketAddr], agents: usize, target: SocketAddr) -> Vec<Ag
     phones.iter().enumerate().map(answering).collect()
 }
 
-fn arguments(cli: &CallsCli, target: SocketAddr, agents: usize) -> CallsArgs {
+fn arguments(cli: &CallsCli, target: SocketAddr, agents: usize, hold: u64) -> CallsArgs {
     let to = cli
         .to
         .clone()
@@ -134,7 +177,7 @@ fn arguments(cli: &CallsCli, target: SocketAddr, agents: usize) -> CallsArgs {
         calls_total: cli.calls,
         calls_per_s: cli.rate,
         concurrent: agents,
-        hold: Duration::from_millis(cli.hold),
+        hold: Duration::from_millis(hold),
         patience: Duration::from_secs(20),
         media: cli.media,
         callers: CALLER_SOCKETS,
@@ -155,7 +198,7 @@ async fn once(cli: &CallsCli, args: &CallsArgs) -> Result<ExitCode> {
 }
 
 async fn search(cli: &CallsCli, args: &CallsArgs) -> Result<ExitCode> {
-    let found = calls::search(args, cli.seconds, show).await?;
+    let found = calls::search(args, cli.seconds.unwrap_or(SEARCH_S), show).await?;
     clear_line();
     for (rate, clean) in &found.runs {
         let word = if *clean { "clean" } else { "not clean" };

@@ -4,7 +4,7 @@ use crate::scratch;
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
@@ -34,6 +34,18 @@ impl ChildCentre {
     /// # Errors
     /// Whatever hinders it; what it wrote is in the error.
     pub async fn start(agents: &[Agent], max_sessions: usize) -> Result<Self> {
+        Self::start_program(&std::env::current_exe()?, agents, max_sessions).await
+    }
+
+    /// The same with another build of Patchbay.
+    ///
+    /// # Errors
+    /// Whatever hinders it; what it wrote is in the error.
+    pub async fn start_program(
+        program: &Path,
+        agents: &[Agent],
+        max_sessions: usize,
+    ) -> Result<Self> {
         let data = scratch::directory("patchbay-bench")?;
         let [control_sip, control_api, relay_api] = scratch::free_ports()?;
         let sip = scratch::free_for_both()?;
@@ -45,7 +57,7 @@ impl ChildCentre {
         );
         let file = data.join("patchbay.toml");
         std::fs::write(&file, config).context("cannot write the centre's configuration")?;
-        let process = Command::new(std::env::current_exe()?)
+        let process = Command::new(program)
             .args(["up", "--drain", "0", "--config"])
             .arg(&file)
             .arg("--data")

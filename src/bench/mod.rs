@@ -1,5 +1,6 @@
 //! `patchbay bench`: the generators' command line.
 
+mod beside;
 mod calls;
 mod child;
 mod packets;
@@ -20,6 +21,9 @@ pub enum BenchCommand {
     /// A relay under test, as `packets` starts it
     #[command(hide = true)]
     Target(target::TargetCli),
+    /// A bare forwarder of datagrams, as `calls --against forwarder` starts it
+    #[command(hide = true)]
+    Forward(beside::ForwardCli),
 }
 
 /// A range of ports as it is written: `20000-59999`.
@@ -40,5 +44,6 @@ pub async fn run(command: BenchCommand) -> Result<ExitCode> {
         BenchCommand::Packets(args) => packets::run(args).await,
         BenchCommand::Calls(args) => calls::run(args).await,
         BenchCommand::Target(args) => target::run(args).await,
+        BenchCommand::Forward(args) => beside::forward(&args),
     }
 }

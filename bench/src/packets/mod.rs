@@ -24,6 +24,7 @@ use serde::Serialize;
 
 use crate::report::grouped;
 
+pub(crate) use usage::Ticks;
 pub use vocabulary::{Losses, Wrong};
 
 /// Most calls of one run.

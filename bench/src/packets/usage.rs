@@ -76,7 +76,7 @@ fn thread_time(tid: u32) -> Option<Duration> {
 
 /// Time of some cores so far, in clock ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ticks {
+pub(crate) struct Ticks {
     pub idle: u64,
     pub stolen: u64,
     pub all: u64,

@@ -15,5 +15,6 @@ pub use exchange::{
 };
 pub use hear::HeardCounts;
 pub use phone::{Behaviour, CallFailure, CallRef, CallSpec, Outcome, PhoneEvent};
+pub(crate) use poller::{Poller, Ready};
 pub(crate) use studio::nanoseconds;
 pub use studio::{AudioTotals, LegId, LegReport, Role, StudioConfig, StudioError};

@@ -1,5 +1,6 @@
 //! What a run found, for people (aligned tables, colours on a terminal) and for programs (JSON).
 
+pub(crate) mod grid;
 mod paint;
 mod screen;
 mod table;

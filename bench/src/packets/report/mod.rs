@@ -1,7 +1,6 @@
 //! What a plan found: a table for the terminal, JSON for programs, a chart for everyone.
 
 mod detail;
-mod grid;
 mod machine;
 mod screen;
 mod svg;

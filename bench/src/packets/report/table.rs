@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use super::Report;
-use super::grid::{Align, Cell, Grid, Look};
 use super::words::{Verdict, micros, percent, ratio, sentence, verdict, whole};
 use crate::packets::plan::{
     CARRIED_LOSS, Contender, Figures, Highest, LoadName, NoRoom, Outcome, Ratio, Row, Seen, Spread,
 };
 use crate::report::Paint;
+use crate::report::grid::{Align, Cell, Grid, Look};
 
 /// A finished run in one line.
 #[must_use]

@@ -24,6 +24,7 @@ use super::vocabulary::{System, SystemKind, SystemPlan};
 
 pub use child::Child;
 pub use rtpengine::Rtpengine;
+pub(crate) use tail::Tail;
 
 /// Starts a relay on a bed; our own ones as this program.
 ///

@@ -12,7 +12,7 @@ const LINE_BYTES: u64 = 400;
 
 /// What a process writes to its standard error.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     lines: Arc<Mutex<VecDeque<String>>>,
     /// Lines with this in them are counted.
     counted: Option<&'static str>,

@@ -4,14 +4,14 @@ use crate::report::Paint;
 
 /// On which side of its column a cell stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// How a cell is to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     Plain,
     Good,
     Bad,
@@ -21,7 +21,7 @@ pub(super) enum Look {
 
 /// Text with a look.
 #[derive(Clone, Debug)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     look: Look,
 }
@@ -41,7 +41,7 @@ impl Cell {
 
 /// A table whose columns are as wide as they need to be.
 #[derive(Clone, Debug)]
-pub(super) struct Grid {
+pub(crate) struct Grid {
     columns: Vec<(&'static str, Align)>,
     /// An empty row is a gap.
     rows: Vec<Vec<Cell>>,
