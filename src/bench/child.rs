@@ -57,7 +57,10 @@ impl ChildCentre {
         );
         let file = data.join("patchbay.toml");
         std::fs::write(&file, config).context("cannot write the centre's configuration")?;
-        let process = Command::new(program)
+        // It ends with this program, whatever ends that.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM"])
+            .arg(program)
             .args(["up", "--drain", "0", "--config"])
             .arg(&file)
             .arg("--data")
