@@ -151,6 +151,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
         max_sessions: relay.max_sessions,
         media_timeout: relay.media_timeout,
         hold_timeout: relay.hold_timeout,
+        session_expires: relay.session_expires,
         deny_methods: relay.deny_methods.clone(),
         engine: EngineConfig {
             threads: relay.threads,

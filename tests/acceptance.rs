@@ -41,6 +41,7 @@ mod relay_restarted;
 mod reliable_provisional;
 mod retransmitted_invite;
 mod rules_and_skills;
+mod session_timers;
 mod support;
 mod systemd_units;
 mod telephone_events;

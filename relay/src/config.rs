@@ -27,6 +27,8 @@ pub struct RelayConfig {
     pub media_timeout: Duration,
     /// The same for a call on hold.
     pub hold_timeout: Duration,
+    /// The session interval that is asked for on each leg (RFC 4028): 90 s at least.
+    pub session_expires: Duration,
     /// Methods that do not pass inside a call; they are answered with 405.
     pub deny_methods: Vec<Method>,
     /// The packet engine.

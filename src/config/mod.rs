@@ -86,6 +86,8 @@ pub struct Relay {
     pub media_timeout: Duration,
     /// The same for a call on hold.
     pub hold_timeout: Duration,
+    /// A call whose phones can refresh it, and do not within this time, is ended (RFC 4028).
+    pub session_expires: Duration,
     /// Methods that do not pass inside a call.
     pub deny_methods: Vec<Method>,
     /// After SIGTERM, established calls go on in the next process of the relay.

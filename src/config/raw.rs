@@ -27,6 +27,10 @@ const MAX_SESSIONS: usize = 5_000;
 const MEDIA_TIMEOUT: Duration = Duration::from_secs(300);
 /// On hold both phones may rightly be silent.
 const HOLD_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
+/// The interval that RFC 4028 section 4.2 recommends.
+const SESSION_EXPIRES: Duration = Duration::from_secs(1800);
+/// Seconds of a session interval that may be asked for (RFC 4028 section 5: 90 at least).
+const SESSION_EXPIRES_S: RangeInclusive<usize> = 90..=86_400;
 /// Seconds of silence that may be asked for: the relay looks every 15 s.
 const SILENCE_S: RangeInclusive<usize> = 15..=86_400;
 /// The field has six bits (RFC 2474).
@@ -57,6 +61,7 @@ pub struct RawRelay {
     pub max_sessions: Option<Placed<usize>>,
     pub media_timeout: Option<Placed<usize>>,
     pub hold_timeout: Option<Placed<usize>>,
+    pub session_expires: Option<Placed<usize>>,
     pub deny_methods: Option<Placed<Vec<Placed<Method>>>>,
     pub hand_over: Option<Placed<bool>>,
 }
@@ -98,6 +103,7 @@ impl RawRelay {
             max_sessions: section.take(report, "max_sessions", number(1..=HIGHEST_MAX_SESSIONS)),
             media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
             hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
+            session_expires: section.take(report, "session_expires", number(SESSION_EXPIRES_S)),
             deny_methods: section.take(
                 report,
                 "deny_methods",
@@ -135,6 +141,7 @@ impl RawRelay {
             max_sessions: value(&self.max_sessions).unwrap_or(MAX_SESSIONS),
             media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
             hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),
+            session_expires: seconds(&self.session_expires).unwrap_or(SESSION_EXPIRES),
             deny_methods: values(&self.deny_methods).unwrap_or_default(),
             hand_over: value(&self.hand_over).unwrap_or(false),
         }

@@ -76,6 +76,7 @@ fn every_key_is_taken_over() {
         max_sessions = 2000
         media_timeout = 60
         hold_timeout = 600
+        session_expires = 120
         deny_methods = ["REFER", "X-FROB"]
         hand_over = true
         [control]
@@ -105,6 +106,7 @@ fn every_key_is_taken_over() {
     assert_eq!(config.relay.pin_directory.to_str(), Some("/run/bpf"));
     let silence = (config.relay.media_timeout, config.relay.hold_timeout);
     assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
+    assert_eq!(config.relay.session_expires, Duration::from_secs(120));
     assert_eq!(
         config.relay.deny_methods,
         [Method::Refer, Method::from("X-FROB")]

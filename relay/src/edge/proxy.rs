@@ -142,6 +142,7 @@ impl Core {
         }
         check_uri(request)?;
         if invite {
+            crate::session::check_interval(request)?;
             check_offer(request)?;
         }
         let hops = request.max_forwards().unwrap_or(MAX_FORWARDS);

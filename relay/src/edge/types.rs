@@ -31,6 +31,8 @@ pub struct Config {
     pub media_timeout: Duration,
     /// The same for a call on hold, whose phones may rightly be silent.
     pub hold_timeout: Duration,
+    /// The session interval that is asked for on each leg (RFC 4028): 90 s at least.
+    pub session_expires: Duration,
     /// Methods that do not pass inside a call: 405.
     pub deny_methods: Vec<Method>,
     /// No new calls: the host is to be stopped.

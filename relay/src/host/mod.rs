@@ -199,6 +199,7 @@ fn core(
         timers: transaction::Config::default(),
         media_timeout: config.media_timeout,
         hold_timeout: config.hold_timeout,
+        session_expires: config.session_expires,
         deny_methods: config.deny_methods.clone(),
         draining: false,
     };

@@ -77,8 +77,8 @@ const OPTIONS_OF_ONE_LEG: [&str; 7] = [
 /// The option tag of RFC 3262.
 pub const RELIABLE: &str = "100rel";
 
-/// What the relay itself does on each leg, for `Supported`: RFC 3891.
-pub const SUPPORTED: &str = "replaces";
+/// What the relay itself does on each leg, for `Supported`: RFC 3891 and RFC 4028.
+pub const SUPPORTED: &str = "replaces, timer";
 
 /// Methods that pass in a dialog whatever a phone says of itself, for `Allow`.
 pub const ALLOW: [Method; 12] = [
@@ -215,7 +215,7 @@ mod tests {
         pass_options(&from, &mut to);
         assert_eq!(to.headers.get(HeaderName::Require), Some("100rel"));
         let supported = to.headers.get(HeaderName::Supported);
-        assert_eq!(supported, Some("replaces, 100rel, x-new"));
+        assert_eq!(supported, Some("replaces, timer, 100rel, x-new"));
     }
 
     // B6

@@ -25,10 +25,30 @@ impl Session {
             0..=100 => {}
             101..=199 => self.offer_rings(cx, response),
             200..=299 => self.offer_answered(cx, client, response),
+            422 if self.asks_longer() => self.offer_longer(cx, client, response),
             status => {
                 self.untrack(cx, client);
                 self.offer_refused(cx, status, response);
             }
+        }
+    }
+
+    /// Whether the agent has not been asked with an interval of its own yet.
+    fn asks_longer(&self) -> bool {
+        self.invite
+            .as_ref()
+            .is_some_and(|invite| invite.least_s == 0)
+    }
+
+    /// The agent wants a longer session interval (RFC 4028 section 7.3): it is asked once more.
+    fn offer_longer(&mut self, cx: &mut Context<'_>, client: ClientKey, response: &Message) {
+        self.untrack(cx, client);
+        if let Some(invite) = &mut self.invite {
+            invite.least_s = patchbay_sip::min_se(&response.headers);
+            invite.cseq += 1;
+        }
+        if let Err(refusal) = self.send_offer(cx, self.agent.flow) {
+            self.refuse_offer(cx, refusal);
         }
     }
 
@@ -132,6 +152,7 @@ impl Session {
         self.agent.dialog = Some(dialog);
         let cseq = response.cseq().map_or(1, |cseq| cseq.number);
         self.agent.owes_ack = Some(cseq);
+        self.agent.take_timer(cx.now.instant, response);
         let Some(invite) = self.invite.take() else {
             // The answer crossed the caller's CANCEL, which has been answered: no call.
             self.forget_answered(cx, None);
@@ -155,6 +176,7 @@ impl Session {
         };
         let mut answer = self.answer_for_caller(cx, &invite.request, response);
         put_body(&mut answer, response, body);
+        self.caller.answer_timer(cx, &invite.request, &mut answer);
         let cseq = self.agent.owes_ack.unwrap_or(1);
         // An offer in the answer is answered by the caller's ACK (RFC 3261 section 13.2.1).
         let ack_other = if self.media.offer_by() == Some(Side::Agent) {

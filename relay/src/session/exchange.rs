@@ -28,6 +28,10 @@ impl Session {
             Ok(()) => match request.method() {
                 Some(Method::Bye) => self.hung_up(cx, side, server, &request),
                 Some(Method::Invite) => self.reinvite(cx, side, (server, direct), request),
+                _ if self.answered.is_some() && Self::is_refresh(&request) => {
+                    self.moved(side, direct);
+                    self.refreshed(cx, side, server, &request);
+                }
                 method => {
                     if method == Some(&Method::Update) {
                         self.moved(side, direct);
@@ -51,6 +55,7 @@ impl Session {
         if denied.contains(method) || *method == Method::Register {
             return Err(Refusal::denied(&headers::allow(&headers::ALLOW, denied)));
         }
+        super::check_interval(request)?;
         let Some(dialog) = self.leg(side).dialog.as_mut() else {
             return Err(Refusal::no_dialog());
         };
@@ -269,6 +274,7 @@ impl Session {
             dialog.refresh_target(response);
         }
         self.leg(side).owes_ack = Some(cseq);
+        self.leg(side).take_timer(cx.now.instant, response);
         let ends = Ends::of(&self.caller, &self.agent);
         let body = match self.media.take(cx, ends, side, response) {
             Ok(body) => body,
@@ -283,6 +289,8 @@ impl Session {
         };
         let mut answer = self.answer_from(cx, side, &reinvite.request, response);
         put_body(&mut answer, response, body);
+        let asker = self.leg(reinvite.from);
+        asker.answer_timer(cx, &reinvite.request, &mut answer);
         let asks = reinvite.request.body.is_empty() && self.media.offer_by() == Some(side);
         if !asks {
             self.media.settle();
@@ -309,6 +317,7 @@ impl Session {
         match purpose {
             Purpose::Offer => self.offer_failed(cx, client, status),
             Purpose::Bye | Purpose::Answered(_) => self.untrack(cx, client),
+            Purpose::Refresh(side) => self.refresh_response(cx, side, (client, status), None),
             Purpose::Reinvite(_) => {
                 self.untrack(cx, client);
                 self.media.settle();
@@ -335,6 +344,10 @@ impl Session {
             Some(Purpose::Answered(side)) => self.answered_again(cx, side, response),
             Some(Purpose::Reinvite(side)) => self.reinvite_response(cx, side, client, response),
             Some(Purpose::Bye) if is_final => self.untrack(cx, client),
+            Some(Purpose::Refresh(side)) if is_final => {
+                let status = response.status().unwrap_or(500);
+                self.refresh_response(cx, side, (client, status), Some(response));
+            }
             Some(Purpose::Relayed(side, server, request)) if is_final => {
                 self.untrack(cx, client);
                 self.relayed_response(cx, side, (server, &request), response);

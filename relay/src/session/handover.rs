@@ -73,6 +73,23 @@ pub struct LegState {
     pub pinned: bool,
     /// The CSeq of an INVITE of ours whose 2xx has had no ACK.
     pub owes_ack: Option<u32>,
+    /// Until when the session has to be refreshed.
+    #[serde(default)]
+    pub timer: Option<TimerState>,
+    /// Whether the party takes UPDATE.
+    #[serde(default)]
+    pub updates: bool,
+}
+
+/// A session timer (RFC 4028).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerState {
+    /// The interval in seconds.
+    pub interval_s: u64,
+    /// Whether the relay refreshes.
+    pub ours: bool,
+    /// When something is due, in milliseconds of Unix time.
+    pub due_unix_ms: u64,
 }
 
 /// A dialog (RFC 3261 section 12).

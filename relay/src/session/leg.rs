@@ -40,6 +40,10 @@ pub struct Leg {
     /// A 2xx of this side to an INVITE of ours that we still owe an ACK, by its CSeq.
     pub owes_ack: Option<u32>,
     last_ack: Option<Message>,
+    /// Until when the session has to be refreshed on this side.
+    pub expiry: Option<super::SessionTimer>,
+    /// Whether the party takes UPDATE.
+    pub updates: bool,
 }
 
 impl Leg {
@@ -54,6 +58,8 @@ impl Leg {
             answer: None,
             owes_ack: None,
             last_ack: None,
+            expiry: None,
+            updates: false,
         }
     }
 

@@ -8,6 +8,7 @@
 mod answer;
 mod early;
 mod exchange;
+mod expiry;
 mod forks;
 pub mod handover;
 mod ids;
@@ -23,6 +24,7 @@ mod transfer;
 mod view;
 
 pub use early::MAX_RELIABLE;
+pub use expiry::{SessionTimer, check_interval};
 pub use forks::MAX_FORKS;
 pub use handover::{HAND_OVER_VERSION, HandOver, TakenOver};
 pub use ids::{Ids, SessionId};
@@ -98,6 +100,8 @@ enum Purpose {
     Reinvite(Side),
     /// A BYE to this side.
     Bye,
+    /// A refresh of this side's session timer.
+    Refresh(Side),
     /// A request of the other side, re-addressed to this one.
     Relayed(Side, ServerKey, Box<Message>),
 }
@@ -118,6 +122,10 @@ struct Invite {
     client: Option<ClientKey>,
     /// A dialog elsewhere that it is to take the place of.
     replaces: Option<String>,
+    /// CSeq of the INVITE to the agent: one more when it wanted a longer session interval.
+    cseq: u32,
+    /// The least session interval that the agent takes, in seconds; 0 as long as it is not known.
+    least_s: u32,
 }
 
 /// One transferred call.
@@ -208,6 +216,14 @@ impl Session {
             self.guard,
             self.caller.next_wakeup(),
             self.agent.next_wakeup(),
+            self.caller
+                .expiry
+                .map(|timer| timer.due)
+                .filter(|_| !self.ended),
+            self.agent
+                .expiry
+                .map(|timer| timer.due)
+                .filter(|_| !self.ended),
         ]
         .into_iter()
         .flatten()
@@ -223,6 +239,7 @@ impl Session {
                 self.end(cx, EndedBy::Relay, EndCause::NoAck);
             }
         }
+        self.wake_expiry(cx);
         if self.guard.is_some_and(|guard| guard <= now) {
             self.guard = None;
             match self.state {

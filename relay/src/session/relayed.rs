@@ -156,7 +156,11 @@ impl Session {
         let to = self.leg(from.other());
         let unreachable = || Refusal::plain(480, "Other Side Unreachable");
         let flow = to.reach(cx).ok_or_else(unreachable)?;
+        let refreshes = matches!(method, Method::Invite | Method::Update);
         let mut forwarded = to.request(cx, method).ok_or_else(unreachable)?;
+        if refreshes && to.expiry.is_some() {
+            to.ask_timer(cx, 0, &mut forwarded);
+        }
         let hops = request.max_forwards().unwrap_or(70).saturating_sub(1);
         forwarded
             .headers
@@ -198,6 +202,11 @@ impl Session {
             }
         }
         let mut answer = self.answer_from(cx, side, request, response);
+        if success && request.method() == Some(&Method::Update) && self.answered.is_some() {
+            self.leg(side).take_timer(cx.now.instant, response);
+            let asker = self.leg(side.other());
+            asker.answer_timer(cx, request, &mut answer);
+        }
         if may_describe(request) {
             match self.answer_described(cx, side, request, response) {
                 Ok(body) if body.is_some() => put_body(&mut answer, response, body),

@@ -2,10 +2,13 @@
 
 use super::handover::{
     DialogState, FlowState, HAND_OVER_VERSION, HandOver, LegState, MediaTerms, RowState,
-    SessionState, TakenOver, UsedTransfer,
+    SessionState, TakenOver, TimerState, UsedTransfer,
 };
 use super::media::Row;
-use super::{Context, Leg, MEDIA_LOOK, Media, MediaState, Purpose, Session, SessionId, Sessions};
+use super::{
+    Context, Leg, MEDIA_LOOK, Media, MediaState, Purpose, Session, SessionId, SessionTimer,
+    Sessions,
+};
 use crate::edge::flow_token::Source;
 use crate::edge::{Now, Output};
 use crate::engine::Side;
@@ -23,7 +26,7 @@ impl Sessions {
     /// The established sessions and the transfers that may not be taken again. Everything stays as
     /// it is: whoever asks must let nothing happen to the sessions any more.
     pub fn hand_over(&self, media: &dyn Media, now: Now) -> HandOver {
-        let sessions = self.rows.values().filter_map(|s| s.hand_over(media));
+        let sessions = self.rows.values().filter_map(|s| s.hand_over(media, now));
         let valid = |expires: u64| expires >= now.unix_ms / 1000;
         let transfers = self.replays.iter().filter(|(_, expires)| valid(**expires));
         HandOver {
@@ -112,12 +115,12 @@ impl Sessions {
 }
 
 impl Session {
-    fn hand_over(&self, media: &dyn Media) -> Option<SessionState> {
+    fn hand_over(&self, media: &dyn Media, now: Now) -> Option<SessionState> {
         if self.ended || self.state != State::Established {
             return None;
         }
-        let mut caller = self.caller.hand_over()?;
-        let mut agent_leg = self.agent.hand_over()?;
+        let mut caller = self.caller.hand_over(now)?;
+        let mut agent_leg = self.agent.hand_over(now)?;
         if let Some(reinvite) = &self.reinvite {
             let asking = match reinvite.from {
                 Side::Client => &mut caller,
@@ -286,8 +289,33 @@ impl MediaState {
     }
 }
 
+impl SessionTimer {
+    fn hand_over(self, now: Now) -> TimerState {
+        let left = self.due.saturating_duration_since(now.instant).as_millis();
+        let left = u64::try_from(left).unwrap_or(u64::MAX);
+        TimerState {
+            interval_s: self.interval.as_secs(),
+            ours: self.ours,
+            due_unix_ms: now.unix_ms.saturating_add(left),
+        }
+    }
+}
+
+impl TimerState {
+    fn restore(self, now: Now) -> SessionTimer {
+        let left = self.due_unix_ms.saturating_sub(now.unix_ms);
+        // No timer is longer than its interval, whatever the clock says now.
+        let left = left.min(self.interval_s.saturating_mul(1000));
+        SessionTimer {
+            interval: Duration::from_secs(self.interval_s),
+            ours: self.ours,
+            due: now.instant + Duration::from_millis(left),
+        }
+    }
+}
+
 impl Leg {
-    fn hand_over(&self) -> Option<LegState> {
+    fn hand_over(&self, now: Now) -> Option<LegState> {
         let dialog = self.dialog.as_ref()?;
         Some(LegState {
             tag: self.tag.clone(),
@@ -309,6 +337,8 @@ impl Leg {
             },
             pinned: self.pinned,
             owes_ack: self.owes_ack,
+            timer: self.expiry.map(|timer| timer.hand_over(now)),
+            updates: self.updates,
         })
     }
 
@@ -341,6 +371,8 @@ impl Leg {
         let mut leg = Leg::new(state.tag, state.call_id, source);
         leg.dialog = Some(dialog);
         leg.owes_ack = state.owes_ack;
+        leg.updates = state.updates;
+        leg.expiry = state.timer.map(|timer| timer.restore(cx.now));
         if flow.connection != 0 {
             leg.lose_connection();
         }

@@ -102,6 +102,8 @@ impl Sessions {
                 request: request.clone(),
                 client: None,
                 replaces: None,
+                cseq: 1,
+                least_s: 0,
             }),
             reinvite: None,
             early: None,
@@ -237,7 +239,7 @@ impl Session {
         }
     }
 
-    fn send_offer(&mut self, cx: &mut Context<'_>, flow: Flow) -> Result<(), Refusal> {
+    pub(super) fn send_offer(&mut self, cx: &mut Context<'_>, flow: Flow) -> Result<(), Refusal> {
         let Some(invite) = &self.invite else {
             return Ok(());
         };
@@ -291,7 +293,14 @@ impl Session {
         offer
             .headers
             .push(HeaderName::CallId, self.agent.call_id.as_str());
-        offer.headers.push(HeaderName::CSeq, "1 INVITE");
+        let (cseq, least) = self
+            .invite
+            .as_ref()
+            .map_or((1, 0), |it| (it.cseq, it.least_s));
+        offer
+            .headers
+            .push(HeaderName::CSeq, format!("{cseq} INVITE"));
+        self.agent.ask_timer(cx, least, &mut offer);
         let contact = self.agent.contact(cx);
         offer.headers.push(HeaderName::Contact, contact);
         headers::pass_allow(request, &mut offer, &cx.config.deny_methods);

@@ -79,6 +79,8 @@ fn leg(tag: &str, phone: SocketAddr) -> LegState {
         },
         pinned: false,
         owes_ack: None,
+        timer: None,
+        updates: false,
     }
 }
 

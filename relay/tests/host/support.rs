@@ -36,6 +36,7 @@ impl Bed {
             max_sessions: 10,
             media_timeout: Duration::from_secs(300),
             hold_timeout: Duration::from_secs(300),
+            session_expires: Duration::from_secs(1800),
             deny_methods: Vec::new(),
             engine: EngineConfig {
                 max_pairs: 10,

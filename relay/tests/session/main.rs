@@ -12,4 +12,5 @@ mod refer;
 mod refused;
 mod silence;
 mod support;
+mod timers;
 mod update;

@@ -174,6 +174,7 @@ impl Bed {
             timers: transaction::Config::default(),
             media_timeout: Duration::from_secs(300),
             hold_timeout: Duration::from_secs(3600),
+            session_expires: Duration::from_secs(1800),
             deny_methods: Vec::new(),
             draining: false,
         };
