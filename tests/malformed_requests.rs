@@ -35,7 +35,7 @@ fn requests_that_can_be_answered_get_the_answer_the_rfc_asks_for() {
         ),
         (
             "an extension that must be understood",
-            good.replace("Max-Forwards", "Require: warp-drive\r\nMax-Forwards"),
+            good.replace("Max-Forwards", "Proxy-Require: warp-drive\r\nMax-Forwards"),
             &[420],
         ),
         (
