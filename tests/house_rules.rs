@@ -277,6 +277,7 @@ fn a_test_that_cannot_run_says_so() {
         "have(",
         "needs::",
         "Stage::set()",
+        "Stage::set_with(",
         "rtpengine_is_there()",
         "skipped: ",
     ];
