@@ -88,8 +88,9 @@ tools-build:
 	@scripts/need-rust
 
 tools-test: tools-build
-	@scripts/need-apt sip-tester baresip-core libsndfile1 tcpdump procps iproute2 ethtool util-linux clang systemd
+	@scripts/need-apt sip-tester baresip-core libsndfile1 tcpdump procps iproute2 ethtool util-linux clang systemd openssl chromium
 	@scripts/need-kamailio
+	@scripts/need-npm
 	@scripts/need-rtpengine
 	@scripts/need-cargo-tool cargo-nextest
 	@scripts/need-cargo-tool cargo-deny

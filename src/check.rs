@@ -9,7 +9,7 @@ use clap::Args;
 use patchbay_core::Centre;
 
 use crate::config::centre::{self, CheckedCentre};
-use crate::config::{Checked, Config, Environment, ListenTransport, Problems, Source, problem};
+use crate::config::{Checked, Config, Environment, Problems, Source, problem};
 
 /// Options of `patchbay check`.
 #[derive(Args, Debug)]
@@ -228,10 +228,7 @@ fn about_host(config: &Config) -> String {
         .relay
         .listen
         .iter()
-        .map(|listen| match listen.transport {
-            ListenTransport::Udp => format!("udp {}", listen.address),
-            ListenTransport::Tcp => format!("tcp {}", listen.address),
-        });
+        .map(|listen| format!("{} {}", listen.transport.as_str(), listen.address));
     let dialled = config.relay.control.iter().map(ToString::to_string);
     format!(
         "ok\n  data     {}\n  relay    {}; dials control at {}; API {}\n           {}, media \

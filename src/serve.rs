@@ -155,6 +155,8 @@ async fn serve(checked: Checked, drain: Option<u64>, parts: Parts) -> Result<Exi
 /// Waits for SIGTERM or SIGINT; gives the way to leave: after SIGTERM as given.
 async fn wait_for_signal(way: Leave) -> Result<Leave> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    // SIGHUP has certificates read again where there are some, and never ends the process.
+    let _hangup = signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?;
     tokio::select! {
         _ = terminate.recv() => Ok(way),
         interrupted = tokio::signal::ctrl_c() => {

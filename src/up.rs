@@ -9,8 +9,10 @@ use patchbay_control::store::Store;
 use patchbay_relay::engine::{EngineConfig, EngineKind, KeepFlows, xdp};
 use patchbay_relay::{Relay, RelayConfig, Secret};
 use patchbay_sip::Transport;
+use patchbay_tls::{Endpoint, Files, Trust};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -58,6 +60,8 @@ pub struct Running {
     pub relay: Option<Relay>,
     /// The control node.
     pub control: Option<RunningControl>,
+    /// Relay and control show each other certificates.
+    link_tls: bool,
 }
 
 /// Starts the parts. Control comes first, so that the relay finds it at once.
@@ -78,14 +82,23 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Running> {
         Parts::Control => None,
         Parts::Both | Parts::Relay => Some(start_relay(config, &secret).await?),
     };
-    Ok(Running { relay, control })
+    Ok(Running {
+        relay,
+        control,
+        link_tls: config.link.tls.is_some(),
+    })
 }
 
 async fn start_control(config: &Config, secret: &str) -> Result<RunningControl> {
     let store = Store::open(&config.data).await?;
     let token = Token::read_or_create(&config.data)?;
     let secret = patchbay_control::link::Secret::new(secret);
+    let link_tls = match &config.link.tls {
+        None => None,
+        Some(files) => Some(Arc::new(open_link(files)?)),
+    };
     let settings = ControlConfig {
+        link_tls: link_tls.clone(),
         sip_listen: config.control.sip,
         relay_urls: config.control.relays.clone(),
         realm: config.control.realm.clone(),
@@ -96,8 +109,8 @@ async fn start_control(config: &Config, secret: &str) -> Result<RunningControl> 
     let relays = settings
         .relay_urls
         .iter()
-        .map(|url| RelayClient::new(url, secret.clone()))
-        .collect::<Result<_, _>>()?;
+        .map(|url| Ok(RelayClient::new(url, secret.clone())?.secured(link_tls.clone())))
+        .collect::<Result<_>>()?;
     let listener = TcpListener::bind(config.control.api)
         .await
         .with_context(|| format!("cannot listen for the API on {}", config.control.api))?;
@@ -128,12 +141,25 @@ async fn start_control(config: &Config, secret: &str) -> Result<RunningControl> 
     })
 }
 
+/// What control shows its relays, and whom it believes.
+fn open_link(files: &Files) -> Result<Endpoint> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = i64::try_from(since.unwrap_or_default().as_secs()).unwrap_or(i64::MAX);
+    Endpoint::open(files.clone(), Trust::Mutual, now).map_err(|error| {
+        let remedy = error.remedy();
+        anyhow::Error::new(error).context(remedy)
+    })
+}
+
 async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
     let relay = &config.relay;
     let listen = relay.listen.iter().map(|listen| {
         let transport = match listen.transport {
             ListenTransport::Udp => Transport::Udp,
             ListenTransport::Tcp => Transport::Tcp,
+            ListenTransport::Tls => Transport::Tls,
+            ListenTransport::Ws => Transport::Ws,
+            ListenTransport::Wss => Transport::Wss,
         };
         (transport, listen.address)
     });
@@ -144,6 +170,10 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
     let settings = RelayConfig {
         name: "patchbay".into(),
         listen: listen.collect(),
+        tls: relay.tls.clone(),
+        tls_name: relay.tls_name.clone(),
+        origins: relay.websocket_origins.clone(),
+        link_tls: config.link.tls.clone(),
         advertise: relay.advertise.clone(),
         control: relay.control.clone(),
         api: relay.api,
@@ -200,14 +230,16 @@ impl Running {
         }
         if let Some(relay) = &self.relay {
             lines.push(format!("media      {}", relay.engine.media_path()));
-            lines.push(format!("relay API  http://{} (private)", relay.api));
+            let scheme = if self.link_tls { "https" } else { "http" };
+            lines.push(format!("relay API  {scheme}://{} (private)", relay.api));
             if let Some(found) = &relay.found {
                 lines.push(format!("calls      {found}"));
             }
         }
         if let Some(control) = &self.control {
+            let transport = if self.link_tls { "tls" } else { "tcp" };
             lines.push(format!(
-                "relays     tcp {} (private)",
+                "relays     {transport} {} (private)",
                 control.node.sip_addr
             ));
             lines.push(format!("API        http://{}/api/v1", control.api));

@@ -45,3 +45,6 @@ mod session_timers;
 mod support;
 mod systemd_units;
 mod telephone_events;
+mod tls;
+mod tls_agent;
+mod websocket_agent;

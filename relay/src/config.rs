@@ -2,6 +2,7 @@
 
 use crate::engine::EngineConfig;
 use patchbay_sip::{Method, Transport};
+use patchbay_tls::Files;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,15 @@ pub struct RelayConfig {
     pub name: String,
     /// Public SIP listeners.
     pub listen: Vec<(Transport, SocketAddr)>,
+    /// The certificate of the public TLS and WSS listeners; they need one.
+    pub tls: Option<Files>,
+    /// The host's name in the place of its address wherever TLS must prove it.
+    pub tls_name: Option<String>,
+    /// Origins of the pages that may open WebSockets; empty: all.
+    pub origins: Vec<String>,
+    /// What relay and control show each other, on the SIP link and at the private API; none: both
+    /// are plain.
+    pub link_tls: Option<Files>,
     /// Addresses to show in SIP and SDP in the place of the local ones, one per IP version.
     pub advertise: Vec<IpAddr>,
     /// Control nodes' private SIP listeners.

@@ -168,6 +168,11 @@ fn sockets(config: &Config, raw: &Raw) -> Vec<Socket> {
     all
 }
 
+/// All others are TCP below.
+fn is_udp(socket: &Socket) -> bool {
+    socket.transport == ListenTransport::Udp
+}
+
 /// Whether two sockets of one transport cannot be open together.
 fn collide(left: SocketAddr, right: SocketAddr) -> bool {
     let same_family = left.is_ipv4() == right.is_ipv4();
@@ -181,7 +186,7 @@ fn listeners_do_not_collide(config: &Config, raw: &Raw, report: &mut Report<'_>)
     let all = sockets(config, raw);
     for (index, socket) in all.iter().enumerate() {
         let other = all.iter().take(index).find(|other| {
-            other.transport == socket.transport && collide(other.address, socket.address)
+            is_udp(other) == is_udp(socket) && collide(other.address, socket.address)
         });
         if let Some(other) = other {
             // The one that is written is the one to change.
@@ -199,8 +204,7 @@ fn listeners_do_not_collide(config: &Config, raw: &Raw, report: &mut Report<'_>)
             );
             report.error(shown.path, shown.span.clone(), fault);
         }
-        let media = socket.transport == ListenTransport::Udp
-            && config.relay.media_ports.contains(&socket.address.port());
+        let media = is_udp(socket) && config.relay.media_ports.contains(&socket.address.port());
         if media {
             let fault = Fault::new(
                 format!("port {} lies in relay.media_ports", socket.address.port()),
@@ -213,13 +217,15 @@ fn listeners_do_not_collide(config: &Config, raw: &Raw, report: &mut Report<'_>)
 
 /// The private listeners speak plain text: whoever reads along learns tokens and calls.
 fn private_listeners_stay_private(config: &Config, raw: &Raw, report: &mut Report<'_>) {
+    // The API of control has no certificate of its own.
+    let plain = config.link.tls.is_none();
     let listeners = [
         ("relay.api", config.relay.api, place(&raw.relay.api)),
         ("control.sip", config.control.sip, place(&raw.control.sip)),
         ("control.api", config.control.api, place(&raw.control.api)),
     ];
     for (path, address, span) in listeners {
-        if address.ip().is_unspecified() {
+        if address.ip().is_unspecified() && (plain || path == "control.api") {
             let fault = Fault::new(
                 format!("{address} is open on every interface, and speaks plain text"),
                 "listen on the address of a private network",

@@ -8,6 +8,7 @@ use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_relay::readdress::headers::NEEDED;
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
+use patchbay_tls::ServerName;
 
 use super::problem::{Fault, nearest};
 use super::{Listen, ListenTransport};
@@ -51,44 +52,67 @@ pub fn advertised_address(text: &str) -> Result<IpAddr, Fault> {
     }
 }
 
-/// `udp:0.0.0.0:5060`, `tcp:[::]:5060`.
+/// `udp:0.0.0.0:5060`, `tcp:[::]:5060`, `tls:192.0.2.1`.
 pub fn listen(text: &str) -> Result<Listen, Fault> {
+    let example = "write it like udp:0.0.0.0:5060 or tls:[::]:5061";
     let Some((transport, address)) = text.split_once(':') else {
+        let what = format!("`{text}` does not say what to listen on");
+        return Err(Fault::new(what, example));
+    };
+    let known = ListenTransport::ALL;
+    let named = transport.to_ascii_lowercase();
+    if let Some(transport) = known.into_iter().find(|known| known.as_str() == named) {
+        return Ok(Listen {
+            transport,
+            address: listen_address(transport, address)?,
+        });
+    }
+    if text.parse::<SocketAddr>().is_ok() {
         return Err(Fault::new(
-            format!("`{text}` does not say what to listen on"),
-            "write it like udp:0.0.0.0:5060 or tcp:[::]:5060",
+            format!("`{text}` has no transport"),
+            format!("write udp:{text} or tcp:{text}"),
         ));
+    }
+    let remedy = match nearest(&named, known.map(ListenTransport::as_str)) {
+        Some(guess) => format!("did you mean `{guess}:{address}`?"),
+        None => example.to_owned(),
     };
-    let transport = match transport.to_ascii_lowercase().as_str() {
-        "udp" => ListenTransport::Udp,
-        "tcp" => ListenTransport::Tcp,
-        later @ ("tls" | "ws" | "wss") => {
-            return Err(Fault::new(
-                format!("this version does not listen on {later}"),
-                "use udp and tcp",
-            ));
-        }
-        _ if text.parse::<SocketAddr>().is_ok() => {
-            return Err(Fault::new(
-                format!("`{text}` has no transport"),
-                format!("write udp:{text} or tcp:{text}"),
-            ));
-        }
-        other => {
-            let remedy = match nearest(other, ["udp", "tcp"]) {
-                Some(guess) => format!("did you mean `{guess}:{address}`?"),
-                None => "write it like udp:0.0.0.0:5060 or tcp:[::]:5060".to_owned(),
-            };
-            return Err(Fault::new(
-                format!("there is no transport `{other}`"),
-                remedy,
-            ));
-        }
-    };
-    Ok(Listen {
-        transport,
-        address: socket_address(address)?,
-    })
+    let what = format!("there is no transport `{named}`");
+    Err(Fault::new(what, remedy))
+}
+
+/// With a port, or with that of the transport (RFC 3261 section 19.1.2).
+fn listen_address(transport: ListenTransport, text: &str) -> Result<SocketAddr, Fault> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    match (bare.parse::<IpAddr>(), transport.default_port()) {
+        (Ok(ip), Some(port)) if transport.is_secure() => Ok(SocketAddr::new(ip, port)),
+        _ => socket_address(text),
+    }
+}
+
+/// A name that a certificate can stand for.
+pub fn host_name(text: &str) -> Result<String, Fault> {
+    let named = ServerName::try_from(text);
+    match named {
+        Ok(ServerName::DnsName(_)) => Ok(text.to_ascii_lowercase()),
+        _ => Err(Fault::new(
+            format!("`{text}` is not the name of a host"),
+            "write it like sip.example.com, as it stands in the certificate",
+        )),
+    }
+}
+
+/// `https://desk.example.com`: what browsers call the origin of a page (RFC 6454 section 6.2).
+pub fn origin(text: &str) -> Result<String, Fault> {
+    let url = reqwest::Url::parse(text).ok();
+    let plain = url.map(|url| url.origin().ascii_serialization());
+    match plain.as_deref() == Some(text) {
+        true => Ok(text.to_owned()),
+        false => Err(Fault::new(
+            format!("`{text}` is not the origin of a page"),
+            "write scheme, host and port alone, like https://desk.example.com or http://10.0.0.1:3000",
+        )),
+    }
 }
 
 /// `20000-59999`.
@@ -121,13 +145,13 @@ pub fn port_range(text: &str) -> Result<RangeInclusive<u16>, Fault> {
     Ok(low..=high)
 }
 
-/// `http://host:port` without a path; the end slash is dropped.
+/// `http://host:port` without a path, or `https`; the end slash is dropped.
 pub fn base_url(text: &str) -> Result<String, Fault> {
-    let example = "write it like http://127.0.0.1:8090";
+    let example = "write it like http://127.0.0.1:8090, or https where [link] has a certificate";
     let wrong = |what: &str| Fault::new(format!("`{text}` {what}"), example);
     let url = reqwest::Url::parse(text).map_err(|_| wrong("is not a URL"))?;
-    if url.scheme() != "http" {
-        return Err(wrong("does not start with http://"));
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("starts with neither http:// nor https://"));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(wrong("names no host"));

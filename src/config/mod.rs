@@ -5,6 +5,7 @@
 
 mod advice;
 pub mod centre;
+mod certificates;
 pub mod fields;
 pub mod link;
 pub mod problem;
@@ -24,8 +25,9 @@ use std::time::Duration;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
+use patchbay_tls::Files;
 pub use problem::{Problems, Report};
-use raw::{CONTROL_SIP, RELAY_API, Raw, RawControl, RawRelay};
+use raw::{CONTROL_SIP, RELAY_API, Raw, RawControl, RawRelay, RawTls};
 
 pub use source::{Environment, Source};
 
@@ -57,6 +59,12 @@ pub struct Config {
 pub struct Relay {
     /// Public SIP listeners.
     pub listen: Vec<Listen>,
+    /// The certificate of the listeners on TLS and WSS.
+    pub tls: Option<Files>,
+    /// The host's name in the place of its address wherever TLS must prove it.
+    pub tls_name: Option<String>,
+    /// Origins of the pages that may open WebSockets; empty: all.
+    pub websocket_origins: Vec<String>,
     /// Addresses that peers are told to send to; empty: those of the interface that is used.
     pub advertise: Vec<IpAddr>,
     /// Private SIP listeners of the control nodes, which the relay dials.
@@ -117,12 +125,14 @@ pub struct Control {
 pub struct Link {
     /// The file with the secret that relay and control share.
     pub secret_file: PathBuf,
+    /// The certificates by which relay and control know each other; none: the link is plain.
+    pub tls: Option<Files>,
 }
 
 /// One SIP listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listen {
-    /// UDP or TCP.
+    /// What it carries SIP by.
     pub transport: ListenTransport,
     /// Address and port; port 0: any free one.
     pub address: SocketAddr,
@@ -135,6 +145,49 @@ pub enum ListenTransport {
     Udp,
     /// TCP.
     Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// WebSocket over TCP.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
+}
+
+impl ListenTransport {
+    /// All of them.
+    pub const ALL: [ListenTransport; 5] = [
+        ListenTransport::Udp,
+        ListenTransport::Tcp,
+        ListenTransport::Tls,
+        ListenTransport::Ws,
+        ListenTransport::Wss,
+    ];
+
+    /// As `listen` names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ListenTransport::Udp => "udp",
+            ListenTransport::Tcp => "tcp",
+            ListenTransport::Tls => "tls",
+            ListenTransport::Ws => "ws",
+            ListenTransport::Wss => "wss",
+        }
+    }
+
+    /// Whether it needs a certificate.
+    pub fn is_secure(self) -> bool {
+        matches!(self, ListenTransport::Tls | ListenTransport::Wss)
+    }
+
+    /// The port without one in `listen`: that of the transport, but for WebSockets, which share
+    /// theirs with web servers.
+    pub fn default_port(self) -> Option<u16> {
+        match self {
+            ListenTransport::Udp | ListenTransport::Tcp => Some(5060),
+            ListenTransport::Tls => Some(5061),
+            ListenTransport::Ws | ListenTransport::Wss => None,
+        }
+    }
 }
 
 /// A configuration that can be used, and what was noticed while reading it.
@@ -207,6 +260,7 @@ impl Config {
         };
         let mut link = top.section(&mut report, "link");
         let secret = link.take(&mut report, "secret_file", reader::parsed(fields::path));
+        let link_tls = RawTls::read(&mut link, &mut report, ["certificate", "key", "ca"]);
         link.finish(&mut report);
         top.finish(&mut report);
         let control_sip = raw
@@ -216,9 +270,10 @@ impl Config {
             .map_or(CONTROL_SIP, |sip| sip.value);
         let relay_api = raw.relay.api.as_ref().map_or(RELAY_API, |api| api.value);
         let config = Config {
-            relay: raw.relay.finish(control_sip),
-            control: raw.control.finish(relay_api),
+            relay: raw.relay.finish(control_sip, source),
+            control: raw.control.finish(relay_api, link_tls.is_whole()),
             link: Link {
+                tls: link_tls.files(source),
                 secret_file: secret.map_or_else(
                     || data.join(link::SECRET_FILE),
                     |path| source.resolve(&path.value),
@@ -227,6 +282,7 @@ impl Config {
             data,
         };
         cross::check(&config, &raw, &mut report);
+        certificates::check(&config, &raw, &link_tls, &mut report);
         let failed = report.has_errors();
         let warnings = report.finish();
         match failed {

@@ -7,10 +7,12 @@ use std::time::Duration;
 use patchbay_relay::engine::{EXPEDITED, EngineKind, MediaSockets};
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
+use patchbay_tls::Files;
 
 use super::fields;
 use super::problem::Report;
 use super::reader::{self, Placed, Section};
+use super::source::Source;
 use super::{Control, Listen, ListenTransport, MAX_CPU, MAX_THREADS, PORTS_PER_SESSION, Relay};
 
 /// Where control waits for relays unless said otherwise.
@@ -44,9 +46,50 @@ pub struct Raw {
     pub control: RawControl,
 }
 
+/// Certificate files as written.
+pub struct RawTls {
+    pub certificate: Option<Placed<String>>,
+    pub key: Option<Placed<String>>,
+    pub ca: Option<Placed<String>>,
+}
+
+impl RawTls {
+    /// Reads the three keys of a section under their names there.
+    pub fn read(
+        section: &mut Section<'_>,
+        report: &mut Report<'_>,
+        [certificate, key, ca]: [&'static str; 3],
+    ) -> RawTls {
+        let mut path = |name| section.take(report, name, reader::parsed(fields::path));
+        RawTls {
+            certificate: path(certificate),
+            key: path(key),
+            ca: path(ca),
+        }
+    }
+
+    /// Whether certificate and key are named.
+    pub fn is_whole(&self) -> bool {
+        self.certificate.is_some() && self.key.is_some()
+    }
+
+    /// The files, where certificate and key are named.
+    pub fn files(&self, source: &Source) -> Option<Files> {
+        let resolve = |path: &Placed<String>| source.resolve(&path.value);
+        Some(Files {
+            certificate: resolve(self.certificate.as_ref()?),
+            key: resolve(self.key.as_ref()?),
+            ca: self.ca.as_ref().map(resolve),
+        })
+    }
+}
+
 /// `[relay]` as written.
 pub struct RawRelay {
     pub listen: Option<Placed<Vec<Placed<Listen>>>>,
+    pub tls: RawTls,
+    pub tls_name: Option<Placed<String>>,
+    pub websocket_origins: Option<Placed<Vec<Placed<String>>>>,
     pub advertise: Option<Placed<Vec<Placed<IpAddr>>>>,
     pub control: Option<Placed<Vec<Placed<SocketAddr>>>>,
     pub api: Option<Placed<SocketAddr>>,
@@ -85,6 +128,17 @@ impl RawRelay {
         let addresses = list(parsed(fields::socket_address));
         let read = RawRelay {
             listen: section.take(report, "listen", list(parsed(fields::listen))),
+            tls: RawTls::read(
+                &mut section,
+                report,
+                ["tls_certificate", "tls_key", "tls_ca"],
+            ),
+            tls_name: section.take(report, "tls_name", parsed(fields::host_name)),
+            websocket_origins: section.take(
+                report,
+                "websocket_origins",
+                list(parsed(fields::origin)),
+            ),
             advertise: section.take(
                 report,
                 "advertise",
@@ -116,10 +170,13 @@ impl RawRelay {
     }
 
     /// Fills in the defaults. Without `control` the relay dials the control node of the same file.
-    pub fn finish(&self, control_sip: SocketAddr) -> Relay {
+    pub fn finish(&self, control_sip: SocketAddr, source: &Source) -> Relay {
         let cpus = values(&self.cpus).unwrap_or_default();
         Relay {
             listen: values(&self.listen).unwrap_or_else(default_listen),
+            tls: self.tls.files(source),
+            tls_name: value(&self.tls_name),
+            websocket_origins: values(&self.websocket_origins).unwrap_or_default(),
             advertise: values(&self.advertise).unwrap_or_default(),
             control: values(&self.control).unwrap_or_else(|| vec![reachable(control_sip)]),
             api: value(&self.api).unwrap_or(RELAY_API),
@@ -170,14 +227,16 @@ impl RawControl {
         read
     }
 
-    /// Fills in the defaults. Without `relays` control asks the relay of the same file.
-    pub fn finish(&self, relay_api: SocketAddr) -> Control {
+    /// Fills in the defaults. Without `relays` control asks the relay of the same file, as the link
+    /// is `secured` or not.
+    pub fn finish(&self, relay_api: SocketAddr, secured: bool) -> Control {
+        let scheme = if secured { "https" } else { "http" };
         let loopback = || vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         Control {
             sip: value(&self.sip).unwrap_or(CONTROL_SIP),
             api: value(&self.api).unwrap_or(CONTROL_API),
             relays: values(&self.relays)
-                .unwrap_or_else(|| vec![format!("http://{}", reachable(relay_api))]),
+                .unwrap_or_else(|| vec![format!("{scheme}://{}", reachable(relay_api))]),
             realm: value(&self.realm).unwrap_or_else(|| "patchbay".to_owned()),
             digest: values(&self.digest).unwrap_or_else(|| vec![Algorithm::Sha256, Algorithm::Md5]),
             allowed_relays: values(&self.allowed_relays).unwrap_or_else(loopback),

@@ -198,7 +198,42 @@ fn values_that_cannot_be_are_refused_with_a_remedy() {
     complains(
         "[relay]\nlisten = [\"tls:[::]:5061\"]",
         "2:relay.listen",
-        "does not listen on tls",
+        "tls needs a certificate; add tls_certificate",
+    );
+    complains(
+        "[relay]\nlisten = [\"tsl:[::]:5061\"]",
+        "2:relay.listen",
+        "did you mean `tls:[::]:5061`",
+    );
+    complains(
+        "[relay]\nlisten = [\"tcp:[::]:7000\", \"ws:[::]:7000\"]",
+        "2:relay.listen",
+        "the same port",
+    );
+    complains(
+        "[relay]\ntls_certificate = \"a.pem\"",
+        "2:relay.tls_certificate",
+        "without relay.tls_key",
+    );
+    complains(
+        "[relay]\ntls_name = \"10.0.0.1\"",
+        "2:relay.tls_name",
+        "sip.example.com",
+    );
+    complains(
+        "[relay]\nlisten = [\"ws:[::]:80\"]\nwebsocket_origins = [\"https://a.example/page\"]",
+        "3:relay.websocket_origins",
+        "host and port alone",
+    );
+    complains(
+        "[relay]\nwebsocket_origins = [\"https://a.example\"]",
+        "2:relay.websocket_origins",
+        "no listener is ws or wss",
+    );
+    complains(
+        "[link]\nca = \"ca.pem\"",
+        "2:link.ca",
+        "without link.certificate",
     );
     complains(
         "[relay]\nlisten = [\"[::]:5060\"]",
@@ -217,6 +252,11 @@ fn values_that_cannot_be_are_refused_with_a_remedy() {
     );
     complains(
         "[control]\nrelays = [\"https://a\"]",
+        "2:control.relays",
+        "needs a certificate",
+    );
+    complains(
+        "[control]\nrelays = [\"ftp://a\"]",
         "2:control.relays",
         "http://",
     );
@@ -320,5 +360,33 @@ fn odd_but_usable_values_are_only_warned_about() {
         "[relay]\ncontrol = [\"10.0.0.2:1\"]\n[control]\nsip = \"10.0.0.3:1\"",
         "2:relay.control",
         "does not name 10.0.0.3:1",
+    );
+}
+
+#[test]
+fn certificate_files_are_looked_at() {
+    let text = "[relay]\nlisten = [\"tls:192.0.2.1\"]\ntls_certificate = \"no/a.pem\"\ntls_key = \"no/a.key\"";
+    let found = complaints(text);
+    let places: Vec<&str> = found.iter().map(|(place, _)| place.as_str()).collect();
+    assert_eq!(places, ["3:relay.tls_certificate", "4:relay.tls_key"]);
+    for (_, said) in &found {
+        assert!(
+            said.contains("cannot read") && said.contains("put the file there"),
+            "{said}"
+        );
+    }
+    let both = "[link]\ncertificate = \"no/a\"\nkey = \"no/b\"\n[control]\nrelays = [\"http://127.0.0.1:1\"]";
+    let places: Vec<String> = complaints(both)
+        .into_iter()
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "2:link.certificate",
+            "2:link.certificate",
+            "3:link.key",
+            "5:control.relays"
+        ]
     );
 }

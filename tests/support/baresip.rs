@@ -20,11 +20,14 @@ pub struct Baresip {
 }
 
 impl Baresip {
-    /// Starts a phone for `user`, which registers over `transport` (`udp`, `tcp`) and answers every call.
+    /// Starts a phone for `user`, which registers over `transport` (`udp`, `tcp`, `tls`) and answers every call.
     /// The relay host must be reachable at [`address`], where the phone is too.
     pub fn start(centre: &Centre, transport: &str, user: &str, password: &str) -> Baresip {
         let ip = address();
-        let edge = SocketAddr::new(ip, centre.edge.port());
+        let edge = match transport {
+            "tls" => centre.doors().tls,
+            _ => SocketAddr::new(ip, centre.edge.port()),
+        };
         Baresip::start_at(ip, edge, centre, transport, [user, password])
     }
 
@@ -36,9 +39,33 @@ impl Baresip {
         transport: &str,
         [user, password]: [&str; 2],
     ) -> Baresip {
+        let phone = Baresip::run(ip, edge, centre, transport, [user, password, "60"], &[]);
+        phone.says("200 OK", SOON);
+        phone
+    }
+
+    /// Starts a phone that calls the centre's address `support` at once, and registers nowhere.
+    pub fn call(centre: &Centre, transport: &str, user: &str) -> Baresip {
+        let edge = centre.doors().tls;
+        let dial = format!("/dial sip:support@{edge};transport={transport}");
+        let who = [user, "none", "0"];
+        Baresip::run(address(), edge, centre, transport, who, &["-e", &dial])
+    }
+
+    fn run(
+        ip: IpAddr,
+        edge: SocketAddr,
+        centre: &Centre,
+        transport: &str,
+        [user, password, interval]: [&str; 3],
+        options: &[&str],
+    ) -> Baresip {
         let folder = Folder::make();
         let local = SocketAddr::new(ip, centre.ports.next());
         let rtp = centre.ports.next();
+        let authority = centre.doors.as_ref().map_or_else(String::new, |doors| {
+            format!("sip_cafile {}", doors.authority.file.display())
+        });
         let config = format!(
             "poll_method epoll\n\
              sip_listen {local}\n\
@@ -47,6 +74,7 @@ impl Baresip {
              snd_path {}\n\
              audio_source aufile,{}\n\
              audio_alert aufile,{}\n\
+             {authority}\n\
              module_path {}\n\
              module g711.so\n\
              module aufile.so\n\
@@ -62,7 +90,7 @@ impl Baresip {
         );
         let account = format!(
             "<sip:{user}@{edge};transport={transport}>;auth_user={user};auth_pass={password};answermode=auto;\
-             regint=60;audio_codecs=PCMU/8000/1,PCMA/8000/1;\
+             regint={interval};audio_codecs=PCMU/8000/1,PCMA/8000/1;\
              outbound=\"sip:{edge};transport={transport}\"\n"
         );
         std::fs::write(folder.file("tone.wav"), tone()).expect("a sound file");
@@ -70,11 +98,14 @@ impl Baresip {
         std::fs::write(folder.file("accounts"), account).expect("an account");
         std::fs::write(folder.file("contacts"), "").expect("contacts");
         let mut command = Command::new("baresip");
-        command.arg("-4").arg("-v").arg("-f").arg(folder.path());
+        command
+            .arg("-4")
+            .arg("-v")
+            .arg("-f")
+            .arg(folder.path())
+            .args(options);
         let running = Running::start("baresip", &mut command, &folder.file("log"));
-        let phone = Baresip { running, folder };
-        phone.says("200 OK", SOON);
-        phone
+        Baresip { running, folder }
     }
 
     /// Waits until its log has a line with this text.

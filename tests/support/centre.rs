@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::api::Api;
+use super::certificates::Authority;
 use super::declaration::Declaration;
 use super::ports::Ports;
 use super::process::{Folder, Running};
@@ -28,8 +29,29 @@ pub struct Setup {
     hand_over: bool,
     media_ports: u16,
     also_at: Option<IpAddr>,
+    secure: bool,
+    secure_link: bool,
     relay_keys: String,
     control_keys: String,
+}
+
+/// The listeners of a relay that has a certificate.
+#[derive(Debug)]
+pub struct Doors {
+    /// TLS.
+    pub tls: SocketAddr,
+    /// WebSocket.
+    pub ws: SocketAddr,
+    /// WebSocket over TLS.
+    pub wss: SocketAddr,
+    /// Who signed the relay's certificate.
+    pub authority: Authority,
+    /// The relay's certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Addresses that it stands for.
+    pub ips: Vec<IpAddr>,
 }
 
 impl Default for Setup {
@@ -39,6 +61,8 @@ impl Default for Setup {
             hand_over: false,
             media_ports: Ports::most_media(),
             also_at: None,
+            secure: false,
+            secure_link: false,
             relay_keys: String::new(),
             control_keys: String::new(),
         }
@@ -71,6 +95,21 @@ impl Setup {
     #[must_use]
     pub fn also_at(mut self, ip: IpAddr) -> Setup {
         self.also_at = Some(ip);
+        self
+    }
+
+    /// The relay has a certificate, and listens on TLS and for WebSockets too: at its further address
+    /// if it has one.
+    #[must_use]
+    pub fn secure(mut self) -> Setup {
+        self.secure = true;
+        self
+    }
+
+    /// Relay and control show each other certificates.
+    #[must_use]
+    pub fn secure_link(mut self) -> Setup {
+        self.secure_link = true;
         self
     }
 
@@ -121,6 +160,9 @@ pub struct Centre {
     pub media_range: (u16, u16),
     /// Everything this test writes.
     pub folder: Folder,
+    /// Where phones reach it securely.
+    pub doors: Option<Doors>,
+    secure_link: bool,
     hand_over: bool,
 }
 
@@ -139,11 +181,31 @@ impl Centre {
         let edge6 = SocketAddr::new(RELAY6, edge.port());
         let media_range = ports.media(setup.media_ports);
         let also = setup.also_at.map(|ip| SocketAddr::new(ip, edge.port()));
-        let listen: Vec<String> = [edge, edge6]
+        let mut listen: Vec<String> = [edge, edge6]
             .into_iter()
             .chain(also)
             .flat_map(|address| [format!("udp:{address}"), format!("tcp:{address}")])
             .collect();
+        let mut relay_keys = setup.relay_keys.clone();
+        let doors = setup.secure.then(|| {
+            let ip = setup.also_at.unwrap_or(RELAY);
+            let doors = make_doors(&folder, &ports, ip);
+            listen.push(format!("tls:{}", doors.tls));
+            listen.push(format!("ws:{}", doors.ws));
+            listen.push(format!("wss:{}", doors.wss));
+            relay_keys.push_str("\ntls_certificate = \"relay.crt\"\ntls_key = \"relay.key\"\n");
+            doors
+        });
+        let (scheme, link) = match setup.secure_link {
+            false => ("http", ""),
+            true => {
+                let authority = Authority::make(&folder, "link-ca");
+                let [certificate, key] = ["link.crt", "link.key"].map(|name| folder.file(name));
+                authority.issue(&[RELAY], &certificate, &key);
+                let files = "certificate = \"link.crt\"\nkey = \"link.key\"\nca = \"link-ca.pem\"";
+                ("https", files)
+            }
+        };
         let config = format!(
             "[relay]\n\
              listen = {listen:?}\n\
@@ -155,12 +217,14 @@ impl Centre {
              [control]\n\
              sip = \"{control_sip}\"\n\
              api = \"{api_address}\"\n\
-             relays = [\"http://{relay_api_address}\"]\n\
-             {}\n",
+             relays = [\"{scheme}://{relay_api_address}\"]\n\
+             {}\n\
+             [link]\n\
+             {link}\n",
             media_range.0,
             media_range.1,
             (setup.media_ports / 4).max(1),
-            setup.relay_keys,
+            relay_keys,
             setup.control_keys,
         );
         std::fs::write(folder.file("patchbay.toml"), config).expect("a configuration file");
@@ -195,6 +259,8 @@ impl Centre {
             ports,
             media_range,
             folder,
+            doors,
+            secure_link: setup.secure_link,
             hand_over: setup.hand_over,
         };
         centre.wait_ready();
@@ -204,6 +270,10 @@ impl Centre {
     /// Waits until both halves say that they are ready.
     pub fn wait_ready(&self) {
         for (name, api) in [("relay", &self.relay_api), ("control", &self.api)] {
+            if name == "relay" && self.secure_link {
+                // It answers those alone who show a certificate: control's word counts.
+                continue;
+            }
             until(&format!("{name} is ready"), START, || {
                 let answer = api.try_request("GET", "/readyz", None)?;
                 (answer.status == 200).then_some(())
@@ -251,6 +321,11 @@ impl Centre {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
+    }
+
+    /// The secure listeners.
+    pub fn doors(&self) -> &Doors {
+        self.doors.as_ref().expect("a centre that is secure")
     }
 
     /// An address for the phone of an agent.
@@ -332,6 +407,23 @@ impl Centre {
         for api in [&self.api, &self.relay_api] {
             assert_eq!(api.request("GET", "/healthz", None).status, 200);
         }
+    }
+}
+
+fn make_doors(folder: &Folder, ports: &Ports, ip: IpAddr) -> Doors {
+    let authority = Authority::make(folder, "ca");
+    let [certificate, key] = ["relay.crt", "relay.key"].map(|name| folder.file(name));
+    let ips = vec![RELAY, ip];
+    authority.issue(&ips, &certificate, &key);
+    let at = || SocketAddr::new(ip, ports.next());
+    Doors {
+        tls: at(),
+        ws: at(),
+        wss: at(),
+        authority,
+        certificate,
+        key,
+        ips,
     }
 }
 

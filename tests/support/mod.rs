@@ -14,8 +14,10 @@
 pub mod api;
 pub mod baresip;
 pub mod beyond;
+pub mod browser;
 pub mod capture;
 pub mod centre;
+pub mod certificates;
 pub mod declaration;
 pub mod media;
 pub mod message;

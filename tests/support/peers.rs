@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 
 /// Debian package of each program, for the message.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("sipp", "sip-tester"),
     ("rtpengine", "rtpengine-daemon"),
     ("baresip", "baresip-core"),
     ("tcpdump", "tcpdump"),
     ("systemd-analyze", "systemd"),
     ("ip", "iproute2"),
+    ("chromium", "chromium"),
+    ("npm", "npm"),
+    ("node", "nodejs"),
+    ("openssl", "openssl"),
 ];
 
 /// Whether a test can run: every named program is there, and captures are allowed.

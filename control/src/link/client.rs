@@ -1,12 +1,21 @@
 //! Requests to one relay's private HTTP API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use http_body_util::{BodyDataStream, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
 use patchbay_route::session::{Capacity, SessionList};
+use patchbay_tls::{Endpoint, ServerName};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 use super::secret::Secret;
 
@@ -42,31 +51,43 @@ pub enum LinkError {
     Unreadable(String),
 }
 
-/// The client of one relay.
+/// The client of one relay: a connection for each request, since there are few.
 #[derive(Debug, Clone)]
 pub struct RelayClient {
-    http: reqwest::Client,
     base: String,
+    host: String,
+    port: u16,
     secret: Secret,
+    /// What both sides show each other; none: plain HTTP.
+    tls: Option<Arc<Endpoint>>,
 }
+
+type Body = Empty<Bytes>;
 
 impl RelayClient {
     /// A client for the relay at `base` (`http://127.0.0.1:8090`).
     ///
     /// # Errors
-    /// [`LinkError::Client`] when no HTTP client can be built.
+    /// [`LinkError::Client`] if `base` is no URL of a host.
     pub fn new(base: &str, secret: Secret) -> Result<RelayClient, LinkError> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIME)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|e| LinkError::Client(e.to_string()))?;
+        let wrong = || LinkError::Client(format!("`{base}` is not the URL of a relay"));
+        let uri: hyper::Uri = base.parse().map_err(|_| wrong())?;
+        let secured = uri.scheme_str() == Some("https");
+        let host = uri.host().ok_or_else(wrong)?;
         Ok(RelayClient {
-            http,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(if secured { 443 } else { 80 }),
             base: base.trim_end_matches('/').to_owned(),
             secret,
+            tls: None,
         })
+    }
+
+    /// The same with what both sides show each other; none for plain HTTP.
+    #[must_use]
+    pub fn secured(mut self, tls: Option<Arc<Endpoint>>) -> RelayClient {
+        self.tls = tls;
+        self
     }
 
     /// The base URL.
@@ -96,17 +117,8 @@ impl RelayClient {
     /// # Errors
     /// [`LinkError`].
     pub async fn end(&self, session: &str) -> Result<bool, LinkError> {
-        let url = format!(
-            "{}/relay/v1/sessions/{}",
-            self.base,
-            patchbay_sip::uri::escape(session)
-        );
-        let request = self
-            .http
-            .delete(url)
-            .bearer_auth(self.secret.expose())
-            .timeout(ANSWER_TIME);
-        let answer = request.send().await.map_err(transport)?;
+        let path = format!("/relay/v1/sessions/{}", patchbay_sip::uri::escape(session));
+        let answer = self.ask(Method::DELETE, &path).await?;
         match answer.status().as_u16() {
             404 => Ok(false),
             _ => check(&answer).map(|()| true),
@@ -121,43 +133,97 @@ impl RelayClient {
         &self,
         cursor: u64,
     ) -> Result<impl Stream<Item = Result<Bytes, LinkError>> + Unpin + use<>, LinkError> {
-        let url = format!("{}/relay/v1/events?after={cursor}", self.base);
-        let request = self.http.get(url).bearer_auth(self.secret.expose());
-        // No limit for the whole answer, which never ends; one for its head.
-        let answer = tokio::time::timeout(ANSWER_TIME, request.send())
-            .await
-            .map_err(|_| LinkError::Transport("no answer in time".to_owned()))?
-            .map_err(transport)?;
+        let path = format!("/relay/v1/events?after={cursor}");
+        let answer = self.ask(Method::GET, &path).await?;
         check(&answer)?;
-        Ok(answer
-            .bytes_stream()
-            .map(|chunk| chunk.map_err(transport))
-            .boxed())
+        // No limit for the whole answer, which never ends.
+        let chunks = BodyDataStream::new(answer.into_body());
+        Ok(chunks.map(|chunk| chunk.map_err(transport)).boxed())
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, LinkError> {
-        let url = format!("{}{path}", self.base);
-        let request = self
-            .http
-            .get(url)
-            .bearer_auth(self.secret.expose())
-            .timeout(ANSWER_TIME);
-        let answer = request.send().await.map_err(transport)?;
-        check(&answer)?;
-        let mut stream = answer.bytes_stream();
-        let mut body = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(transport)?;
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(LinkError::TooLong);
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let asking = async {
+            let answer = self.ask(Method::GET, path).await?;
+            check(&answer)?;
+            read(BodyDataStream::new(answer.into_body())).await
+        };
+        let body = tokio::time::timeout(ANSWER_TIME, asking).await;
+        let body = body.unwrap_or_else(|_| Err(late()))?;
         serde_json::from_slice(&body).map_err(|e| LinkError::Unreadable(e.to_string()))
+    }
+
+    /// Sends a request and waits for the answer's head.
+    async fn ask(&self, method: Method, path: &str) -> Result<Response<Incoming>, LinkError> {
+        let asking = async {
+            let mut sender = self.connect().await?;
+            let host = match self.host.contains(':') {
+                true => format!("[{}]:{}", self.host, self.port),
+                false => format!("{}:{}", self.host, self.port),
+            };
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("host", host)
+                .header("authorization", format!("Bearer {}", self.secret.expose()))
+                .body(Body::new())
+                .map_err(|error| LinkError::Client(error.to_string()))?;
+            sender.send_request(request).await.map_err(transport)
+        };
+        let asked = tokio::time::timeout(ANSWER_TIME, asking).await;
+        asked.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Body>, LinkError> {
+        let attempt = TcpStream::connect((self.host.as_str(), self.port));
+        let stream = tokio::time::timeout(CONNECT_TIME, attempt).await;
+        let stream = stream.map_err(|_| late())?.map_err(transport)?;
+        let _best_effort = stream.set_nodelay(true);
+        match (&self.tls, self.base.starts_with("https:")) {
+            (None, false) => speak(stream).await,
+            (Some(tls), true) => {
+                let name = ServerName::try_from(self.host.clone()).map_err(transport)?;
+                let stream = tls.connector().connect(name, stream).await;
+                speak(stream.map_err(transport)?).await
+            }
+            // Whoever answers in plain text has not shown who it is.
+            _ => Err(LinkError::Client(format!(
+                "{}: https and the link's certificates go together",
+                self.base
+            ))),
+        }
     }
 }
 
-fn check(answer: &reqwest::Response) -> Result<(), LinkError> {
+/// A connection serves its one request, and ends with the answer.
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<SendRequest<Body>, LinkError> {
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
+    let (sender, connection) = handshake.await.map_err(transport)?;
+    tokio::spawn(async move {
+        // Its failure is that of the answer, which says so.
+        let _ = connection.await;
+    });
+    Ok(sender)
+}
+
+async fn read(mut chunks: BodyDataStream<Incoming>) -> Result<Vec<u8>, LinkError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(transport)?;
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(LinkError::TooLong);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn late() -> LinkError {
+    LinkError::Transport("no answer in time".to_owned())
+}
+
+fn check(answer: &Response<Incoming>) -> Result<(), LinkError> {
     match answer.status().as_u16() {
         200..=299 => Ok(()),
         401 | 403 => Err(LinkError::Secret),
@@ -166,7 +232,7 @@ fn check(answer: &reqwest::Response) -> Result<(), LinkError> {
 }
 
 /// The innermost cause says what is wrong; the outer ones repeat the URL.
-fn transport(error: reqwest::Error) -> LinkError {
+fn transport(error: impl std::error::Error) -> LinkError {
     let mut cause: &dyn std::error::Error = &error;
     while let Some(inner) = cause.source() {
         cause = inner;

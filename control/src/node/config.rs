@@ -1,9 +1,11 @@
 //! How a control node is set up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use patchbay_sip::digest::Algorithm;
+use patchbay_tls::Endpoint;
 
 use crate::link::Secret;
 
@@ -16,6 +18,8 @@ pub struct ControlConfig {
     pub relay_urls: Vec<String>,
     /// The secret shared with the relays: signs transfers, opens their APIs.
     pub link_secret: Secret,
+    /// What control and relays show each other, on both ways; none: the link is plain.
+    pub link_tls: Option<Arc<Endpoint>>,
     /// The realm that agents' phones register in.
     pub realm: String,
     /// The digests that phones are challenged with, the preferred first, unless their agent's
@@ -40,6 +44,7 @@ impl ControlConfig {
             sip_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5070)),
             relay_urls: vec!["http://127.0.0.1:8090".to_owned()],
             link_secret,
+            link_tls: None,
             realm: "patchbay".to_owned(),
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             allowed_relays: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],

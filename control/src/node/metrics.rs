@@ -71,6 +71,7 @@ pub(super) fn gather(
             ("not_allowed", read(&wire.not_allowed)),
             ("too_many", read(&wire.too_many)),
             ("bad_framing", read(&wire.bad_framing)),
+            ("bad_handshake", read(&wire.bad_handshake)),
             ("slow", read(&wire.slow)),
             ("send_without_connection", read(&wire.no_connection)),
         ],

@@ -22,6 +22,7 @@ use super::wire::{Connections, MAX_WIRE_EVENTS, Wire, WireCounters};
 use crate::link::{LinkError, RelayClient, follow};
 use crate::signalling::SignallingConfig;
 use crate::store::{Store, StoreError};
+use patchbay_tls::keep_fresh;
 
 /// Reports of the relay links that may wait for the node's task.
 const MAX_REPORTS: usize = 1024;
@@ -82,8 +83,11 @@ pub async fn start(config: ControlConfig, store: Store) -> Result<Control, Contr
     let clients: Vec<RelayClient> = config
         .relay_urls
         .iter()
-        .map(|url| RelayClient::new(url, config.link_secret.clone()))
-        .collect::<Result<_, _>>()?;
+        .map(|url| {
+            let client = RelayClient::new(url, config.link_secret.clone())?;
+            Ok(client.secured(config.link_tls.clone()))
+        })
+        .collect::<Result<_, LinkError>>()?;
     let machine = remembered(&config, &store, seed).await?;
     let address = config.sip_listen;
     let listening = |source| ControlError::Listen { address, source };
@@ -152,11 +156,16 @@ fn spawn(
             .iter()
             .map(|ip| ip.to_canonical())
             .collect(),
+        tls: config.link_tls.clone(),
         idle_limit: config.idle_limit,
         stop: stop.clone(),
         tasks: tasks.clone(),
     };
     tokio::spawn(wire.listen(listener));
+    if let Some(tls) = config.link_tls.clone() {
+        let stopped = stop.clone();
+        tokio::spawn(async move { stopped.run_until_cancelled(keep_fresh(tls)).await });
+    }
     let (journal, writer) = journal(store.clone(), events.clone(), stop.clone());
     let writer = tokio::spawn(writer.run());
     let node = Node {

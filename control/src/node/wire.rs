@@ -14,8 +14,8 @@ use bytes::Bytes;
 use patchbay_sip::stream::{Frame, Framer, KeepAlive, PONG};
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{Message, ParseError, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use patchbay_tls::Endpoint;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,9 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// Messages written with one system call.
 const WRITE_BATCH: usize = 64;
+
+/// How long a relay's TLS handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
 /// Pause after the listener failed (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -61,6 +64,7 @@ pub(super) struct WireCounters {
     pub(super) not_allowed: AtomicU64,
     pub(super) too_many: AtomicU64,
     pub(super) bad_framing: AtomicU64,
+    pub(super) bad_handshake: AtomicU64,
     pub(super) slow: AtomicU64,
     pub(super) no_connection: AtomicU64,
 }
@@ -128,6 +132,8 @@ pub(super) struct Wire {
     pub(super) events: mpsc::Sender<WireEvent>,
     pub(super) counters: Arc<WireCounters>,
     pub(super) allowed: Arc<[IpAddr]>,
+    /// What both sides show each other; none: relays connect by plain TCP.
+    pub(super) tls: Option<Arc<Endpoint>>,
     pub(super) idle_limit: Option<Duration>,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -175,6 +181,32 @@ impl Wire {
         };
         // Without it an answer waits for the acknowledgement of the one before.
         let _best_effort = stream.set_nodelay(true);
+        let ends = (local, remote);
+        let Some(tls) = &self.tls else {
+            return self.carry(stream.into_split(), ends, connection).await;
+        };
+        let shaking = tls.acceptor().accept(stream);
+        let why = match tokio::time::timeout(HANDSHAKE_TIME, shaking).await {
+            Ok(Ok(stream)) => {
+                return self.carry(tokio::io::split(stream), ends, connection).await;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "not done in time".to_owned(),
+        };
+        count(&self.counters.bad_handshake);
+        warn!(%remote, why, "a relay's TLS handshake failed");
+    }
+
+    /// Carries SIP on a connection until it ends.
+    async fn carry(
+        self,
+        (reading, writing): (
+            impl AsyncRead + Unpin + Send,
+            impl AsyncWrite + Unpin + Send,
+        ),
+        (local, remote): (SocketAddr, SocketAddr),
+        connection: u64,
+    ) {
         let flow = Flow {
             transport: Transport::Tcp,
             local,
@@ -198,7 +230,6 @@ impl Wire {
             return;
         }
         info!(%remote, "relay connected");
-        let (reading, writing) = stream.into_split();
         tokio::select! {
             () = cut.cancelled() => {}
             () = self.read(reading, flow, pongs) => {}
@@ -208,7 +239,12 @@ impl Wire {
         let _stopped = self.events.send(WireEvent::Closed { flow }).await;
     }
 
-    async fn read(&self, mut stream: OwnedReadHalf, flow: Flow, pongs: mpsc::WeakSender<Bytes>) {
+    async fn read(
+        &self,
+        mut stream: impl AsyncRead + Unpin,
+        flow: Flow,
+        pongs: mpsc::WeakSender<Bytes>,
+    ) {
         let mut framer = Framer::new();
         let mut buffer = vec![0; READ_BYTES];
         loop {
@@ -257,7 +293,7 @@ impl Wire {
     }
 }
 
-async fn write(mut stream: OwnedWriteHalf, mut writes: mpsc::Receiver<Bytes>) {
+async fn write(mut stream: impl AsyncWrite + Unpin, mut writes: mpsc::Receiver<Bytes>) {
     let mut batch = Vec::with_capacity(WRITE_BATCH);
     let mut joined = Vec::new();
     while writes.recv_many(&mut batch, WRITE_BATCH).await > 0 {
@@ -265,7 +301,9 @@ async fn write(mut stream: OwnedWriteHalf, mut writes: mpsc::Receiver<Bytes>) {
         for bytes in batch.drain(..) {
             joined.extend_from_slice(&bytes);
         }
-        if stream.write_all(&joined).await.is_err() {
+        // TLS keeps back what makes no whole record.
+        let written = stream.write_all(&joined).await.is_ok() && stream.flush().await.is_ok();
+        if !written {
             return;
         }
     }

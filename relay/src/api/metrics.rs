@@ -1,5 +1,6 @@
 //! `/metrics`: the host's numbers in OpenMetrics text.
 
+use super::{Shared, metrics_of_doors};
 use crate::edge::Gauges;
 use crate::engine::{DeviceTotals, EngineTotals, ThreadHealth, allocations};
 use prometheus_client::encoding::text::encode;
@@ -7,14 +8,23 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// The numbers as text.
-pub fn text(gauges: &Gauges, totals: &EngineTotals, health: &[ThreadHealth]) -> String {
+pub fn text(
+    gauges: &Gauges,
+    totals: &EngineTotals,
+    health: &[ThreadHealth],
+    shared: &Shared,
+) -> String {
     let mut registry = Registry::default();
     let relay = registry.sub_registry_with_prefix("patchbay_relay");
     signalling(relay, gauges);
+    metrics_of_doors::doors(relay, &shared.door);
+    let endpoints = [("public", &shared.door.tls), ("link", &shared.link_tls)];
+    metrics_of_doors::certificates(relay, endpoints, unix_now());
     engine(relay, totals);
     let engine = registry.sub_registry_with_prefix("patchbay_engine");
     threads(engine, totals, health);
@@ -35,19 +45,24 @@ pub fn ports_free(totals: &EngineTotals) -> u64 {
     }
 }
 
+fn unix_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
+}
+
 fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
     let gauge = Gauge::<i64>::default();
     gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
     registry.register(name, help, gauge);
 }
 
-fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+pub(super) fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
     let counter = Counter::<u64>::default();
     counter.inc_by(value);
     registry.register(name, help, counter);
 }
 
-fn labelled(
+pub(super) fn labelled(
     registry: &mut Registry,
     (name, help, label): (&str, &str, &'static str),
     values: impl Iterator<Item = (String, u64)>,
@@ -76,7 +91,7 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
     gauge(
         registry,
         "connections",
-        "Public TCP connections",
+        "Public connections: TCP, TLS and WebSocket",
         gauges.connections as u64,
     );
     gauge(

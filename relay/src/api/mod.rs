@@ -2,14 +2,20 @@
 
 mod auth;
 mod metrics;
+mod metrics_of_doors;
 mod routes;
+mod secure;
 
 use crate::config::Secret;
 use crate::edge::Gauges;
 use crate::engine::Engine;
 use crate::events::Events;
+use crate::net::Door;
 use crate::session::SessionId;
 use patchbay_route::session::SessionList;
+use patchbay_tls::Endpoint;
+use secure::SecureListener;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -49,11 +55,21 @@ pub struct Shared {
     pub instance: String,
     /// The limit of sessions.
     pub max_sessions: usize,
+    /// What the public listeners count, and their certificate.
+    pub door: Arc<Door>,
+    /// What this API and its clients show each other; none: it speaks plain HTTP.
+    pub link_tls: Option<Arc<Endpoint>>,
 }
 
 /// Serves until the task is ended.
 pub async fn serve(listener: TcpListener, shared: Shared) {
-    let served = axum::serve(listener, routes::router(shared)).await;
+    let served = match shared.link_tls.clone() {
+        None => axum::serve(listener, routes::router(shared)).await,
+        Some(tls) => {
+            let secured = SecureListener::new(listener, tls);
+            axum::serve(secured, routes::router(shared)).await
+        }
+    };
     if let Err(error) = served {
         tracing::error!(%error, "the relay API stopped");
     }

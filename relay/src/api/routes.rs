@@ -180,7 +180,7 @@ fn thread_missing(thread: &ThreadHealth) -> Option<String> {
 async fn show_metrics(State(shared): State<Shared>) -> Result<Response, Stopping> {
     let (gauges, _) = numbers(&shared).await?;
     let totals = shared.engine.totals();
-    let text = metrics::text(&gauges, &totals, &shared.engine.health());
+    let text = metrics::text(&gauges, &totals, &shared.engine.health(), &shared);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(axum::http::header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -40,6 +40,8 @@ pub enum EdgeDrop {
     ConnectionsFull,
     /// A connection cut because its peer did not read, or sent what cannot be framed.
     ConnectionCut,
+    /// A connection closed because its peer was silent for too long.
+    ConnectionIdle,
     /// More exchanges at once in one session than allowed.
     ExchangesFull,
     /// A request of a method that policy denies.
@@ -49,7 +51,7 @@ pub enum EdgeDrop {
 }
 
 /// All reasons, in the order of their counters.
-pub const EDGE_DROPS: [(EdgeDrop, &str); 21] = [
+pub const EDGE_DROPS: [(EdgeDrop, &str); 22] = [
     (EdgeDrop::Malformed, "malformed"),
     (EdgeDrop::NotSip, "not_sip"),
     (EdgeDrop::Transaction, "transaction"),
@@ -68,6 +70,7 @@ pub const EDGE_DROPS: [(EdgeDrop, &str); 21] = [
     (EdgeDrop::Unreachable, "unreachable"),
     (EdgeDrop::ConnectionsFull, "connections_full"),
     (EdgeDrop::ConnectionCut, "connection_cut"),
+    (EdgeDrop::ConnectionIdle, "connection_idle"),
     (EdgeDrop::ExchangesFull, "exchanges_full"),
     (EdgeDrop::MethodDenied, "method_denied"),
     (EdgeDrop::ReferralsFull, "referrals_full"),

@@ -36,7 +36,7 @@ impl FlowTokens {
     /// The token of `source`: hexadecimal, fit for the user part of a URI.
     pub fn write(&self, source: &Source) -> String {
         let mut body = Vec::with_capacity(MAX_BODY_BYTES + TAG_BYTES);
-        body.push(u8::from(source.flow.transport == Transport::Tcp));
+        body.push(transport_byte(source.flow.transport));
         body.push(u8::from(source.pinned));
         body.extend_from_slice(&source.flow.connection.to_be_bytes());
         for address in [source.flow.local, source.flow.remote] {
@@ -53,10 +53,8 @@ impl FlowTokens {
         let (body, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_BYTES)?)?;
         self.mac(body).verify_truncated_left(tag).ok()?;
         let mut rest = body;
-        let transport = match take::<1>(&mut rest)? {
-            [0] => Transport::Udp,
-            _ => Transport::Tcp,
-        };
+        let [transport] = take::<1>(&mut rest)?;
+        let transport = transport_of(transport)?;
         let [pinned] = take::<1>(&mut rest)?;
         let connection = u64::from_be_bytes(take::<8>(&mut rest)?);
         let local = read_address(&mut rest)?;
@@ -84,6 +82,30 @@ impl FlowTokens {
     fn tag(&self, body: &[u8]) -> Vec<u8> {
         let whole = self.mac(body).finalize().into_bytes();
         whole.iter().take(TAG_BYTES).copied().collect()
+    }
+}
+
+/// A transport in one byte; 0 and 1 are those of tokens that were written before there was TLS.
+pub fn transport_byte(transport: Transport) -> u8 {
+    match transport {
+        Transport::Udp => 0,
+        Transport::Tls => 2,
+        Transport::Ws => 3,
+        Transport::Wss => 4,
+        // SCTP has no listener here.
+        Transport::Tcp | Transport::Sctp | Transport::TlsSctp => 1,
+    }
+}
+
+/// The transport that [`transport_byte`] wrote.
+pub fn transport_of(byte: u8) -> Option<Transport> {
+    match byte {
+        0 => Some(Transport::Udp),
+        1 => Some(Transport::Tcp),
+        2 => Some(Transport::Tls),
+        3 => Some(Transport::Ws),
+        4 => Some(Transport::Wss),
+        _ => None,
     }
 }
 
@@ -153,6 +175,22 @@ mod tests {
             let token = tokens.write(&source(remote));
             assert_eq!(tokens.read(&token), Some(source(remote)));
             assert_eq!(FlowTokens::new(b"other").read(&token), None);
+        }
+    }
+
+    #[test]
+    fn every_transport_reads_back() {
+        let tokens = FlowTokens::new(b"key");
+        for transport in [
+            Transport::Udp,
+            Transport::Tcp,
+            Transport::Tls,
+            Transport::Ws,
+            Transport::Wss,
+        ] {
+            let mut source = source("192.0.2.9:5060");
+            source.flow.transport = transport;
+            assert_eq!(tokens.read(&tokens.write(&source)), Some(source));
         }
     }
 

@@ -16,6 +16,7 @@ pub use refusal::Refusal;
 pub use types::{Config, Gauges, Now, Occupancy, Output};
 
 use crate::engine::PairId;
+use crate::net::Ending;
 use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
 use counters::{EdgeCounters, EdgeDrop};
 use flow_token::FlowTokens;
@@ -23,6 +24,7 @@ use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::is_transfer;
 use patchbay_sip::transaction::{self, ClientKey, Failure, Flow, Layer, ServerKey};
 use patchbay_sip::{Message, Method, Transport};
+use patchbay_tls::CertificateDer;
 use paths::Paths;
 use proxy::Proxy;
 use std::collections::VecDeque;
@@ -102,20 +104,28 @@ impl Core {
         self.run(now);
     }
 
-    /// A public TCP connection was accepted; none if there are too many.
-    pub fn accepted(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<Flow> {
-        let flow = self.paths.accepted(local, remote);
+    /// A public connection was accepted; none if there are too many. `shown` is the certificate by
+    /// which its peer has proved who it is.
+    pub fn accepted(
+        &mut self,
+        transport: Transport,
+        local: SocketAddr,
+        remote: SocketAddr,
+        shown: Option<CertificateDer<'static>>,
+    ) -> Option<Flow> {
+        let flow = self.paths.accepted(transport, local, remote, shown);
         if flow.is_none() {
             self.counters.drop(EdgeDrop::ConnectionsFull);
         }
         flow
     }
 
-    /// A TCP connection is gone, or could not be opened. `cut` says that we ended it because of
-    /// what its peer did.
-    pub fn closed(&mut self, connection: u64, cut: bool, now: Now) {
-        if cut {
-            self.counters.drop(EdgeDrop::ConnectionCut);
+    /// A connection is gone, or could not be opened.
+    pub fn closed(&mut self, connection: u64, ending: Ending, now: Now) {
+        match ending {
+            Ending::Gone => {}
+            Ending::Cut => self.counters.drop(EdgeDrop::ConnectionCut),
+            Ending::Idle => self.counters.drop(EdgeDrop::ConnectionIdle),
         }
         self.paths.closed(connection);
         self.control.retain(|flow| flow.connection != connection);
@@ -295,6 +305,7 @@ impl Core {
             .control
             .iter()
             .any(|control| control.connection == flow.connection);
+        self.paths.note_alias(&request, &flow);
         let transfer = request.uri().is_some_and(is_transfer);
         let in_dialog = request.to_tag().is_some();
         match (from_control, transfer, in_dialog) {

@@ -1,13 +1,15 @@
 //! How to reach a party, and by which of our addresses it sees us.
 
 use super::Output;
-use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
+use patchbay_sip::{Message, Transport};
+use patchbay_tls::{CertificateDer, stands_for};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-/// Most TCP connections of the public side at once.
+/// Most connections of the public side at once.
 pub const MAX_CONNECTIONS: usize = 20_000;
 /// Most remembered answers of the routing look-up.
 const MAX_ROUTE_CACHE: usize = 4_096;
@@ -21,7 +23,7 @@ pub trait Routes: Send {
 /// One public SIP listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// UDP or TCP.
+    /// UDP, TCP, TLS, WS or WSS.
     pub transport: Transport,
     /// The bound address; may be a wildcard.
     pub bound: SocketAddr,
@@ -33,9 +35,42 @@ pub struct Paths {
     advertise: Vec<IpAddr>,
     routes: Box<dyn Routes>,
     cache: FxHashMap<IpAddr, IpAddr>,
-    connections: FxHashMap<u64, Flow>,
-    by_remote: FxHashMap<SocketAddr, u64>,
+    connections: FxHashMap<u64, Standing>,
+    by_remote: FxHashMap<(Transport, SocketAddr), u64>,
     next_connection: u64,
+    tls_name: Option<String>,
+}
+
+/// A live connection.
+struct Standing {
+    flow: Flow,
+    /// Whom its peer has proved to be, where that was asked by name.
+    name: Option<Arc<str>>,
+    /// What a peer that connected to us has shown.
+    shown: Option<CertificateDer<'static>>,
+    /// The further address that it may be reached at by this connection.
+    alias: Option<SocketAddr>,
+}
+
+/// The port of a transport without one in the URI (RFC 3261 section 19.1.2, RFC 7118 section 8.1).
+pub fn default_port(transport: Transport) -> u16 {
+    match transport {
+        Transport::Tls | Transport::TlsSctp => 5061,
+        Transport::Ws => 80,
+        Transport::Wss => 443,
+        Transport::Udp | Transport::Tcp | Transport::Sctp => 5060,
+    }
+}
+
+/// The `transport` parameter by which a URI asks for it (RFC 3261 section 26.2.2, RFC 7118 section
+/// 5.2.2); none for UDP.
+pub fn transport_param(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+        Transport::Ws | Transport::Wss => ";transport=ws",
+        _ => "",
+    }
 }
 
 impl Paths {
@@ -55,7 +90,15 @@ impl Paths {
             connections: FxHashMap::default(),
             by_remote: FxHashMap::default(),
             next_connection: first_connection.max(1),
+            tls_name: None,
         }
+    }
+
+    /// Shows `name` in the place of an address where a certificate must stand for it.
+    #[must_use]
+    pub fn named(mut self, name: Option<String>) -> Self {
+        self.tls_name = name;
+        self
     }
 
     /// Live connections of the public side.
@@ -63,34 +106,101 @@ impl Paths {
         self.connections.len()
     }
 
-    /// Takes note of an accepted connection; none when the limit is reached.
-    pub fn accepted(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<Flow> {
-        self.connect(local, remote)
+    /// Takes note of an accepted connection, and of what its peer has shown; none when the limit is
+    /// reached.
+    pub fn accepted(
+        &mut self,
+        transport: Transport,
+        local: SocketAddr,
+        remote: SocketAddr,
+        shown: Option<CertificateDer<'static>>,
+    ) -> Option<Flow> {
+        let flow = self.connection(transport, local, remote)?;
+        // A peer over TLS has proved nothing yet about the address that it comes from.
+        if transport != Transport::Tls {
+            self.by_remote.insert((transport, remote), flow.connection);
+        }
+        self.stands(flow, None, shown);
+        Some(flow)
     }
 
-    fn connect(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<Flow> {
+    fn connection(
+        &mut self,
+        transport: Transport,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<Flow> {
         if self.connections.len() >= MAX_CONNECTIONS {
             return None;
         }
         let connection = self.next_connection;
         self.next_connection = self.next_connection.wrapping_add(1).max(1);
-        let flow = Flow {
-            transport: Transport::Tcp,
+        Some(Flow {
+            transport,
             local,
             remote,
             connection,
+        })
+    }
+
+    fn stands(
+        &mut self,
+        flow: Flow,
+        name: Option<Arc<str>>,
+        shown: Option<CertificateDer<'static>>,
+    ) {
+        let standing = Standing {
+            flow,
+            name,
+            shown,
+            alias: None,
         };
-        self.connections.insert(connection, flow);
-        self.by_remote.insert(remote, connection);
-        Some(flow)
+        self.connections.insert(flow.connection, standing);
+    }
+
+    /// A request that asks for its connection to be reused (RFC 5923): requests to the address in
+    /// its Via then go by this connection. Only over TLS, and only for a peer whose certificate stands
+    /// for that address: whoever else could have calls of another host led to itself, because an
+    /// address written in Via proves nothing.
+    pub fn note_alias(&mut self, request: &Message, flow: &Flow) {
+        if flow.transport != Transport::Tls {
+            return;
+        }
+        let Some(standing) = self.connections.get_mut(&flow.connection) else {
+            return;
+        };
+        let (Some(shown), None) = (&standing.shown, standing.alias) else {
+            return;
+        };
+        let Ok(via) = request.top_via() else { return };
+        let host = via.host.to_string();
+        let bare = host.trim_matches(['[', ']']);
+        if via.params.contains("alias") && stands_for(shown, bare) {
+            // A name stands for the address that its host came from.
+            let ip = via.host.ip().unwrap_or(flow.remote.ip());
+            let port = via.port.unwrap_or(default_port(Transport::Tls));
+            let alias = SocketAddr::new(ip, port);
+            standing.alias = Some(alias);
+            standing.name = via.host.ip().is_none().then(|| host.into());
+            self.by_remote
+                .insert((Transport::Tls, alias), flow.connection);
+        }
     }
 
     /// Forgets a closed connection.
     pub fn closed(&mut self, connection: u64) {
-        if let Some(flow) = self.connections.remove(&connection)
-            && self.by_remote.get(&flow.remote) == Some(&connection)
+        let Some(standing) = self.connections.remove(&connection) else {
+            return;
+        };
+        let transport = standing.flow.transport;
+        for remote in [Some(standing.flow.remote), standing.alias]
+            .into_iter()
+            .flatten()
         {
-            self.by_remote.remove(&flow.remote);
+            let key = (transport, remote);
+            if self.by_remote.get(&key) == Some(&connection) {
+                self.by_remote.remove(&key);
+            }
         }
     }
 
@@ -102,33 +212,61 @@ impl Paths {
         }
     }
 
-    /// A flow to `remote`: the listener's socket for UDP; for TCP the connection that is there,
-    /// or a new one, asked for through `outputs`.
+    /// A flow to `remote`: the listener's socket for UDP; for TCP and TLS the connection that is
+    /// there, or a new one, asked for through `outputs`. A WebSocket is never opened from here.
     pub fn flow_to(
         &mut self,
         transport: Transport,
         remote: SocketAddr,
         outputs: &mut VecDeque<Output>,
     ) -> Option<Flow> {
-        let listener = self.listener_toward(transport, remote)?;
-        if transport == Transport::Udp {
-            return Some(Flow {
+        self.flow_to_host(transport, remote, None, outputs)
+    }
+
+    /// The same to a host that was called by a name, which a TLS peer must prove to be its own.
+    pub fn flow_to_host(
+        &mut self,
+        transport: Transport,
+        remote: SocketAddr,
+        name: Option<&str>,
+        outputs: &mut VecDeque<Output>,
+    ) -> Option<Flow> {
+        if let Some(flow) = self.standing(transport, remote, name) {
+            return Some(flow);
+        }
+        let bound = self.listener_toward(transport, remote)?.bound;
+        match transport {
+            Transport::Udp => Some(Flow {
                 transport,
-                local: listener.bound,
+                local: bound,
                 remote,
                 connection: 0,
-            });
+            }),
+            Transport::Tcp | Transport::Tls => {
+                let flow = self.connection(transport, bound, remote)?;
+                self.by_remote.insert((transport, remote), flow.connection);
+                let name: Option<Arc<str>> = name.map(Arc::from);
+                self.stands(flow, name.clone(), None);
+                outputs.push_back(Output::Connect { flow, name });
+                Some(flow)
+            }
+            _ => None,
         }
-        if let Some(flow) = self
-            .by_remote
-            .get(&remote)
-            .and_then(|id| self.connections.get(id))
-        {
-            return Some(*flow);
-        }
-        let flow = self.connect(listener.bound, remote)?;
-        outputs.push_back(Output::Connect { flow });
-        Some(flow)
+    }
+
+    /// The connection that is there. One whose peer has proved a name serves that name, and the bare
+    /// address, which stands in the Contact and Record-Route of those who were called by name.
+    fn standing(
+        &self,
+        transport: Transport,
+        remote: SocketAddr,
+        name: Option<&str>,
+    ) -> Option<Flow> {
+        let connection = self.by_remote.get(&(transport, remote))?;
+        let standing = self.connections.get(connection)?;
+        let proved =
+            transport != Transport::Tls || name.is_none() || standing.name.as_deref() == name;
+        proved.then_some(standing.flow)
     }
 
     /// The flow that stands for one of another process: its UDP socket may have been bound to
@@ -172,6 +310,20 @@ impl Paths {
             .map_or(flow.local.port(), |listener| listener.bound.port());
         let ip = self.local_ip(flow.local.ip(), flow.remote.ip());
         SocketAddr::new(ip, port)
+    }
+
+    /// The same as SIP writes it, with the host's name where a certificate must stand for it.
+    pub fn sent_by(&mut self, flow: &Flow) -> String {
+        let address = self.advertised(flow);
+        match (&self.tls_name, flow.transport) {
+            (Some(name), Transport::Tls | Transport::Wss) => format!("{name}:{}", address.port()),
+            _ => address.to_string(),
+        }
+    }
+
+    /// The name that is shown in the place of an address.
+    pub fn tls_name(&self) -> Option<&str> {
+        self.tls_name.as_deref()
     }
 
     fn local_ip(&mut self, bound: IpAddr, remote: IpAddr) -> IpAddr {
@@ -226,3 +378,6 @@ impl Paths {
         Some(local)
     }
 }
+
+#[cfg(test)]
+mod tests;

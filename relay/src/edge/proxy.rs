@@ -3,6 +3,7 @@
 
 use super::counters::EdgeDrop;
 use super::flow_token::Source;
+use super::paths::{default_port, transport_param};
 use super::{Core, Now, Refusal, SOURCE_FLOW_HEADER, SOURCE_HEADER};
 use crate::readdress::sdp::{Description, Line};
 use crate::session::SDP_TYPE;
@@ -185,10 +186,10 @@ impl Core {
         headers.set(HeaderName::from(SOURCE_HEADER), words);
         headers.set(HeaderName::from(SOURCE_FLOW_HEADER), token.clone());
         if request.method() == Some(&Method::Register) {
-            let shown = self.paths.advertised(&flow);
-            forwarded
-                .headers
-                .push_front(HeaderName::Path, format!("<sip:{token}@{shown};lr;ob>"));
+            let shown = self.paths.sent_by(&flow);
+            let transport = transport_param(flow.transport);
+            let path = format!("<sip:{token}@{shown}{transport};lr;ob>");
+            forwarded.headers.push_front(HeaderName::Path, path);
         }
         forwarded
     }
@@ -200,8 +201,15 @@ impl Core {
             .and_then(|route| NameAddr::parse(route).ok())
             .map(|route| route.uri);
         uri.is_some_and(|uri| {
-            uri.host.ip() == Some(shown.ip())
-                && uri.port.unwrap_or(crate::session::SIP_PORT) == shown.port()
+            let named = match uri.host.ip() {
+                Some(ip) => ip == shown.ip(),
+                None => {
+                    let host = uri.host.to_string();
+                    let name = self.paths.tls_name();
+                    name.is_some_and(|name| name.eq_ignore_ascii_case(&host))
+                }
+            };
+            named && uri.port.unwrap_or(default_port(flow.transport)) == shown.port()
         })
     }
 }

@@ -5,6 +5,7 @@ use crate::session::SessionId;
 use patchbay_route::session::SessionEvent;
 use patchbay_sip::transaction::{self, Flow};
 use patchbay_sip::{Method, Transport};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The two clocks, read once for each input.
@@ -49,10 +50,12 @@ pub enum Output {
         /// What.
         bytes: bytes::Bytes,
     },
-    /// Open a TCP connection for this flow; what is sent on it before it stands must wait.
+    /// Open a connection for this flow; what is sent on it before it stands must wait.
     Connect {
         /// From the listener's address family to `remote`, under the given connection number.
         flow: Flow,
+        /// Whom a TLS peer must prove to be; its address without a name.
+        name: Option<Arc<str>>,
     },
     /// Resolve a host name and answer with [`super::Core::resolved`].
     Resolve {
@@ -87,7 +90,7 @@ pub struct Gauges {
     pub sessions: usize,
     /// Transactions under way.
     pub transactions: usize,
-    /// Public TCP connections.
+    /// Public connections.
     pub connections: usize,
     /// Whether new calls are refused.
     pub draining: bool,

@@ -14,9 +14,10 @@ use crate::edge::{Config, Core};
 use crate::engine::{Engine, EngineError};
 use crate::events::Events;
 use crate::files::Journal;
-use crate::net::{self, Inbound, KernelRoutes};
+use crate::net::{self, Door, Inbound, KernelRoutes, LinkTo};
 use patchbay_sip::Transport;
 use patchbay_sip::transaction;
+use patchbay_tls::{Endpoint, Files, TlsError, Trust, keep_fresh};
 use run::Host;
 use rustc_hash::FxHashMap;
 use sockets::{Sockets, bind_tcp};
@@ -41,7 +42,7 @@ pub enum RelayError {
     /// A listener.
     #[error("cannot listen on {what} {address}: {source}")]
     Bind {
-        /// `udp`, `tcp` or `relay API`.
+        /// The transport, or `relay API`.
         what: &'static str,
         /// Where.
         address: SocketAddr,
@@ -51,6 +52,16 @@ pub enum RelayError {
     /// The journal of ended sessions.
     #[error("cannot write the session journal: {0}")]
     Journal(String),
+    /// Certificate files.
+    #[error("{source}; {}", source.remedy())]
+    Tls {
+        /// What is wrong with them.
+        #[from]
+        source: TlsError,
+    },
+    /// A listener that needs a certificate, and none is configured.
+    #[error("listening on {0} needs relay.tls_certificate and relay.tls_key")]
+    NoCertificate(Transport),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
@@ -84,7 +95,9 @@ impl Relay {
             None => None,
         };
         let (inbound, receive) = mpsc::channel(net::MAX_INBOUND);
-        let sockets = Sockets::bind(&config, &inbound).await?;
+        let door = Arc::new(door(&config)?);
+        let link_tls = open_tls(config.link_tls.as_ref(), Trust::Mutual)?;
+        let sockets = Sockets::bind(&config, &door, &inbound).await?;
         let listen = sockets.listen.clone();
         let (commands, orders) = mpsc::channel(MAX_COMMANDS);
         let events = Events::default();
@@ -101,16 +114,21 @@ impl Relay {
             engine: engine.clone(),
             instance: instance.clone(),
             max_sessions: config.max_sessions,
+            door: Arc::clone(&door),
+            link_tls: link_tls.clone(),
         };
         let mut core = core(&config, &engine, &listen)?;
         // What phones and control have sent meanwhile waits for the host.
         let left = leave::look_for(config.hand_over.as_deref());
         let found = left.and_then(|left| leave::take_over(&mut core, left));
-        let (links, served) = follow_control(&config, &inbound);
+        let (links, mut served) = follow_control(&config, link_tls.as_ref(), &inbound);
+        let fresh = [door.tls.clone(), link_tls].into_iter().flatten();
+        served.extend(fresh.map(|tls| tokio::spawn(keep_fresh(tls)).abort_handle()));
         let host = Host {
             core,
             engine: engine.clone(),
             sockets,
+            door,
             inbound,
             links,
             connections: FxHashMap::default(),
@@ -191,7 +209,8 @@ fn core(
         advertise,
         Box::new(KernelRoutes),
         first_connection,
-    );
+    )
+    .named(config.tls_name.clone());
     let settings = Config {
         name: config.name.clone(),
         secret: config.link_secret.0.clone(),
@@ -212,15 +231,41 @@ fn seed() -> Result<[u8; 32], RelayError> {
     Ok(seed)
 }
 
+/// What the public listeners share.
+fn door(config: &RelayConfig) -> Result<Door, RelayError> {
+    let tls = open_tls(config.tls.as_ref(), Trust::Public)?;
+    let needs = |(transport, _): &&(Transport, SocketAddr)| {
+        matches!(transport, Transport::Tls | Transport::Wss)
+    };
+    if let (None, Some((transport, _))) = (&tls, config.listen.iter().find(needs)) {
+        return Err(RelayError::NoCertificate(*transport));
+    }
+    let seed = seed()?;
+    let (first, second) = seed.split_at(16);
+    let seeds = [first, second].map(|half| half.iter().fold(0, |sum, b| sum << 8 ^ u64::from(*b)));
+    Ok(Door::new(tls, config.origins.clone(), seeds))
+}
+
+fn open_tls(files: Option<&Files>, trust: Trust) -> Result<Option<Arc<Endpoint>>, RelayError> {
+    let Some(files) = files else { return Ok(None) };
+    let now = i64::try_from(run::now().unix_ms / 1000).unwrap_or(i64::MAX);
+    Ok(Some(Arc::new(Endpoint::open(files.clone(), trust, now)?)))
+}
+
 fn follow_control(
     config: &RelayConfig,
+    tls: Option<&Arc<Endpoint>>,
     inbound: &mpsc::Sender<Inbound>,
 ) -> (Vec<watch::Sender<u64>>, Vec<tokio::task::AbortHandle>) {
     let step = config.control.len() as u64;
     let follow = |(index, address): (usize, &SocketAddr)| {
         let (closed, watching) = watch::channel(0);
         let numbers = (index as u64, step);
-        let task = net::follow_control(*address, numbers, inbound.clone(), watching);
+        let to = LinkTo {
+            address: *address,
+            tls: tls.cloned(),
+        };
+        let task = net::follow_control(to, numbers, inbound.clone(), watching);
         (closed, tokio::spawn(task).abort_handle())
     };
     config.control.iter().enumerate().map(follow).unzip()

@@ -8,7 +8,9 @@ use crate::edge::{Core, Now, Output};
 use crate::engine::Engine;
 use crate::events::Events;
 use crate::files::Journal;
-use crate::net::{self, CONTROL_LINKS_FROM, Connection, Inbound};
+use crate::net::{
+    self, CONTROL_LINKS_FROM, Connection, Door, Ending, Inbound, Opening, Patience, Wire,
+};
 use crate::session::SessionId;
 use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionList};
@@ -31,6 +33,8 @@ pub(super) struct Host {
     pub core: Core,
     pub engine: Engine,
     pub sockets: Sockets,
+    /// What the public listeners share.
+    pub door: Arc<Door>,
     pub inbound: mpsc::Sender<Inbound>,
     pub links: Vec<watch::Sender<u64>>,
     pub connections: FxHashMap<u64, Connection>,
@@ -98,56 +102,58 @@ impl Host {
         match inbound {
             Inbound::Message { bytes, flow } => self.core.receive(bytes, flow, now()),
             Inbound::Accepted {
-                stream,
+                wire,
+                transport,
                 local,
                 remote,
             } => {
-                if let Some(flow) = self.core.accepted(local, remote) {
-                    self.serve(stream, flow);
+                let shown = wire.certificate();
+                if let Some(flow) = self.core.accepted(transport, local, remote, shown) {
+                    self.serve(wire, flow, Patience::ACCEPTED);
                 }
             }
-            Inbound::Connected { connection, stream } => {
+            Inbound::Connected { connection, wire } => {
                 let Some((flow, waiting)) = self.waiting.remove(&connection) else {
                     return;
                 };
-                self.serve(stream, flow);
+                self.serve(wire, flow, Patience::OPENED);
                 for bytes in waiting {
                     self.send(flow, bytes);
                 }
             }
-            Inbound::ControlUp { connection, stream } => self.control_up(connection, stream),
+            Inbound::ControlUp {
+                connection,
+                wire,
+                local,
+                remote,
+            } => {
+                let flow = Flow {
+                    transport: Transport::Tcp,
+                    local,
+                    remote,
+                    connection,
+                };
+                self.serve(wire, flow, Patience::CONTROL);
+                self.core.control_up(flow);
+            }
             Inbound::Resolved {
                 session,
                 transport,
                 address,
             } => self.core.resolved(session, transport, address, now()),
-            Inbound::Closed { connection, cut } => self.closed(connection, cut),
+            Inbound::Closed { connection, ending } => self.closed(connection, ending),
         }
     }
 
-    fn serve(&mut self, stream: tokio::net::TcpStream, flow: Flow) {
-        let connection = Connection::serve(stream, flow, self.inbound.clone());
+    fn serve(&mut self, wire: Wire, flow: Flow, patience: Patience) {
+        let connection = Connection::serve(wire, flow, patience, self.inbound.clone());
         self.connections.insert(flow.connection, connection);
     }
 
-    fn control_up(&mut self, connection: u64, stream: tokio::net::TcpStream) {
-        let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else {
-            return self.closed(connection, false);
-        };
-        let flow = Flow {
-            transport: Transport::Tcp,
-            local,
-            remote,
-            connection,
-        };
-        self.serve(stream, flow);
-        self.core.control_up(flow);
-    }
-
-    fn closed(&mut self, connection: u64, cut: bool) {
+    fn closed(&mut self, connection: u64, ending: Ending) {
         self.connections.remove(&connection);
         self.waiting.remove(&connection);
-        self.core.closed(connection, cut, now());
+        self.core.closed(connection, ending, now());
         if let Some(number) = connection.checked_sub(CONTROL_LINKS_FROM)
             && let Some(step) = std::num::NonZero::new(self.links.len() as u64)
             && let Some(link) = self.links.get((number % step) as usize)
@@ -161,9 +167,11 @@ impl Host {
         while let Some(output) = self.core.poll() {
             match output {
                 Output::Send { flow, bytes } => self.send(flow, bytes),
-                Output::Connect { flow } => {
+                Output::Connect { flow, name } => {
                     self.waiting.insert(flow.connection, (flow, Vec::new()));
-                    tokio::spawn(net::connect(flow, self.inbound.clone()));
+                    let opening = Opening { flow, name };
+                    let (door, inbound) = (Arc::clone(&self.door), self.inbound.clone());
+                    tokio::spawn(net::connect(opening, door, inbound));
                 }
                 Output::Resolve {
                     session,
@@ -191,7 +199,7 @@ impl Host {
             .get(&flow.connection)
             .map(|c| c.send(bytes));
         if sent == Some(false) {
-            self.closed(flow.connection, true);
+            self.closed(flow.connection, Ending::Cut);
         }
     }
 

@@ -2,11 +2,12 @@
 
 use super::RelayError;
 use crate::config::RelayConfig;
-use crate::net::{self, Inbound, UdpListener};
+use crate::net::{self, Door, Inbound, UdpListener};
 use bytes::Bytes;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -37,6 +38,17 @@ pub(super) async fn bind_tcp(
     })
 }
 
+/// A transport as the configuration names it.
+fn named(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp",
+        Transport::Tls => "tls",
+        Transport::Ws => "ws",
+        Transport::Wss => "wss",
+        _ => "tcp",
+    }
+}
+
 /// The public listeners.
 pub(super) struct Sockets {
     pub listen: Vec<(Transport, SocketAddr)>,
@@ -46,6 +58,7 @@ pub(super) struct Sockets {
 impl Sockets {
     pub async fn bind(
         config: &RelayConfig,
+        door: &Arc<Door>,
         inbound: &mpsc::Sender<Inbound>,
     ) -> Result<Self, RelayError> {
         let mut sockets = Self {
@@ -54,11 +67,13 @@ impl Sockets {
         };
         for (transport, address) in &config.listen {
             let local = match transport {
-                Transport::Udp => sockets.bind_udp(*address, inbound)?,
-                _ => {
-                    let listener = bind_tcp("tcp", *address).await?;
+                Transport::Udp => sockets.bind_udp(*address, door, inbound)?,
+                transport => {
+                    let listener = bind_tcp(named(*transport), *address).await?;
                     let local = listener.local_addr().unwrap_or(*address);
-                    tokio::spawn(net::accept(listener, local, inbound.clone()));
+                    let listener = (listener, *transport);
+                    let door = Arc::clone(door);
+                    tokio::spawn(net::accept(listener, local, door, inbound.clone()));
                     local
                 }
             };
@@ -73,6 +88,7 @@ impl Sockets {
     fn bind_udp(
         &mut self,
         address: SocketAddr,
+        door: &Arc<Door>,
         inbound: &mpsc::Sender<Inbound>,
     ) -> Result<SocketAddr, RelayError> {
         let listener = net::bind_udp(address).map_err(|source| RelayError::Bind {
@@ -80,7 +96,7 @@ impl Sockets {
             address,
             source,
         })?;
-        tokio::spawn(listener.clone().read(inbound.clone()));
+        tokio::spawn(listener.clone().read(Arc::clone(door), inbound.clone()));
         let local = listener.local;
         self.udp.push(listener);
         Ok(local)

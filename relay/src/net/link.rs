@@ -1,8 +1,10 @@
 //! The connections to control nodes: kept up for ever, one each.
 
-use super::Inbound;
+use super::{Inbound, Wire, doors};
+use patchbay_tls::Endpoint;
 use socket2::{SockRef, TcpKeepalive};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -19,39 +21,79 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(3);
 const KEEP_ALIVE_TRIES: u32 = 3;
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
-/// Connects to the control node at `address`, again and again; `closed` carries the number of
-/// the link that closed last. `step` is the number of control nodes: each link of each node
-/// gets a number of its own.
+/// A control node.
+#[derive(Clone, Debug)]
+pub struct LinkTo {
+    /// Its private SIP listener.
+    pub address: SocketAddr,
+    /// What both sides show each other; none: the link is plain TCP.
+    pub tls: Option<Arc<Endpoint>>,
+}
+
+/// Connects to a control node, again and again; `closed` carries the number of the link that
+/// closed last. `step` is the number of control nodes: each link of each node gets a number of
+/// its own.
 pub async fn follow(
-    address: SocketAddr,
+    to: LinkTo,
     (first, step): (u64, u64),
     inbound: mpsc::Sender<Inbound>,
     mut closed: watch::Receiver<u64>,
 ) {
+    let address = to.address;
     let mut connection = CONTROL_LINKS_FROM + first;
     let mut pause = MIN_PAUSE;
+    let mut said = String::new();
     loop {
-        let attempt = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(address)).await;
-        if let Ok(Ok(stream)) = attempt {
-            tracing::info!(control = %address, "connected to control");
-            watch_over(&stream);
-            let up = Inbound::ControlUp { connection, stream };
-            if inbound.send(up).await.is_err() {
-                return;
+        let attempt = tokio::time::timeout(CONNECT_TIME, open(&to)).await;
+        match attempt.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+            Ok((wire, local, remote)) => {
+                tracing::info!(control = %address, "connected to control");
+                let up = Inbound::ControlUp {
+                    connection,
+                    wire,
+                    local,
+                    remote,
+                };
+                if inbound.send(up).await.is_err() {
+                    return;
+                }
+                pause = MIN_PAUSE;
+                said.clear();
+                let this = connection;
+                if closed.wait_for(|number| *number == this).await.is_err() {
+                    return;
+                }
+                tracing::warn!(control = %address, "connection to control lost");
+                connection += step;
             }
-            pause = MIN_PAUSE;
-            let this = connection;
-            if closed.wait_for(|number| *number == this).await.is_err() {
-                return;
-            }
-            tracing::warn!(control = %address, "connection to control lost");
-            connection += step;
-        } else {
-            tracing::debug!(control = %address, "control cannot be reached");
+            Err(error) => say_once(address, &error, &mut said),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }
+}
+
+/// Attempts go on for ever, and each fails alike.
+fn say_once(control: SocketAddr, error: &std::io::Error, said: &mut String) {
+    let now = error.to_string();
+    if *said != now {
+        tracing::warn!(%control, %error, "control cannot be reached");
+        *said = now;
+    }
+}
+
+async fn open(to: &LinkTo) -> std::io::Result<(Wire, SocketAddr, SocketAddr)> {
+    let stream = TcpStream::connect(to.address).await?;
+    watch_over(&stream);
+    let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
+    let wire = match &to.tls {
+        None => Wire::Plain(stream),
+        Some(tls) => {
+            let stream = doors::secure(stream, tls, to.address.ip(), None).await?;
+            Wire::Secure(Box::new(stream))
+        }
+    };
+    Ok((wire, local, remote))
 }
 
 /// Has the kernel probe a silent connection.

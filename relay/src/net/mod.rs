@@ -1,25 +1,72 @@
 //! The relay host's SIP sockets.
 
+mod counters;
+mod doors;
 mod link;
 mod routes;
-mod tcp;
+mod stream;
+mod stun;
 mod udp;
+mod web;
+mod web_handshake;
 
-pub use link::{CONTROL_LINKS_FROM, follow as follow_control};
+pub use counters::{DOOR_DROPS, DoorCounters, DoorDrop};
+pub use doors::{Door, HANDSHAKE_TIME, MAX_HANDSHAKES, Opening, accept, connect};
+pub use link::{CONTROL_LINKS_FROM, LinkTo, follow as follow_control};
 pub use routes::KernelRoutes;
-pub use tcp::{Connection, MAX_WRITE_QUEUE, accept, connect};
+pub use stream::{Connection, FIRST_MESSAGE_TIME, MAX_IDLE, MAX_WRITE_QUEUE, Patience};
 pub use udp::{UdpListener, bind as bind_udp};
+pub use web::{MAX_WEB_SILENCE, WEB_PING_EVERY};
+pub use web_handshake::MAX_UPGRADE_BYTES;
 
 use crate::session::SessionId;
 use bytes::Bytes;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
+use patchbay_tls::{CertificateDer, TlsStream};
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 
 /// Messages from sockets that wait for the signalling core; beyond it, readers wait, and the
 /// kernel's buffers fill and drop.
 pub const MAX_INBOUND: usize = 4096;
+
+/// A connection that is ready to carry SIP.
+#[derive(Debug)]
+pub enum Wire {
+    /// TCP.
+    Plain(TcpStream),
+    /// TLS over TCP.
+    Secure(Box<TlsStream<TcpStream>>),
+    /// WebSocket over TCP (RFC 7118).
+    Web(Box<WebSocketStream<TcpStream>>),
+    /// WebSocket over TLS.
+    SecureWeb(Box<WebSocketStream<TlsStream<TcpStream>>>),
+}
+
+impl Wire {
+    /// The certificate that the peer has shown and that was verified.
+    pub fn certificate(&self) -> Option<CertificateDer<'static>> {
+        let Wire::Secure(stream) = self else {
+            return None;
+        };
+        let (_, connection) = stream.get_ref();
+        let shown = connection.peer_certificates()?;
+        Some(shown.first()?.clone().into_owned())
+    }
+}
+
+/// Why a connection is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its peer closed it, it broke, or it could not be opened.
+    Gone,
+    /// We ended it: its peer did not read, or sent what cannot be framed.
+    Cut,
+    /// We ended it: its peer was silent for too long.
+    Idle,
+}
 
 /// What sockets tell the signalling task.
 #[derive(Debug)]
@@ -31,10 +78,12 @@ pub enum Inbound {
         /// Where it came from.
         flow: Flow,
     },
-    /// A public TCP connection.
+    /// A public connection, with its handshakes done.
     Accepted {
         /// The connection.
-        stream: TcpStream,
+        wire: Wire,
+        /// What it carries SIP by.
+        transport: Transport,
         /// Our end.
         local: SocketAddr,
         /// Its end.
@@ -45,14 +94,18 @@ pub enum Inbound {
         /// Under this number.
         connection: u64,
         /// The connection.
-        stream: TcpStream,
+        wire: Wire,
     },
     /// A connection to a control node stands.
     ControlUp {
         /// Under this number.
         connection: u64,
         /// The connection.
-        stream: TcpStream,
+        wire: Wire,
+        /// Our end.
+        local: SocketAddr,
+        /// Its end.
+        remote: SocketAddr,
     },
     /// A host name was resolved, or not.
     Resolved {
@@ -67,7 +120,7 @@ pub enum Inbound {
     Closed {
         /// Its number.
         connection: u64,
-        /// We ended it because of what its peer did.
-        cut: bool,
+        /// Why.
+        ending: Ending,
     },
 }

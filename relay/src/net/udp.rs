@@ -1,6 +1,7 @@
 //! UDP listeners.
 
-use super::Inbound;
+use super::doors::{Asked, Door};
+use super::{DoorDrop, Inbound, stun};
 use bytes::BytesMut;
 use patchbay_sip::Transport;
 use patchbay_sip::limits::MAX_MESSAGE_BYTES;
@@ -48,7 +49,7 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpListener> {
 
 impl UdpListener {
     /// Reads datagrams until the signalling task is gone.
-    pub async fn read(self, inbound: mpsc::Sender<Inbound>) {
+    pub async fn read(self, door: Arc<Door>, inbound: mpsc::Sender<Inbound>) {
         let mut buffer = vec![0; MAX_MESSAGE_BYTES];
         loop {
             let (length, remote) = match self.socket.recv_from(&mut buffer).await {
@@ -57,6 +58,10 @@ impl UdpListener {
                 Err(_) => continue,
             };
             let datagram = buffer.get(..length).unwrap_or_default();
+            if stun::is_stun(datagram) {
+                self.answer_stun(datagram, remote, &door);
+                continue;
+            }
             let message = Inbound::Message {
                 bytes: BytesMut::from(datagram).freeze(),
                 flow: Flow {
@@ -68,6 +73,20 @@ impl UdpListener {
             };
             if inbound.send(message).await.is_err() {
                 return;
+            }
+        }
+    }
+
+    fn answer_stun(&self, datagram: &[u8], remote: SocketAddr, door: &Door) {
+        if !door.admits(Asked::Stun, remote.ip()) {
+            return door.counters.drop(DoorDrop::StunRate);
+        }
+        match stun::answer(datagram, remote) {
+            None => door.counters.drop(DoorDrop::Stun),
+            Some(answer) => {
+                door.counters.stun_answer();
+                // A full socket buffer: the phone asks again.
+                let _ = self.socket.try_send_to(&answer, remote);
             }
         }
     }

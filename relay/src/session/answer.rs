@@ -228,7 +228,7 @@ impl Session {
         let Some(flow) = self.agent.reach(cx) else {
             return;
         };
-        let sent_by = cx.paths.advertised(&flow).to_string();
+        let sent_by = cx.paths.sent_by(&flow);
         cx.layer.send_ack(dialog.ack(1), flow, &sent_by);
         let bye = dialog.request(Method::Bye);
         if let Ok(client) = cx.layer.send_request(bye, flow, &sent_by, cx.now.instant) {

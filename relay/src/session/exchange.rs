@@ -113,7 +113,7 @@ impl Session {
         let Some(flow) = leg.reach(cx) else {
             return cx.counters.drop(EdgeDrop::Unreachable);
         };
-        let sent_by = cx.paths.advertised(&flow).to_string();
+        let sent_by = cx.paths.sent_by(&flow);
         match cx.layer.send_request(bye, flow, &sent_by, cx.now.instant) {
             Ok(client) => self.track(cx, client, Purpose::Bye),
             Err(_) => cx.counters.drop(EdgeDrop::Transaction),

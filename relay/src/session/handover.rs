@@ -79,6 +79,9 @@ pub struct LegState {
     /// Whether the party takes UPDATE.
     #[serde(default)]
     pub updates: bool,
+    /// Whether the dialog is one of `sips:`.
+    #[serde(default)]
+    pub sips: bool,
 }
 
 /// A session timer (RFC 4028).
@@ -114,8 +117,11 @@ pub struct DialogState {
 /// A UDP peer or a connection, which ends with the process that had it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowState {
-    /// TCP, else UDP.
+    /// A connection, else UDP.
     pub tcp: bool,
+    /// The transport as flow tokens write it; 0 where `tcp` alone was written.
+    #[serde(default)]
+    pub transport: u8,
     /// Our address.
     pub local: SocketAddr,
     /// Theirs.

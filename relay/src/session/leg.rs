@@ -2,9 +2,10 @@
 
 use super::Context;
 use crate::edge::flow_token::Source;
+use crate::edge::paths::{default_port, transport_param};
 use patchbay_sip::dialog::{Dialog, Retransmit, RetransmitStep};
 use patchbay_sip::transaction::{Flow, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, Scheme, Transport, Uri};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Transport, Uri};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -36,6 +37,8 @@ pub struct Leg {
     pub flow: Flow,
     /// Whether the party can only be reached by `flow`.
     pub pinned: bool,
+    /// Whether this side's dialog is one of `sips:` (RFC 3261 section 12.1.1, RFC 5630 section 4).
+    pub sips: bool,
     answer: Option<Answer>,
     /// A 2xx of this side to an INVITE of ours that we still owe an ACK, by its CSeq.
     pub owes_ack: Option<u32>,
@@ -55,6 +58,7 @@ impl Leg {
             dialog: None,
             flow: source.flow,
             pinned: source.pinned,
+            sips: false,
             answer: None,
             owes_ack: None,
             last_ack: None,
@@ -65,12 +69,14 @@ impl Leg {
 
     /// Our Contact on this side.
     pub fn contact(&self, cx: &mut Context<'_>) -> String {
-        let shown = cx.paths.advertised(&self.flow);
-        let transport = match self.flow.transport {
-            Transport::Tcp => ";transport=tcp",
-            _ => "",
+        let shown = cx.paths.sent_by(&self.flow);
+        let (scheme, transport) = match (self.sips, self.flow.transport) {
+            // `sips` says TLS by itself (RFC 5630 section 4).
+            (true, Transport::Tls) => ("sips", ""),
+            (true, Transport::Wss) => ("sips", transport_param(Transport::Wss)),
+            (_, transport) => ("sip", transport_param(transport)),
         };
-        format!("<sip:{}@{shown}{transport}>", self.tag)
+        format!("<{scheme}:{}@{shown}{transport}>", self.tag)
     }
 
     /// The connection to this party went with another process. A party that names the very host
@@ -145,7 +151,7 @@ impl Leg {
         let Some(ack) = self.last_ack.clone() else {
             return;
         };
-        let sent_by = cx.paths.advertised(&flow).to_string();
+        let sent_by = cx.paths.sent_by(&flow);
         cx.layer.send_ack(ack, flow, &sent_by);
     }
 
@@ -212,7 +218,7 @@ impl Leg {
 /// Where the dialog's next request goes (RFC 3261 section 12.2.1.1), if it is named by address.
 fn next_hop(dialog: &Dialog) -> Option<(Transport, SocketAddr)> {
     match dialog.route_set.first() {
-        Some(route) => patchbay_sip::NameAddr::parse(route)
+        Some(route) => NameAddr::parse(route)
             .ok()
             .and_then(|route| address_of(&route.uri)),
         None => Uri::parse(&dialog.remote_target)
@@ -224,23 +230,37 @@ fn next_hop(dialog: &Dialog) -> Option<(Transport, SocketAddr)> {
 /// The transport and address of a URI whose host is an IP address.
 pub fn address_of(uri: &Uri) -> Option<(Transport, SocketAddr)> {
     let ip: IpAddr = uri.host.ip()?;
-    Some((
-        transport_of(uri)?,
-        SocketAddr::new(ip, uri.port.unwrap_or(SIP_PORT)),
-    ))
+    let transport = transport_of(uri)?;
+    Some((transport, SocketAddr::new(ip, port_of(uri, transport))))
 }
 
-/// The transport that a URI asks for; none if this host does not speak it.
+/// The port of a URI, or that of its transport.
+pub fn port_of(uri: &Uri, transport: Transport) -> u16 {
+    uri.port.unwrap_or(default_port(transport))
+}
+
+/// The transport that a URI asks for; none if this host does not speak it. `sips` is TLS whatever
+/// the parameter says of what is below it (RFC 3261 section 26.2.2, RFC 7118 section 5.2.2).
 pub fn transport_of(uri: &Uri) -> Option<Transport> {
-    if uri.scheme != Scheme::Sip {
-        return None;
+    let secure = match uri.scheme {
+        Scheme::Sip => false,
+        Scheme::Sips => true,
+        _ => return None,
+    };
+    let named = uri.params.value("transport").map(str::to_ascii_lowercase);
+    match (secure, named.as_deref()) {
+        (false, None | Some("udp")) => Some(Transport::Udp),
+        (false, Some("tcp")) => Some(Transport::Tcp),
+        (true, None | Some("tcp")) | (_, Some("tls")) => Some(Transport::Tls),
+        (false, Some("ws")) => Some(Transport::Ws),
+        (true, Some("ws")) | (_, Some("wss")) => Some(Transport::Wss),
+        _ => None,
     }
-    match uri.params.value("transport") {
-        None => Some(Transport::Udp),
-        Some(name) if name.eq_ignore_ascii_case("udp") => Some(Transport::Udp),
-        Some(name) if name.eq_ignore_ascii_case("tcp") => Some(Transport::Tcp),
-        Some(_) => None,
-    }
+}
+
+/// Whether a header's value names a `sips` URI.
+pub fn is_sips(value: &str) -> bool {
+    NameAddr::parse(value).is_ok_and(|named| named.uri.scheme == Scheme::Sips)
 }
 
 /// Copies body and Content-Type.

@@ -9,10 +9,11 @@
 use super::{Context, Links, Session, SessionId};
 use crate::edge::Refusal;
 use crate::edge::counters::EdgeDrop;
+use crate::edge::paths::{default_port, transport_param};
 use crate::engine::Side;
 use crate::readdress::sdp::names_any;
 use patchbay_sip::uri::unescape;
-use patchbay_sip::{HeaderName, Message, Method, NameAddr, Transport, Uri};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Uri};
 use rustc_hash::FxHashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -165,11 +166,8 @@ impl Session {
         let name = format!("refer-{}", cx.ids.tag());
         cx.links.referrals.give(name.clone(), to, cx.now.instant)?;
         let flow = self.leg(from.other()).flow;
-        let shown = cx.paths.advertised(&flow);
-        let transport = match flow.transport {
-            Transport::Tcp => ";transport=tcp",
-            _ => "",
-        };
+        let shown = cx.paths.sent_by(&flow);
+        let transport = transport_param(flow.transport);
         Ok(format!("<sip:{name}@{shown}{transport}>"))
     }
 
@@ -203,10 +201,13 @@ impl Session {
     /// Whether an address is one of this relay's own.
     fn is_ours(&mut self, cx: &mut Context<'_>, uri: &Uri) -> bool {
         let flows = [self.caller.flow, self.agent.flow];
-        let port = uri.port.unwrap_or(super::SIP_PORT);
         flows.iter().any(|flow| {
             let shown = cx.paths.advertised(flow);
-            uri.host.ip() == Some(shown.ip()) && port == shown.port()
+            let port = uri.port.unwrap_or(default_port(flow.transport));
+            let host = uri.host.to_string();
+            let named = cx.paths.tls_name();
+            let named = named.is_some_and(|name| name.eq_ignore_ascii_case(&host));
+            (named || uri.host.ip() == Some(shown.ip())) && port == shown.port()
         })
     }
 

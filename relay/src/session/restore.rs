@@ -9,7 +9,7 @@ use super::{
     Context, Leg, MEDIA_LOOK, Media, MediaState, Purpose, Session, SessionId, SessionTimer,
     Sessions,
 };
-use crate::edge::flow_token::Source;
+use crate::edge::flow_token::{Source, transport_byte, transport_of};
 use crate::edge::{Now, Output};
 use crate::engine::Side;
 use patchbay_route::handover::PairHandover;
@@ -330,7 +330,8 @@ impl Leg {
                 remote_cseq: dialog.remote_cseq,
             },
             flow: FlowState {
-                tcp: self.flow.transport == Transport::Tcp,
+                tcp: self.flow.connection != 0,
+                transport: transport_byte(self.flow.transport),
                 local: self.flow.local,
                 remote: self.flow.remote,
                 connection: self.flow.connection,
@@ -339,6 +340,7 @@ impl Leg {
             owes_ack: self.owes_ack,
             timer: self.expiry.map(|timer| timer.hand_over(now)),
             updates: self.updates,
+            sips: self.sips,
         })
     }
 
@@ -354,9 +356,10 @@ impl Leg {
             local_cseq: state.dialog.local_cseq,
             remote_cseq: state.dialog.remote_cseq,
         };
-        let transport = match state.flow.tcp {
-            true => Transport::Tcp,
-            false => Transport::Udp,
+        let transport = match (state.flow.transport, state.flow.tcp) {
+            // Written by a version that knew no others.
+            (0, true) => Transport::Tcp,
+            (byte, _) => transport_of(byte)?,
         };
         let flow = Flow {
             transport,
@@ -373,6 +376,7 @@ impl Leg {
         leg.owes_ack = state.owes_ack;
         leg.updates = state.updates;
         leg.expiry = state.timer.map(|timer| timer.restore(cx.now));
+        leg.sips = state.sips;
         if flow.connection != 0 {
             leg.lose_connection();
         }

@@ -1,7 +1,7 @@
 //! Transfer of control: an INVITE with the agent in its URI becomes a row of the routing table
 //! and a call to the agent (requirements B1, B2, B3).
 
-use super::leg::{address_of, copy_body, transport_of};
+use super::leg::{address_of, copy_body, is_sips, port_of, transport_of};
 use super::media::{Ends, MediaError};
 use super::{Context, Invite, Leg, MAX_OFFER_TIME, MediaState, Purpose, Session, Sessions};
 use crate::edge::counters::EdgeDrop;
@@ -86,6 +86,8 @@ impl Sessions {
         if caller.dialog.is_none() {
             return Err(Refusal::plain(400, "Missing or Broken Contact"));
         }
+        let sips = |name| request.headers.get(name).is_some_and(is_sips);
+        caller.sips = sips(HeaderName::To) || sips(HeaderName::Contact);
         // Until the agent's address is known, its leg stands where the caller's does.
         let agent = Leg::new(cx.ids.tag(), cx.ids.call_id(), source);
         Ok(Session {
@@ -183,7 +185,7 @@ impl Session {
         match whereabouts(cx, &self.target) {
             Some(Whereabouts::Flow(source)) => self.call_agent(cx, source),
             Some(Whereabouts::Address(transport, address)) => {
-                self.call_address(cx, transport, address);
+                self.call_address(cx, transport, address, None);
             }
             Some(Whereabouts::Name(transport, host, port)) => {
                 let session = self.id;
@@ -208,13 +210,22 @@ impl Session {
         let waits = matches!(&self.invite, Some(invite) if invite.client.is_none());
         match address {
             _ if self.ended || !waits => {}
-            Some(address) => self.call_address(cx, transport, address),
+            Some(address) => {
+                let name = called_name(cx, &self.target);
+                self.call_address(cx, transport, address, name.as_deref());
+            }
             None => self.refuse_offer(cx, Refusal::plain(404, "Agent's Host Unknown")),
         }
     }
 
-    fn call_address(&mut self, cx: &mut Context<'_>, transport: Transport, address: SocketAddr) {
-        match cx.paths.flow_to(transport, address, cx.outputs) {
+    fn call_address(
+        &mut self,
+        cx: &mut Context<'_>,
+        transport: Transport,
+        address: SocketAddr,
+        name: Option<&str>,
+    ) {
+        match cx.paths.flow_to_host(transport, address, name, cx.outputs) {
             Some(flow) => self.call_agent(
                 cx,
                 Source {
@@ -229,6 +240,7 @@ impl Session {
     fn call_agent(&mut self, cx: &mut Context<'_>, source: Source) {
         self.agent.flow = source.flow;
         self.agent.pinned = source.pinned;
+        self.agent.sips = self.target.agent_uri.starts_with("sips:");
         if !cx.paths.is_alive(&source.flow) {
             // RFC 5626 section 11.1: the flow that the phone registered by is gone.
             return self.refuse_offer(cx, Refusal::plain(430, "Flow Failed"));
@@ -250,7 +262,7 @@ impl Session {
             .take(cx, ends, Side::Client, &request)
             .map_err(|error| refusal_of(cx, &error))?;
         let offer = self.offer_message(cx, &request, body);
-        let sent_by = cx.paths.advertised(&flow).to_string();
+        let sent_by = cx.paths.sent_by(&flow);
         let client = cx
             .layer
             .send_request(offer, flow, &sent_by, cx.now.instant)
@@ -409,12 +421,17 @@ fn by_uri(uri: &Uri) -> Option<Whereabouts> {
     if let Some((transport, address)) = address_of(uri) {
         return Some(Whereabouts::Address(transport, address));
     }
-    let port = uri.port.unwrap_or(super::leg::SIP_PORT);
-    Some(Whereabouts::Name(
-        transport_of(uri)?,
-        uri.host.to_string(),
-        port,
-    ))
+    let transport = transport_of(uri)?;
+    let port = port_of(uri, transport);
+    Some(Whereabouts::Name(transport, uri.host.to_string(), port))
+}
+
+/// The name by which the agent's host is called, which TLS must prove.
+fn called_name(cx: &mut Context<'_>, target: &TransferTarget) -> Option<String> {
+    match whereabouts(cx, target) {
+        Some(Whereabouts::Name(_, host, _)) => Some(host),
+        _ => None,
+    }
 }
 
 /// The flow that a Path of this host names.

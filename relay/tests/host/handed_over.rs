@@ -72,6 +72,7 @@ fn leg(tag: &str, phone: SocketAddr) -> LegState {
         },
         flow: FlowState {
             tcp: false,
+            transport: 0,
             // Bound anew, to another port.
             local: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
             remote: phone,
@@ -81,6 +82,7 @@ fn leg(tag: &str, phone: SocketAddr) -> LegState {
         owes_ack: None,
         timer: None,
         updates: false,
+        sips: false,
     }
 }
 

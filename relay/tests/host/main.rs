@@ -6,3 +6,4 @@ mod dead_thread;
 mod edge;
 mod handed_over;
 mod support;
+mod tls;

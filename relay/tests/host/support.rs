@@ -29,6 +29,10 @@ impl Bed {
         let mut config = RelayConfig {
             name: "relay".into(),
             listen: vec![(Transport::Udp, any), (Transport::Tcp, any)],
+            tls: None,
+            tls_name: None,
+            origins: Vec::new(),
+            link_tls: None,
             advertise: Vec::new(),
             control: vec![control.local_addr().unwrap()],
             api: any,
@@ -56,6 +60,12 @@ impl Bed {
     pub async fn control(&self) -> Stream {
         let accepted = tokio::time::timeout(PATIENCE, self.control.accept()).await;
         Stream::new(accepted.expect("the relay connects").unwrap().0)
+    }
+
+    /// The same before anything is said on it.
+    pub async fn accept(&self) -> (TcpStream, SocketAddr) {
+        let accepted = tokio::time::timeout(PATIENCE, self.control.accept()).await;
+        accepted.expect("the relay connects").unwrap()
     }
 
     pub fn sip(&self, transport: Transport) -> SocketAddr {

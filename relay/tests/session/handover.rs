@@ -342,7 +342,9 @@ fn established_by_tcp(bed: &mut Bed, contact: &str) -> (Call, Flow) {
 fn connect(bed: &mut Bed) -> Flow {
     let local = format!("{RELAY}:5060").parse().unwrap();
     let remote = "192.0.2.9:33333".parse().unwrap();
-    bed.core.accepted(local, remote).unwrap()
+    bed.core
+        .accepted(patchbay_sip::Transport::Tcp, local, remote, None)
+        .unwrap()
 }
 
 #[test]

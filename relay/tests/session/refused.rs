@@ -1,5 +1,6 @@
 //! Calls that do not come about: busy, cancelled, crossed, out of ports, forged. B2, B6.
 use crate::support::*;
+use patchbay_relay::net::Ending;
 
 use patchbay_route::session::SessionEvent;
 use patchbay_sip::{HeaderName, Message, Method};
@@ -162,7 +163,7 @@ fn when_control_is_lost_waiting_callers_are_told_and_offers_are_taken_back() {
     let offer = offer(&mut bed);
     bed.receive_message(udp(AGENT), &answer(&offer, 180, "anna"));
     let now = bed.now();
-    bed.core.closed(CONTROL, false, now);
+    bed.core.closed(CONTROL, Ending::Gone, now);
     bed.collect();
     let told = bed.expect(CALLER, "503");
     assert!(told.headers.get(HeaderName::RetryAfter).is_some());
