@@ -83,7 +83,7 @@ fn each_wrong_file_is_named_with_what_to_do() {
     assert_eq!(check(&missing, NOW).len(), 2, "certificate and key");
     let old = check(&bed.issue("old", 2029), NOW);
     assert!(
-        matches!(old[..], [TlsError::Expired { days: 0, .. }]),
+        matches!(old[..], [TlsError::Expired { days: 1, .. }]),
         "{old:?}"
     );
     let swapped = Files {
