@@ -5,11 +5,15 @@
 # ARGS     further arguments for `make demo`, `make bench`, `make bench-against` and `make bench-calls-against`
 # CALLS    numbers of calls of `make bench-against`          default: 500,2000
 # SEEDS    how many seeds `make sim` runs                     default: 2000
+# SECONDS  how long `make fuzz` stays with each target         default: 60
+# MESSAGES how many messages `make fuzz-traffic` sends         default: 1000000
 
 SHELL      := /bin/bash
 PREFIX     ?= /usr/local
 DESTDIR    ?=
 SEEDS      ?= 2000
+FOR        := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
+MESSAGES   ?= 1000000
 ARGS       ?=
 CALLS      ?= 500,2000
 BIN        := target/release/patchbay
@@ -21,7 +25,7 @@ SYSCONFDIR ?= /etc/patchbay
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against bench-calls-against sim fmt clean tools-build tools-test
+.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against bench-calls-against sim fuzz fuzz-traffic fmt clean tools-build tools-test
 
 help: ## list the targets
 	@echo 'Patchbay: make TARGET'
@@ -76,6 +80,13 @@ bench-calls-against: release ## calls beside Kamailio with rtpengine, one core e
 
 sim: tools-build ## the distributor in the simulator, SEEDS seeds, every invariant after every step
 	scripts/sim $(SEEDS)
+
+fuzz: tools-build ## every fuzz target for SECONDS; what is found is kept as a test
+	scripts/fuzz $(FOR) $(TARGET)
+
+fuzz-traffic: tools-build ## MESSAGES that are nearly right at a running centre, while a call goes on
+	PATCHBAY_TRAFFIC=$(MESSAGES) cargo test --locked --test acceptance -- \
+	  --exact mutated_traffic::nearly_right_messages_hurt_nobody --nocapture
 
 fmt: tools-build ## format the code in place
 	cargo fmt --all

@@ -15,6 +15,11 @@ pub(crate) fn essential(message: &Message) -> Result<(), ParseErrorKind> {
     NameAddr::check(message.single(HeaderName::From, "From")?)?;
     NameAddr::check(message.single(HeaderName::To, "To")?)?;
     Via::check(message.first_via()?)?;
+    // The others are not ours to read, but a list with stray separators is none (RFC 4475
+    // section 3.1.2.1).
+    for hop in message.headers.all_split(HeaderName::Via).skip(1) {
+        Via::check(hop)?;
+    }
     let cseq = message.cseq()?;
     if let StartLine::Request { method, .. } = &message.start {
         if cseq.method != *method {

@@ -8,8 +8,10 @@ use crate::limits::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE_BYTES};
 use crate::message::{Message, StartLine};
 use crate::method::Method;
 use crate::name::HeaderName;
-use crate::scan::is_token;
+use crate::scan::{is_token, split_commas};
 use crate::text::Text;
+use crate::transaction::{Flow, response_flow};
+use crate::via::Via;
 
 /// What is wrong with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +76,21 @@ impl ParseError {
         }
     }
 
+    /// What is wrong with a message whose end on a stream cannot be found, from the head that
+    /// [`crate::stream::Framer::rejected`] kept.
+    pub fn unframed(head: Bytes) -> ParseError {
+        match message(head) {
+            Err(error) if error.kind != ParseErrorKind::BodyTruncated => error,
+            // A body beyond what is taken is truncated here, where there is none of it.
+            Err(error) => ParseError {
+                kind: ParseErrorKind::TooLong,
+                ..error
+            },
+            // Sound as a datagram: what a stream needs beyond that is Content-Length.
+            Ok(message) => ParseError::new(ParseErrorKind::ContentLength, Some(message)),
+        }
+    }
+
     /// What is wrong.
     pub fn kind(&self) -> ParseErrorKind {
         self.kind
@@ -97,21 +114,48 @@ impl ParseError {
     }
 
     /// The answer to send, where one is due and can find its way: the message was a request other than
-    /// ACK, with a readable Via and with a CSeq, by which its sender knows what is answered (RFC 3261
-    /// section 17.1.3). From, To and Call-ID are copied as far as they are there (RFC 4475 section
-    /// 3.3.1). `None` means: drop it and count it. The answer is to go where [`crate::transaction::response_flow`] says.
+    /// ACK, with a Via that names a sender and with a CSeq, by which that sender knows what is answered
+    /// (RFC 3261 section 17.1.3). From, To and Call-ID are copied as far as they are there (RFC 4475
+    /// section 3.3.1). `None` means: drop it and count it. A To tag is not added, see
+    /// [`Message::set_to_tag`]; [`ParseError::answer_on`] says where the answer goes.
     pub fn answer(&self) -> Option<Message> {
         let request = self.readable()?;
         if request.method().is_none_or(|method| *method == Method::Ack) {
             return None;
         }
-        request.top_via().ok()?;
+        loose_via(request)?;
         if !request.headers.contains(HeaderName::CSeq) {
             return None;
         }
         let reason = format!("{} ({})", crate::status::reason(self.status()), self.kind);
-        Some(Message::response_to(request, self.status(), &reason))
+        let mut answer = Message::response_to(request, self.status(), &reason);
+        for name in [
+            HeaderName::From,
+            HeaderName::To,
+            HeaderName::CallId,
+            HeaderName::CSeq,
+        ] {
+            // What wrongly stood twice stands in the answer once.
+            if let Some(first) = answer.headers.text(name.clone()).cloned() {
+                answer.headers.set(name, first);
+            }
+        }
+        Some(answer)
     }
+
+    /// The flow on which [`ParseError::answer`] leaves, to a request that came on `flow` (RFC 3261
+    /// section 18.2.2).
+    pub fn answer_on(&self, flow: Flow) -> Option<Flow> {
+        let via = loose_via(self.readable()?)?;
+        Some(response_flow(&via, flow))
+    }
+}
+
+/// The top Via, as far as an answer needs it: of any version (RFC 4475 section 3.1.2.16), and
+/// without its parameters where they are malformed.
+fn loose_via(request: &Message) -> Option<Via> {
+    let line = request.headers.get(HeaderName::Via)?;
+    Via::loose(split_commas(line).next()?)
 }
 
 pub(crate) fn message(datagram: Bytes) -> Result<Message, ParseError> {

@@ -41,6 +41,18 @@ impl Via {
         })
     }
 
+    /// What an answer to a malformed request needs: the sender, whatever the version, and the
+    /// parameters only where they can be read.
+    pub(crate) fn loose(text: &str) -> Option<Via> {
+        let (_, (transport, (host, port), params)) = versioned(text).ok()?;
+        Some(Via {
+            transport: transport.into(),
+            host,
+            port,
+            params: Params::parse(params).unwrap_or_default(),
+        })
+    }
+
     /// Checks a value as [`Via::parse`] does, and makes nothing of it.
     pub(crate) fn check(text: &str) -> Result<(), HeaderError> {
         let (_, _, params) = parts(text)?;
@@ -80,6 +92,14 @@ impl Via {
 type Parts<'a> = (&'a str, (Host, Option<u16>), &'a str);
 
 fn parts(text: &str) -> Result<Parts<'_>, HeaderError> {
+    match versioned(text)? {
+        ("2.0", parts) => Ok(parts),
+        _ => Err(HeaderError::Malformed("Via")),
+    }
+}
+
+/// The version, and the parts of a Via of whatever version.
+fn versioned(text: &str) -> Result<(&str, Parts<'_>), HeaderError> {
     const BAD: HeaderError = HeaderError::Malformed("Via");
     let (head, params) = match text.split_once(';') {
         Some((head, params)) => (head, params),
@@ -87,7 +107,7 @@ fn parts(text: &str) -> Result<Parts<'_>, HeaderError> {
     };
     let (name, rest) = head.split_once('/').ok_or(BAD)?;
     let (version, rest) = rest.split_once('/').ok_or(BAD)?;
-    if !name.trim_ascii().eq_ignore_ascii_case("SIP") || version.trim_ascii() != "2.0" {
+    if !name.trim_ascii().eq_ignore_ascii_case("SIP") {
         return Err(BAD);
     }
     let rest = rest.trim_ascii();
@@ -99,7 +119,8 @@ fn parts(text: &str) -> Result<Parts<'_>, HeaderError> {
     if !is_token(transport) {
         return Err(BAD);
     }
-    Ok((transport, Host::parse_with_port(sent_by)?, params))
+    let parts = (transport, Host::parse_with_port(sent_by)?, params);
+    Ok((version.trim_ascii(), parts))
 }
 
 impl FromStr for Via {

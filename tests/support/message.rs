@@ -48,6 +48,33 @@ impl Sip {
         })
     }
 
+    /// The answer of a phone at `contact` to this request.
+    pub fn answered(&self, status: u16, contact: &str, sdp: &str) -> String {
+        let copied = ["Via", "Record-Route", "From", "Call-ID", "CSeq"];
+        let lines: String = copied
+            .iter()
+            .flat_map(|name| {
+                let values = self.headers(name);
+                values.map(move |value| format!("{name}: {value}\r\n"))
+            })
+            .collect();
+        let to = self.header("To").unwrap_or_default();
+        let tag = if to.contains("tag=") {
+            ""
+        } else {
+            ";tag=phone"
+        };
+        let content = match sdp {
+            "" => "",
+            _ => "Content-Type: application/sdp\r\n",
+        };
+        format!(
+            "SIP/2.0 {status} Word\r\n{lines}To: {to}{tag}\r\nContact: <sip:{contact}>\r\n\
+             {content}Content-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        )
+    }
+
     /// What follows the headers.
     pub fn body(&self) -> &str {
         self.0

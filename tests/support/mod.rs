@@ -28,6 +28,7 @@ pub mod raw;
 pub mod sipp;
 pub mod stage;
 pub mod steps;
+pub mod stream;
 pub mod wait;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

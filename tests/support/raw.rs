@@ -17,7 +17,12 @@ pub struct Raw {
 impl Raw {
     /// A socket at `ip` that talks to `centre`.
     pub fn open(ip: IpAddr, ports: &Ports, centre: SocketAddr) -> Raw {
-        let socket = UdpSocket::bind((ip, ports.next())).expect("a UDP port");
+        Raw::at(SocketAddr::new(ip, ports.next()), centre)
+    }
+
+    /// A socket at `address` that talks to `centre`.
+    pub fn at(address: SocketAddr, centre: SocketAddr) -> Raw {
+        let socket = UdpSocket::bind(address).expect("a UDP port");
         Raw { socket, centre }
     }
 
@@ -41,6 +46,14 @@ impl Raw {
             .expect("a time-out");
         let (length, _) = self.socket.recv_from(&mut buffer).ok()?;
         Some(Sip(String::from_utf8_lossy(&buffer[..length]).into_owned()))
+    }
+
+    /// Takes a message that has come already and lets it go; false if there is none.
+    pub fn waiting(&self) -> bool {
+        self.socket.set_nonblocking(true).expect("a mode");
+        let taken = self.socket.recv(&mut [0u8; 2048]).is_ok();
+        self.socket.set_nonblocking(false).expect("a mode");
+        taken
     }
 
     /// Waits for a message that fits; others are passed over.

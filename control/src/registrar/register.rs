@@ -23,6 +23,10 @@ impl Registrar {
 
     fn try_register(&mut self, request: &Message, unix_ms: u64) -> Result<Answer, Answer> {
         unsupported(request)?;
+        // What could not be done whoever asks is said before anybody is asked to prove who it is.
+        request
+            .contacts()
+            .map_err(|_| Answer::new(400, "Bad Contact"))?;
         let user = self.authenticate(request, unix_ms)?;
         let agent = aor(request)?;
         if agent != user {

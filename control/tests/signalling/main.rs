@@ -2,6 +2,14 @@
 //! relay played by the test, some over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
+#[path = "../../../sip/tests/fuzz/target.rs"]
+mod target;
+#[path = "../../../sip/tests/fuzz/mutate.rs"]
+mod mutate;
+#[path = "../../../sip/tests/fuzz/seeds.rs"]
+mod seeds;
+
 mod answer_crosses_cancel;
 mod answered;
 mod busy_then_next;
@@ -9,6 +17,7 @@ mod cancel_queued;
 mod cancel_ringing;
 mod connection_lost;
 mod devices;
+mod hostile;
 mod invite_repeated;
 mod malformed;
 mod methods;

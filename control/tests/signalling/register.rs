@@ -247,7 +247,11 @@ fn short_and_bad_wishes_are_refused_and_a_query_changes_nothing() {
     assert_eq!(brief.status(), Some(423));
     assert_eq!(brief.headers.get(HeaderName::MinExpires), Some("60"));
 
-    for bad in ["<tel:+4144>", "*", "<sip:a@h>;q=7", "<sip:a b>"] {
+    // What is no address at all is refused whoever asks.
+    let broken = scene.register_request("anna", Some("<sip:a b>"), 9);
+    scene.receive(&broken);
+    scene.expect(400);
+    for bad in ["<tel:+4144>", "*", "<sip:a@h>;q=7"] {
         let request = scene.register_request("anna", Some(bad), 10);
         assert_eq!(
             scene.register(request, "anna", "open sesame").status(),

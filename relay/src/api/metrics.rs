@@ -148,6 +148,18 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
         "RTP packets that came after later ones, or twice, in calls that have ended",
         counters.rtp_late,
     );
+    let fates = counters
+        .fates()
+        .map(|(name, count)| (name.to_string(), count));
+    labelled(
+        registry,
+        (
+            "sip_messages",
+            "SIP messages that came from the public side, by what became of them",
+            "fate",
+        ),
+        fates,
+    );
     let drops = counters
         .drops()
         .map(|(name, count)| (name.to_string(), count));

@@ -76,10 +76,33 @@ pub const EDGE_DROPS: [(EdgeDrop, &str); 22] = [
     (EdgeDrop::ReferralsFull, "referrals_full"),
 ];
 
+/// What becomes of a message from the public side; each is counted once, when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Fate {
+    /// The transaction layer took it: it is answered, passed on, or repeats one that was.
+    Taken,
+    /// It is a message, but the transaction layer had no use for it (`transaction_drops` tells why).
+    NotTaken,
+    /// It is no message, or a broken one: answered where that is possible.
+    Malformed,
+    /// It is too short to be a message.
+    NotSip,
+}
+
+/// All fates, in the order of their counters.
+pub const FATES: [(Fate, &str); 4] = [
+    (Fate::Taken, "taken"),
+    (Fate::NotTaken, "not_taken"),
+    (Fate::Malformed, "malformed"),
+    (Fate::NotSip, "not_sip"),
+];
+
 /// The edge's counters.
 #[derive(Clone, Debug, Default)]
 pub struct EdgeCounters {
     drops: [u64; EDGE_DROPS.len()],
+    fates: [u64; FATES.len()],
     /// Requests passed to control.
     pub forwarded: u64,
     /// Transfers taken.
@@ -107,6 +130,21 @@ impl EdgeCounters {
         if let Some(counter) = self.drops.get_mut(reason as usize) {
             *counter += count;
         }
+    }
+
+    /// Counts a message from the public side.
+    pub fn came(&mut self, fate: Fate) {
+        if let Some(counter) = self.fates.get_mut(fate as usize) {
+            *counter += 1;
+        }
+    }
+
+    /// Every fate's name and count.
+    pub fn fates(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        FATES
+            .iter()
+            .zip(self.fates)
+            .map(|((_, name), count)| (*name, count))
     }
 
     /// Every reason's name and count.

@@ -18,12 +18,12 @@ pub use types::{Config, Gauges, Now, Occupancy, Output};
 use crate::engine::PairId;
 use crate::net::Ending;
 use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
-use counters::{EdgeCounters, EdgeDrop};
+use counters::{EdgeCounters, EdgeDrop, Fate};
 use flow_token::FlowTokens;
 use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::is_transfer;
 use patchbay_sip::transaction::{self, ClientKey, Failure, Flow, Layer, ServerKey};
-use patchbay_sip::{Message, Method, Transport};
+use patchbay_sip::{Message, Method, ParseError, Transport};
 use patchbay_tls::CertificateDer;
 use paths::Paths;
 use proxy::Proxy;
@@ -80,28 +80,58 @@ impl Core {
 
     /// A datagram, or a message from a stream.
     pub fn receive(&mut self, bytes: bytes::Bytes, flow: Flow, now: Now) {
-        if bytes.len() < MIN_SIP_BYTES {
-            return self.counters.drop(EdgeDrop::NotSip);
-        }
-        match Message::parse(bytes) {
-            Ok(message) => {
-                if self.layer.receive(message, flow, now.instant).is_err() {
-                    self.counters.drop(EdgeDrop::Transaction);
-                }
-            }
-            Err(error) => {
-                self.counters.drop(EdgeDrop::Malformed);
-                if let Some(answer) = error.answer()
-                    && let Ok(via) = answer.top_via()
-                {
-                    self.outputs.push_back(Output::Send {
-                        flow: transaction::response_flow(&via, flow),
-                        bytes: answer.encode(),
-                    });
-                }
-            }
+        let fate = self.take(bytes, flow, now);
+        if !self.is_control(&flow) {
+            self.counters.came(fate);
         }
         self.run(now);
+    }
+
+    fn take(&mut self, bytes: bytes::Bytes, flow: Flow, now: Now) -> Fate {
+        if bytes.len() < MIN_SIP_BYTES {
+            self.counters.drop(EdgeDrop::NotSip);
+            return Fate::NotSip;
+        }
+        match Message::parse(bytes) {
+            Ok(message) => match self.layer.receive(message, flow, now.instant) {
+                Ok(()) => Fate::Taken,
+                Err(_) => {
+                    self.counters.drop(EdgeDrop::Transaction);
+                    Fate::NotTaken
+                }
+            },
+            Err(error) => {
+                self.counters.drop(EdgeDrop::Malformed);
+                self.answer_malformed(&error, flow);
+                Fate::Malformed
+            }
+        }
+    }
+
+    fn is_control(&self, flow: &Flow) -> bool {
+        let mut control = self.control.iter();
+        control.any(|control| control.connection == flow.connection)
+    }
+
+    /// The head of a message that the stream of `flow`, which is to be closed, cannot be cut behind:
+    /// its Content-Length is missing, malformed or beyond what is taken.
+    pub fn unframed(&mut self, head: bytes::Bytes, flow: Flow, now: Now) {
+        self.counters.drop(EdgeDrop::Malformed);
+        if !self.is_control(&flow) {
+            self.counters.came(Fate::Malformed);
+        }
+        let error = ParseError::unframed(head);
+        self.answer_malformed(&error, flow);
+        self.run(now);
+    }
+
+    fn answer_malformed(&mut self, error: &ParseError, flow: Flow) {
+        let (Some(mut answer), Some(flow)) = (error.answer(), error.answer_on(flow)) else {
+            return;
+        };
+        answer.set_to_tag(&self.layer.fresh_tag());
+        let bytes = answer.encode();
+        self.outputs.push_back(Output::Send { flow, bytes });
     }
 
     /// A public connection was accepted; none if there are too many. `shown` is the certificate by
@@ -301,10 +331,7 @@ impl Core {
     }
 
     fn request(&mut self, server: ServerKey, request: Message, flow: Flow, now: Now) {
-        let from_control = self
-            .control
-            .iter()
-            .any(|control| control.connection == flow.connection);
+        let from_control = self.is_control(&flow);
         self.paths.note_alias(&request, &flow);
         let transfer = request.uri().is_some_and(is_transfer);
         let in_dialog = request.to_tag().is_some();

@@ -144,6 +144,8 @@ impl Core {
         check_uri(request)?;
         if invite {
             crate::session::check_interval(request)?;
+            check_contact(request)?;
+            check_accept(request)?;
             check_offer(request)?;
         }
         let hops = request.max_forwards().unwrap_or(MAX_FORWARDS);
@@ -216,12 +218,41 @@ impl Core {
 
 /// RFC 3261 section 16.3: an unknown scheme is 416.
 fn check_uri(request: &Message) -> Result<(), Refusal> {
+    let malformed = || Refusal::plain(400, "Malformed Request-URI");
     let uri = request.uri().and_then(|uri| Uri::parse(uri).ok());
-    match uri.map(|uri| uri.scheme) {
-        Some(Scheme::Sip | Scheme::Sips | Scheme::Tel) => Ok(()),
-        Some(_) => Err(Refusal::plain(416, "Unsupported URI Scheme")),
-        None => Err(Refusal::plain(400, "Malformed Request-URI")),
+    let uri = uri.ok_or_else(malformed)?;
+    match uri.scheme {
+        // Section 19.1.1: no headers in a Request-URI.
+        _ if !uri.headers.is_empty() => Err(malformed()),
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(()),
+        Scheme::Other(_) => Err(Refusal::plain(416, "Unsupported URI Scheme")),
     }
+}
+
+/// No dialog can be made with a caller who does not say where it is (RFC 3261 section 8.1.1.8); without
+/// this check every agent would be offered a call that cannot stand.
+fn check_contact(request: &Message) -> Result<(), Refusal> {
+    let contacts = request.contacts().ok();
+    match contacts.as_ref().and_then(|contacts| contacts.first()) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::plain(400, "Missing Contact")),
+    }
+}
+
+/// A caller who cannot read the answer in SDP is told so before any agent is asked (RFC 3261 section
+/// 20.1: without an Accept header it can).
+fn check_accept(request: &Message) -> Result<(), Refusal> {
+    let accepts = |range: &str| {
+        let range = range.split(';').next().unwrap_or_default().trim();
+        [SDP_TYPE, "application/*", "*/*"]
+            .iter()
+            .any(|known| range.eq_ignore_ascii_case(known))
+    };
+    let accept = HeaderName::Accept;
+    if request.headers.contains(accept.clone()) && !request.headers.all_split(accept).any(accepts) {
+        return Err(Refusal::plain(406, "Not Acceptable").with("Accept", SDP_TYPE));
+    }
+    Ok(())
 }
 
 /// An offer that this host can never relay is refused before any agent is asked.

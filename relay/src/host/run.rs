@@ -101,6 +101,11 @@ impl Host {
     fn take(&mut self, inbound: Inbound) {
         match inbound {
             Inbound::Message { bytes, flow } => self.core.receive(bytes, flow, now()),
+            Inbound::Unframed { head, flow } => {
+                self.core.unframed(head, flow, now());
+                // The end of the connection comes next, perhaps in the same batch.
+                self.flush();
+            }
             Inbound::Accepted {
                 wire,
                 transport,

@@ -78,6 +78,13 @@ pub enum Inbound {
         /// Where it came from.
         flow: Flow,
     },
+    /// The head of a message that the stream cannot be cut behind; [`Inbound::Closed`] follows.
+    Unframed {
+        /// Its bytes.
+        head: Bytes,
+        /// Where it came from.
+        flow: Flow,
+    },
     /// A public connection, with its handshakes done.
     Accepted {
         /// The connection.

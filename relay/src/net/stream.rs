@@ -200,7 +200,7 @@ async fn read_frames(
             Some(Ok(length)) => length,
         };
         framer.push(buffer.get(..length).unwrap_or_default());
-        for frame in framer.by_ref() {
+        while let Some(frame) = framer.next() {
             let bytes = match frame {
                 Ok(Frame::Message(bytes)) => bytes,
                 Ok(Frame::KeepAlive(KeepAlive::Ping)) => {
@@ -209,7 +209,13 @@ async fn read_frames(
                     continue;
                 }
                 Ok(Frame::KeepAlive(KeepAlive::Pong)) => continue,
-                Err(_) => return Ending::Cut,
+                Err(_) => {
+                    if let Some(head) = framer.rejected().cloned() {
+                        // The signalling task is gone only when the whole host stops.
+                        let _ = inbound.send(Inbound::Unframed { head, flow }).await;
+                    }
+                    return Ending::Cut;
+                }
             };
             spoke = true;
             let message = Inbound::Message { bytes, flow };

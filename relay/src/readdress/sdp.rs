@@ -7,6 +7,7 @@
 use patchbay_route::pair::{Profile, Remote};
 use patchbay_route::reception::MAX_CLOCK_HZ;
 use patchbay_sip::sdp::{Direction, MediaView, Sdp};
+use sdp_types::Attribute;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use thiserror::Error;
@@ -171,13 +172,15 @@ impl Description {
     ) -> bytes::Bytes {
         let mut sdp = self.sdp.clone();
         sdp.hide(origin.address, origin.id, origin.version);
-        for media in &mut sdp.session_mut().medias {
+        let session = sdp.session_mut();
+        session
+            .attributes
+            .retain(|attribute| may_pass(attribute, hidden));
+        for media in &mut session.medias {
             media.media_title = None;
-            media.attributes.retain(|attribute| {
-                // The canonical name in a source attribute is user@host (RFC 5576, RFC 3550).
-                !attribute.attribute.eq_ignore_ascii_case("ssrc")
-                    && !names_any(attribute.value.as_deref().unwrap_or(""), hidden)
-            });
+            media
+                .attributes
+                .retain(|attribute| may_pass(attribute, hidden));
         }
         for (index, line) in self.lines.iter().enumerate() {
             let local = locals.get(index).copied().flatten();
@@ -193,6 +196,17 @@ impl Description {
         }
         sdp.encode()
     }
+}
+
+/// Whether the other side may see an attribute. The canonical name in a source attribute is user@host
+/// (RFC 5576, RFC 3550).
+fn may_pass(attribute: &Attribute, hidden: &[String]) -> bool {
+    // The colon between name and value may be one of an IPv6 address.
+    let whole = match &attribute.value {
+        Some(value) => &format!("{}:{value}", attribute.attribute),
+        None => &attribute.attribute,
+    };
+    !attribute.attribute.eq_ignore_ascii_case("ssrc") && !names_any(whole, hidden)
 }
 
 /// `c=0.0.0.0`: an old hold stays one for the other side.

@@ -1,10 +1,17 @@
 //! Sessions on a virtual clock, with a fake engine: one scenario a file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
+#[path = "../../../sip/tests/fuzz/target.rs"]
+mod target;
+#[path = "../../../sip/tests/fuzz/mutate.rs"]
+mod mutate;
+
 mod call;
 mod early;
 mod forks;
 mod handover;
+mod hostile;
 mod in_dialog;
 mod media_lost;
 mod media_terms;

@@ -12,7 +12,7 @@ use patchbay_route::counters::PairStats;
 use patchbay_route::session::SessionEvent;
 use patchbay_route::transfer::{TransferTarget, sign};
 use patchbay_sip::transaction::{self, Flow};
-use patchbay_sip::{HeaderName, Message, Transport};
+use patchbay_sip::{HeaderName, Message, ParseError, Transport};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -237,7 +237,7 @@ impl Bed {
         while let Some(output) = self.core.poll() {
             match output {
                 Output::Send { flow, bytes } => {
-                    let message = Message::parse(bytes).expect("what we send can be read");
+                    let message = Message::parse(bytes).unwrap_or_else(|error| nonsense(&error));
                     self.sent.push((flow, message));
                 }
                 Output::Event(event) => self.events.push(event),
@@ -281,6 +281,15 @@ impl Bed {
         let names: Vec<_> = self.sent_to(remote).iter().map(name).collect();
         assert!(names.is_empty(), "{names:?} to {remote}");
     }
+}
+
+/// What we send can be read, but for the answer to what could not be read itself: it copies some of it.
+fn nonsense(error: &ParseError) -> Message {
+    let answer = error.readable().filter(|message| {
+        let status = message.status();
+        status.is_some_and(|status| [400, 505, 513].contains(&status))
+    });
+    answer.unwrap_or_else(|| panic!("{error:?}")).clone()
 }
 
 pub fn name(message: &Message) -> String {

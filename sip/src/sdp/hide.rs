@@ -1,8 +1,9 @@
 //! Putting our own addresses in the place of theirs.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use sdp_types::{AddrType, Attribute, Connection, NetType, Session};
+use sdp_types::{AddrType, Attribute, Connection, Media, NetType, Session};
 
 use super::media::Direction;
 use super::{Sdp, SdpError};
@@ -25,7 +26,8 @@ const ADDRESS_ATTRIBUTES: [&str; 11] = [
 impl Sdp {
     /// Hides who made the description and where: `o=` becomes ours with `session_id` and `version`, every
     /// `c=` and `a=rtcp` goes (to be put back by [`Sdp::readdress`]), ICE goes, `i=`, `u=`, `e=` and `p=`
-    /// of the session go, and so does every attribute that names one of the addresses found.
+    /// of the session go, and so do keys (`k=`, which RFC 8866 has given up) and whatever names one of
+    /// the addresses found: attributes, by name or value, bandwidths, and words of `m=`.
     ///
     /// Until [`Sdp::readdress`], sections have `own` as their address.
     pub fn hide(&mut self, own: IpAddr, session_id: u64, version: u64) {
@@ -42,14 +44,15 @@ impl Sdp {
         session.emails.clear();
         session.phones.clear();
         session.connection = Some(Connection::from_ip_addr(own));
+        session.key = None;
+        session
+            .bandwidths
+            .retain(|bandwidth| !names_any(&bandwidth.bwtype, &known));
         session
             .attributes
             .retain(|attribute| !leaks(attribute, &known));
         for media in &mut session.medias {
-            media.connections.clear();
-            media
-                .attributes
-                .retain(|attribute| !leaks(attribute, &known));
+            hide_media(media, &known);
         }
     }
 
@@ -141,16 +144,42 @@ impl Sdp {
     }
 }
 
+fn hide_media(media: &mut Media, known: &[String]) {
+    media.connections.clear();
+    media.key = None;
+    media
+        .bandwidths
+        .retain(|bandwidth| !names_any(&bandwidth.bwtype, known));
+    media
+        .attributes
+        .retain(|attribute| !leaks(attribute, known));
+    // What stands there is a word of a registry, or nobody's: nothing is lost with it.
+    for word in [&mut media.media, &mut media.proto, &mut media.fmt] {
+        if names_any(word, known) {
+            *word = "-".to_owned();
+        }
+    }
+}
+
 /// True for an attribute that holds an address: by its name, or because it holds one of `known` as a
 /// word of its own.
 fn leaks(attribute: &Attribute, known: &[String]) -> bool {
     let by_name = ADDRESS_ATTRIBUTES
         .iter()
         .any(|name| attribute.attribute.eq_ignore_ascii_case(name));
-    let Some(value) = attribute.value.as_deref().filter(|_| !by_name) else {
-        return by_name;
-    };
-    known.iter().any(|address| names(value, address))
+    by_name || names_any(&whole(attribute), known)
+}
+
+/// What is written of an attribute: its colon may be one of an IPv6 address.
+fn whole(attribute: &Attribute) -> Cow<'_, str> {
+    match &attribute.value {
+        Some(value) => Cow::Owned(format!("{}:{value}", attribute.attribute)),
+        None => Cow::Borrowed(&attribute.attribute),
+    }
+}
+
+fn names_any(text: &str, known: &[String]) -> bool {
+    known.iter().any(|address| names(text, address))
 }
 
 /// True where `address` stands in `value` and is not part of a longer word.

@@ -17,9 +17,9 @@ pub(super) fn equivalent(a: &Uri, b: &Uri) -> bool {
             digits(a.user.as_deref().unwrap_or(""))
                 .eq_ignore_ascii_case(&digits(b.user.as_deref().unwrap_or("")))
                 && a.params.len() == b.params.len()
-                && a.params
-                    .iter()
-                    .all(|(name, value)| same(value, b.params.get(name)))
+                && a.params.iter().all(|(name, _)| b.params.contains(name))
+                && values_within(&a.params, &b.params)
+                && values_within(&b.params, &a.params)
         }
         Scheme::Sip | Scheme::Sips => {
             a.user_unescaped() == b.user_unescaped()
@@ -37,17 +37,25 @@ fn params(a: &Params, b: &Params) -> bool {
     let decisive = DECISIVE
         .iter()
         .all(|name| a.contains(name) == b.contains(name));
-    decisive
-        && a.iter().all(|(name, value)| {
-            let other = b.get(name);
-            other.is_none() || same(value, other)
-        })
+    decisive && values_within(a, b) && values_within(b, a)
 }
 
-fn same(value: Option<&str>, other: Option<Option<&str>>) -> bool {
+/// Whether each value in `a` of a name that `b` has too is one of those there: a name that wrongly
+/// stands twice makes no URI differ from itself.
+fn values_within(a: &Params, b: &Params) -> bool {
+    a.iter().all(|(name, value)| {
+        let mut others = b
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+            .peekable();
+        others.peek().is_none() || others.any(|(_, other)| same(value, other))
+    })
+}
+
+fn same(value: Option<&str>, other: Option<&str>) -> bool {
     match (value, other) {
-        (None, Some(None)) => true,
-        (Some(a), Some(Some(b))) => unescape(a).eq_ignore_ascii_case(&unescape(b)),
+        (None, None) => true,
+        (Some(a), Some(b)) => unescape(a).eq_ignore_ascii_case(&unescape(b)),
         _ => false,
     }
 }

@@ -12,6 +12,7 @@ mod net;
 mod bounded_table;
 mod cancel_rules;
 mod cancel_unmatched;
+mod client_reference;
 mod connection_lost;
 mod deterministic;
 mod failure_is_acknowledged;

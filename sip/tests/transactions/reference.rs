@@ -5,7 +5,7 @@ use crate::net::*;
 use patchbay_sip::transaction::{Layer, Output, RespondError, ServerKey};
 use patchbay_sip::{Message, Method, Transport};
 use proptest::prelude::*;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -24,17 +24,67 @@ enum Step {
     Pass(u64),
 }
 
+/// The time since the request, and the status that was sent.
+type Sent = Vec<(u64, u16)>;
+
 struct Model {
     state: State,
     reliable: bool,
     invite: bool,
     clock: u64,
     end: u64,
+    /// When the layer's own 100 is due.
+    trying: Option<u64>,
+    /// Timer G, and its pause.
+    again: Option<u64>,
+    pause: u64,
+    /// What a repeated request gets.
+    last: Option<u16>,
+    sent: Sent,
 }
 
 impl Model {
+    fn new(invite: bool, reliable: bool) -> Model {
+        Model {
+            state: State::Pending,
+            reliable,
+            invite,
+            clock: 0,
+            end: if invite { 3_600_000 } else { 32_000 },
+            trying: Some(if invite { 200 } else { 3_500 }),
+            again: None,
+            pause: 500,
+            last: None,
+            sent: Sent::new(),
+        }
+    }
+
+    fn send(&mut self, status: u16) {
+        self.sent.push((self.clock, status));
+    }
+
+    /// The request came again.
+    fn repeat(&mut self) {
+        if let Some(status) = self.last {
+            self.send(status);
+        }
+    }
+
     /// What the RFCs say of answering with `status`.
     fn respond(&mut self, status: u16) -> Result<(), RespondError> {
+        self.moves(status)?;
+        self.trying = None;
+        self.send(status);
+        // The 2xx of an INVITE is repeated by the user, end to end.
+        let by_user = self.invite && (200..300).contains(&status);
+        self.last = (!by_user).then_some(status);
+        if self.invite && status >= 300 && !self.reliable {
+            self.again = Some(self.clock + self.pause);
+        }
+        Ok(())
+    }
+
+    fn moves(&mut self, status: u16) -> Result<(), RespondError> {
         match (self.state, status) {
             (State::Gone, _) => return Err(RespondError::Gone),
             (State::Pending, 100..200) if self.invite => self.end = self.clock + 3_600_000,
@@ -58,6 +108,9 @@ impl Model {
 
     /// What an ACK does; true where the user hears of it.
     fn ack(&mut self) -> bool {
+        if self.state == State::Completed {
+            (self.again, self.last) = (None, None);
+        }
         match self.state {
             State::Completed if self.reliable => self.state = State::Gone,
             State::Completed => (self.state, self.end) = (State::Confirmed, self.clock + 5_000),
@@ -68,10 +121,30 @@ impl Model {
     }
 
     fn pass(&mut self, millis: u64) {
-        self.clock += millis;
-        if self.state != State::Gone && self.clock >= self.end {
-            self.state = State::Gone;
+        let until = self.clock + millis;
+        while self.state != State::Gone {
+            let due = [self.trying, self.again, Some(self.end)];
+            let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
+                break;
+            };
+            self.clock = at;
+            if at == self.end {
+                // RFC 4320: of requests that nobody answers only an INVITE is told so.
+                if self.state == State::Pending && self.invite {
+                    self.send(408);
+                }
+                self.state = State::Gone;
+            } else if Some(at) == self.again {
+                self.repeat();
+                self.pause = (self.pause * 2).min(4_000);
+                self.again = Some(at + self.pause);
+            } else {
+                self.trying = None;
+                self.last = Some(100);
+                self.send(100);
+            }
         }
+        self.clock = until;
     }
 }
 
@@ -84,11 +157,14 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Requests and ACKs that the layer gives to its user.
-fn told(layer: &mut Layer) -> (Option<ServerKey>, usize) {
+/// Requests and ACKs that the layer gives to its user; what it sends goes to `sent`.
+fn told(layer: &mut Layer, clock: u64, sent: &mut Sent) -> (Option<ServerKey>, usize) {
     let (mut key, mut acks) = (None, 0);
     while let Some(output) = layer.poll() {
         match output {
+            Output::Send { bytes, .. } => {
+                sent.push((clock, Message::parse(bytes).unwrap().status().unwrap()));
+            }
             Output::Request { server, .. } => key = Some(server),
             Output::Ack { .. } => acks += 1,
             _ => {}
@@ -113,45 +189,51 @@ proptest! {
             request
         };
         let first = with_via(method);
-        let mut now = net.now;
+        let (mut now, mut begun) = (net.now, net.now);
+        let since = |now: Instant, begun: Instant| u64::try_from((now - begun).as_millis()).unwrap();
         let layer = &mut net.layers[CALLEE];
+        let mut sent = Sent::new();
         layer.receive(first.clone(), flow, now).unwrap();
-        let mut key = told(layer).0.unwrap();
-        let limit = if invite { 3_600_000 } else { 32_000 };
-        let mut model = Model { state: State::Pending, reliable, invite, clock: 0, end: limit };
+        let mut key = told(layer, 0, &mut sent).0.unwrap();
+        let mut model = Model::new(invite, reliable);
         for step in steps {
             match step {
                 Step::Repeat => {
                     layer.receive(first.clone(), flow, now).unwrap();
-                    let (again, _) = told(layer);
+                    let (again, _) = told(layer, since(now, begun), &mut sent);
                     // A new transaction exactly where the old one is over.
                     prop_assert_eq!(again.is_some(), model.state == State::Gone);
-                    if let Some(again) = again {
-                        key = again;
-                        let clock = 0;
-                        model = Model { state: State::Pending, reliable, invite, clock, end: limit };
+                    match again {
+                        Some(again) => {
+                            (key, begun) = (again, now);
+                            sent.clear();
+                            model = Model::new(invite, reliable);
+                        }
+                        None => model.repeat(),
                     }
                 }
                 Step::Ack if invite => {
                     let _ = layer.receive(with_via(Method::Ack), flow, now);
-                    let heard = told(layer).1 == 1;
+                    let heard = told(layer, since(now, begun), &mut sent).1 == 1;
                     prop_assert_eq!(heard, model.ack());
                 }
                 Step::Ack => {}
                 Step::Respond(status) => {
                     let response = Message::response_to(&first, status, "");
                     prop_assert_eq!(layer.respond(key, response, now), model.respond(status));
-                    told(layer);
+                    told(layer, since(now, begun), &mut sent);
                 }
                 Step::Pass(millis) => {
-                    now += Duration::from_millis(millis);
-                    while layer.next_wakeup().is_some_and(|at| at <= now) {
-                        layer.wake(now);
+                    let until = now + Duration::from_millis(millis);
+                    while let Some(at) = layer.next_wakeup().filter(|at| *at <= until) {
+                        layer.wake(at);
+                        told(layer, since(at, begun), &mut sent);
                     }
-                    told(layer);
+                    now = until;
                     model.pass(millis);
                 }
             }
+            prop_assert_eq!(&sent, &model.sent, "times and statuses");
             prop_assert_eq!(layer.is_empty(), model.state == State::Gone);
         }
     }

@@ -16,6 +16,7 @@ mod never_panics;
 mod round_trip;
 mod rsip_gaps;
 mod sdp;
+mod torture_files;
 mod torture_invalid;
 mod torture_valid;
 mod uris;

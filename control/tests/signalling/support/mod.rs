@@ -18,7 +18,7 @@ use patchbay_core::{Centre, Event};
 use patchbay_route::transfer::{self, TransferTarget};
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::{Config, Flow};
-use patchbay_sip::{HeaderName, Message, Method, Transport};
+use patchbay_sip::{HeaderName, Message, Method, ParseError, Transport};
 
 pub const SECRET: &str = "a link secret of thirty-two bytes";
 pub const UNIX_MS: u64 = 1_790_000_000_000;
@@ -183,7 +183,10 @@ impl Scene {
     fn settle(&mut self) {
         while let Some(action) = self.machine.poll() {
             match action {
-                Action::Send { bytes, .. } => self.sent.push_back(Message::parse(bytes).unwrap()),
+                Action::Send { bytes, .. } => {
+                    let message = Message::parse(bytes).unwrap_or_else(|error| nonsense(&error));
+                    self.sent.push_back(message);
+                }
                 Action::SaveBinding(binding) => self.saved.push(binding),
                 Action::RemoveBinding(binding) => self.removed.push(binding),
                 Action::Event(event) => self.events.push(event),
@@ -425,6 +428,16 @@ impl Transfer {
         }
         response
     }
+}
+
+/// What control sends can be read, but for the answer to what could not be read itself: it copies some
+/// of it.
+fn nonsense(error: &ParseError) -> Message {
+    let answer = error.readable().filter(|message| {
+        let status = message.status();
+        status.is_some_and(|status| [400, 505, 513].contains(&status))
+    });
+    answer.unwrap_or_else(|| panic!("{error:?}")).clone()
 }
 
 /// A session description that offers these payload types.
