@@ -124,14 +124,14 @@ impl Kind {
             .keys()
             .map(|name| name.get_ref().as_ref())
             .collect();
-        let like = |keys: [&'static str; 4]| {
+        let like = |keys: &[&'static str]| {
             let near = names
                 .iter()
-                .filter(|name| problem::nearest(name, keys).is_some());
+                .filter(|name| problem::nearest(name, keys.iter().copied()).is_some());
             near.count()
         };
-        let centre = like(centre::TOP_LEVEL_KEYS);
-        let host = like(crate::config::TOP_LEVEL_KEYS);
+        let centre = like(&centre::TOP_LEVEL_KEYS);
+        let host = like(&crate::config::TOP_LEVEL_KEYS);
         match centre.cmp(&host) {
             std::cmp::Ordering::Greater => Kind::Centre,
             std::cmp::Ordering::Less => Kind::Host,

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use patchbay_control::api::{self, Api, Token};
 use patchbay_control::link::RelayClient;
 use patchbay_control::node::{self, Control, ControlConfig};
+use patchbay_control::registrar::Expiry;
 use patchbay_control::store::Store;
 use patchbay_relay::engine::{EngineConfig, EngineKind, KeepFlows, xdp};
 use patchbay_relay::{Relay, RelayConfig, Secret};
@@ -103,6 +104,12 @@ async fn start_control(config: &Config, secret: &str) -> Result<RunningControl> 
         relay_urls: config.control.relays.clone(),
         realm: config.control.realm.clone(),
         digest: config.control.digest.clone(),
+        expiry: Expiry {
+            min_s: config.control.register_min.as_secs(),
+            max_s: config.control.register_max.as_secs(),
+        },
+        trusted: config.control.trusted.clone(),
+        screen_pop_url: config.control.screen_pop_url.clone(),
         allowed_relays: config.control.allowed_relays.clone(),
         ..ControlConfig::new(secret.clone())
     };

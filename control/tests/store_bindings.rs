@@ -18,6 +18,7 @@ fn binding(agent: &str, device: &str, cseq: u32, expires_unix_ms: u64) -> Bindin
         user_agent: Some("phone".into()),
         updated_unix_ms: 1,
         expires_unix_ms,
+        ..Binding::default()
     }
 }
 

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Offers, Queue, Rule};
+use patchbay_core::centre::{Agent, Offers, Phones, Queue, Rule};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -17,7 +17,7 @@ use super::reader;
 use super::source::Source;
 
 /// The keys of the file's top level; they tell this file from a `patchbay.toml`.
-pub const TOP_LEVEL_KEYS: [&str; 4] = ["queue", "agent", "rule", "offers"];
+pub const TOP_LEVEL_KEYS: [&str; 5] = ["queue", "agent", "rule", "offers", "phones"];
 
 /// Errors sought in one entry.
 const MAX_ERRORS_PER_ENTRY: usize = 16;
@@ -46,6 +46,10 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
         let span = value.span();
         entry::<Offers>("offers", value.clone(), span, &mut report).0
     });
+    let phones = section.get("phones").and_then(|value| {
+        let span = value.span();
+        entry::<Phones>("phones", value.clone(), span, &mut report).0
+    });
     section.finish(&mut report);
     let places = Places {
         queues: queues.places(),
@@ -57,6 +61,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
         agents: agents.read,
         rules: rules.read,
         offers: offers.unwrap_or_default(),
+        phones: phones.unwrap_or_default(),
     };
     for problem in patchbay_core::validate(&centre) {
         if let Some(path) = places.original(&problem.path) {

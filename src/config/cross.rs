@@ -19,6 +19,7 @@ pub fn check(config: &Config, raw: &Raw, report: &mut Report<'_>) {
     private_listeners_stay_private(config, raw, report);
     both_halves_meet(config, raw, report);
     digests_differ(raw, report);
+    registrations_have_a_range(config, raw, report);
     marks_can_be_kept(config, raw, report);
 }
 
@@ -115,6 +116,23 @@ fn threads_fit_cpus(config: &Config, raw: &Raw, report: &mut Report<'_>) {
         );
         report.error("relay.cpus", cpus.span.clone(), fault);
     }
+}
+
+fn registrations_have_a_range(config: &Config, raw: &Raw, report: &mut Report<'_>) {
+    let (least, most) = (config.control.register_min, config.control.register_max);
+    if least <= most {
+        return;
+    }
+    let (path, span) = match &raw.control.register_min {
+        Some(written) => ("control.register_min", written.span.clone()),
+        None => ("control.register_max", place(&raw.control.register_max)),
+    };
+    let (least, most) = (least.as_secs(), most.as_secs());
+    let fault = Fault::new(
+        format!("phones may register for {most} s at most and {least} s at least"),
+        "set register_min to register_max or less",
+    );
+    report.error(path, span, fault);
 }
 
 fn digests_differ(raw: &Raw, report: &mut Report<'_>) {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
+use patchbay_core::Network;
 use patchbay_core::centre::Digest;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_relay::readdress::headers::NEEDED;
@@ -235,6 +236,32 @@ pub fn interface(text: &str) -> Result<String, Fault> {
         false => Err(Fault::new(
             format!("`{text}` is not the name of a network interface"),
             "give a name that `ip link` shows, like eth0",
+        )),
+    }
+}
+
+/// An address, or a network such as `192.0.2.0/24`.
+pub fn network(text: &str) -> Result<Network, Fault> {
+    Network::parse(text).ok_or_else(|| {
+        Fault::new(
+            format!("`{text}` is not an address or a network"),
+            "write it like 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32",
+        )
+    })
+}
+
+/// A URL with places to fill in; it is sent between angle brackets in a SIP header.
+pub fn template(text: &str) -> Result<String, Fault> {
+    const LONGEST: usize = 512;
+    let plain = text
+        .chars()
+        .all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '\\'));
+    let scheme = text.starts_with("https://") || text.starts_with("http://");
+    match plain && scheme && text.len() <= LONGEST {
+        true => Ok(text.to_owned()),
+        false => Err(Fault::new(
+            format!("`{text}` is not a URL"),
+            "write it like https://crm.example/pop?contact={contact}&from={from}",
         )),
     }
 }

@@ -22,6 +22,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use patchbay_core::Network;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
@@ -116,6 +117,14 @@ pub struct Control {
     /// Digests that phones are challenged with, the preferred first, unless their agent's
     /// declaration names its own.
     pub digest: Vec<Algorithm>,
+    /// Networks whose word on who calls is believed.
+    pub trusted: Vec<Network>,
+    /// The URL that agents' phones get in Call-Info.
+    pub screen_pop_url: Option<String>,
+    /// The shortest time that a phone may register for.
+    pub register_min: Duration,
+    /// The longest time that a phone may register for; longer wishes are shortened.
+    pub register_max: Duration,
     /// Addresses from which relays may connect to `sip`.
     pub allowed_relays: Vec<IpAddr>,
 }

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use patchbay_control::registrar::{MAX_EXPIRES_S, MIN_EXPIRES_S};
+use patchbay_core::Network;
 use patchbay_relay::engine::{EXPEDITED, EngineKind, MediaSockets};
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
@@ -35,6 +37,8 @@ const SESSION_EXPIRES: Duration = Duration::from_secs(1800);
 const SESSION_EXPIRES_S: RangeInclusive<usize> = 90..=86_400;
 /// Seconds of silence that may be asked for: the relay looks every 15 s.
 const SILENCE_S: RangeInclusive<usize> = 15..=86_400;
+/// Seconds that a phone may be let register for.
+const REGISTER_S: RangeInclusive<usize> = 1..=7 * 86_400;
 /// The field has six bits (RFC 2474).
 const HIGHEST_DSCP: usize = 63;
 /// More sessions than the ports of one address can carry are never useful.
@@ -116,6 +120,10 @@ pub struct RawControl {
     pub relays: Option<Placed<Vec<Placed<String>>>>,
     pub realm: Option<Placed<String>>,
     pub digest: Option<Placed<Vec<Placed<Algorithm>>>>,
+    pub trusted: Option<Placed<Vec<Placed<Network>>>>,
+    pub screen_pop_url: Option<Placed<String>>,
+    pub register_min: Option<Placed<usize>>,
+    pub register_max: Option<Placed<usize>>,
     pub allowed_relays: Option<Placed<Vec<Placed<IpAddr>>>>,
 }
 
@@ -208,7 +216,7 @@ impl RawRelay {
 impl RawControl {
     /// Reads `[control]` and reports its unknown keys.
     pub fn read(top: &mut Section<'_>, report: &mut Report<'_>) -> RawControl {
-        use reader::{list, parsed};
+        use reader::{list, number, parsed};
         let mut section = top.section(report, "control");
         section.former(report, "legacy_md5", |value| match value.as_bool() {
             Some(false) => "write digest = [\"sha-256\"]",
@@ -221,6 +229,10 @@ impl RawControl {
             relays: section.take(report, "relays", list(parsed(fields::base_url))),
             realm: section.take(report, "realm", parsed(fields::realm)),
             digest: section.take(report, "digest", list(parsed(fields::digest))),
+            trusted: section.take(report, "trusted", list(parsed(fields::network))),
+            screen_pop_url: section.take(report, "screen_pop_url", parsed(fields::template)),
+            register_min: section.take(report, "register_min", number(REGISTER_S)),
+            register_max: section.take(report, "register_max", number(REGISTER_S)),
             allowed_relays: section.take(report, "allowed_relays", addresses),
         };
         section.finish(report);
@@ -239,6 +251,10 @@ impl RawControl {
                 .unwrap_or_else(|| vec![format!("{scheme}://{}", reachable(relay_api))]),
             realm: value(&self.realm).unwrap_or_else(|| "patchbay".to_owned()),
             digest: values(&self.digest).unwrap_or_else(|| vec![Algorithm::Sha256, Algorithm::Md5]),
+            trusted: values(&self.trusted).unwrap_or_default(),
+            screen_pop_url: value(&self.screen_pop_url),
+            register_min: seconds(&self.register_min).unwrap_or(Duration::from_secs(MIN_EXPIRES_S)),
+            register_max: seconds(&self.register_max).unwrap_or(Duration::from_secs(MAX_EXPIRES_S)),
             allowed_relays: values(&self.allowed_relays).unwrap_or_else(loopback),
         }
     }

@@ -85,6 +85,10 @@ fn every_key_is_taken_over() {
         relays = ["http://10.0.0.1:8091/"]
         realm = "example.org"
         digest = ["md5"]
+        trusted = ["10.0.0.0/8", "2001:db8::1"]
+        screen_pop_url = "https://crm.example/{contact}"
+        register_min = 30
+        register_max = 600
         allowed_relays = ["10.0.0.1"]
         [link]
         secret_file = "/run/secret"
@@ -115,6 +119,11 @@ fn every_key_is_taken_over() {
     assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);
     assert_eq!(config.control.realm, "example.org");
     assert_eq!(config.control.digest, [Algorithm::Md5]);
+    assert_eq!(config.control.trusted.len(), 2);
+    let url = config.control.screen_pop_url.as_deref();
+    assert_eq!(url, Some("https://crm.example/{contact}"));
+    let times = (config.control.register_min, config.control.register_max);
+    assert_eq!(times, (Duration::from_secs(30), Duration::from_secs(600)));
     assert_eq!(config.link.secret_file, Path::new("/run/secret"));
     let data = Some(PathBuf::from("/override"));
     let config = Config::read(&source, &environment(), data).unwrap().config;
@@ -271,6 +280,16 @@ fn values_that_cannot_be_are_refused_with_a_remedy() {
         "quotation marks",
     );
     complains("control = 3", "1:control", "[control]");
+}
+
+#[test]
+fn the_shortest_registration_is_not_longer_than_the_longest() {
+    let words = "for 600 s at most and 700 s at least";
+    let text = "[control]\nregister_min = 700\nregister_max = 600";
+    complains(text, "2:control.register_min", words);
+    let text = "[control]\nregister_max = 30";
+    let words = "for 30 s at most and 60 s at least";
+    complains(text, "2:control.register_max", words);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::explain::Choice;
 use crate::id::{AgentId, ContactId, OfferId, QueueId, RuleId};
 use crate::input::{EndCause, OfferFailure, Status};
 use crate::output::RefuseReason;
+use patchbay_route::session::NoticeState;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,6 +44,11 @@ pub enum What {
         to: String,
         /// The usable media.
         media: Vec<String>,
+        /// What came with the call for the agent (requirement A10), by the header's name in lower
+        /// case: `call-info`, `user-to-user`, `diversion`, `history-info`, `p-asserted-identity`,
+        /// `alert-info`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        info: BTreeMap<String, Vec<String>>,
     },
     /// No agent is free for it, so it waits.
     ContactQueued {
@@ -118,6 +124,19 @@ pub enum What {
         agent: AgentId,
         /// Since when, in milliseconds of Unix time.
         since_unix_ms: u64,
+    },
+    /// The agent's phone was asked to tell when the call is over, and this came of it.
+    AgentNotice {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// What came of it. Unless it is `active`, the relay goes by BYE and by the media.
+        notice: NoticeState,
+        /// The SIP status that says so; 0 without one.
+        code: u16,
     },
     /// A connected contact is over.
     ContactEnded {

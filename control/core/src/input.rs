@@ -4,6 +4,7 @@ use crate::centre::Centre;
 use crate::facts::Facts;
 use crate::id::{AgentId, ContactId, OfferId};
 use core::time::Duration;
+use patchbay_route::session::NoticeState;
 use serde::{Deserialize, Serialize};
 
 /// The time, as an argument. The two clocks are read together.
@@ -63,6 +64,15 @@ pub enum Input {
         offer: OfferId,
         /// Why.
         cause: EndCause,
+    },
+    /// The agent's phone was asked to tell when the call is over, and this came of it.
+    OfferNotice {
+        /// Whose call.
+        offer: OfferId,
+        /// What came of it.
+        state: NoticeState,
+        /// The SIP status that says so; 0 without one.
+        code: u16,
     },
     /// Whether an agent can be reached: its phone is registered, or its URI is static. An agent
     /// with a static URI starts reachable, all others start unreachable. Tell it after the
@@ -182,6 +192,8 @@ pub enum EndCause {
     Shutdown,
     /// Ended through the API.
     Api,
+    /// The agent's phone said that the call is over, without a BYE (RFC 4235).
+    Notice,
     /// The relay's list no longer has it and its end was never reported.
     Gone,
 }
@@ -200,6 +212,7 @@ impl From<patchbay_route::session::EndCause> for EndCause {
             Relay::NotTakenOver => Self::NotTakenOver,
             Relay::Shutdown => Self::Shutdown,
             Relay::Api => Self::Api,
+            Relay::Notice => Self::Notice,
         }
     }
 }

@@ -33,3 +33,4 @@ pub use id::{AgentId, ContactId, IdError, IdSource, OfferId, QueueId, RuleId};
 pub use input::{EndCause, Input, LiveSession, Now, OfferFailure, Status};
 pub use output::{Output, RefuseReason};
 pub use snapshot::Snapshot;
+pub use typing::Prefix as Network;

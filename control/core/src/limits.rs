@@ -22,7 +22,10 @@ pub const MAX_ID_BYTES: usize = 64;
 pub const MAX_PATTERN_BYTES: usize = 256;
 /// Patterns, zones, codecs… in one condition of a rule.
 pub const MAX_ALTERNATIVES: usize = 64;
-/// Longest part of a fact that a pattern is compared with, in bytes; the rest is ignored.
+/// Values of call information that are told of one contact; the rest is left out.
+pub const MAX_INFO_VALUES: usize = 32;
+/// Longest part of a fact that a pattern is compared with, or that is told of a contact, in bytes;
+/// the rest is ignored.
 pub const MAX_SUBJECT_BYTES: usize = 1_024;
 /// Agents listed in one explanation; the others are counted.
 pub const MAX_EXPLAINED_AGENTS: usize = 16;

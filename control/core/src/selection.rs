@@ -152,6 +152,8 @@ mod tests {
             password: None,
             digest: None,
             uri: None,
+            devices: None,
+            notice: None,
             paused: false,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use patchbay_core::centre::{Agent, Offers, Queue, Rule, Secret};
+use patchbay_core::centre::{Agent, Offers, Phones, Queue, Rule, Secret};
 use patchbay_core::{Centre, RuleId, validate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -56,9 +56,13 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
             None => Offers::default(),
             Some(value) => one("offers", value, &mut faults).unwrap_or_default(),
         },
+        phones: match fields.remove("phones") {
+            None => Phones::default(),
+            Some(value) => one("phones", value, &mut faults).unwrap_or_default(),
+        },
     };
     for key in fields.keys() {
-        let remedy = "the keys of a declaration are: queue, agent, rule, offers";
+        let remedy = "the keys of a declaration are: queue, agent, rule, offers, phones";
         faults.push(Fault::new(key, format!("there is no key `{key}`"), remedy));
     }
     // An entry that cannot be read is missing now: what refers to it would be blamed for it.
@@ -124,6 +128,9 @@ pub fn preview(before: &Centre, after: &Centre) -> Applied {
     }
     if before.offers != after.offers {
         applied.changed.push("offers".to_owned());
+    }
+    if before.phones != after.phones {
+        applied.changed.push("phones".to_owned());
     }
     applied
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use patchbay_core::{AgentId, ContactId, Input, LiveSession, OfferId};
 use patchbay_route::session::{
-    Capacity, Ended, RelayEvent, SessionEvent, SessionList, SessionRef, SessionView,
+    Capacity, Ended, RelayEvent, SessionEvent, SessionList, SessionNotice, SessionRef, SessionView,
 };
 
 /// A relay that has not been heard of for this long is taken for dead, and its sessions with it.
@@ -27,7 +27,8 @@ pub struct Relay {
     pub last_error: Option<String>,
     /// Its last report.
     pub capacity: Option<Capacity>,
-    sessions: BTreeMap<OfferId, Known>,
+    /// By offer, and by which of the agent's devices it was.
+    sessions: BTreeMap<(OfferId, u16), Known>,
 }
 
 impl Relay {
@@ -36,12 +37,41 @@ impl Relay {
     pub fn sessions(&self) -> usize {
         self.sessions.len()
     }
+
+    /// The sessions of an offer: one for each device that is being called, and the one that answered.
+    fn of(&self, offer: OfferId) -> impl Iterator<Item = &Known> {
+        let range = (offer, 0)..=(offer, u16::MAX);
+        self.sessions.range(range).map(|(_, known)| known)
+    }
+
+    /// The session that stands for an offer: the answered one, else the first.
+    fn first_of(&self, offer: OfferId) -> Option<&Known> {
+        let answered = self.of(offer).find(|known| known.live.answered);
+        answered.or_else(|| self.of(offer).next())
+    }
 }
 
 #[derive(Debug)]
 struct Known {
     session: String,
     live: LiveSession,
+}
+
+/// How a session is named in its transfer: by its offer, and from the second device of the offer on
+/// by which it is.
+#[must_use]
+pub fn attempt_name(offer: OfferId, attempt: u16) -> String {
+    match attempt {
+        0 => offer.to_string(),
+        _ => format!("{offer}.{attempt}"),
+    }
+}
+
+fn read_attempt(name: &str) -> Option<(OfferId, u16)> {
+    match name.split_once('.') {
+        None => Some((name.parse().ok()?, 0)),
+        Some((offer, attempt)) => Some((offer.parse().ok()?, attempt.parse().ok()?)),
+    }
 }
 
 /// A session on a relay, for ending it.
@@ -89,8 +119,7 @@ impl RelayBook {
         let sessions = list
             .sessions
             .iter()
-            .filter_map(known)
-            .map(|k| (k.live.offer, k))
+            .filter_map(|view| Some((read_attempt(&view.offer)?, known(view)?)))
             .collect();
         if let Some(entry) = self.relays.get_mut(relay) {
             entry.sessions = sessions;
@@ -103,23 +132,32 @@ impl RelayBook {
             .iter()
             .filter_map(|offer| self.find(*offer))
             .collect();
+        let relays = &self.relays;
         self.doomed
-            .retain(|offer| !self.relays.iter().any(|r| r.sessions.contains_key(offer)));
+            .retain(|offer| !relays.iter().any(|relay| relay.of(*offer).next().is_some()));
         found
     }
 
-    /// All sessions of all relays. Relays that are lost have none.
+    /// The sessions of all relays, one for each offer. Relays that are lost have none.
     #[must_use]
     pub fn live(&self) -> Vec<LiveSession> {
-        let sessions = self.relays.iter().flat_map(|relay| relay.sessions.values());
-        sessions.map(|known| known.live.clone()).collect()
+        let mut sessions: Vec<LiveSession> = Vec::new();
+        for relay in &self.relays {
+            for (offer, _) in relay.sessions.keys() {
+                let told = sessions.last().is_some_and(|last| last.offer == *offer);
+                if let Some(known) = relay.first_of(*offer).filter(|_| !told) {
+                    sessions.push(known.live.clone());
+                }
+            }
+        }
+        sessions
     }
 
     /// Whether a relay reported this session.
     #[must_use]
     pub fn find(&self, offer: OfferId) -> Option<Place> {
         self.relays.iter().enumerate().find_map(|(relay, entry)| {
-            let session = entry.sessions.get(&offer)?.session.clone();
+            let session = entry.first_of(offer)?.session.clone();
             Some(Place { relay, session })
         })
     }
@@ -143,13 +181,14 @@ impl RelayBook {
                 (None, self.seen(relay, of, false, event.unix_ms))
             }
             SessionEvent::Established(of) => (None, self.seen(relay, of, true, event.unix_ms)),
+            SessionEvent::Notice(notice) => (told(notice), None),
             SessionEvent::Ended(ended) => (self.ended(relay, ended), None),
         }
     }
 
     fn seen(&mut self, relay: usize, of: &SessionRef, answered: bool, since: u64) -> Option<Place> {
         let contact = of.contact.parse().ok()?;
-        let offer: OfferId = of.offer.parse().ok()?;
+        let (offer, attempt) = read_attempt(&of.offer)?;
         let agent = AgentId::new(of.agent.as_str());
         let live = LiveSession {
             contact,
@@ -162,7 +201,7 @@ impl RelayBook {
         self.relays
             .get_mut(relay)?
             .sessions
-            .insert(offer, Known { session, live });
+            .insert((offer, attempt), Known { session, live });
         if self.doomed.remove(&offer) {
             self.find(offer)
         } else {
@@ -172,10 +211,16 @@ impl RelayBook {
 
     fn ended(&mut self, relay: usize, ended: &Ended) -> Option<Input> {
         let contact: ContactId = ended.of.contact.parse().ok()?;
-        let offer: OfferId = ended.of.offer.parse().ok()?;
+        let (offer, attempt) = read_attempt(&ended.of.offer)?;
         self.doomed.remove(&offer);
-        self.relays.get_mut(relay)?.sessions.remove(&offer);
-        Some(Input::ContactEnded {
+        let entry = self.relays.get_mut(relay)?;
+        entry.sessions.remove(&(offer, attempt));
+        // One of several devices: the offer goes on with another, or its call does.
+        let goes_on = match ended.answered {
+            true => entry.of(offer).any(|known| known.live.answered),
+            false => entry.of(offer).next().is_some(),
+        };
+        (!goes_on).then_some(Input::ContactEnded {
             contact,
             offer,
             cause: ended.cause.into(),
@@ -227,10 +272,19 @@ impl RelayBook {
     }
 }
 
+fn told(notice: &SessionNotice) -> Option<Input> {
+    let (offer, _) = read_attempt(&notice.of.offer)?;
+    Some(Input::OfferNotice {
+        offer,
+        state: notice.state,
+        code: notice.code,
+    })
+}
+
 fn known(view: &SessionView) -> Option<Known> {
     let live = LiveSession {
         contact: view.contact.parse().ok()?,
-        offer: view.offer.parse().ok()?,
+        offer: read_attempt(&view.offer)?.0,
         agent: AgentId::new(view.agent.as_str()),
         since: view.answered_unix_ms.unwrap_or(view.started_unix_ms),
         answered: view.answered_unix_ms.is_some(),

@@ -20,7 +20,7 @@ use patchbay_route::session::{Capacity, RelayEvent, SessionList};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
-pub use book::{MAX_DOOMED, Place, RELAY_LOST_AFTER, Relay, RelayBook};
+pub use book::{MAX_DOOMED, Place, RELAY_LOST_AFTER, Relay, RelayBook, attempt_name};
 pub use client::{LinkError, MAX_ANSWER_BYTES, RelayClient};
 pub use secret::Secret;
 pub use sse::{MAX_EVENT_BYTES, MAX_LINE_BYTES, SseError, SseReader};

@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use patchbay_core::Network;
 use patchbay_sip::digest::Algorithm;
 use patchbay_tls::Endpoint;
 
 use crate::link::Secret;
+use crate::registrar::Expiry;
 
 /// Everything that a node needs to know. `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -27,6 +29,13 @@ pub struct ControlConfig {
     /// least one, none twice. Default: SHA-256, then MD5 for phones that know nothing better (RFC
     /// 8760 section 2.4).
     pub digest: Vec<Algorithm>,
+    /// How long phones may register for.
+    pub expiry: Expiry,
+    /// Networks whose word on who calls is believed: P-Asserted-Identity, Diversion and History-Info
+    /// of others are taken away (RFC 3325).
+    pub trusted: Vec<Network>,
+    /// The URL that agents' phones get in Call-Info; `{contact}`, `{from}` and `{to}` are filled in.
+    pub screen_pop_url: Option<String>,
     /// Addresses from which relays may connect; everybody else is cut off and counted.
     pub allowed_relays: Vec<IpAddr>,
     /// Retry-After for callers that are refused because of a shutdown, seconds.
@@ -47,6 +56,9 @@ impl ControlConfig {
             link_tls: None,
             realm: "patchbay".to_owned(),
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
+            expiry: Expiry::default(),
+            trusted: Vec::new(),
+            screen_pop_url: None,
             allowed_relays: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             drain_retry_after_s: 5,
             idle_limit: None,

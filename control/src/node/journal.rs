@@ -120,8 +120,8 @@ impl JournalWriter {
                     }
                     Entry::Remove(binding) => {
                         self.repeat(|store| {
-                            let Binding { agent, contact, .. } = binding.clone();
-                            async move { store.remove_binding(&agent, &contact).await }
+                            let (agent, key) = (binding.agent.clone(), binding.key());
+                            async move { store.remove_binding(&agent, &key).await }
                         })
                         .await;
                     }

@@ -108,6 +108,7 @@ impl Machine {
         self.distributor
             .handle(Input::Configure(Centre::clone(&centre)), now.now);
         self.decided(now);
+        let phones = &centre.phones;
         let accounts = centre.agents.iter().map(|agent| Account {
             agent: agent.id.to_string(),
             password: agent
@@ -119,6 +120,10 @@ impl Machine {
                 .as_ref()
                 .map(|named| named.iter().copied().map(Algorithm::from).collect()),
             uri: agent.uri.clone(),
+            devices: agent.devices.unwrap_or(phones.devices),
+            device_ring: (phones.ring_seconds > 0)
+                .then(|| Duration::from_secs(phones.ring_seconds.into())),
+            notice: agent.notice.unwrap_or(phones.notice),
         });
         self.signalling
             .with_registrar(|registrar| registrar.configure(accounts));
@@ -163,12 +168,13 @@ impl Machine {
         self.run(now);
     }
 
-    /// The end of an unanswered session comes by SIP too, where it says more.
+    /// The end of an unanswered session comes by SIP too, where it says more, and says of which of
+    /// several devices it was.
     fn comes_by_sip(&mut self, event: &RelayEvent, input: &Input) -> bool {
         let unanswered = matches!(&event.event, SessionEvent::Ended(ended) if !ended.answered);
         match input {
             Input::ContactEnded { contact, offer, .. } => {
-                unanswered && self.signalling.is_ringing(*contact, *offer)
+                unanswered && self.signalling.has_offer(*contact, *offer)
             }
             _ => false,
         }

@@ -103,6 +103,8 @@ fn signalling(machine: &Machine) -> Vec<Metric> {
                 ("register", counters.registers),
                 ("options", counters.options),
                 ("transfer", counters.transfers),
+                ("fork_ended", counters.forks_ended),
+                ("identity_taken", counters.identity_taken),
             ],
         ),
         by(
@@ -176,7 +178,19 @@ fn registrar(machine: &Machine) -> Vec<Metric> {
                 ("removed", counters.removed),
                 ("challenged", counters.challenged),
                 ("refused", counters.refused),
+                ("stale", counters.stale),
+                ("slowed_source", counters.slowed_source),
+                ("slowed_account", counters.slowed_account),
+                ("by_flow", counters.by_flow),
+                ("first_hop", counters.first_hop),
+                ("gruus", counters.gruus),
             ],
+        ),
+        plain(
+            "registrar_failures_remembered",
+            "Accounts and sources whose wrong passwords are remembered",
+            MetricKind::Gauge,
+            registrar.failures_remembered() as u64,
         ),
         plain(
             "bindings",

@@ -106,6 +106,9 @@ async fn remembered(
     let signalling = SignallingConfig {
         realm: config.realm.clone(),
         digest: config.digest.clone(),
+        expiry: config.expiry,
+        trusted: config.trusted.clone(),
+        screen_pop_url: config.screen_pop_url.clone(),
         link_secret: config.link_secret.clone(),
         drain_retry_after_s: config.drain_retry_after_s,
         transactions: patchbay_sip::transaction::Config::default(),

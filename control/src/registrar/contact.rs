@@ -4,9 +4,9 @@ use patchbay_sip::{HeaderName, Message, NameAddr};
 
 use super::answer::Answer;
 use super::limits::{
-    DEFAULT_EXPIRES_S, MAX_BINDINGS_PER_AGENT, MAX_CONTACT_BYTES, MAX_EXPIRES_S, MAX_PATHS,
-    MIN_EXPIRES_S,
+    DEFAULT_EXPIRES_S, MAX_BINDINGS_PER_AGENT, MAX_CONTACT_BYTES, MAX_INSTANCE_BYTES, MAX_PATHS,
 };
+use super::{Expiry, outbound};
 
 /// One binding that a REGISTER asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,17 @@ pub(super) struct Wish {
     pub expires_s: u64,
     /// q in thousandths.
     pub q_milli: u16,
+    /// The device's instance, a URN.
+    pub instance: Option<String>,
+    /// Which of the device's flows it is, if the registration is by flow.
+    pub reg_id: Option<u32>,
+}
+
+impl Wish {
+    /// What names the binding that is meant; see [`super::Binding::key`].
+    pub fn flow(&self) -> Option<(&str, u32)> {
+        Some((self.instance.as_deref()?, self.reg_id?))
+    }
 }
 
 /// What a REGISTER asks for.
@@ -31,7 +42,7 @@ pub(super) enum Wishes {
 }
 
 /// Reads the wishes, or says with which answer they are refused.
-pub(super) fn wishes(request: &Message) -> Result<Wishes, Answer> {
+pub(super) fn wishes(request: &Message, expiry: &Expiry) -> Result<Wishes, Answer> {
     let values: Vec<&str> = request.headers.all_split(HeaderName::Contact).collect();
     let common = common_expires(request)?;
     if values.is_empty() {
@@ -46,11 +57,10 @@ pub(super) fn wishes(request: &Message) -> Result<Wishes, Answer> {
     if values.len() > MAX_BINDINGS_PER_AGENT {
         return Err(Answer::new(403, "Too Many Contacts"));
     }
-    values
-        .into_iter()
-        .map(|value| wish(value, common))
-        .collect::<Result<_, _>>()
-        .map(Wishes::Set)
+    let wishes = values.into_iter().map(|value| wish(value, common, expiry));
+    let mut wishes: Vec<Wish> = wishes.collect::<Result<_, _>>()?;
+    outbound::check(request, &mut wishes)?;
+    Ok(Wishes::Set(wishes))
 }
 
 /// The Path of a REGISTER, first hop first (RFC 3327).
@@ -79,7 +89,7 @@ fn common_expires(request: &Message) -> Result<Option<u64>, Answer> {
     }
 }
 
-fn wish(value: &str, common: Option<u64>) -> Result<Wish, Answer> {
+fn wish(value: &str, common: Option<u64>, expiry: &Expiry) -> Result<Wish, Answer> {
     let bad = || Answer::new(400, "Bad Contact");
     let contact = NameAddr::parse(value).map_err(|_| bad())?;
     let uri = contact.uri.to_string();
@@ -92,10 +102,10 @@ fn wish(value: &str, common: Option<u64>) -> Result<Wish, Answer> {
     let expires_s = match contact.params.value("expires") {
         // RFC 3261 section 10.2.1.1: a malformed value counts as 3600.
         Some(value) => seconds(value).unwrap_or(DEFAULT_EXPIRES_S),
-        None => common.unwrap_or(DEFAULT_EXPIRES_S),
+        None => common.unwrap_or(DEFAULT_EXPIRES_S.clamp(expiry.min_s, expiry.max_s)),
     };
-    if expires_s > 0 && expires_s < MIN_EXPIRES_S {
-        let least = MIN_EXPIRES_S.to_string();
+    if expires_s > 0 && expires_s < expiry.min_s {
+        let least = expiry.min_s.to_string();
         return Err(Answer::new(423, "Interval Too Brief").with(HeaderName::MinExpires, least));
     }
     let q_milli = match contact.params.value("q") {
@@ -104,9 +114,21 @@ fn wish(value: &str, common: Option<u64>) -> Result<Wish, Answer> {
     };
     Ok(Wish {
         contact: uri,
-        expires_s: expires_s.min(MAX_EXPIRES_S),
+        expires_s: expires_s.min(expiry.max_s),
         q_milli,
+        instance: instance(&contact),
+        reg_id: outbound::reg_id(&contact)?,
     })
+}
+
+/// The URN in `+sip.instance="<urn:…>"` (RFC 5626 section 4.1); none for what is no URN.
+fn instance(contact: &NameAddr) -> Option<String> {
+    let value = contact.params.unquoted("+sip.instance")?;
+    let urn = value.trim().strip_prefix('<')?.strip_suffix('>')?;
+    let scheme = urn.get(..4)?;
+    let plain = urn.bytes().all(|b| b.is_ascii_graphic() && b != b'"');
+    (scheme.eq_ignore_ascii_case("urn:") && plain && urn.len() <= MAX_INSTANCE_BYTES)
+        .then(|| urn.to_owned())
 }
 
 /// Delta seconds; more than 32 bits hold counts as the greatest that they hold.

@@ -1,4 +1,5 @@
-//! The registrar: which devices an agent is reached at (RFC 3261 section 10, RFC 3327).
+//! The registrar: which devices an agent is reached at (RFC 3261 section 10, RFC 3327, RFC 3608,
+//! RFC 5626, RFC 5627).
 //!
 //! No I/O and no clock: a REGISTER and the time go in, an [`Answer`] comes out, and the
 //! [`Change`]s wait to be fetched: bindings to store, agents that became reachable or not.
@@ -6,24 +7,55 @@
 mod answer;
 mod binding;
 mod contact;
+mod gruu;
+mod guard;
 mod limits;
+mod outbound;
 mod proof;
+mod reach;
 mod register;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
 
+use patchbay_core::centre::{Devices, Notice};
 use patchbay_sip::digest::{Algorithm, Authority};
 
 pub use answer::Answer;
 pub use binding::Binding;
 pub use limits::{
-    DEFAULT_EXPIRES_S, MAX_BINDINGS_PER_AGENT, MAX_CONTACT_BYTES, MAX_EXPIRES_S, MAX_PATHS,
-    MAX_USER_AGENT, MIN_EXPIRES_S,
+    DEFAULT_EXPIRES_S, FAMILIAR_S, FLOW_TIMER_CONNECTION_S, FLOW_TIMER_UDP_S, FORGET_FAILURE_S,
+    FREE_FAILURES, FREE_FAILURES_OF_ACCOUNT, FREE_FAILURES_OF_SOURCE, MAX_BINDINGS_PER_AGENT,
+    MAX_CONTACT_BYTES, MAX_EXPIRES_S, MAX_FAILURES, MAX_FAMILIAR, MAX_INSTANCE_BYTES, MAX_METERS,
+    MAX_PATHS, MAX_SLOW_DOWN_S, MAX_USER_AGENT, MIN_EXPIRES_S,
 };
+pub use reach::{Device, Target};
 pub use table::{MAX_BOUND_AGENTS, Table};
 
+use gruu::Names;
+use guard::Guard;
 use proof::Proof;
+
+/// How long bindings may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// The shortest time, in seconds, from 1; a shorter wish is answered 423 with Min-Expires (RFC
+    /// 3261 section 10.3 step 7).
+    pub min_s: u64,
+    /// The longest time, in seconds, not below `min_s`; a longer wish is shortened to it.
+    pub max_s: u64,
+}
+
+impl Default for Expiry {
+    fn default() -> Expiry {
+        Expiry {
+            min_s: MIN_EXPIRES_S,
+            max_s: MAX_EXPIRES_S,
+        }
+    }
+}
 
 /// How the registrar works.
 #[derive(Debug, Clone)]
@@ -33,6 +65,26 @@ pub struct RegistrarConfig {
     /// The digests of agents without their own, and of users who do not exist: the preferred
     /// first. With none, nobody can register but those who have their own.
     pub digest: Vec<Algorithm>,
+    /// How long bindings may be asked for.
+    pub expiry: Expiry,
+}
+
+/// The registrar's secrets: random, and known to nobody.
+#[derive(Clone)]
+pub struct Secrets {
+    /// For nonces; fresh at every start, so that nonces counted before cannot be used again.
+    pub nonces: [u8; 32],
+    /// For temporary GRUUs; the same at every start, so that they hold over a restart.
+    pub names: [u8; 32],
+}
+
+/// Where a REGISTER came from, as the relay saw it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// `udp`, `tcp` and so on; empty if not known.
+    pub transport: &'a str,
+    /// The address; none if not known.
+    pub address: Option<IpAddr>,
 }
 
 /// An agent as far as reaching it is concerned.
@@ -48,15 +100,23 @@ pub struct Account {
     pub digest: Option<Vec<Algorithm>>,
     /// The static URI, for an agent that is always there.
     pub uri: Option<String>,
+    /// In which order its devices are called.
+    pub devices: Devices,
+    /// How long devices ring before the next ones are called; none: as long as the offer does.
+    pub device_ring: Option<Duration>,
+    /// How its phone is asked to tell when a call is over.
+    pub notice: Notice,
 }
 
-/// Where a device is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The device's URI.
-    pub uri: String,
-    /// The Path to it, first hop first.
-    pub path: Vec<String>,
+/// How the devices of an agent are called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// In which order.
+    pub devices: Devices,
+    /// How long devices ring before the next ones are called.
+    pub device_ring: Option<Duration>,
+    /// How they are asked to tell when a call is over.
+    pub notice: Notice,
 }
 
 /// What changed; fetched with [`Registrar::poll`].
@@ -86,18 +146,33 @@ pub struct RegistrarCounters {
     pub challenged: u64,
     /// Credentials that did not hold.
     pub refused: u64,
+    /// Answers 401 with `stale`: the password was right, the nonce old or its count used before.
+    pub stale: u64,
+    /// Credentials that were not looked at because of failures from their source.
+    pub slowed_source: u64,
+    /// Credentials that were not looked at because of failures of their account elsewhere.
+    pub slowed_account: u64,
+    /// Registrations by flow (RFC 5626).
+    pub by_flow: u64,
+    /// Answers 439: a hop before us does not support outbound.
+    pub first_hop: u64,
+    /// GRUUs given, public and temporary ones together.
+    pub gruus: u64,
 }
 
 struct Known {
     /// None for an agent that does not register.
     proof: Option<Proof>,
     uri: Option<String>,
+    manner: Manner,
 }
 
 /// Bindings of all agents; see the module.
 pub struct Registrar {
     config: RegistrarConfig,
     authority: Authority,
+    names: Names,
+    guard: Guard,
     accounts: BTreeMap<String, Known>,
     /// Stands for all who do not exist or do not register.
     decoy: Proof,
@@ -107,15 +182,18 @@ pub struct Registrar {
 }
 
 impl Registrar {
-    /// An empty registrar. `secret` must be random and known to nobody.
+    /// An empty registrar.
     #[must_use]
-    pub fn new(config: RegistrarConfig, secret: [u8; 32]) -> Registrar {
+    pub fn new(config: RegistrarConfig, secrets: Secrets) -> Registrar {
+        let secret = secrets.nonces;
         let password: String = secret.iter().rev().map(|b| format!("{b:02x}")).collect();
         let decoy = Proof::new(&config.digest, "", &config.realm, &password);
         let authority = Authority::new(config.realm.as_str(), secret);
         Registrar {
             config,
             authority,
+            names: Names::new(secrets.names),
+            guard: Guard::new(),
             accounts: BTreeMap::new(),
             decoy,
             table: Table::default(),
@@ -139,8 +217,13 @@ impl Registrar {
                 let proof = account.password.map(|password| {
                     Proof::new(digest, &account.agent, &self.config.realm, &password)
                 });
+                let manner = Manner {
+                    devices: account.devices,
+                    device_ring: account.device_ring,
+                    notice: account.notice,
+                };
                 let uri = account.uri;
-                (account.agent, Known { proof, uri })
+                (account.agent, Known { proof, uri, manner })
             })
             .collect();
         let strangers: Vec<(String, String)> = self
@@ -152,10 +235,10 @@ impl Registrar {
                     .is_none_or(|known| known.proof.is_none())
             })
             .flat_map(|agent| self.table.of(agent))
-            .map(|binding| (binding.agent.clone(), binding.contact.clone()))
+            .map(|binding| (binding.agent.clone(), binding.key()))
             .collect();
-        for (agent, contact) in strangers {
-            self.take_out(&agent, &contact);
+        for (agent, key) in strangers {
+            self.take_out(&agent, &key);
         }
         // Every declared agent is told about once more: a new distributor entry starts unknown.
         let agents: Vec<String> = self.accounts.keys().cloned().collect();
@@ -185,6 +268,11 @@ impl Registrar {
             }
             let before = self.reachable(&binding.agent);
             let agent = binding.agent.clone();
+            if binding.source.is_some() {
+                let since = binding.updated_unix_ms / 1000;
+                let source = guard::network(binding.source);
+                self.guard.succeeded(&agent, source, since);
+            }
             self.table.put(binding);
             self.tell_reachable(&agent, before);
         }
@@ -203,27 +291,17 @@ impl Registrar {
         self.table.next_expiry()
     }
 
-    /// Where to reach an agent, best first: the static URI, then devices by q, newest first.
-    #[must_use]
-    pub fn targets(&self, agent: &str) -> Vec<Target> {
-        let fixed = self.accounts.get(agent).and_then(|known| known.uri.clone());
-        let fixed = fixed.map(|uri| Target {
-            uri,
-            path: Vec::new(),
-        });
-        let mut bindings: Vec<&Binding> = self.table.of(agent).iter().collect();
-        bindings.sort_by_key(|b| std::cmp::Reverse((b.q_milli, b.updated_unix_ms)));
-        let devices = bindings.into_iter().map(|b| Target {
-            uri: b.contact.clone(),
-            path: b.path.clone(),
-        });
-        fixed.into_iter().chain(devices).collect()
-    }
-
     /// The static URI of an agent.
     #[must_use]
     pub fn fixed_uri(&self, agent: &str) -> Option<&str> {
         self.accounts.get(agent)?.uri.as_deref()
+    }
+
+    /// How the devices of an agent are called.
+    #[must_use]
+    pub fn manner(&self, agent: &str) -> Manner {
+        let known = self.accounts.get(agent);
+        known.map_or_else(Manner::default, |known| known.manner)
     }
 
     /// The bindings of an agent.
@@ -238,6 +316,12 @@ impl Registrar {
         self.table.len()
     }
 
+    /// Entries of the tables of wrong passwords; at most three times [`MAX_METERS`].
+    #[must_use]
+    pub fn failures_remembered(&self) -> usize {
+        self.guard.len()
+    }
+
     /// True without any binding.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -245,9 +329,9 @@ impl Registrar {
     }
 
     /// Ends a binding whose connection is known to be gone (430, RFC 5626 section 5.3).
-    pub fn remove(&mut self, agent: &str, contact: &str) {
+    pub fn remove(&mut self, agent: &str, key: &str) {
         let before = self.reachable(agent);
-        if self.take_out(agent, contact) {
+        if self.take_out(agent, key) {
             self.tell_reachable(agent, before);
         }
     }
@@ -269,8 +353,8 @@ impl Registrar {
         self.fixed_uri(agent).is_some() || !self.table.of(agent).is_empty()
     }
 
-    fn take_out(&mut self, agent: &str, contact: &str) -> bool {
-        let Some(binding) = self.table.remove(agent, contact) else {
+    fn take_out(&mut self, agent: &str, key: &str) -> bool {
+        let Some(binding) = self.table.remove(agent, key) else {
             return false;
         };
         self.counters.removed += 1;

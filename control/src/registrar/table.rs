@@ -11,8 +11,10 @@ pub const MAX_BOUND_AGENTS: usize = 100_000;
 #[derive(Debug, Default)]
 pub struct Table {
     agents: BTreeMap<String, Vec<Binding>>,
-    /// (expiry, agent, contact) of every binding, soonest first.
+    /// (expiry, agent, key) of every binding, soonest first.
     expiries: std::collections::BTreeSet<(u64, String, String)>,
+    /// Agent and key of a binding by the number in its temporary GRUUs.
+    numbers: BTreeMap<u64, (String, String)>,
 }
 
 impl Table {
@@ -45,10 +47,14 @@ impl Table {
         self.agents.len() >= MAX_BOUND_AGENTS && !self.agents.contains_key(agent)
     }
 
-    /// Sets or replaces the binding of this agent and contact.
+    /// Sets or replaces the binding of this agent and key.
     pub fn put(&mut self, binding: Binding) {
-        self.remove(&binding.agent, &binding.contact);
+        self.remove(&binding.agent, &binding.key());
         self.expiries.insert(expiry(&binding));
+        if let Some(number) = binding.gruu {
+            let name = (binding.agent.clone(), binding.key());
+            self.numbers.insert(number, name);
+        }
         self.agents
             .entry(binding.agent.clone())
             .or_default()
@@ -56,15 +62,28 @@ impl Table {
     }
 
     /// Takes a binding out.
-    pub fn remove(&mut self, agent: &str, contact: &str) -> Option<Binding> {
+    pub fn remove(&mut self, agent: &str, key: &str) -> Option<Binding> {
         let bindings = self.agents.get_mut(agent)?;
-        let place = bindings.iter().position(|b| b.contact == contact)?;
+        let place = bindings.iter().position(|b| b.key() == key)?;
         let binding = bindings.remove(place);
         if bindings.is_empty() {
             self.agents.remove(agent);
         }
         self.expiries.remove(&expiry(&binding));
+        if let Some(number) = binding.gruu {
+            let name = (binding.agent.clone(), binding.key());
+            if self.numbers.get(&number) == Some(&name) {
+                self.numbers.remove(&number);
+            }
+        }
         Some(binding)
+    }
+
+    /// The binding whose temporary GRUUs have this number.
+    #[must_use]
+    pub fn numbered(&self, number: u64) -> Option<&Binding> {
+        let (agent, key) = self.numbers.get(&number)?;
+        self.of(agent).iter().find(|binding| binding.key() == *key)
     }
 
     /// When the next binding ends, Unix milliseconds.
@@ -75,12 +94,12 @@ impl Table {
 
     /// Takes out one binding that ended at or before `unix_ms`.
     pub fn expire(&mut self, unix_ms: u64) -> Option<Binding> {
-        let (at, agent, contact) = self.expiries.first()?;
+        let (at, agent, key) = self.expiries.first()?;
         if *at > unix_ms {
             return None;
         }
-        let (agent, contact) = (agent.clone(), contact.clone());
-        self.remove(&agent, &contact)
+        let (agent, key) = (agent.clone(), key.clone());
+        self.remove(&agent, &key)
     }
 }
 
@@ -88,7 +107,7 @@ fn expiry(binding: &Binding) -> (u64, String, String) {
     (
         binding.expires_unix_ms,
         binding.agent.clone(),
-        binding.contact.clone(),
+        binding.key(),
     )
 }
 
@@ -101,13 +120,8 @@ mod tests {
         Binding {
             agent: agent.into(),
             contact: contact.into(),
-            path: Vec::new(),
-            call_id: "c".into(),
-            cseq: 1,
-            q_milli: 1000,
-            user_agent: None,
-            updated_unix_ms: 0,
             expires_unix_ms,
+            ..Binding::default()
         }
     }
 

@@ -1,11 +1,11 @@
 //! What comes back for a transferred INVITE, and what callers do meanwhile.
 
-use patchbay_core::{ContactId, Input, OfferFailure};
+use patchbay_core::{ContactId, Input, OfferFailure, OfferId};
 use patchbay_sip::transaction::{ClientKey, Failure, ServerKey};
 use patchbay_sip::{HeaderName, Message};
 use tracing::{debug, info};
 
-use super::call::{Branch, Stage};
+use super::call::Stage;
 use super::counters::Drop;
 use super::reply::reply;
 use super::timers::CANCEL_PATIENCE;
@@ -18,7 +18,11 @@ impl Signalling {
     /// A response to one of our INVITEs, with our Via still on top.
     pub(super) fn response(&mut self, client: ClientKey, mut response: Message, now: Moment) {
         let Some(contact) = self.calls.of_client(client) else {
-            self.counters.drop(Drop::StrayResponse);
+            if response.status().is_none_or(|status| status >= 200)
+                && !self.calls.farewell_over(client)
+            {
+                self.counters.drop(Drop::StrayResponse);
+            }
             return;
         };
         response.headers.remove_first(HeaderName::Via);
@@ -41,6 +45,7 @@ impl Signalling {
     /// No final answer, or no connection any more.
     pub(super) fn branch_failed(&mut self, client: ClientKey, why: Failure, now: Moment) {
         let Some(contact) = self.calls.of_client(client) else {
+            self.calls.farewell_over(client);
             return;
         };
         let status = match why {
@@ -67,16 +72,18 @@ impl Signalling {
             return;
         };
         let stage = call.stage;
-        let branch = call
-            .branches
-            .iter_mut()
-            .find(|branch| branch.client == client);
-        let Some(branch) = branch else { return };
+        let Some(branch) = call.branch(client) else {
+            return;
+        };
+        let offer = branch.offer;
         if stage != Stage::Open || branch.cancelled {
             return;
         }
-        let offer = branch.offer;
-        if !std::mem::replace(&mut branch.ringing, true) {
+        let Some(hunt) = call.hunt(offer) else { return };
+        if hunt.answer.is_some() {
+            return;
+        }
+        if !std::mem::replace(&mut hunt.ringing, true) {
             self.tell(Input::OfferRinging { offer });
         }
         self.progress(contact, response, now);
@@ -86,24 +93,26 @@ impl Signalling {
         let Some(call) = self.calls.get(contact) else {
             return;
         };
-        let (stage, server) = (call.stage, call.server);
-        let branch = call
-            .branches
-            .iter_mut()
-            .find(|branch| branch.client == client);
-        let Some(branch) = branch else { return };
-        let offer = branch.offer;
-        if branch.answer.is_some() {
-            // The relay repeats its 2xx until the caller's ACK; it is passed on as often.
-            match stage {
-                Stage::Answered(Some(passed)) if passed == offer => {
-                    self.respond(server, response, now);
-                }
-                _ => self.counters.drop(Drop::LateAnswer),
-            }
+        let stage = call.stage;
+        let Some(branch) = call.branch(client) else {
             return;
+        };
+        let offer = branch.offer;
+        let again = std::mem::replace(&mut branch.answered, true);
+        let Some(hunt) = call.hunt(offer) else { return };
+        match &hunt.answer {
+            Some((winner, _)) if *winner == client => {
+                return self.repeated(contact, offer, response, now);
+            }
+            // Its ACK and BYE are under way.
+            Some(_) if again => return,
+            Some(_) => return self.hang_up(contact, &response, now),
+            None => hunt.answer = Some((client, response.clone())),
         }
-        branch.answer = Some(response.clone());
+        hunt.groups.clear();
+        let before = hunt.next_group.take();
+        self.calls.set_hunt_timer(contact, offer, before, None);
+        self.cancel_branches(contact, offer, Some(client), now);
         if matches!(stage, Stage::Answered(_)) {
             // The distributor has its session ended.
             self.counters.drop(Drop::LateAnswer);
@@ -117,8 +126,19 @@ impl Signalling {
         self.tell(Input::OfferAnswered { offer });
     }
 
-    /// A phone said no, or nothing. Another device of the same agent is tried before the offer
-    /// counts as failed.
+    /// The relay repeats its 2xx until the caller's ACK; it is passed on as often.
+    fn repeated(&mut self, contact: ContactId, offer: OfferId, response: Message, now: Moment) {
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
+        let server = call.server;
+        match call.stage {
+            Stage::Answered(Some(passed)) if passed == offer => self.respond(server, response, now),
+            _ => self.counters.drop(Drop::LateAnswer),
+        }
+    }
+
+    /// A phone said no, or nothing.
     fn branch_over(
         &mut self,
         contact: ContactId,
@@ -134,40 +154,17 @@ impl Signalling {
         let Some(branch) = call.take_branch(client) else {
             return;
         };
-        let stage = call.stage;
-        let last = call.branches.is_empty();
-        if branch.answer.is_some() {
+        if branch.answered {
             // The end of a transaction that was answered.
             return;
         }
-        debug!(%contact, offer = %branch.offer, agent = %branch.agent, code, "offer failed");
-        if code == FLOW_FAILED {
-            self.registrar
-                .remove(branch.agent.as_str(), &branch.target.uri);
+        let offer = branch.offer;
+        let agent = call.hunt(offer).map(|hunt| hunt.agent.clone());
+        debug!(%contact, %offer, device = %branch.target.uri, code, "device failed");
+        if let (FLOW_FAILED, Some(agent)) = (code, agent) {
+            self.registrar.remove(agent.as_str(), &branch.target.key);
         }
-        let retry = stage == Stage::Open
-            && cause == OfferFailure::Unreachable
-            && !branch.cancelled
-            && !branch.others.is_empty();
-        if retry {
-            let Branch {
-                offer,
-                agent,
-                others,
-                ring_s,
-                ..
-            } = branch;
-            self.transfer(contact, offer, &agent, others, ring_s, now);
-            return;
-        }
-        self.tell(Input::OfferFailed {
-            offer: branch.offer,
-            cause,
-            code,
-        });
-        if stage == Stage::Cancelled && last {
-            self.terminated(contact, now);
-        }
+        self.device_failed(contact, branch, (code, cause), now);
     }
 
     /// The caller's CANCEL, which the layer has answered.
@@ -182,7 +179,7 @@ impl Signalling {
             return;
         }
         info!(%contact, "cancelled by the caller");
-        if call.branches.is_empty() {
+        if call.hunts.is_empty() {
             self.terminated(contact, now);
         } else {
             // 487 comes when the phones have let go, or the 2xx that crossed the CANCEL.

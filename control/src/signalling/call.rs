@@ -1,13 +1,14 @@
 //! The calls that control still answers for.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use patchbay_core::{AgentId, ContactId, OfferId};
 use patchbay_sip::Message;
 use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::hunt::{Hunt, Ways};
 use crate::registrar::Target;
 
 /// Calls that are waiting, ringing or answered a short while ago; the next INVITE is answered 503.
@@ -27,22 +28,25 @@ pub(super) enum Stage {
     Answered(Option<OfferId>),
 }
 
-/// One phone being called for one offer.
+/// One device being called for one offer.
 #[derive(Debug)]
 pub(super) struct Branch {
     pub(super) offer: OfferId,
-    pub(super) agent: AgentId,
     pub(super) client: ClientKey,
-    /// The device being called.
+    /// The way by which the device is being called.
     pub(super) target: Target,
-    /// The agent's other devices, tried when this one cannot be reached.
-    pub(super) others: VecDeque<Target>,
-    /// Expires of the transferred INVITE, seconds.
-    pub(super) ring_s: u64,
+    /// Other ways to the same device.
+    pub(super) ways: Ways,
     pub(super) cancelled: bool,
-    pub(super) ringing: bool,
-    /// The 2xx, without our Via, until it is decided who gets it.
-    pub(super) answer: Option<Message>,
+    /// Its 2xx came.
+    pub(super) answered: bool,
+}
+
+impl Branch {
+    /// Whether its final answer has not come.
+    pub(super) fn pending(&self) -> bool {
+        !self.answered
+    }
 }
 
 /// One caller's INVITE.
@@ -55,6 +59,7 @@ pub(super) struct Call {
     /// The To tag of our own answers.
     pub(super) tag: String,
     pub(super) stage: Stage,
+    pub(super) hunts: Vec<Hunt>,
     pub(super) branches: Vec<Branch>,
     /// The last provisional answer, which is repeated every minute.
     pub(super) progress: Option<Message>,
@@ -62,10 +67,19 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn branch(&mut self, offer: OfferId) -> Option<&mut Branch> {
+    pub(super) fn hunt(&mut self, offer: OfferId) -> Option<&mut Hunt> {
+        self.hunts.iter_mut().find(|hunt| hunt.offer == offer)
+    }
+
+    pub(super) fn take_hunt(&mut self, offer: OfferId) -> Option<Hunt> {
+        let place = self.hunts.iter().position(|hunt| hunt.offer == offer)?;
+        Some(self.hunts.swap_remove(place))
+    }
+
+    pub(super) fn branch(&mut self, client: ClientKey) -> Option<&mut Branch> {
         self.branches
             .iter_mut()
-            .find(|branch| branch.offer == offer)
+            .find(|branch| branch.client == client)
     }
 
     pub(super) fn take_branch(&mut self, client: ClientKey) -> Option<Branch> {
@@ -85,6 +99,10 @@ pub(super) struct Calls {
     clients: FxHashMap<ClientKey, ContactId>,
     names: FxHashMap<RequestName, ContactId>,
     timers: BTreeSet<(Instant, ContactId)>,
+    /// When offers go on to the next devices.
+    hunts: BTreeSet<(Instant, ContactId, OfferId)>,
+    /// BYEs under way to devices that answered beside another.
+    farewells: FxHashSet<ClientKey>,
 }
 
 impl Calls {
@@ -106,8 +124,8 @@ impl Calls {
             let Stage::Answered(Some(offer)) = call.stage else {
                 return None;
             };
-            let branch = call.branches.iter().find(|branch| branch.offer == offer)?;
-            Some((*contact, offer, branch.agent.clone()))
+            let hunt = call.hunts.iter().find(|hunt| hunt.offer == offer)?;
+            Some((*contact, offer, hunt.agent.clone()))
         })
     }
 
@@ -150,8 +168,44 @@ impl Calls {
         }
     }
 
+    pub(super) fn set_hunt_timer(
+        &mut self,
+        contact: ContactId,
+        offer: OfferId,
+        before: Option<Instant>,
+        due: Option<Instant>,
+    ) {
+        if let Some(before) = before {
+            self.hunts.remove(&(before, contact, offer));
+        }
+        if let Some(due) = due {
+            self.hunts.insert((due, contact, offer));
+        }
+    }
+
+    /// An offer whose devices rang as long as they may; it has no timer from then on.
+    pub(super) fn due_hunt(&mut self, now: Instant) -> Option<(ContactId, OfferId)> {
+        let (at, contact, offer) = *self.hunts.first()?;
+        if at > now {
+            return None;
+        }
+        self.hunts.pop_first();
+        Some((contact, offer))
+    }
+
+    pub(super) fn said_farewell(&mut self, client: ClientKey) {
+        self.farewells.insert(client);
+    }
+
+    /// Whether a transaction is such a BYE, which is then over.
+    pub(super) fn farewell_over(&mut self, client: ClientKey) -> bool {
+        self.farewells.remove(&client)
+    }
+
     pub(super) fn next_timer(&self) -> Option<Instant> {
-        self.timers.first().map(|(at, _)| *at)
+        let call = self.timers.first().map(|(at, _)| *at);
+        let hunt = self.hunts.first().map(|(at, _, _)| *at);
+        call.into_iter().chain(hunt).min()
     }
 
     /// A call whose timer is due; the caller sets the next timer or removes the call.
@@ -169,6 +223,9 @@ impl Calls {
         self.timers.remove(&(call.timer, contact));
         self.servers.remove(&call.server);
         self.names.remove(&call.name);
+        for hunt in call.hunts {
+            self.set_hunt_timer(contact, hunt.offer, hunt.next_group, None);
+        }
         for branch in call.branches {
             self.clients.remove(&branch.client);
         }

@@ -68,6 +68,10 @@ pub struct SignallingCounters {
     pub options: u64,
     /// Transferred INVITEs sent to relays.
     pub transfers: u64,
+    /// Kinds of identity headers taken from requests, for lack of trust or for privacy.
+    pub identity_taken: u64,
+    /// Devices that answered beside another of the same offer and were ended.
+    pub forks_ended: u64,
 }
 
 impl SignallingCounters {

@@ -56,7 +56,7 @@ fn headers(request: &Message) -> Vec<(String, String)> {
 }
 
 /// `udp;203.0.113.9:5060` as transport and address.
-fn source(request: &Message) -> (String, Option<std::net::SocketAddr>) {
+pub(super) fn source(request: &Message) -> (String, Option<std::net::SocketAddr>) {
     let value = request.headers.get(SOURCE).unwrap_or_default();
     let (transport, address) = value.split_once(';').unwrap_or((value, ""));
     (

@@ -5,6 +5,8 @@
 //! - [`mod@requests`]: what arrives, and the answer that each request gets
 //! - [`mod@facts`]: from an INVITE to what the rules look at
 //! - [`mod@offers`]: the distributor's decisions: transfer, cancel, accept, refuse
+//! - [`mod@identity`]: who a caller may be said to be
+//! - [`mod@hunt`]: one offer over several devices
 //! - [`mod@answers`]: what comes back for a transferred INVITE
 //! - [`mod@timers`]: the minute of a provisional answer, the end of a call's record
 
@@ -12,6 +14,8 @@ mod answers;
 mod call;
 mod counters;
 mod facts;
+mod hunt;
+mod identity;
 mod moment;
 mod offers;
 mod reply;
@@ -22,13 +26,13 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
-use patchbay_core::{AgentId, ContactId, IdSource, Input, OfferId};
+use patchbay_core::{AgentId, ContactId, IdSource, Input, Network, OfferId};
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::{Config, Flow, Layer, Output};
 use patchbay_sip::{Message, ParseError};
 
 use crate::link::Secret;
-use crate::registrar::{Binding, Change, Registrar, RegistrarConfig};
+use crate::registrar::{Binding, Change, Expiry, Registrar, RegistrarConfig, Secrets};
 use call::Calls;
 
 pub use call::MAX_CALLS;
@@ -45,6 +49,12 @@ pub struct SignallingConfig {
     pub realm: String,
     /// The digests of agents that declare none of their own, the preferred first; not empty.
     pub digest: Vec<Algorithm>,
+    /// How long phones may register for.
+    pub expiry: Expiry,
+    /// Networks whose word on who calls is believed (RFC 3325).
+    pub trusted: Vec<Network>,
+    /// Where the agent's phone is led to by Call-Info, with `{contact}`, `{from}` and `{to}`.
+    pub screen_pop_url: Option<String>,
     /// Signs transfers; shared with the relays.
     pub link_secret: Secret,
     /// Retry-After of a 503 during a shutdown, seconds.
@@ -86,7 +96,7 @@ pub struct Signalling {
 }
 
 /// Independent secrets from one seed.
-fn derive(seed: &[u8; 32], purpose: &str) -> [u8; 32] {
+fn derive(seed: &[u8], purpose: &str) -> [u8; 32] {
     use sha2::{Digest, Sha256};
     Sha256::new()
         .chain_update(seed)
@@ -114,13 +124,18 @@ impl Signalling {
         let registrar = RegistrarConfig {
             realm: config.realm.clone(),
             digest: config.digest.clone(),
+            expiry: config.expiry,
+        };
+        let secrets = Secrets {
+            nonces: derive(&seed, "nonces"),
+            names: derive(config.link_secret.expose().as_bytes(), "temporary names"),
         };
         Signalling {
             layer: Layer::new(
                 config.transactions.clone(),
                 derive(&seed, "branches and tags"),
             ),
-            registrar: Registrar::new(registrar, derive(&seed, "nonces")),
+            registrar: Registrar::new(registrar, secrets),
             calls: Calls::default(),
             contacts: IdSource::new(contacts),
             sent_by: format!("control-{name}.invalid"),
@@ -267,11 +282,11 @@ impl Signalling {
         call.is_some_and(|call| call.stage == call::Stage::Answered(Some(offer)))
     }
 
-    /// True while a phone is being called for this offer and its end will come by SIP.
+    /// True while the end of an unanswered session of this offer comes by SIP, or has come.
     #[must_use]
-    pub fn is_ringing(&mut self, contact: ContactId, offer: OfferId) -> bool {
-        let branch = self.calls.get(contact).and_then(|call| call.branch(offer));
-        branch.is_some_and(|branch| branch.answer.is_none())
+    pub fn has_offer(&mut self, contact: ContactId, offer: OfferId) -> bool {
+        let hunt = self.calls.get(contact).and_then(|call| call.hunt(offer));
+        hunt.is_some()
     }
 
     /// Calls whose 2xx went to the caller a short while ago: contact, offer, agent.

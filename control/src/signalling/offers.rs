@@ -1,8 +1,8 @@
 //! The distributor's decisions put into SIP: transfer, cancel, accept, refuse.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
+use patchbay_core::centre::Notice;
 use patchbay_core::{AgentId, ContactId, Input, OfferFailure, OfferId, RefuseReason};
 use patchbay_route::transfer::{TransferTarget, sign};
 use patchbay_sip::{HeaderName, Message};
@@ -10,9 +10,11 @@ use tracing::{debug, info};
 
 use super::call::{Branch, Call, Stage};
 use super::counters::Drop;
+use super::hunt::{self, Hunt, Ways};
 use super::reply::{refusal, reply};
 use super::timers::{KEEP_ANSWERED, PROGRESS_EVERY};
-use super::{Moment, Signalling};
+use super::{Moment, Signalling, identity};
+use crate::link::attempt_name;
 use crate::registrar::Target;
 
 /// How long a transfer may take to reach the relay, and how far the two hosts' clocks may differ
@@ -27,7 +29,7 @@ const RING_MARGIN_S: u64 = 5;
 const DEFAULT_MAX_FORWARDS: u32 = 70;
 
 /// Status told for an agent that has no device at this moment.
-const NO_DEVICE: u16 = 480;
+pub(super) const NO_DEVICE: u16 = 480;
 
 impl Signalling {
     /// The contact waits: 182, with our own To tag.
@@ -55,7 +57,7 @@ impl Signalling {
         self.pump(now);
     }
 
-    /// Transfers the contact to the relay with this agent.
+    /// Transfers the contact to the relay with this agent: a transfer for each device that is called.
     pub fn offer(
         &mut self,
         contact: ContactId,
@@ -64,44 +66,65 @@ impl Signalling {
         ring_for: Duration,
         now: Moment,
     ) {
-        let targets: VecDeque<Target> = self.registrar.targets(agent.as_str()).into();
-        let ring_s = ring_for.as_secs() + RING_MARGIN_S;
-        self.transfer(contact, offer, agent, targets, ring_s, now);
+        let devices = self.registrar.devices(agent.as_str());
+        let manner = self.registrar.manner(agent.as_str());
+        let Some(call) = self.calls.get(contact) else {
+            let cause = OfferFailure::Unreachable;
+            let code = NO_DEVICE;
+            return self.tell(Input::OfferFailed { offer, cause, code });
+        };
+        call.hunts.push(Hunt {
+            offer,
+            agent: agent.clone(),
+            groups: hunt::groups(devices, manner.devices),
+            ring_s: ring_for.as_secs() + RING_MARGIN_S,
+            group_ring: manner.device_ring,
+            notice: manner.notice,
+            next_group: None,
+            attempts: 0,
+            ringing: false,
+            cancelled: false,
+            failure: None,
+            answer: None,
+        });
+        self.hunt_on(contact, offer, now);
         self.pump(now);
     }
 
-    /// Calls the first of `targets` that can be called.
+    /// Calls a device by the first of its ways that can be used.
     pub(super) fn transfer(
         &mut self,
         contact: ContactId,
         offer: OfferId,
-        agent: &AgentId,
-        mut targets: VecDeque<Target>,
-        ring_s: u64,
+        mut ways: Ways,
         now: Moment,
     ) {
-        while let Some(target) = targets.pop_front() {
+        while let Some(target) = ways.pop_front() {
             let Some(call) = self.calls.get(contact) else {
-                break;
+                return;
             };
-            let invite = transferred(call, offer, agent, contact, &target, ring_s);
+            let Some(invite) = transferred(call, offer, contact, &target) else {
+                return;
+            };
+            let mut invite = invite;
+            if let Some(template) = &self.config.screen_pop_url {
+                let value = identity::call_info(template, &contact.to_string(), &call.request);
+                invite.invite.headers.push(HeaderName::CallInfo, value);
+            }
             let (flow, secret) = (call.flow, self.config.link_secret.expose());
             let invite = invite.signed(secret, now.unix_ms() / 1000);
             match self.layer.send_request(invite, flow, &self.sent_by, now.at) {
                 Ok(client) => {
-                    info!(%contact, %offer, %agent, device = %target.uri, "transferred");
+                    info!(%contact, %offer, device = %target.uri, "transferred");
                     self.counters.transfers += 1;
                     self.calls.name_client(client, contact);
                     let branch = Branch {
                         offer,
-                        agent: agent.clone(),
                         client,
                         target,
-                        others: targets,
-                        ring_s,
+                        ways,
                         cancelled: false,
-                        ringing: false,
-                        answer: None,
+                        answered: false,
                     };
                     if let Some(call) = self.calls.get(contact) {
                         call.branches.push(branch);
@@ -109,29 +132,22 @@ impl Signalling {
                     return;
                 }
                 Err(error) => {
-                    debug!(%contact, %offer, %agent, %error, "transfer not sent");
+                    debug!(%contact, %offer, %error, "transfer not sent");
                     self.counters.drop(Drop::NotSent);
                 }
             }
         }
-        let cause = OfferFailure::Unreachable;
-        self.tell(Input::OfferFailed {
-            offer,
-            cause,
-            code: NO_DEVICE,
-        });
     }
 
     /// Takes an offer back (RFC 3261 section 9.1). Its end is told when it has come.
     pub fn cancel_offer(&mut self, contact: ContactId, offer: OfferId, now: Moment) {
-        let Some(branch) = self.calls.get(contact).and_then(|call| call.branch(offer)) else {
+        let Some(hunt) = self.calls.get(contact).and_then(|call| call.hunt(offer)) else {
             return;
         };
         debug!(%contact, %offer, "offer cancelled");
-        branch.cancelled = true;
-        branch.others.clear();
-        let client = branch.client;
-        let _gone_already = self.layer.cancel(client, now.at);
+        hunt.cancelled = true;
+        hunt.groups.clear();
+        self.cancel_branches(contact, offer, None, now);
         self.pump(now);
     }
 
@@ -140,8 +156,8 @@ impl Signalling {
         let Some(call) = self.calls.get(contact) else {
             return;
         };
-        let answer = call.branch(offer).and_then(|branch| branch.answer.clone());
-        let Some(answer) = answer else { return };
+        let answer = call.hunt(offer).and_then(|hunt| hunt.answer.clone());
+        let Some((_, answer)) = answer else { return };
         if matches!(call.stage, Stage::Answered(_)) {
             self.counters.drop(Drop::LateAnswer);
             return;
@@ -243,31 +259,35 @@ impl Unsigned {
 
 /// The caller's INVITE as a proxy forwards it (RFC 3261 section 16.6).
 fn transferred(
-    call: &Call,
+    call: &mut Call,
     offer: OfferId,
-    agent: &AgentId,
     contact: ContactId,
     target: &Target,
-    ring_s: u64,
-) -> Unsigned {
+) -> Option<Unsigned> {
     let mut invite = call.request.clone();
+    let hunt = call.hunt(offer)?;
     let hops = invite
         .max_forwards()
         .map_or(DEFAULT_MAX_FORWARDS, |hops| hops.saturating_sub(1));
     invite
         .headers
         .set(HeaderName::MaxForwards, hops.to_string());
-    invite.headers.set(HeaderName::Expires, ring_s.to_string());
+    invite
+        .headers
+        .set(HeaderName::Expires, hunt.ring_s.to_string());
     // A Route led to us and to nobody after us; the relay finds the phone by the transfer.
     invite.headers.remove(HeaderName::Route);
     let path = (!target.path.is_empty()).then(|| target.path.join(", "));
+    let attempt = hunt.attempts;
+    hunt.attempts = attempt.saturating_add(1);
     let target = TransferTarget {
         agent_uri: target.uri.clone(),
         path,
         aor: None,
-        agent_id: agent.to_string(),
+        agent_id: hunt.agent.to_string(),
         contact: contact.to_string(),
-        offer: offer.to_string(),
+        offer: attempt_name(offer, attempt),
+        notice: hunt.notice == Notice::Dialog,
     };
-    Unsigned { invite, target }
+    Some(Unsigned { invite, target })
 }

@@ -8,7 +8,7 @@ use patchbay_sip::{HeaderName, Message};
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
 
 /// Extensions that a REGISTER may use.
-pub(super) const SUPPORTED: &str = "path";
+pub(super) const SUPPORTED: &str = "path, outbound, gruu";
 
 /// An answer with a To tag, which every answer but 100 needs (RFC 3261 section 8.2.6.2).
 pub(super) fn reply(request: &Message, status: u16, reason: &str, tag: &str) -> Message {

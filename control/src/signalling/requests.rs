@@ -9,7 +9,8 @@ use super::call::{Call, MAX_CALLS, RequestName, Stage};
 use super::counters::Drop;
 use super::reply::{ALLOW, SUPPORTED, reply};
 use super::timers::PROGRESS_EVERY;
-use super::{Effect, Moment, Signalling, facts};
+use super::{Effect, Moment, Signalling, facts, identity};
+use crate::registrar::Origin;
 
 /// Seconds after which a caller may try again when there are too many calls.
 const BUSY_RETRY_AFTER_S: u32 = 5;
@@ -75,7 +76,12 @@ impl Signalling {
 
     fn register(&mut self, request: &Message, now: Moment) -> Message {
         self.counters.registers += 1;
-        let answer = self.registrar.register(request, now.unix_ms());
+        let (transport, address) = facts::source(request);
+        let origin = Origin {
+            transport: &transport,
+            address: address.map(|address| address.ip()),
+        };
+        let answer = self.registrar.register(request, origin, now.unix_ms());
         let tag = self.layer.fresh_tag();
         let mut response = reply(request, answer.status, answer.reason, &tag);
         for (name, value) in answer.headers {
@@ -150,7 +156,12 @@ impl Signalling {
         now: Moment,
     ) -> Result<(), Box<Message>> {
         let name = self.check_invite(request)?;
-        let facts = match facts::decode(request) {
+        let mut screened = request.clone();
+        let (_, source) = facts::source(request);
+        let source = source.map(|source| source.ip());
+        self.counters.identity_taken +=
+            identity::screen(&mut screened, source, &self.config.trusted);
+        let facts = match facts::decode(&screened) {
             Ok(facts) => facts,
             Err(refusal) => {
                 let mut response = self.refuse(request, refusal.status, Drop::BadBody);
@@ -166,10 +177,11 @@ impl Signalling {
         let call = Call {
             server,
             flow,
-            request: request.clone(),
+            request: screened,
             name,
             tag: self.layer.fresh_tag().to_string(),
             stage: Stage::Open,
+            hunts: Vec::new(),
             branches: Vec::new(),
             progress: None,
             timer: now.at + PROGRESS_EVERY,

@@ -19,6 +19,7 @@ pub const KEEP_ANSWERED: Duration = Duration::from_secs(40);
 
 impl Signalling {
     pub(super) fn run_timers(&mut self, now: Moment) {
+        self.run_hunt_timers(now);
         while let Some(contact) = self.calls.due(now.at) {
             let Some(call) = self.calls.get(contact) else {
                 return;

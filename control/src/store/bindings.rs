@@ -5,7 +5,7 @@ use super::{Store, StoreError, signed};
 use crate::registrar::Binding;
 
 impl Store {
-    /// Keeps a binding, in place of the one of the same agent and Contact; it is on the disk when
+    /// Keeps a binding, in place of the one of the same agent and key ([`Binding::key`]); it is on the disk when
     /// this returns.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ impl Store {
              expires_unix_ms = excluded.expires_unix_ms, body = excluded.body",
         )
         .bind(&binding.agent)
-        .bind(&binding.contact)
+        .bind(binding.key())
         .bind(signed(binding.expires_unix_ms))
         .bind(body)
         .execute(&self.inner.durable)
@@ -33,11 +33,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn remove_binding(&self, agent: &str, contact: &str) -> Result<(), StoreError> {
+    pub async fn remove_binding(&self, agent: &str, key: &str) -> Result<(), StoreError> {
         let _turn = self.inner.writing.lock().await;
         sqlx::query("DELETE FROM binding WHERE agent = $1 AND contact = $2")
             .bind(agent)
-            .bind(contact)
+            .bind(key)
             .execute(&self.inner.durable)
             .await
             .map_err(while_doing("remove a binding"))?;

@@ -201,6 +201,7 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::OfferFailed { contact, .. }
         | What::ContactConnected { contact, .. }
         | What::ContactAdopted { contact, .. }
+        | What::AgentNotice { contact, .. }
         | What::ContactEnded { contact, .. }
         | What::ContactRefused { contact, .. }
         | What::ContactAbandoned { contact, .. }

@@ -246,6 +246,7 @@ impl PastContact {
                 self.end(Outcome::Abandoned, event);
             }
             What::OfferRinging { .. }
+            | What::AgentNotice { .. }
             | What::OfferFailed { .. }
             | What::SessionUnwanted { .. }
             | What::AgentStatus { .. }

@@ -25,7 +25,7 @@ fn a_phone_that_is_not_there_passes_the_same_offer_to_the_next() {
     scene.refuse(&first, 408);
     let second = scene.expect_transfer("anna");
     assert_eq!(second.target.agent_uri, "sip:anna@198.51.100.2");
-    assert_eq!(second.target.offer, first.target.offer);
+    assert_eq!(second.target.offer, format!("{}.1", first.target.offer));
     assert_ne!(second.invite.uri(), first.invite.uri());
     scene.answer(&second, 200);
     scene.expect(200);
@@ -45,11 +45,11 @@ fn a_phone_whose_connection_is_gone_is_forgotten() {
 }
 
 #[test]
-fn a_busy_agent_is_busy_on_all_phones() {
+fn an_agent_who_declines_for_good_is_not_asked_on_other_phones() {
     let mut scene = two_phones();
     scene.call("call-1");
     let first = scene.expect_transfer("anna");
-    scene.refuse(&first, 486);
+    scene.refuse(&first, 603);
     scene.expect(182);
     scene.expect_nothing();
 }

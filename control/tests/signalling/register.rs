@@ -335,11 +335,11 @@ fn an_agent_has_a_bounded_number_of_phones() {
 fn an_unknown_extension_is_named() {
     let mut scene = Scene::new(ONE_REGISTERS);
     let mut request = scene.register_request("anna", Some(PHONE), 1);
-    request.headers.push(HeaderName::Require, "path, gruu");
+    request.headers.push(HeaderName::Require, "path, x-new");
     scene.receive(&request);
     assert_eq!(
         scene.expect(420).headers.get(HeaderName::Unsupported),
-        Some("gruu")
+        Some("x-new")
     );
 }
 

@@ -40,6 +40,7 @@ fn ended(cursor: u64) -> RelayEvent {
         cause: EndCause::Bye,
         answered: true,
         talk_ms: 1_000,
+        notice: Default::default(),
         pairs: Vec::new(),
     };
     RelayEvent {

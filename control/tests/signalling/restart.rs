@@ -102,6 +102,7 @@ fn an_agent_in_a_call_from_before_the_restart_is_not_called_until_it_ends() {
         cause: EndCause::Bye,
         answered: true,
         talk_ms: 9_000,
+        notice: Default::default(),
         pairs: Vec::new(),
     };
     let event = RelayEvent {

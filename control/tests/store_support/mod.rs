@@ -31,6 +31,7 @@ pub fn typed(contact: u64, unix_ms: u64) -> Event {
         from: "sip:caller@example.org".into(),
         to: "sip:support@example.com".into(),
         media: vec!["audio".into()],
+        info: BTreeMap::new(),
     };
     event(unix_ms, what)
 }

@@ -61,6 +61,37 @@ pub enum EndCause {
     Shutdown,
     /// Ended through the API.
     Api,
+    /// The agent's phone said that the call is over, without a BYE (RFC 4235).
+    Notice,
+}
+
+/// What became of asking the agent's phone to tell when the call is over (requirement A9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeState {
+    /// It was not asked.
+    #[default]
+    Off,
+    /// It was asked and has not answered.
+    Asked,
+    /// It tells what becomes of the call.
+    Active,
+    /// It refused, or did not say by its Allow that it knows such a thing.
+    Refused,
+    /// It did not answer, or accepted and told nothing.
+    Silent,
+}
+
+/// What became of asking the agent's phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionNotice {
+    /// Whose session.
+    #[serde(flatten)]
+    pub of: SessionRef,
+    /// What became of it.
+    pub state: NoticeState,
+    /// The SIP status that says so; 0 without one.
+    pub code: u16,
 }
 
 /// Packets of one leg of a pair as the API shows them.
@@ -135,6 +166,8 @@ pub enum SessionEvent {
     Ringing(SessionRef),
     /// The agent's phone answered.
     Established(SessionRef),
+    /// The agent's phone was asked to tell when the call is over, and this came of it.
+    Notice(SessionNotice),
     /// The session is over and its row is gone.
     Ended(Ended),
 }
@@ -166,6 +199,9 @@ pub struct Ended {
     pub answered: bool,
     /// From the answer to the end, in milliseconds; 0 without an answer.
     pub talk_ms: u64,
+    /// What became of asking the agent's phone to tell when the call is over.
+    #[serde(default)]
+    pub notice: NoticeState,
     /// The rows' final counters.
     pub pairs: Vec<PairView>,
 }

@@ -35,6 +35,8 @@ pub struct TransferTarget {
     pub contact: String,
     /// The offer.
     pub offer: String,
+    /// Whether the agent's phone is asked to tell when the call is over (requirement A9).
+    pub notice: bool,
 }
 
 /// Why a transfer was refused.
@@ -94,6 +96,9 @@ pub fn sign(
         escape(&target.contact),
         escape(&target.offer)
     ));
+    if target.notice {
+        uri.push_str(";notice=dialog");
+    }
     let signature = keyed(secret, &uri, call_id, from_tag).finalize();
     uri.push_str(";sig=");
     for byte in signature.into_bytes() {
@@ -137,6 +142,7 @@ pub fn verify(
         agent_id: need("agentid")?,
         contact: need("contact")?,
         offer: need("offer")?,
+        notice: parameter(signed, "notice").as_deref() == Some("dialog"),
     };
     Ok(Verified {
         target,
@@ -219,6 +225,7 @@ mod tests {
             agent_id: "anna".into(),
             contact: "c-1".into(),
             offer: "o=1;sig=00".into(),
+            notice: true,
         }
     }
 

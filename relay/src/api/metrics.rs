@@ -118,6 +118,24 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
         "Calls taken over from control",
         counters.transfers,
     );
+    let notices = [
+        ("asked", counters.notices_asked),
+        ("active", counters.notices_active),
+        ("refused", counters.notices_refused),
+        ("silent", counters.notices_silent),
+        ("ended", counters.notices_ended),
+    ];
+    labelled(
+        registry,
+        (
+            "notices",
+            "Phones asked to tell when their call is over, and what came of it",
+            "what",
+        ),
+        notices
+            .map(|(what, count)| (what.to_owned(), count))
+            .into_iter(),
+    );
     counter(
         registry,
         "readdressed_messages",

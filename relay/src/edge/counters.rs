@@ -113,6 +113,16 @@ pub struct EdgeCounters {
     pub taken_over: u64,
     /// Calls of the process before that were ended instead.
     pub not_taken_over: u64,
+    /// Agents' phones asked to tell when their call is over.
+    pub notices_asked: u64,
+    /// Phones that do.
+    pub notices_active: u64,
+    /// Phones that refused.
+    pub notices_refused: u64,
+    /// Phones that did not answer, or told nothing.
+    pub notices_silent: u64,
+    /// Calls that ended by such a notice.
+    pub notices_ended: u64,
     /// RTP packets that did not reach the relay, in sessions that have ended.
     pub rtp_lost: u64,
     /// RTP packets that came late or twice, in sessions that have ended.

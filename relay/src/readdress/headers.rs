@@ -169,6 +169,30 @@ pub fn allow(all: &[Method], denied: &[Method]) -> String {
     words.join(", ")
 }
 
+/// Who the caller is said to be and how the call came here: control has taken away what no trusted
+/// neighbour wrote (RFC 3325), so that what a transfer still carries is for the agent.
+const OF_CONTROL: [HeaderName; 3] = [
+    HeaderName::PAssertedIdentity,
+    HeaderName::Diversion,
+    HeaderName::HistoryInfo,
+];
+
+/// Copies onto the agent's INVITE what a transfer says of the caller's identity, and returns how many
+/// were held back because they name a hidden address.
+pub fn pass_identity(transfer: &Message, to: &mut Message, hidden: &[String]) -> u64 {
+    let mut held_back = 0;
+    for name in OF_CONTROL {
+        for value in transfer.headers.all(name.clone()) {
+            if names_any(value, hidden) {
+                held_back += 1;
+            } else {
+                to.headers.push(name.clone(), value);
+            }
+        }
+    }
+    held_back
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

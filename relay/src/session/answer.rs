@@ -188,6 +188,7 @@ impl Session {
         };
         self.caller.answer(cx, invite.server, answer, ack_other);
         self.established(cx);
+        self.ask_notice(cx, response);
     }
 
     fn established(&mut self, cx: &mut Context<'_>) {

@@ -22,6 +22,9 @@ impl Session {
         (server, direct): (ServerKey, Option<Flow>),
         request: Message,
     ) {
+        if self.is_notice(&request) {
+            return self.notified(cx, server, &request);
+        }
         let lent = self.lend_early(side, &request);
         match self.check(cx, side, &request) {
             Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
@@ -318,6 +321,7 @@ impl Session {
             Purpose::Offer => self.offer_failed(cx, client, status),
             Purpose::Bye | Purpose::Answered(_) => self.untrack(cx, client),
             Purpose::Refresh(side) => self.refresh_response(cx, side, (client, status), None),
+            Purpose::Notice => self.notice_failed(cx, client, status),
             Purpose::Reinvite(_) => {
                 self.untrack(cx, client);
                 self.media.settle();
@@ -348,6 +352,7 @@ impl Session {
                 let status = response.status().unwrap_or(500);
                 self.refresh_response(cx, side, (client, status), Some(response));
             }
+            Some(Purpose::Notice) if is_final => self.notice_response(cx, client, response),
             Some(Purpose::Relayed(side, server, request)) if is_final => {
                 self.untrack(cx, client);
                 self.relayed_response(cx, side, (server, &request), response);

@@ -44,6 +44,7 @@ pub(super) fn reason_of(cause: EndCause) -> Option<&'static str> {
         | EndCause::Unreachable
         | EndCause::MediaTimeout
         | EndCause::Shutdown
-        | EndCause::Api => None,
+        | EndCause::Api
+        | EndCause::Notice => None,
     }
 }

@@ -15,6 +15,7 @@ mod ids;
 mod leg;
 mod lost;
 mod media;
+mod notice;
 mod refer;
 mod relayed;
 mod replace;
@@ -30,6 +31,7 @@ pub use handover::{HAND_OVER_VERSION, HandOver, TakenOver};
 pub use ids::{Ids, SessionId};
 pub use leg::{Leg, SIP_PORT};
 pub use media::{Media, MediaState, SDP_TYPE};
+pub use notice::{NOTICE_EXPIRES_S, NOTIFY_WAIT};
 pub use refer::{MAX_REFERRALS, REFERRAL_TIME};
 pub use table::{MAX_REPLAYS, Sessions};
 
@@ -38,7 +40,9 @@ use crate::edge::flow_token::FlowTokens;
 use crate::edge::paths::Paths;
 use crate::edge::{Config, Now, Output};
 use crate::engine::Side;
-use patchbay_route::session::{EndCause, Ended, EndedBy, SessionEvent, SessionRef, SessionState};
+use patchbay_route::session::{
+    EndCause, Ended, EndedBy, NoticeState, SessionEvent, SessionRef, SessionState,
+};
 use patchbay_route::transfer::TransferTarget;
 use patchbay_sip::Message;
 use patchbay_sip::transaction::{ClientKey, Layer, ServerKey};
@@ -102,6 +106,8 @@ enum Purpose {
     Bye,
     /// A refresh of this side's session timer.
     Refresh(Side),
+    /// A SUBSCRIBE to the agent's phone.
+    Notice,
     /// A request of the other side, re-addressed to this one.
     Relayed(Side, ServerKey, Box<Message>),
 }
@@ -148,6 +154,10 @@ pub struct Session {
     /// The side that has taken a REFER and still owes word of it (RFC 3515 section 2.4.4).
     owes_notify: Option<Side>,
     clients: Vec<(ClientKey, Purpose)>,
+    /// The subscription to the agent's dialog, once its phone was asked.
+    notice: Option<notice::Notice>,
+    /// What is to be said of it as long as it was not.
+    notice_unasked: NoticeState,
     guard: Option<Instant>,
     timer: Option<Instant>,
     ended: bool,
@@ -224,6 +234,7 @@ impl Session {
                 .expiry
                 .map(|timer| timer.due)
                 .filter(|_| !self.ended),
+            self.notice.as_ref().and_then(notice::Notice::next_wakeup),
         ]
         .into_iter()
         .flatten()
@@ -240,6 +251,7 @@ impl Session {
             }
         }
         self.wake_expiry(cx);
+        self.wake_notice(cx);
         if self.guard.is_some_and(|guard| guard <= now) {
             self.guard = None;
             match self.state {

@@ -14,7 +14,7 @@ use crate::edge::{Now, Output};
 use crate::engine::Side;
 use patchbay_route::handover::PairHandover;
 use patchbay_route::session::{
-    EndCause, Ended, EndedBy, PairView, SessionEvent, SessionState as State,
+    EndCause, Ended, EndedBy, NoticeState, PairView, SessionEvent, SessionState as State,
 };
 use patchbay_route::transfer::TransferTarget;
 use patchbay_sip::dialog::Dialog;
@@ -172,6 +172,7 @@ impl Session {
                 agent_id: state.of.agent,
                 contact: state.of.contact,
                 offer: state.of.offer,
+                notice: false,
             },
             state: State::Established,
             started_unix_ms: state.started_unix_ms,
@@ -186,6 +187,8 @@ impl Session {
             detached: state.detached,
             owes_notify: None,
             clients: Vec::new(),
+            notice: None,
+            notice_unasked: NoticeState::Off,
             guard: Some(cx.now.instant + MEDIA_LOOK),
             timer: None,
             ended: false,
@@ -215,6 +218,7 @@ impl SessionState {
             cause: EndCause::NotTakenOver,
             answered: true,
             talk_ms: at_unix_ms.saturating_sub(self.answered_unix_ms),
+            notice: NoticeState::Off,
             pairs: rows.map(RowState::view).collect(),
         }
     }

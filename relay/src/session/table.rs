@@ -230,7 +230,7 @@ fn find(
         Side::Client => &session.caller,
         Side::Agent => &session.agent,
     };
-    (request.call_id().ok()? == leg.call_id).then_some((id, side))
+    (request.call_id().ok()? == leg.call_id || session.is_notice(request)).then_some((id, side))
 }
 
 fn forget(links: &mut Links, session: &Session) {
@@ -239,6 +239,9 @@ fn forget(links: &mut Links, session: &Session) {
     }
     links.tags.remove(&session.caller.tag);
     links.tags.remove(&session.agent.tag);
+    if let Some(notice) = &session.notice {
+        links.tags.remove(&notice.leg.tag);
+    }
     for (client, _) in &session.clients {
         links.clients.remove(client);
     }

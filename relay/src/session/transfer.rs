@@ -10,7 +10,7 @@ use crate::edge::{Output, Refusal, SOURCE_FLOW_HEADER};
 use crate::engine::Side;
 use crate::readdress::headers;
 use bytes::Bytes;
-use patchbay_route::session::{SessionEvent, SessionState};
+use patchbay_route::session::{NoticeState, SessionEvent, SessionState};
 use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
 use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, NameAddr, Transport, Uri};
@@ -113,6 +113,8 @@ impl Sessions {
             detached: false,
             owes_notify: None,
             clients: Vec::new(),
+            notice: None,
+            notice_unasked: NoticeState::Off,
             guard: Some(cx.now.instant + MAX_OFFER_TIME),
             timer: None,
             ended: false,
@@ -318,7 +320,8 @@ impl Session {
         headers::pass_allow(request, &mut offer, &cx.config.deny_methods);
         headers::pass_options(request, &mut offer);
         let hidden = self.hidden(cx, Side::Client);
-        let held_back = headers::pass(request, &mut offer, &hidden);
+        let held_back = headers::pass(request, &mut offer, &hidden)
+            + headers::pass_identity(request, &mut offer, &hidden);
         cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
         if let Some((name, by)) = self.referred_by(cx, Side::Client, request) {
             offer.headers.push(name, by);

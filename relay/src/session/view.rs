@@ -58,6 +58,7 @@ impl Session {
             cause,
             answered: self.answered.is_some(),
             talk_ms: talk,
+            notice: self.notice_state(),
             pairs,
         }
     }

@@ -89,6 +89,7 @@ fn transfer(forwarded: &Message, agent: &Party) -> Message {
         agent_id: agent.name.into(),
         contact: format!("contact of {}", agent.name),
         offer: format!("offer to {}", agent.name),
+        notice: false,
     };
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let call_id = forwarded.call_id().unwrap();

@@ -15,6 +15,7 @@ mod hostile;
 mod in_dialog;
 mod media_lost;
 mod media_terms;
+mod notice;
 mod refer;
 mod refused;
 mod silence;

@@ -23,6 +23,8 @@ pub const RELAY: &str = "198.51.100.1";
 pub const CALLER: &str = "192.0.2.9:5060";
 pub const AGENT: &str = "203.0.113.7:5090";
 pub const CONTROL: u64 = 1 << 63;
+/// The offer whose phone is asked to tell when the call is over.
+pub const NOTICED: &str = "noticed";
 const UNIX_MS: u64 = 1_800_000_000_000;
 
 /// What the fake engine was told.
@@ -338,6 +340,7 @@ pub fn transfer(forwarded: &Message, offer: &str, now: Now) -> Message {
         agent_id: "anna".into(),
         contact: "c1".into(),
         offer: offer.into(),
+        notice: offer == NOTICED,
     };
     let call_id = forwarded.call_id().unwrap();
     let from_tag = forwarded.from_tag().unwrap();

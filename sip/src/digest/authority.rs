@@ -64,6 +64,7 @@ pub enum Verdict {
 pub struct Authority {
     realm: String,
     secret: Vec<u8>,
+    peer: u128,
     serial: u64,
     /// Highest count used of each nonce, oldest nonce first.
     counts: BTreeMap<(u64, u64), u32>,
@@ -78,6 +79,7 @@ impl Authority {
         Authority {
             realm: realm.into(),
             secret: secret.into(),
+            peer: 0,
             serial: 0,
             counts: BTreeMap::new(),
             forgotten: None,
@@ -87,6 +89,12 @@ impl Authority {
     /// The realm.
     pub fn realm(&self) -> &str {
         &self.realm
+    }
+
+    /// Makes nonces for this peer, and takes only those that were made for it, until it is set again.
+    /// Who can send in another's name, but not receive, then has no nonce to guess passwords with.
+    pub fn set_peer(&mut self, peer: u128) {
+        self.peer = peer;
     }
 
     /// Challenges for one 401 or 407, one of each algorithm in this order, each for a header of its
@@ -101,7 +109,12 @@ impl Authority {
             self.serial = self.serial.wrapping_add(1);
             Challenge {
                 realm: self.realm.clone(),
-                nonce: nonce(&self.secret, &self.realm, now_unix, self.serial),
+                nonce: nonce(
+                    &self.secret,
+                    (&self.realm, self.peer),
+                    now_unix,
+                    self.serial,
+                ),
                 algorithm: *algorithm,
                 qop_auth: true,
                 stale,
@@ -166,7 +179,7 @@ impl Authority {
         let time = u64::from_str_radix(text.get(..TIME_DIGITS)?, 16).ok()?;
         let serial =
             u64::from_str_radix(text.get(TIME_DIGITS..TIME_DIGITS + SERIAL_DIGITS)?, 16).ok()?;
-        let expected = nonce(&self.secret, &self.realm, time, serial);
+        let expected = nonce(&self.secret, (&self.realm, self.peer), time, serial);
         same_in_constant_time(&expected, text).then_some((time, serial))
     }
 
@@ -201,14 +214,15 @@ impl Authority {
     }
 }
 
-/// A nonce: time, serial number, and a code over both and the realm.
-fn nonce(secret: &[u8], realm: &str, time: u64, serial: u64) -> String {
+/// A nonce: time, serial number, and a code over both, the realm and the peer.
+fn nonce(secret: &[u8], (realm, peer): (&str, u128), time: u64, serial: u64) -> String {
     let mut code = String::new();
     // A key of any length will do for HMAC; an error cannot happen and would give a nonce that never
     // verifies.
     if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) {
         mac.update(&time.to_be_bytes());
         mac.update(&serial.to_be_bytes());
+        mac.update(&peer.to_be_bytes());
         mac.update(realm.as_bytes());
         code = hex(mac
             .finalize()

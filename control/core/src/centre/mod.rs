@@ -32,6 +32,9 @@ pub struct Centre {
     /// `[offers]`: what happens to an agent after an offer that failed.
     #[serde(default)]
     pub offers: Offers,
+    /// `[phones]`: how the devices of an agent are called.
+    #[serde(default)]
+    pub phones: Phones,
 }
 
 /// A queue.
@@ -104,6 +107,12 @@ pub struct Agent {
     /// Where it is reached without registering: a `sip:` or `sips:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// How its devices are called; default: as `[phones]` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Devices>,
+    /// How its phone is asked to tell when a call is over; default: as `[phones]` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
     /// Whether it starts paused. A later declaration changes the status only if this changed.
     #[serde(default)]
     pub paused: bool,
@@ -303,6 +312,41 @@ impl Default for Offers {
             pause_after_missed: 0,
         }
     }
+}
+
+/// How the devices of an agent are called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Phones {
+    /// The order of an agent's devices. Default: `parallel`.
+    pub devices: Devices,
+    /// How long devices ring before those of the next lower `q` are called. 1 to 180; default 0:
+    /// as long as the offer does, so that those are only called when all before have failed.
+    pub ring_seconds: u32,
+    /// How phones are asked to tell when a call is over. Default: `dialog`.
+    pub notice: Notice,
+}
+
+/// In which order the devices of an agent are called (RFC 3261 section 16.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Devices {
+    /// By descending `q`; those of equal `q` together.
+    #[default]
+    Parallel,
+    /// By descending `q`, one after the other; of equal `q` the one that registered last first.
+    Sequential,
+}
+
+/// How a phone is asked to tell when its call is over (requirement A9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// By a subscription to the dialog event package (RFC 4235).
+    #[default]
+    Dialog,
+    /// It is not asked.
+    Off,
 }
 
 mod defaults {

@@ -43,6 +43,8 @@ pub fn validate(centre: &Centre) -> Vec<Problem> {
     }
     rules::check(&mut problems, &centre.rules, &queues);
     offers(&mut problems, centre);
+    let ring = centre.phones.ring_seconds;
+    problems.range("phones.ring_seconds".into(), ring, 0, MAX_RING_SECONDS);
     problems.into_list()
 }
 

@@ -232,6 +232,8 @@ impl Distributor {
             password: None,
             digest: None,
             uri: None,
+            devices: None,
+            notice: None,
             paused: false,
         };
         let stranger = Agent::new(declared, false, self.now.mono, self.now.unix_ms);

@@ -7,13 +7,16 @@ use crate::event::{OfferEnd, What};
 use crate::explain::Typed;
 use crate::facts::Facts;
 use crate::id::ContactId;
-use crate::limits::{MAX_LIVE_CONTACTS, MAX_SUBJECT_BYTES, OVERLOAD_RETRY_AFTER_S};
+use crate::limits::{
+    MAX_INFO_VALUES, MAX_LIVE_CONTACTS, MAX_SUBJECT_BYTES, OVERLOAD_RETRY_AFTER_S,
+};
 use crate::media::Usable;
 use crate::output::{Output, RefuseReason};
 use crate::selection::Place;
 use crate::timers::Timer;
 use crate::typing::{Decision, Match};
 use core::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// Why a contact that arrived is refused at once.
 pub(super) struct Refusal {
@@ -93,6 +96,7 @@ impl Distributor {
             from: ticket.from.clone(),
             to: ticket.to.clone(),
             media: ticket.media.clone(),
+            info: info(facts),
         });
         let (queue, place, deadline) = (ticket.queue, ticket.place, ticket.deadline);
         let refusal = self.no_room(&ticket);
@@ -352,6 +356,29 @@ impl Distributor {
             queue.places.remove(&ticket.place);
         }
     }
+}
+
+/// Headers that tell the agent of the call (requirement A10).
+const INFO: [&str; 6] = [
+    "alert-info",
+    "call-info",
+    "diversion",
+    "history-info",
+    "p-asserted-identity",
+    "user-to-user",
+];
+
+/// What came with the call for the agent, at most [`MAX_INFO_VALUES`] values together.
+fn info(facts: &Facts) -> BTreeMap<String, Vec<String>> {
+    let told = facts.headers.iter().filter_map(|(name, value)| {
+        let known = INFO.iter().find(|known| known.eq_ignore_ascii_case(name))?;
+        Some(((*known).to_string(), clipped(value)))
+    });
+    let mut info: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in told.take(MAX_INFO_VALUES) {
+        info.entry(name).or_default().push(value);
+    }
+    info
 }
 
 /// A text of at most [`MAX_SUBJECT_BYTES`].

@@ -118,6 +118,7 @@ impl Distributor {
             Input::OfferRinging { offer } => self.ringing(offer),
             Input::OfferAnswered { offer } => self.answered(offer),
             Input::OfferFailed { offer, cause, code } => self.failed(offer, cause, code),
+            Input::OfferNotice { offer, state, code } => self.notice(offer, state, code),
             Input::ContactEnded {
                 contact,
                 offer,

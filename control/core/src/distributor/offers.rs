@@ -18,6 +18,7 @@ use crate::limits::{MAX_SKIPPED_AGENTS, OFFER_GUARD};
 use crate::memory::Past;
 use crate::output::{Output, RefuseReason};
 use crate::timers::Timer;
+use patchbay_route::session::NoticeState;
 
 impl Distributor {
     /// Offers a waiting contact to a free agent.
@@ -146,6 +147,22 @@ impl Distributor {
             }
             LegState::Live | LegState::Unwanted { .. } => self.counters.dropped_late += 1,
         }
+    }
+
+    /// What came of asking the agent's phone to tell when the call is over.
+    pub(super) fn notice(&mut self, offer: OfferId, notice: NoticeState, code: u16) {
+        let Some(leg) = self.legs.get(&offer) else {
+            self.counters.dropped_late += 1;
+            return;
+        };
+        let (contact, agent) = (leg.contact, leg.agent.clone());
+        self.tell(What::AgentNotice {
+            contact,
+            offer,
+            agent,
+            notice,
+            code,
+        });
     }
 
     fn answered_after_its_end(&mut self, offer: OfferId) {

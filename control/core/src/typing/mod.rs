@@ -8,7 +8,7 @@ mod prefix;
 
 pub(crate) use hours::Window;
 pub(crate) use pattern::Pattern;
-pub(crate) use prefix::Prefix;
+pub use prefix::Prefix;
 
 use crate::centre::Rule;
 use crate::explain::{RuleVerdict, Typed};

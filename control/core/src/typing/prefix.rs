@@ -2,16 +2,17 @@
 
 use core::net::IpAddr;
 
-/// An address and how many of its leading bits count.
+/// A network: an address and how many of its leading bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Prefix {
+pub struct Prefix {
     bits: u128,
     length: u32,
     v6: bool,
 }
 
 impl Prefix {
-    /// Reads an address or a prefix.
+    /// Reads an address or a prefix; none for any other text.
+    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length.parse::<u32>().ok()?)),
@@ -28,6 +29,7 @@ impl Prefix {
     }
 
     /// Whether an address lies in it. An IPv4 address mapped into IPv6 counts as IPv4.
+    #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let differing = self.bits ^ left_aligned(address);

@@ -37,6 +37,8 @@ fn agent(number: u64, queues: &[&str], rng: &mut Rng) -> Agent {
         }),
         password: registers.then(|| Secret::new("secret")),
         digest: None,
+        devices: None,
+        notice: None,
         uri: (!registers).then(|| format!("sip:a{number}@192.0.2.{number}")),
         paused: rng.percent(5),
     }
@@ -86,6 +88,7 @@ pub fn any(rng: &mut Rng) -> Centre {
     rules.push(rule("nobody", Some("nobody@*"), refuse));
     rules.push(rule("rest", None, then("support", rng)));
     Centre {
+        phones: Default::default(),
         queues: queues.iter().map(|id| queue(id, rng)).collect(),
         agents: (0..AGENTS)
             .filter(|_| rng.number() % 100 < 85)

@@ -17,6 +17,8 @@ pub struct Declaration {
     pub rule: Vec<RuleDeclaration>,
     /// What happens to an agent after an offer that failed.
     pub offers: OffersDeclaration,
+    /// How the devices of an agent are called.
+    pub phones: PhonesDeclaration,
 }
 
 /// A queue.
@@ -76,6 +78,13 @@ pub struct AgentDeclaration {
     /// Where it is reached without registering: a `sip:` or `sips:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// How its devices are called: `parallel` or `sequential`; default: as `phones` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<String>,
+    /// How its phone is asked to tell when a call is over: `dialog` or `off`; default: as `phones`
+    /// says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// Whether it starts paused.
     #[schema(required = false, default = false)]
     pub paused: bool,
@@ -141,6 +150,35 @@ impl Default for OffersDeclaration {
             back_off_seconds: 5,
             skip_seconds: 30,
             pause_after_missed: 0,
+        }
+    }
+}
+
+/// How the devices of an agent are called.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(default)]
+pub struct PhonesDeclaration {
+    /// By descending `q`, those of equal `q` together (`parallel`) or one after the other
+    /// (`sequential`).
+    #[schema(default = "parallel")]
+    pub devices: String,
+    /// How long devices ring before those of the next lower `q` are called; 1 to 180, 0: as long
+    /// as the offer does.
+    #[schema(default = 0)]
+    pub ring_seconds: u32,
+    /// How phones are asked to tell when a call is over: by a subscription to their dialogs
+    /// (`dialog`), or not (`off`).
+    #[schema(default = "dialog")]
+    pub notice: String,
+}
+
+impl Default for PhonesDeclaration {
+    fn default() -> Self {
+        Self {
+            devices: "parallel".to_owned(),
+            ring_seconds: 0,
+            notice: "dialog".to_owned(),
         }
     }
 }

@@ -12,15 +12,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use patchbay_control::link::{Place, Secret};
 use patchbay_control::node::{Action, Machine};
-use patchbay_control::registrar::Binding;
+use patchbay_control::registrar::{Binding, Expiry};
 use patchbay_control::signalling::{Moment, SignallingConfig};
-use patchbay_core::{Centre, Event};
+use patchbay_core::{Centre, Event, Network};
 use patchbay_route::transfer::{self, TransferTarget};
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::{Config, Flow};
 use patchbay_sip::{HeaderName, Message, Method, ParseError, Transport};
 
 pub const SECRET: &str = "a link secret of thirty-two bytes";
+/// A network that is trusted with who calls.
+pub const TRUNK: &str = "198.18.0.0/15";
 pub const UNIX_MS: u64 = 1_790_000_000_000;
 pub const ALICE: &str = "sip:alice@192.0.2.10:5062";
 
@@ -118,6 +120,9 @@ impl Scene {
         let config = SignallingConfig {
             realm: "patchbay.example".into(),
             digest: digest.to_vec(),
+            expiry: Expiry::default(),
+            trusted: vec![Network::parse(TRUNK).unwrap()],
+            screen_pop_url: Some("https://crm.example/pop?contact={contact}".into()),
             link_secret: Secret::new(SECRET),
             drain_retry_after_s: 7,
             transactions: Config::default(),
