@@ -94,7 +94,7 @@ impl Call {
 /// All calls, found by any of their names.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    calls: FxHashMap<ContactId, Call>,
+    calls: FxHashMap<ContactId, Box<Call>>,
     servers: FxHashMap<ServerKey, ContactId>,
     clients: FxHashMap<ClientKey, ContactId>,
     names: FxHashMap<RequestName, ContactId>,
@@ -137,11 +137,11 @@ impl Calls {
         self.servers.insert(call.server, contact);
         self.names.insert(call.name.clone(), contact);
         self.timers.insert((call.timer, contact));
-        self.calls.insert(contact, call);
+        self.calls.insert(contact, Box::new(call));
     }
 
     pub(super) fn get(&mut self, contact: ContactId) -> Option<&mut Call> {
-        self.calls.get_mut(&contact)
+        self.calls.get_mut(&contact).map(Box::as_mut)
     }
 
     pub(super) fn of_server(&self, server: ServerKey) -> Option<ContactId> {

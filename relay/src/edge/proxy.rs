@@ -20,7 +20,9 @@ const MAX_FORWARDS: u32 = 70;
 
 struct Forwarded {
     server: ServerKey,
-    request: Message,
+    invite: bool,
+    /// What a failure is answered to; none once there was a final answer.
+    request: Option<Message>,
 }
 
 /// The transactions that were passed to control.
@@ -37,6 +39,17 @@ impl Proxy {
         self.by_server.get(&server).copied()
     }
 
+    fn forwarded(&mut self, server: ServerKey, client: ClientKey, request: Message) {
+        self.by_server.insert(server, client);
+        let invite = request.method() == Some(&Method::Invite);
+        let forwarded = Forwarded {
+            server,
+            invite,
+            request: Some(request),
+        };
+        self.by_client.insert(client, forwarded);
+    }
+
     /// Callers whose INVITE has no final answer yet: they wait or ring.
     pub fn waiting_callers(&self) -> usize {
         self.by_client.len() - self.accepted.len()
@@ -44,12 +57,12 @@ impl Proxy {
 
     /// Gives up every INVITE that has no final answer: to be cancelled and refused.
     pub fn give_up(&mut self) -> Vec<(ClientKey, ServerKey, Message)> {
-        let accepted: Vec<_> = self.accepted.iter().map(|(_, client)| *client).collect();
-        let waiting = self.by_client.keys().copied();
-        let waiting: Vec<_> = waiting
-            .filter(|client| !accepted.contains(client))
-            .collect();
-        let forget = |client| self.forget(client).map(|f| (client, f.server, f.request));
+        let waiting = self.by_client.iter().filter(|(_, f)| f.request.is_some());
+        let waiting: Vec<_> = waiting.map(|(client, _)| *client).collect();
+        let forget = |client| {
+            let forwarded = self.forget(client)?;
+            Some((client, forwarded.server, forwarded.request?))
+        };
         waiting.into_iter().filter_map(forget).collect()
     }
 
@@ -76,7 +89,8 @@ impl Proxy {
 
     /// The request that got no answer from control.
     pub fn failed(&mut self, client: ClientKey) -> Option<(ServerKey, Message)> {
-        self.forget(client).map(|f| (f.server, f.request))
+        let forwarded = self.forget(client)?;
+        Some((forwarded.server, forwarded.request?))
     }
 
     /// Passes a response of control on to the outside; false if nobody waits for it.
@@ -87,11 +101,10 @@ impl Proxy {
         mut response: Message,
         now: Instant,
     ) -> bool {
-        let Some(forwarded) = self.by_client.get(&client) else {
+        let Some(forwarded) = self.by_client.get_mut(&client) else {
             return false;
         };
-        let server = forwarded.server;
-        let invite = forwarded.request.method() == Some(&Method::Invite);
+        let (server, invite) = (forwarded.server, forwarded.invite);
         let status = response.status().unwrap_or(500);
         if status == 100 {
             return true;
@@ -106,7 +119,7 @@ impl Proxy {
         match status {
             100..=199 => {}
             200..=299 if invite => {
-                if !self.accepted.iter().any(|(_, key)| *key == client) {
+                if forwarded.request.take().is_some() {
                     self.accepted.push_back((now + ACCEPTED_TIME, client));
                 }
             }
@@ -121,19 +134,21 @@ impl Proxy {
 impl Core {
     /// Passes a request of the outside to a control node.
     pub(super) fn forward(&mut self, server: ServerKey, request: Message, flow: Flow, now: Now) {
-        match self.try_forward(server, &request, flow, now) {
-            Ok(()) => self.counters.forwarded += 1,
+        match self.try_forward(&request, flow, now) {
+            Ok(client) => {
+                self.counters.forwarded += 1;
+                self.proxy.forwarded(server, client, request);
+            }
             Err(refusal) => self.refuse(server, &request, refusal, now),
         }
     }
 
     fn try_forward(
         &mut self,
-        server: ServerKey,
         request: &Message,
         flow: Flow,
         now: Now,
-    ) -> Result<(), Refusal> {
+    ) -> Result<ClientKey, Refusal> {
         let invite = request.method() == Some(&Method::Invite);
         if invite && self.config.draining {
             return Err(Refusal::busy(EdgeDrop::Draining, "Going Down", 5));
@@ -159,15 +174,9 @@ impl Core {
             .ok_or_else(|| Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5))?;
         let forwarded = self.forwarded_request(request, flow, hops - 1);
         let sent_by = control.local.to_string();
-        let client = self
-            .layer
+        self.layer
             .send_request(forwarded, control, &sent_by, now.instant)
-            .map_err(|_| Refusal::busy(EdgeDrop::Transaction, "Transactions Full", 5))?;
-        self.proxy.by_server.insert(server, client);
-        let request = request.clone();
-        let waiting = Forwarded { server, request };
-        self.proxy.by_client.insert(client, waiting);
-        Ok(())
+            .map_err(|_| Refusal::busy(EdgeDrop::Transaction, "Transactions Full", 5))
     }
 
     fn forwarded_request(&mut self, request: &Message, flow: Flow, hops: u32) -> Message {

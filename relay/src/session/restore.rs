@@ -45,7 +45,7 @@ impl Sessions {
     /// Whether every session is established with no exchange under way, so that a hand-over
     /// leaves nothing out.
     pub fn are_at_rest(&self) -> bool {
-        self.rows.values().all(Session::is_at_rest)
+        self.rows.values().all(|session| session.is_at_rest())
     }
 
     /// Ends all sessions that are not established. True if there were any.
@@ -110,7 +110,7 @@ impl Sessions {
                 leg.send_ack(cx, cseq, None);
             }
         }
-        self.keep(cx, session);
+        self.keep(cx, Box::new(session));
     }
 }
 

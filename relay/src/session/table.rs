@@ -19,7 +19,7 @@ pub const MAX_REPLAYS: usize = 200_000;
 /// All live sessions of this host.
 #[derive(Default)]
 pub struct Sessions {
-    pub(super) rows: FxHashMap<SessionId, Session>,
+    pub(super) rows: FxHashMap<SessionId, Box<Session>>,
     timers: BTreeSet<(Instant, SessionId)>,
     pub(super) replays: FxHashMap<[u8; 32], u64>,
 }
@@ -84,7 +84,7 @@ impl Sessions {
     }
 
     /// Puts a session (back) into the table, or forgets it if it is over.
-    pub(super) fn keep(&mut self, cx: &mut Context<'_>, mut session: Session) {
+    pub(super) fn keep(&mut self, cx: &mut Context<'_>, mut session: Box<Session>) {
         if let Some(at) = session.timer.take() {
             self.timers.remove(&(at, session.id));
         }
@@ -222,7 +222,7 @@ impl Sessions {
 fn find(
     links: &Links,
     request: &Message,
-    rows: &FxHashMap<SessionId, Session>,
+    rows: &FxHashMap<SessionId, Box<Session>>,
 ) -> Option<(SessionId, Side)> {
     let (id, side) = links.tags.get(request.to_tag()?.as_str()).copied()?;
     let session = rows.get(&id)?;

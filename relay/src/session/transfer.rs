@@ -43,7 +43,7 @@ impl Sessions {
         let started = SessionEvent::Started(session.reference());
         session.tell(cx, started);
         session.start(cx);
-        self.keep(cx, session);
+        self.keep(cx, Box::new(session));
     }
 
     fn admit(

@@ -1,6 +1,6 @@
 //! [`Layer`]: the table of transactions and what its user asks of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -71,7 +71,7 @@ impl Layer {
             config,
             tokens,
             table: Slab::new(),
-            index: HashMap::with_hasher(Keyed(a, b)),
+            index: Index::new(Keyed(a, b)),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -299,16 +299,24 @@ impl Layer {
     }
 
     pub(super) fn insert(&mut self, entry: Transaction) -> Option<Key> {
-        let (match_key, deadline) = (entry.match_key().clone(), entry.deadline());
+        let deadline = entry.deadline();
         let place = self.table.insert(entry)?;
-        self.index.insert(match_key, place);
+        if let Some(entry) = self.table.get(place) {
+            self.index.insert(entry.match_key(), place);
+        }
         self.timers.set(place.index, deadline);
         Some(place)
     }
 
+    /// Where the transaction is that `key` identifies.
+    pub(super) fn find(&self, key: &MatchKey) -> Option<Key> {
+        let of = |place| self.table.get(place).map(Transaction::match_key);
+        self.index.get(key, of)
+    }
+
     pub(super) fn remove(&mut self, key: Key) -> Option<Transaction> {
         let entry = self.table.remove(key)?;
-        self.index.remove(entry.match_key());
+        self.index.remove(entry.match_key(), key);
         self.timers.set(key.index, None);
         Some(entry)
     }

@@ -5,9 +5,10 @@
     reason = "std's SipHash is the keyed hash that network-chosen keys need"
 )]
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, SipHasher};
 use std::net::IpAddr;
+
+use hashbrown::HashTable;
 
 use super::slab::Key;
 use crate::error::HeaderError;
@@ -28,8 +29,52 @@ impl BuildHasher for Keyed {
     }
 }
 
-/// Transactions by what identifies them. Never iterated, so that its order cannot matter.
-pub(crate) type Index = HashMap<MatchKey, Key, Keyed>;
+/// Where transactions are, by what identifies them, which they hold themselves. Never iterated, so
+/// that its order cannot matter.
+pub(crate) struct Index {
+    places: HashTable<Place>,
+    hasher: Keyed,
+}
+
+struct Place {
+    hash: u64,
+    key: Key,
+}
+
+impl Index {
+    pub(crate) fn new(hasher: Keyed) -> Index {
+        Index {
+            places: HashTable::new(),
+            hasher,
+        }
+    }
+
+    /// Where the transaction of `wanted` is; `of` says what identifies the one in a place.
+    pub(crate) fn get<'a>(
+        &self,
+        wanted: &MatchKey,
+        of: impl Fn(Key) -> Option<&'a MatchKey>,
+    ) -> Option<Key> {
+        let hash = self.hasher.hash_one(wanted);
+        let found = self.places.find(hash, |place| {
+            place.hash == hash && of(place.key) == Some(wanted)
+        });
+        found.map(|place| place.key)
+    }
+
+    pub(crate) fn insert(&mut self, what: &MatchKey, key: Key) {
+        let hash = self.hasher.hash_one(what);
+        self.places
+            .insert_unique(hash, Place { hash, key }, |place| place.hash);
+    }
+
+    pub(crate) fn remove(&mut self, what: &MatchKey, key: Key) {
+        let hash = self.hasher.hash_one(what);
+        if let Ok(place) = self.places.find_entry(hash, |place| place.key == key) {
+            place.remove();
+        }
+    }
+}
 
 /// What identifies a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -47,10 +47,7 @@ impl Layer {
         let via = response.top_via().map_err(|_| DropReason::Malformed)?;
         let cseq = response.cseq().map_err(|_| DropReason::Malformed)?;
         let branch = via.branch().ok_or(DropReason::Malformed)?;
-        let place = self
-            .index
-            .get(&MatchKey::client(branch, cseq.method))
-            .copied();
+        let place = self.find(&MatchKey::client(branch, cseq.method));
         let place = place.ok_or(DropReason::UnmatchedResponse)?;
         let Some(Transaction::Client(client)) = self.table.get_mut(place) else {
             return Err(DropReason::UnmatchedResponse);
@@ -98,7 +95,7 @@ impl Layer {
         };
         let key = MatchKey::server(&request, &via, flow.remote.ip(), matched)
             .map_err(|_| DropReason::Malformed)?;
-        let known = self.index.get(&key).copied();
+        let known = self.find(&key);
         match (method, known) {
             (Method::Ack, known) => self.receive_ack(request, known, flow, now),
             (_, Some(place)) => {
@@ -201,7 +198,7 @@ impl Layer {
         now: Instant,
     ) {
         self.counters.requests_in += 1;
-        let invite = self.index.get(&key.with_method(Method::Invite)).copied();
+        let invite = self.find(&key.with_method(Method::Invite));
         let mut status = 481;
         let mut tag = None;
         let mut told = None;
