@@ -113,7 +113,8 @@ pub fn pass(from: &Message, to: &mut Message, hidden: &[String]) -> u64 {
         if is_of_one_leg(name.as_str()) {
             continue;
         }
-        if names_any(value, hidden) {
+        // An address is also a token, and so the name of a header that nobody knows.
+        if names_any(value, hidden) || names_any(name.as_str(), hidden) {
             held_back += 1;
             continue;
         }

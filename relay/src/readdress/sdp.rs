@@ -174,10 +174,22 @@ impl Description {
         sdp.hide(origin.address, origin.id, origin.version);
         let session = sdp.session_mut();
         session
+            .bandwidths
+            .retain(|bandwidth| !names_any(&bandwidth.bwtype, hidden));
+        session
             .attributes
             .retain(|attribute| may_pass(attribute, hidden));
         for media in &mut session.medias {
             media.media_title = None;
+            // What stands there is a word of a registry, or nobody's: nothing is lost with it.
+            for word in [&mut media.media, &mut media.proto, &mut media.fmt] {
+                if names_any(word, hidden) {
+                    *word = "-".to_owned();
+                }
+            }
+            media
+                .bandwidths
+                .retain(|bandwidth| !names_any(&bandwidth.bwtype, hidden));
             media
                 .attributes
                 .retain(|attribute| may_pass(attribute, hidden));

@@ -278,18 +278,19 @@ pub(super) fn refreshes_target(method: &Method) -> bool {
 }
 
 /// A body that is no offer or answer passes as it is. What is known to tell of addresses does not:
-/// a description that nobody can use, and all but the first line of a message fragment (RFC 3420)
-/// that names something hidden.
+/// a description that nobody can use, a body whose type names something hidden, and all but the first
+/// line of a message fragment (RFC 3420) that names something hidden.
 fn put_foreign_body(cx: &mut Context<'_>, to: &mut Message, from: &Message, hidden: &[String]) {
     if from.body.is_empty() {
         return;
     }
-    if from.has_content_type(super::SDP_TYPE) {
+    let names_hidden = |text: &str| crate::readdress::sdp::names_any(text, hidden);
+    if from.has_content_type(super::SDP_TYPE) || from.content_type().is_some_and(names_hidden) {
         return cx.counters.drop(EdgeDrop::BodyHeldBack);
     }
     put_body(to, from, None);
     if from.has_content_type("message/sipfrag")
-        && crate::readdress::sdp::names_any(&String::from_utf8_lossy(&from.body), hidden)
+        && names_hidden(&String::from_utf8_lossy(&from.body))
     {
         let end = from.body.iter().position(|byte| *byte == b'\n');
         to.body = from.body.slice(..end.map_or(0, |end| end + 1));

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use patchbay_route::session::{NoticeState, SessionEvent, SessionState};
 use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
 use patchbay_sip::transaction::{Flow, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, NameAddr, Transport, Uri};
+use patchbay_sip::{HeaderName, Host, Message, Method, NameAddr, Transport, Uri};
 use std::net::{IpAddr, SocketAddr};
 
 /// Seconds after which a caller may try again when this host is out of room.
@@ -386,13 +386,23 @@ pub(super) fn put_body(to: &mut Message, from: &Message, body: Option<Bytes>) {
     }
 }
 
+/// Whether a host is an address, also one that is written in an odd way (`0192.0.2.9`): no domain ends
+/// with a label of digits (RFC 3696 section 2).
+fn is_address(host: &Host) -> bool {
+    let Host::Name(name) = host else {
+        return host.ip().is_some();
+    };
+    let last = name.rsplit('.').find(|label| !label.is_empty());
+    last.is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// The caller's identity as the agent sees it: user and display name, and the domain unless it
 /// is an address.
 fn shown_from(request: &Message, shown: SocketAddr) -> String {
     let Ok(mut from) = request.from() else {
         return format!("<sip:anonymous@{shown}>");
     };
-    if from.uri.host.ip().is_some() {
+    if is_address(&from.uri.host) {
         let ours = match shown.ip() {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),

@@ -12,7 +12,7 @@ use patchbay_route::counters::PairStats;
 use patchbay_route::session::SessionEvent;
 use patchbay_route::transfer::{TransferTarget, sign};
 use patchbay_sip::transaction::{self, Flow};
-use patchbay_sip::{HeaderName, Message, ParseError, Transport};
+use patchbay_sip::{HeaderError, HeaderName, Message, ParseError, ParseErrorKind, Transport};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -289,7 +289,15 @@ impl Bed {
 fn nonsense(error: &ParseError) -> Message {
     let answer = error.readable().filter(|message| {
         let status = message.status();
-        status.is_some_and(|status| [400, 505, 513].contains(&status))
+        // A line at its limit is beyond it with `received` (RFC 3261 section 18.2.1).
+        let full = matches!(
+            error.kind(),
+            ParseErrorKind::TooLong
+                | ParseErrorKind::LineTooLong
+                | ParseErrorKind::TooManyHeaders
+                | ParseErrorKind::Header(HeaderError::TooMany)
+        );
+        full || status.is_some_and(|status| [400, 505, 513].contains(&status))
     });
     answer.unwrap_or_else(|| panic!("{error:?}")).clone()
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use sdp_types::{AddrType, Attribute, Connection, Media, NetType, Session};
 
-use super::media::Direction;
+use super::media::{Direction, address};
 use super::{Sdp, SdpError};
 
 /// Attributes that only hold addresses, or means to reach them.
@@ -129,7 +129,11 @@ impl Sdp {
         let session: &Session = self.session();
         let connections = session.connection.iter();
         let connections = connections.chain(session.medias.iter().flat_map(|m| &m.connections));
-        let written = connections.map(|connection| {
+        // An address may be written in many ways, and elsewhere in the usual one.
+        let meant = connections
+            .clone()
+            .filter_map(|connection| address(connection).map(|ip| ip.to_string()));
+        let written = connections.clone().map(|connection| {
             connection
                 .connection_address
                 .split('/')
@@ -139,6 +143,7 @@ impl Sdp {
         std::iter::once(session.origin.unicast_address.as_str())
             .chain(written)
             .map(str::to_owned)
+            .chain(meant)
             .filter(|address| !address.is_empty())
             .collect()
     }

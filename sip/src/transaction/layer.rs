@@ -188,6 +188,9 @@ impl Layer {
         now: Instant,
     ) -> Result<(), RespondError> {
         let status = response.status().ok_or(RespondError::NotAResponse)?;
+        if !response.headers.contains(HeaderName::Via) {
+            return Err(RespondError::NoVia);
+        }
         let Some(Transaction::Server(entry)) = self.table.get_mut(server.0) else {
             return Err(RespondError::Gone);
         };

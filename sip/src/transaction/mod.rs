@@ -128,6 +128,10 @@ pub enum RespondError {
     /// Not a response.
     #[error("not a response")]
     NotAResponse,
+    /// No Via is left, by which the answer would find its way: it was meant for somebody before us
+    /// (RFC 3261 section 16.7 step 3).
+    #[error("a response without Via")]
+    NoVia,
     /// The final answer was sent already, and this is not a repeated 2xx of an INVITE.
     #[error("already answered")]
     AlreadyFinal,

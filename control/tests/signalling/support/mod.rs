@@ -18,7 +18,9 @@ use patchbay_core::{Centre, Event, Network};
 use patchbay_route::transfer::{self, TransferTarget};
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::{Config, Flow};
-use patchbay_sip::{HeaderName, Message, Method, ParseError, Transport};
+use patchbay_sip::{
+    HeaderError, HeaderName, Message, Method, ParseError, ParseErrorKind, Transport,
+};
 
 pub const SECRET: &str = "a link secret of thirty-two bytes";
 /// A network that is trusted with who calls.
@@ -440,7 +442,15 @@ impl Transfer {
 fn nonsense(error: &ParseError) -> Message {
     let answer = error.readable().filter(|message| {
         let status = message.status();
-        status.is_some_and(|status| [400, 505, 513].contains(&status))
+        // A line at its limit is beyond it with `received` (RFC 3261 section 18.2.1).
+        let full = matches!(
+            error.kind(),
+            ParseErrorKind::TooLong
+                | ParseErrorKind::LineTooLong
+                | ParseErrorKind::TooManyHeaders
+                | ParseErrorKind::Header(HeaderError::TooMany)
+        );
+        full || status.is_some_and(|status| [400, 505, 513].contains(&status))
     });
     answer.unwrap_or_else(|| panic!("{error:?}")).clone()
 }
