@@ -69,9 +69,9 @@ pub struct Dialog {
     /// Their tag; empty where they send none.
     pub remote_tag: Text,
     /// Our address as From or To has it, with our tag.
-    pub local_uri: NameAddr,
+    pub local_uri: Text,
     /// Their address as From or To has it, with their tag.
-    pub remote_uri: NameAddr,
+    pub remote_uri: Text,
     /// Where requests are addressed: their Contact.
     pub remote_target: Text,
     /// The Route values of our requests, nearest first.
@@ -88,14 +88,14 @@ impl Dialog {
     /// # Errors
     /// A header of the request is missing or malformed; Contact is among those needed.
     pub fn uas(request: &Message, local_tag: &str) -> Result<Dialog, HeaderError> {
-        let remote_uri = request.from()?;
-        let local_uri = request.to()?.with_tag(local_tag);
+        let remote_uri = address(request, HeaderName::From, "From")?;
+        let local_uri = address(request, HeaderName::To, "To")?;
         Ok(Dialog {
             call_id: request.call_id()?.into(),
             local_tag: local_tag.into(),
-            remote_tag: remote_uri.tag().unwrap_or("").into(),
-            local_uri,
-            remote_uri,
+            remote_tag: NameAddr::tag_of(remote_uri).unwrap_or("").into(),
+            local_uri: tagged(local_uri, local_tag),
+            remote_uri: remote_uri.clone(),
             remote_target: target(request)?,
             route_set: request
                 .headers
@@ -113,8 +113,8 @@ impl Dialog {
     /// A header of either is missing or malformed; To tag and Contact of the answer are among those
     /// needed.
     pub fn uac(request: &Message, response: &Message) -> Result<Dialog, HeaderError> {
-        let local_uri = request.from()?;
-        let remote_uri = response.to()?;
+        let local_uri = address(request, HeaderName::From, "From")?;
+        let remote_uri = address(response, HeaderName::To, "To")?;
         let mut route_set: Vec<Text> = response
             .headers
             .all_split(HeaderName::RecordRoute)
@@ -123,13 +123,12 @@ impl Dialog {
         route_set.reverse();
         Ok(Dialog {
             call_id: request.call_id()?.into(),
-            local_tag: local_uri.tag().unwrap_or("").into(),
-            remote_tag: remote_uri
-                .tag()
+            local_tag: NameAddr::tag_of(local_uri).unwrap_or("").into(),
+            remote_tag: NameAddr::tag_of(remote_uri)
                 .ok_or(HeaderError::Missing("To tag"))?
                 .into(),
-            local_uri,
-            remote_uri,
+            local_uri: local_uri.clone(),
+            remote_uri: remote_uri.clone(),
             remote_target: target(response)?,
             route_set,
             local_cseq: request.cseq()?.number,
@@ -217,6 +216,31 @@ impl Dialog {
         if let Ok(target) = target(message) {
             self.remote_target = target;
         }
+    }
+}
+
+/// A header that holds an address, as it is written.
+fn address<'a>(
+    message: &'a Message,
+    name: HeaderName,
+    word: &'static str,
+) -> Result<&'a Text, HeaderError> {
+    let value = message
+        .headers
+        .text(name)
+        .ok_or(HeaderError::Missing(word))?;
+    NameAddr::check(value)?;
+    Ok(value)
+}
+
+/// The address with our tag, which a request that makes a dialog cannot have brought.
+fn tagged(address: &Text, tag: &str) -> Text {
+    match NameAddr::tag_of(address) {
+        None => address.with_suffix(&format!(";tag={tag}")),
+        Some(_) => match NameAddr::parse(address) {
+            Ok(address) => address.with_tag(tag).into(),
+            Err(_) => address.clone(),
+        },
     }
 }
 

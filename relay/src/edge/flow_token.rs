@@ -44,7 +44,10 @@ impl FlowTokens {
         }
         let tag = self.tag(&body);
         body.extend_from_slice(&tag);
-        body.iter().map(|byte| format!("{byte:02x}")).collect()
+        let nibbles = body.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        nibbles
+            .filter_map(|nibble| char::from_digit(u32::from(nibble), 16))
+            .collect()
     }
 
     /// The source that a token of ours names; none for every other text.

@@ -124,8 +124,14 @@ pub fn pass(from: &Message, to: &mut Message, hidden: &[String]) -> u64 {
 }
 
 fn is_of_one_leg(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.starts_with("p-") || OF_ONE_LEG.binary_search(&name.as_str()).is_ok()
+    let lower = || name.bytes().map(|byte| byte.to_ascii_lowercase());
+    let is_private = name
+        .get(..2)
+        .is_some_and(|start| start.eq_ignore_ascii_case("p-"));
+    is_private
+        || OF_ONE_LEG
+            .binary_search_by(|known| known.bytes().cmp(lower()))
+            .is_ok()
 }
 
 /// Copies the option tags of `Supported` and `Require` that concern both ends. That an answer

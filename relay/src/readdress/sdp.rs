@@ -4,6 +4,7 @@
 //! receives; [`Description::readdressed`] writes it for the other side with the relay's addresses
 //! in the place of every one of the sender's.
 
+use memchr::memmem;
 use patchbay_route::pair::{Profile, Remote};
 use patchbay_route::reception::MAX_CLOCK_HZ;
 use patchbay_sip::sdp::{Direction, MediaView, Sdp};
@@ -232,7 +233,10 @@ fn nowhere(local: SocketAddr) -> SocketAddr {
 
 /// Whether a text names one of the hidden addresses.
 pub fn names_any(text: &str, hidden: &[String]) -> bool {
-    hidden.iter().any(|address| text.contains(address.as_str()))
+    let text = text.as_bytes();
+    hidden
+        .iter()
+        .any(|name| memmem::find(text, name.as_bytes()).is_some())
 }
 
 /// The kind of a media line, as it is written.

@@ -3,9 +3,10 @@
 use super::Context;
 use crate::edge::flow_token::Source;
 use crate::edge::paths::{default_port, transport_param};
+use bytes::Bytes;
 use patchbay_sip::dialog::{Dialog, Retransmit, RetransmitStep};
 use patchbay_sip::transaction::{Flow, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Transport, Uri};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Text, Transport, Uri};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -25,6 +26,13 @@ struct Answer {
     ack_other: Option<u32>,
 }
 
+/// The ACK that was sent last: what it takes to send it again.
+struct LastAck {
+    cseq: u32,
+    /// Type and content of its body, if it had one.
+    body: Option<(Text, Bytes)>,
+}
+
 /// One side of a session.
 pub struct Leg {
     /// Our tag on this side.
@@ -42,7 +50,7 @@ pub struct Leg {
     answer: Option<Answer>,
     /// A 2xx of this side to an INVITE of ours that we still owe an ACK, by its CSeq.
     pub owes_ack: Option<u32>,
-    last_ack: Option<Message>,
+    last_ack: Option<LastAck>,
     /// Until when the session has to be refreshed on this side.
     pub expiry: Option<super::SessionTimer>,
     /// Whether the party takes UPDATE.
@@ -136,21 +144,24 @@ impl Leg {
     /// Sends the ACK for a 2xx of this side, with the body of `body` if there is one.
     pub fn send_ack(&mut self, cx: &mut Context<'_>, cseq: u32, body: Option<&Message>) {
         self.owes_ack = None;
-        let Some(dialog) = &self.dialog else { return };
-        let mut ack = dialog.ack(cseq);
-        if let Some(from) = body {
-            copy_body(from, &mut ack);
-        }
-        self.last_ack = Some(ack);
+        let body = body.filter(|from| !from.body.is_empty()).map(|from| {
+            let kind = from.headers.text(HeaderName::ContentType);
+            (kind.cloned().unwrap_or_default(), from.body.clone())
+        });
+        self.last_ack = Some(LastAck { cseq, body });
         self.send_ack_again(cx);
     }
 
     /// Sends the last ACK once more: the party has not seen it.
     pub fn send_ack_again(&mut self, cx: &mut Context<'_>) {
         let Some(flow) = self.reach(cx) else { return };
-        let Some(ack) = self.last_ack.clone() else {
+        let (Some(dialog), Some(last)) = (&self.dialog, &self.last_ack) else {
             return;
         };
+        let mut ack = dialog.ack(last.cseq);
+        if let Some((kind, body)) = &last.body {
+            ack.set_body(kind, body.clone());
+        }
         let sent_by = cx.paths.sent_by(&flow);
         cx.layer.send_ack(ack, flow, &sent_by);
     }

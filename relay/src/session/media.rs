@@ -320,6 +320,8 @@ impl MediaState {
             return Err(MediaError::NothingUsable);
         }
         let lines = offer.lines().len().max(self.rows.len());
+        // Nearly all calls have one, for as long as they last.
+        self.rows.reserve_exact(lines - self.rows.len());
         self.rows.resize_with(lines, || None);
         for (index, slot) in self.rows.iter_mut().enumerate() {
             if let (Some((medium, ip)), None) = (wanted(index), &slot) {

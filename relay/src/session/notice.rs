@@ -20,7 +20,7 @@ use crate::readdress::dialog_info::{DIALOG_INFO, DialogName, says_terminated};
 use patchbay_route::session::{EndCause, EndedBy, NoticeState, SessionEvent, SessionNotice};
 use patchbay_sip::dialog::Dialog;
 use patchbay_sip::transaction::{ClientKey, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr};
 use std::time::{Duration, Instant};
 
 /// How long a subscription is asked for, in seconds; it is renewed after three quarters of what is
@@ -107,7 +107,8 @@ impl Session {
         for route in &call.route_set {
             headers.push(HeaderName::Route, route.clone());
         }
-        let (mut from, mut to) = (call.local_uri.clone(), call.remote_uri.clone());
+        let mut from = NameAddr::parse(&call.local_uri).ok()?;
+        let mut to = NameAddr::parse(&call.remote_uri).ok()?;
         from.params.remove("tag");
         to.params.remove("tag");
         headers.push(HeaderName::From, from.with_tag(&leg.tag).to_string());

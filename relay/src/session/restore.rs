@@ -19,7 +19,7 @@ use patchbay_route::session::{
 use patchbay_route::transfer::TransferTarget;
 use patchbay_sip::dialog::Dialog;
 use patchbay_sip::transaction::Flow;
-use patchbay_sip::{NameAddr, Transport};
+use patchbay_sip::{NameAddr, Text, Transport};
 use std::time::{Duration, Instant};
 
 impl Sessions {
@@ -318,6 +318,11 @@ impl TimerState {
     }
 }
 
+/// An address as it was written, if it can be read.
+fn address(written: &str) -> Option<Text> {
+    NameAddr::parse(written).ok().map(|_| written.into())
+}
+
 impl Leg {
     fn hand_over(&self, now: Now) -> Option<LegState> {
         let dialog = self.dialog.as_ref()?;
@@ -353,8 +358,8 @@ impl Leg {
             call_id: state.call_id.as_str().into(),
             local_tag: state.tag.as_str().into(),
             remote_tag: state.dialog.remote_tag.into(),
-            local_uri: NameAddr::parse(&state.dialog.local_uri).ok()?,
-            remote_uri: NameAddr::parse(&state.dialog.remote_uri).ok()?,
+            local_uri: address(&state.dialog.local_uri)?,
+            remote_uri: address(&state.dialog.remote_uri)?,
             remote_target: state.dialog.remote_target.into(),
             route_set: state.dialog.route_set.iter().map(Into::into).collect(),
             local_cseq: state.dialog.local_cseq,
