@@ -28,8 +28,13 @@ const COUNT: &str = "PATCHBAY_TRAFFIC";
 const SEED: &str = "PATCHBAY_TRAFFIC_SEED";
 /// Messages of a run that is part of all tests.
 const FEW: u64 = 20_000;
-/// After so many a sound request is answered before the next are sent: no kernel buffer overflows.
+/// After so many a sound request is answered before the next are sent.
 const BATCH: u64 = 100;
+/// And after so many bytes, as the kernel counts them: no receive buffer overflows, be it the smallest
+/// that a kernel has by default (212,992 bytes), with the answers of phones in it.
+const BATCH_BYTES: usize = 64 << 10;
+/// What a datagram takes of a receive buffer beside its bytes.
+const DATAGRAM_OVERHEAD_BYTES: usize = 1_024;
 /// More does not go in one datagram.
 const LONGEST: usize = 60_000;
 /// What tables and buffers may come to hold, in bytes: all transactions, calls and connections that
@@ -258,6 +263,8 @@ impl Scene {
 
     /// Half of them over UDP, where each is counted by its fate and none gets lost; then over TCP too.
     fn flood(&mut self, count: u64, before: u64) {
+        // What was sent so far has come.
+        self.fence();
         let counted = self.came() - self.said();
         let mut done = 0;
         while done < count {
@@ -265,14 +272,8 @@ impl Scene {
                 self.look(done, before);
             }
             let words = self.words();
-            for at in 0..BATCH {
-                let message = mutated(&mut self.choices, &words);
-                let datagram = &message[..message.len().min(LONGEST)];
-                self.strangers[at as usize % 4].send(datagram);
-            }
-            self.sent += BATCH;
+            self.batch(&words);
             done += BATCH;
-            self.fence();
             if done < count / 2 {
                 continue;
             }
@@ -283,6 +284,24 @@ impl Scene {
             }
             done += self.stream(&words);
         }
+    }
+
+    /// Changed messages over UDP, no more under way than the kernel holds.
+    fn batch(&mut self, words: &[Vec<u8>]) {
+        let mut under_way = 0;
+        for at in 0..BATCH {
+            let message = mutated(&mut self.choices, words);
+            let datagram = &message[..message.len().min(LONGEST)];
+            let bytes = 2 * datagram.len() + DATAGRAM_OVERHEAD_BYTES;
+            if under_way + bytes > BATCH_BYTES {
+                self.fence();
+                under_way = 0;
+            }
+            under_way += bytes;
+            self.strangers[at as usize % 4].send(datagram);
+            self.sent += 1;
+        }
+        self.fence();
     }
 
     /// A call of a stranger, a clean call, and how much memory all this takes.

@@ -107,8 +107,8 @@ impl Work {
                 _ => (200, String::new()),
             };
             let answer = request.answered(status, &self.at.to_string(), &body);
-            let _ = self.socket.send_to(answer.as_bytes(), self.centre);
             self.sent.fetch_add(1, Ordering::Relaxed);
+            let _ = self.socket.send_to(answer.as_bytes(), self.centre);
         }
     }
 }

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use patchbay_sip::Transport;
 use patchbay_sip::limits::MAX_MESSAGE_BYTES;
 use patchbay_sip::transaction::Flow;
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -35,8 +36,10 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // The kernel grants what net.core.rmem_max allows.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    // Without CAP_NET_ADMIN the kernel grants what net.core.rmem_max allows.
+    if set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER_BYTES).is_err() {
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     let socket = UdpSocket::from_std(socket.into())?;
