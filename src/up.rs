@@ -110,6 +110,7 @@ async fn start_control(config: &Config, secret: &str) -> Result<RunningControl> 
         },
         trusted: config.control.trusted.clone(),
         screen_pop_url: config.control.screen_pop_url.clone(),
+        transfer: config.control.transfer,
         allowed_relays: config.control.allowed_relays.clone(),
         ..ControlConfig::new(secret.clone())
     };

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+// Before all others, for its macro.
+#[macro_use]
+mod support;
+
 mod agent_busy;
 mod agent_does_not_answer;
 mod agent_hangs_up;
@@ -44,12 +48,12 @@ mod reliable_provisional;
 mod retransmitted_invite;
 mod rules_and_skills;
 mod session_timers;
-mod support;
 mod systemd_units;
 mod telephone_events;
 mod termination_notice;
 mod tls;
 mod tls_agent;
 mod torture;
+mod transfer_forms;
 mod two_devices_answer;
 mod websocket_agent;

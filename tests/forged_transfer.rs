@@ -6,6 +6,7 @@ use crate::support;
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use support::forms::{Form, setup};
 use support::raw::{Raw, sdp};
 use support::{CALL, CALLER, Capture, Centre, Declaration, Media, SOON, STRANGER, Sipp, have};
 
@@ -58,13 +59,14 @@ fn a_transfer_that_control_did_not_sign_is_never_executed() {
     centre.assert_alive();
 }
 
-// B2
-#[test]
-fn a_signed_transfer_that_was_overheard_cannot_be_used_again() {
+in_each_form!(a_signed_transfer_that_was_overheard_cannot_be_used_again);
+
+// B2 B4
+fn a_signed_transfer_that_was_overheard_cannot_be_used_again(form: Form) {
     if !have(&["sipp", "tcpdump"]) {
         return;
     }
-    let centre = Centre::start();
+    let centre = setup(form).start();
     let agent_at = centre.declare_anna();
     let link = Capture::start(&format!("tcp port {}", centre.control_sip.port()));
     let anna = Sipp::agent("agent.xml", agent_at, &centre).start();
@@ -95,7 +97,17 @@ fn a_signed_transfer_that_was_overheard_cannot_be_used_again() {
         sip.status().is_some_and(|status| status >= 200)
     });
     assert!(answer.status() >= Some(400), "{}", answer.0);
+    // The same in the form in which it was overheard, and as strangers can write it.
+    forger.send(forger.ack(&invite, &answer));
+    let wrapped = forger.request("MESSAGE", "sip:relay.invalid", "anna", &invite);
+    let wrapped = wrapped.replacen("application/sdp", "message/sip", 1);
+    forger.send(wrapped);
+    let answer = forger.expect("a refusal", SOON, |sip| sip.is_answer(403, "MESSAGE"));
+    assert_eq!(answer.status(), Some(403));
     let mut buffer = [0; 2048];
     assert!(desk.recv(&mut buffer).is_err(), "the agent was not called");
     assert!(centre.relay_sessions().is_empty());
+    let metrics = centre.relay_api.request("GET", "/metrics", None).body;
+    let forged = "patchbay_relay_sip_drops_total{reason=\"forged_transfer\"} 2";
+    assert!(metrics.contains(forged), "{metrics}");
 }

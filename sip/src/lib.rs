@@ -40,6 +40,7 @@
 #![warn(clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
+pub mod carried;
 mod check;
 mod cseq;
 pub mod dialog;

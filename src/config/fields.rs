@@ -7,6 +7,7 @@ use patchbay_core::Network;
 use patchbay_core::centre::Digest;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_relay::readdress::headers::NEEDED;
+use patchbay_route::transfer::Carrier;
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
 use patchbay_tls::ServerName;
@@ -190,6 +191,19 @@ pub fn media_sockets(text: &str) -> Result<MediaSockets, Fault> {
             };
             Fault::new(format!("media ports cannot be received `{text}`"), remedy)
         })
+}
+
+/// How transfers travel to the relays.
+pub fn carrier(text: &str) -> Result<Carrier, Fault> {
+    let known = Carrier::ALL;
+    let named = known.into_iter().find(|carrier| carrier.as_str() == text);
+    named.ok_or_else(|| {
+        let remedy = match nearest(text, known.map(Carrier::as_str)) {
+            Some(guess) => format!("did you mean `{guess}`?"),
+            None => "write \"uri\" or \"message\"".to_owned(),
+        };
+        Fault::new(format!("calls cannot be transferred by `{text}`"), remedy)
+    })
 }
 
 /// Where settled media is sent on.

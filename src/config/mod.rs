@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use patchbay_core::Network;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
+use patchbay_route::transfer::Carrier;
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
 use patchbay_tls::Files;
@@ -121,6 +122,8 @@ pub struct Control {
     pub trusted: Vec<Network>,
     /// The URL that agents' phones get in Call-Info.
     pub screen_pop_url: Option<String>,
+    /// How calls are transferred to the relays.
+    pub transfer: Carrier,
     /// The shortest time that a phone may register for.
     pub register_min: Duration,
     /// The longest time that a phone may register for; longer wishes are shortened.

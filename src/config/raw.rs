@@ -7,6 +7,7 @@ use std::time::Duration;
 use patchbay_control::registrar::{MAX_EXPIRES_S, MIN_EXPIRES_S};
 use patchbay_core::Network;
 use patchbay_relay::engine::{EXPEDITED, EngineKind, MediaSockets};
+use patchbay_route::transfer::Carrier;
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
 use patchbay_tls::Files;
@@ -122,6 +123,7 @@ pub struct RawControl {
     pub digest: Option<Placed<Vec<Placed<Algorithm>>>>,
     pub trusted: Option<Placed<Vec<Placed<Network>>>>,
     pub screen_pop_url: Option<Placed<String>>,
+    pub transfer: Option<Placed<Carrier>>,
     pub register_min: Option<Placed<usize>>,
     pub register_max: Option<Placed<usize>>,
     pub allowed_relays: Option<Placed<Vec<Placed<IpAddr>>>>,
@@ -231,6 +233,7 @@ impl RawControl {
             digest: section.take(report, "digest", list(parsed(fields::digest))),
             trusted: section.take(report, "trusted", list(parsed(fields::network))),
             screen_pop_url: section.take(report, "screen_pop_url", parsed(fields::template)),
+            transfer: section.take(report, "transfer", parsed(fields::carrier)),
             register_min: section.take(report, "register_min", number(REGISTER_S)),
             register_max: section.take(report, "register_max", number(REGISTER_S)),
             allowed_relays: section.take(report, "allowed_relays", addresses),
@@ -253,6 +256,7 @@ impl RawControl {
             digest: values(&self.digest).unwrap_or_else(|| vec![Algorithm::Sha256, Algorithm::Md5]),
             trusted: values(&self.trusted).unwrap_or_default(),
             screen_pop_url: value(&self.screen_pop_url),
+            transfer: value(&self.transfer).unwrap_or_default(),
             register_min: seconds(&self.register_min).unwrap_or(Duration::from_secs(MIN_EXPIRES_S)),
             register_max: seconds(&self.register_max).unwrap_or(Duration::from_secs(MAX_EXPIRES_S)),
             allowed_relays: values(&self.allowed_relays).unwrap_or_else(loopback),

@@ -11,6 +11,9 @@
     clippy::panic
 )]
 
+#[macro_use]
+pub mod forms;
+
 pub mod api;
 pub mod baresip;
 pub mod beyond;

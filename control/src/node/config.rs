@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patchbay_core::Network;
+use patchbay_route::transfer::Carrier;
 use patchbay_sip::digest::Algorithm;
 use patchbay_tls::Endpoint;
 
@@ -22,6 +23,8 @@ pub struct ControlConfig {
     pub link_secret: Secret,
     /// What control and relays show each other, on both ways; none: the link is plain.
     pub link_tls: Option<Arc<Endpoint>>,
+    /// How transfers travel to the relays.
+    pub transfer: Carrier,
     /// The realm that agents' phones register in.
     pub realm: String,
     /// The digests that phones are challenged with, the preferred first, unless their agent's
@@ -54,6 +57,7 @@ impl ControlConfig {
             relay_urls: vec!["http://127.0.0.1:8090".to_owned()],
             link_secret,
             link_tls: None,
+            transfer: Carrier::default(),
             realm: "patchbay".to_owned(),
             digest: vec![Algorithm::Sha256, Algorithm::Md5],
             expiry: Expiry::default(),

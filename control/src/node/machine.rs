@@ -70,8 +70,8 @@ impl Machine {
     }
 
     /// A SIP connection is gone.
-    pub fn flow_failed(&mut self, connection: u64, now: Moment) {
-        self.signalling.flow_failed(connection, now);
+    pub fn flow_failed(&mut self, flow: Flow, now: Moment) {
+        self.signalling.flow_failed(flow, now);
         self.run(now);
     }
 

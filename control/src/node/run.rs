@@ -123,7 +123,7 @@ impl Node {
             WireEvent::Message { flow, parsed } => self.machine.receive(*parsed, flow, now),
             WireEvent::Closed { flow } => {
                 if self.connections.closed(flow.connection) {
-                    self.machine.flow_failed(flow.connection, now);
+                    self.machine.flow_failed(flow, now);
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Node {
                 Action::Send { flow, bytes } => {
                     if !self.connections.send(flow, bytes, &self.wire_counters) {
                         let now = self.now();
-                        self.machine.flow_failed(flow.connection, now);
+                        self.machine.flow_failed(flow, now);
                     }
                 }
                 Action::SaveBinding(binding) => self.journal.keep(Entry::Save(binding)),

@@ -110,6 +110,7 @@ async fn remembered(
         trusted: config.trusted.clone(),
         screen_pop_url: config.screen_pop_url.clone(),
         link_secret: config.link_secret.clone(),
+        transfer: config.transfer,
         drain_retry_after_s: config.drain_retry_after_s,
         transactions: patchbay_sip::transaction::Config::default(),
     };

@@ -17,6 +17,9 @@ const FLOW_FAILED: u16 = 430;
 impl Signalling {
     /// A response to one of our INVITEs, with our Via still on top.
     pub(super) fn response(&mut self, client: ClientKey, mut response: Message, now: Moment) {
+        if self.envelope_answered(client, &response) {
+            return;
+        }
         let Some(contact) = self.calls.of_client(client) else {
             if response.status().is_none_or(|status| status >= 200)
                 && !self.calls.farewell_over(client)
@@ -44,6 +47,9 @@ impl Signalling {
 
     /// No final answer, or no connection any more.
     pub(super) fn branch_failed(&mut self, client: ClientKey, why: Failure, now: Moment) {
+        if self.envelope_failed(client, why) {
+            return;
+        }
         let Some(contact) = self.calls.of_client(client) else {
             self.calls.farewell_over(client);
             return;

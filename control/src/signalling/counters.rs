@@ -33,11 +33,15 @@ pub enum Drop {
     NotSent,
     /// A 2xx that nobody wants any more.
     LateAnswer,
+    /// What a relay sent as an answer in an envelope, and is none (400).
+    CarriedMalformed,
+    /// What belongs to a transfer, and a relay did not take out of its envelope.
+    CarriedLost,
 }
 
 impl Drop {
     /// All reasons with the words of their metric label.
-    pub const ALL: [(Drop, &'static str); 15] = [
+    pub const ALL: [(Drop, &'static str); 17] = [
         (Drop::Unreadable, "unreadable"),
         (Drop::Malformed, "malformed"),
         (Drop::StrayAck, "stray_ack"),
@@ -53,6 +57,8 @@ impl Drop {
         (Drop::Method, "method"),
         (Drop::NotSent, "not_sent"),
         (Drop::LateAnswer, "late_answer"),
+        (Drop::CarriedMalformed, "carried_malformed"),
+        (Drop::CarriedLost, "carried_lost"),
     ];
 }
 

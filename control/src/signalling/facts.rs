@@ -11,7 +11,7 @@ use thiserror::Error;
 const LINK_PREFIX: &str = "P-Patchbay-";
 
 /// Transport and address that the request came from, as the relay saw them.
-const SOURCE: &str = "P-Patchbay-Source";
+pub(super) const SOURCE: &str = "P-Patchbay-Source";
 
 /// Why a request's body cannot be served, with the headers that say what could.
 #[derive(Debug, PartialEq, Eq)]

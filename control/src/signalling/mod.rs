@@ -4,6 +4,7 @@
 //!
 //! - [`mod@requests`]: what arrives, and the answer that each request gets
 //! - [`mod@facts`]: from an INVITE to what the rules look at
+//! - [`mod@carried`]: transfers as bodies of MESSAGEs
 //! - [`mod@offers`]: the distributor's decisions: transfer, cancel, accept, refuse
 //! - [`mod@identity`]: who a caller may be said to be
 //! - [`mod@hunt`]: one offer over several devices
@@ -12,6 +13,7 @@
 
 mod answers;
 mod call;
+mod carried;
 mod counters;
 mod facts;
 mod hunt;
@@ -27,9 +29,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use patchbay_core::{AgentId, ContactId, IdSource, Input, Network, OfferId};
+use patchbay_route::transfer::Carrier;
 use patchbay_sip::digest::Algorithm;
-use patchbay_sip::transaction::{Config, Flow, Layer, Output};
+use patchbay_sip::transaction::{ClientKey, Config, Flow, Layer, Output};
 use patchbay_sip::{Message, ParseError};
+use rustc_hash::FxHashMap;
 
 use crate::link::Secret;
 use crate::registrar::{Binding, Change, Expiry, Registrar, RegistrarConfig, Secrets};
@@ -57,6 +61,8 @@ pub struct SignallingConfig {
     pub screen_pop_url: Option<String>,
     /// Signs transfers; shared with the relays.
     pub link_secret: Secret,
+    /// How transfers travel to the relays.
+    pub transfer: Carrier,
     /// Retry-After of a 503 during a shutdown, seconds.
     pub drain_retry_after_s: u32,
     /// The transaction layer's timers and limits.
@@ -87,6 +93,8 @@ pub struct Signalling {
     layer: Layer,
     registrar: Registrar,
     calls: Calls,
+    /// What MESSAGEs carry that have no answer yet; as many as there are transactions at most.
+    envelopes: FxHashMap<ClientKey, Bytes>,
     contacts: IdSource,
     /// Our Via sent-by: a name that nobody else has, so that a loop is told from an accident.
     sent_by: String,
@@ -137,6 +145,7 @@ impl Signalling {
             ),
             registrar: Registrar::new(registrar, secrets),
             calls: Calls::default(),
+            envelopes: FxHashMap::default(),
             contacts: IdSource::new(contacts),
             sent_by: format!("control-{name}.invalid"),
             draining: false,
@@ -159,8 +168,11 @@ impl Signalling {
     }
 
     /// A connection is gone, and with it the callers and phones behind it.
-    pub fn flow_failed(&mut self, connection: u64, now: Moment) {
-        self.layer.flow_failed(connection, now.at);
+    pub fn flow_failed(&mut self, flow: Flow, now: Moment) {
+        self.layer.flow_failed(flow.connection, now.at);
+        if self.config.transfer == Carrier::Message {
+            self.layer.flow_failed(flow.inside().connection, now.at);
+        }
         self.pump(now);
     }
 
@@ -236,9 +248,10 @@ impl Signalling {
     fn pump(&mut self, now: Moment) {
         while let Some(output) = self.layer.poll() {
             match output {
-                Output::Send { flow, bytes } => {
-                    self.effects.push_back(Effect::Send { flow, bytes });
-                }
+                Output::Send { flow, bytes } => match flow.outside() {
+                    Some(outside) => self.carry(outside, bytes, now),
+                    None => self.effects.push_back(Effect::Send { flow, bytes }),
+                },
                 Output::Request {
                     server,
                     request,

@@ -111,8 +111,10 @@ impl Signalling {
                 let value = identity::call_info(template, &contact.to_string(), &call.request);
                 invite.invite.headers.push(HeaderName::CallInfo, value);
             }
-            let (flow, secret) = (call.flow, self.config.link_secret.expose());
+            let flow = call.flow;
+            let secret = self.config.link_secret.expose();
             let invite = invite.signed(secret, now.unix_ms() / 1000);
+            let flow = self.transfer_flow(flow);
             match self.layer.send_request(invite, flow, &self.sent_by, now.at) {
                 Ok(client) => {
                     info!(%contact, %offer, device = %target.uri, "transferred");

@@ -1,6 +1,7 @@
 //! What arrives, and the answer that each request gets.
 
 use patchbay_core::Input;
+use patchbay_sip::carried::is_envelope;
 use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, ParseError};
 use tracing::{debug, info};
@@ -40,6 +41,10 @@ impl Signalling {
         flow: Flow,
         now: Moment,
     ) {
+        // What the edge passes on for others says where it came from; a relay's own word does not.
+        if is_envelope(request) && !request.headers.contains(facts::SOURCE) {
+            return self.opens(server, request, flow, now);
+        }
         let answered = match request.method() {
             _ if request.to_tag().is_some() => Err(Box::new(self.in_dialog(request))),
             Some(Method::Invite) => self.invite(server, request, flow, now),

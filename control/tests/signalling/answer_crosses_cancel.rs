@@ -4,11 +4,17 @@ use patchbay_control::link::LinkReport;
 use patchbay_control::node::Ending;
 use patchbay_control::signalling::Drop;
 use patchbay_route::session::{RelayEvent, SessionEvent, SessionRef};
+use patchbay_route::transfer::Carrier;
+
+in_each_form!(
+    the_callers_cancel_crosses_the_answer_and_the_caller_gets_the_answer_to_hang_up,
+    our_cancel_crosses_the_answer_and_the_caller_who_waits_is_connected_once,
+    an_answer_after_the_caller_was_refused_ends_on_the_relay,
+);
 
 // B6
-#[test]
-fn the_callers_cancel_crosses_the_answer_and_the_caller_gets_the_answer_to_hang_up() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn the_callers_cancel_crosses_the_answer_and_the_caller_gets_the_answer_to_hang_up(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     let invite = scene.call("call-1");
     let transfer = scene.expect_transfer("anna");
     scene.answer(&transfer, 180);
@@ -29,9 +35,8 @@ fn the_callers_cancel_crosses_the_answer_and_the_caller_gets_the_answer_to_hang_
     assert_eq!(scene.events_named("contact_connected").len(), 0);
 }
 
-#[test]
-fn our_cancel_crosses_the_answer_and_the_caller_who_waits_is_connected_once() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn our_cancel_crosses_the_answer_and_the_caller_who_waits_is_connected_once(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     scene.call("call-1");
     let first = scene.expect_transfer("anna");
     scene.answer(&first, 180);
@@ -64,9 +69,8 @@ fn our_cancel_crosses_the_answer_and_the_caller_who_waits_is_connected_once() {
     assert_eq!(scene.ended[0].session, "session-1");
 }
 
-#[test]
-fn an_answer_after_the_caller_was_refused_ends_on_the_relay() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn an_answer_after_the_caller_was_refused_ends_on_the_relay(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     scene.call("call-1");
     let transfer = scene.expect_transfer("anna");
     scene.answer(&transfer, 180);

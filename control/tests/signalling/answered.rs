@@ -1,11 +1,16 @@
 //! A call is transferred to the first free agent, rings, and is answered (A4, A5, B1, B2).
 use crate::support::{Scene, TWO_AGENTS, vias};
+use patchbay_route::transfer::Carrier;
 use patchbay_sip::{HeaderName, Message};
 
+in_each_form!(
+    the_answer_of_the_agent_reaches_the_caller,
+    a_second_caller_gets_the_other_agent,
+);
+
 // A4, A5, B1, B2
-#[test]
-fn the_answer_of_the_agent_reaches_the_caller() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn the_answer_of_the_agent_reaches_the_caller(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     let invite = scene.call("call-1");
     let transfer = scene.expect_transfer("anna");
     assert_eq!(transfer.target.agent_uri, "sip:anna@198.51.100.1:5090");
@@ -59,9 +64,8 @@ fn forwarded_as_a_proxy_does(invite: &Message, forwarded: &Message) {
 }
 
 // A5: two callers, two agents, each their own.
-#[test]
-fn a_second_caller_gets_the_other_agent() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn a_second_caller_gets_the_other_agent(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     scene.call("call-1");
     let first = scene.expect_transfer("anna");
     scene.call("call-2");

@@ -1,10 +1,15 @@
 //! An agent that is busy passes the call to the next (A5).
 use crate::support::{Scene, TWO_AGENTS};
+use patchbay_route::transfer::Carrier;
+
+in_each_form!(
+    a_busy_agent_passes_the_call_on_and_the_caller_hears_nothing_of_it,
+    when_all_are_busy_the_caller_waits_and_the_first_to_be_free_is_tried_again,
+);
 
 // A5
-#[test]
-fn a_busy_agent_passes_the_call_on_and_the_caller_hears_nothing_of_it() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn a_busy_agent_passes_the_call_on_and_the_caller_hears_nothing_of_it(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     scene.call("call-1");
     let first = scene.expect_transfer("anna");
     scene.answer(&first, 180);
@@ -24,9 +29,8 @@ fn a_busy_agent_passes_the_call_on_and_the_caller_hears_nothing_of_it() {
     assert_eq!(failed[0]["why"], "busy");
 }
 
-#[test]
-fn when_all_are_busy_the_caller_waits_and_the_first_to_be_free_is_tried_again() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn when_all_are_busy_the_caller_waits_and_the_first_to_be_free_is_tried_again(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     scene.call("call-1");
     let first = scene.expect_transfer("anna");
     scene.refuse(&first, 486);

@@ -1,10 +1,15 @@
 //! The caller hangs up while a phone rings.
 use crate::support::{Scene, TWO_AGENTS};
+use patchbay_route::transfer::Carrier;
+
+in_each_form!(
+    the_phone_stops_ringing_and_the_caller_gets_487,
+    a_phone_that_does_not_let_go_delays_the_487_but_does_not_prevent_it,
+);
 
 // B6
-#[test]
-fn the_phone_stops_ringing_and_the_caller_gets_487() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn the_phone_stops_ringing_and_the_caller_gets_487(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     let invite = scene.call("call-1");
     let transfer = scene.expect_transfer("anna");
     scene.answer(&transfer, 180);
@@ -26,9 +31,8 @@ fn the_phone_stops_ringing_and_the_caller_gets_487() {
     assert!(next.is_request(), "{next:?}");
 }
 
-#[test]
-fn a_phone_that_does_not_let_go_delays_the_487_but_does_not_prevent_it() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn a_phone_that_does_not_let_go_delays_the_487_but_does_not_prevent_it(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     let invite = scene.call("call-1");
     let transfer = scene.expect_transfer("anna");
     scene.answer(&transfer, 180);

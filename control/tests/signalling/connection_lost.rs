@@ -1,5 +1,8 @@
 //! The connection to a relay's host breaks.
 use crate::support::{ONE_REGISTERS, Scene, TWO_AGENTS};
+use patchbay_route::transfer::Carrier;
+
+in_each_form!(ringing_callers_behind_it_are_gone_and_the_agent_is_free_again,);
 
 #[test]
 fn waiting_callers_behind_it_are_gone() {
@@ -15,9 +18,8 @@ fn waiting_callers_behind_it_are_gone() {
     assert_eq!(scene.machine.signalling().calls(), 0);
 }
 
-#[test]
-fn ringing_callers_behind_it_are_gone_and_the_agent_is_free_again() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn ringing_callers_behind_it_are_gone_and_the_agent_is_free_again(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     scene.call("call-1");
     let transfer = scene.expect_transfer("anna");
     scene.answer(&transfer, 180);

@@ -10,12 +10,17 @@ mod mutate;
 #[path = "../../../sip/tests/fuzz/seeds.rs"]
 mod seeds;
 
+// Before all others, for its macro.
+#[macro_use]
+mod support;
+
 mod answer_crosses_cancel;
 mod answered;
 mod busy_then_next;
 mod call_information;
 mod cancel_queued;
 mod cancel_ringing;
+mod carried;
 mod connection_lost;
 mod devices;
 mod forking;
@@ -34,6 +39,5 @@ mod register;
 mod relay_link;
 mod restart;
 mod shutdown;
-mod support;
 mod tcp;
 mod unregister_queued;

@@ -1,10 +1,15 @@
 //! A phone that nobody picks up is cancelled, and the next is tried (A5).
 use crate::support::{Scene, TWO_AGENTS};
+use patchbay_route::transfer::Carrier;
+
+in_each_form!(
+    a_phone_that_rings_out_is_cancelled_and_the_next_one_rings,
+    a_relay_that_never_answers_does_not_keep_the_caller_for_ever,
+);
 
 // A5
-#[test]
-fn a_phone_that_rings_out_is_cancelled_and_the_next_one_rings() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn a_phone_that_rings_out_is_cancelled_and_the_next_one_rings(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     scene.call("call-1");
     let first = scene.expect_transfer("anna");
     scene.answer(&first, 180);
@@ -25,9 +30,8 @@ fn a_phone_that_rings_out_is_cancelled_and_the_next_one_rings() {
     assert_eq!(failed[0]["why"], "no_answer");
 }
 
-#[test]
-fn a_relay_that_never_answers_does_not_keep_the_caller_for_ever() {
-    let mut scene = Scene::new(TWO_AGENTS);
+fn a_relay_that_never_answers_does_not_keep_the_caller_for_ever(form: Carrier) {
+    let mut scene = Scene::by(form, TWO_AGENTS);
     let invite = scene.call("call-1");
     // No 100 from the relay, nothing at all.
     let silent = scene.next().unwrap();

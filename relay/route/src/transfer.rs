@@ -1,5 +1,6 @@
-//! Transfer of control, form 1 (requirement B2): the agent's identifier appended to the buffer
-//! server's URI as URI parameters, signed so that nobody outside can make a relay call an agent.
+//! Transfer of control: the agent's identifier appended to the buffer server's URI as URI
+//! parameters (requirement B2), signed so that nobody outside can make a relay call an agent. The
+//! INVITE with this URI travels in one of several ways ([`Carrier`]); it is the same in each.
 //!
 //! The signature is HMAC-SHA256 (RFC 2104) over the URI up to its `sig` parameter, the Call-ID
 //! and the caller's From tag: a captured URI is of no use in another dialog, and the relay
@@ -19,6 +20,32 @@ pub const MIN_SECRET_BYTES: usize = 16;
 
 /// The URI in front of the parameters: the buffer server, whichever host it is.
 pub const TRANSFER_URI: &str = "sip:relay.invalid";
+
+/// Where answers to what control sends in envelopes go: control, whichever host it is.
+pub const CONTROL_URI: &str = "sip:control.invalid";
+
+/// How a transferred INVITE, and all that belongs to it, travels between control and relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carrier {
+    /// As a request of its own on the connection between the two (requirement B2).
+    #[default]
+    Uri,
+    /// As the body of a MESSAGE on the same connection (requirement B4).
+    Message,
+}
+
+impl Carrier {
+    /// All of them.
+    pub const ALL: [Carrier; 2] = [Carrier::Uri, Carrier::Message];
+
+    /// As the configuration names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Carrier::Uri => "uri",
+            Carrier::Message => "message",
+        }
+    }
+}
 
 /// Whom the relay shall call, and what for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

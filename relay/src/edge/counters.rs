@@ -48,10 +48,14 @@ pub enum EdgeDrop {
     MethodDenied,
     /// A REFER while too many transfers were under way.
     ReferralsFull,
+    /// What control sent as a transfer in an envelope, and is none.
+    CarriedMalformed,
+    /// An answer to a transfer that control did not take out of its envelope.
+    CarriedLost,
 }
 
 /// All reasons, in the order of their counters.
-pub const EDGE_DROPS: [(EdgeDrop, &str); 22] = [
+pub const EDGE_DROPS: [(EdgeDrop, &str); 24] = [
     (EdgeDrop::Malformed, "malformed"),
     (EdgeDrop::NotSip, "not_sip"),
     (EdgeDrop::Transaction, "transaction"),
@@ -74,6 +78,8 @@ pub const EDGE_DROPS: [(EdgeDrop, &str); 22] = [
     (EdgeDrop::ExchangesFull, "exchanges_full"),
     (EdgeDrop::MethodDenied, "method_denied"),
     (EdgeDrop::ReferralsFull, "referrals_full"),
+    (EdgeDrop::CarriedMalformed, "carried_malformed"),
+    (EdgeDrop::CarriedLost, "carried_lost"),
 ];
 
 /// What becomes of a message from the public side; each is counted once, when it comes.

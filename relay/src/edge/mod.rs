@@ -4,6 +4,7 @@
 //! belongs to a session is re-addressed by the session; every other request goes to a control
 //! node; an INVITE from control with an agent in its URI becomes a session.
 
+mod carried;
 pub mod counters;
 pub mod flow_token;
 mod handover;
@@ -18,10 +19,12 @@ pub use types::{Config, Gauges, Now, Occupancy, Output};
 use crate::engine::PairId;
 use crate::net::Ending;
 use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
+use carried::Envelopes;
 use counters::{EdgeCounters, EdgeDrop, Fate};
 use flow_token::FlowTokens;
 use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::is_transfer;
+use patchbay_sip::carried::is_envelope;
 use patchbay_sip::transaction::{self, ClientKey, Failure, Flow, Layer, ServerKey};
 use patchbay_sip::{Message, Method, ParseError, Transport};
 use patchbay_tls::CertificateDer;
@@ -50,6 +53,7 @@ pub struct Core {
     sessions: Sessions,
     proxy: Proxy,
     control: Vec<Flow>,
+    envelopes: Envelopes,
     counters: EdgeCounters,
     outputs: VecDeque<Output>,
 }
@@ -73,6 +77,7 @@ impl Core {
             sessions: Sessions::default(),
             proxy: Proxy::default(),
             control: Vec::new(),
+            envelopes: Envelopes::default(),
             counters: EdgeCounters::default(),
             outputs: VecDeque::new(),
         }
@@ -109,8 +114,9 @@ impl Core {
     }
 
     fn is_control(&self, flow: &Flow) -> bool {
+        let carrying = flow.outside().unwrap_or(*flow).connection;
         let mut control = self.control.iter();
-        control.any(|control| control.connection == flow.connection)
+        control.any(|control| control.connection == carrying)
     }
 
     /// The head of a message that the stream of `flow`, which is to be closed, cannot be cut behind:
@@ -158,7 +164,10 @@ impl Core {
             Ending::Idle => self.counters.drop(EdgeDrop::ConnectionIdle),
         }
         self.paths.closed(connection);
-        self.control.retain(|flow| flow.connection != connection);
+        if let Some(at) = self.control.iter().position(|c| c.connection == connection) {
+            let inside = self.control.remove(at).inside();
+            self.layer.flow_failed(inside.connection, now.instant);
+        }
         self.layer.flow_failed(connection, now.instant);
         self.run(now);
     }
@@ -314,7 +323,10 @@ impl Core {
     fn dispatch(&mut self, output: transaction::Output, now: Now) {
         use transaction::Output as From;
         match output {
-            From::Send { flow, bytes } => self.outputs.push_back(Output::Send { flow, bytes }),
+            From::Send { flow, bytes } => match flow.outside() {
+                Some(outside) => self.carry(outside, bytes, now),
+                None => self.outputs.push_back(Output::Send { flow, bytes }),
+            },
             From::Request {
                 server,
                 request,
@@ -335,6 +347,9 @@ impl Core {
         self.paths.note_alias(&request, &flow);
         let transfer = request.uri().is_some_and(is_transfer);
         let in_dialog = request.to_tag().is_some();
+        if is_envelope(&request) && self.opens(server, &request, flow, now) {
+            return;
+        }
         match (from_control, transfer, in_dialog) {
             (true, true, false) if request.method() == Some(&Method::Invite) => {
                 self.with_sessions(now, |sessions, cx| sessions.transfer(cx, server, request));
@@ -376,6 +391,9 @@ impl Core {
     }
 
     fn response(&mut self, client: ClientKey, response: Message, now: Now) {
+        if self.envelope_answered(client, &response) {
+            return;
+        }
         if self.with_sessions(now, |sessions, cx| sessions.response(cx, client, &response)) {
             return;
         }
@@ -392,6 +410,9 @@ impl Core {
             Failure::Timeout => 408,
             Failure::Transport => 503,
         };
+        if self.envelope_failed(client) {
+            return;
+        }
         if self.with_sessions(now, |sessions, cx| sessions.failed(cx, client, status)) {
             return;
         }

@@ -3,10 +3,16 @@ use crate::support::*;
 
 use patchbay_relay::engine::Side;
 use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionState};
+use patchbay_route::transfer::Carrier;
 
-#[test]
-fn a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other() {
-    let mut bed = Bed::new();
+in_each_form!(
+    a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other,
+    the_caller_hangs_up,
+    the_agent_hangs_up,
+);
+
+fn a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other(form: Carrier) {
+    let mut bed = Bed::by(form);
     let offer = offer(&mut bed);
     assert_hides(&offer, &["192.0.2.9", "10.0.0."]);
     assert_eq!(offer.headers.get("Subject"), Some("help"));
@@ -44,9 +50,8 @@ fn a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other() {
     );
 }
 
-#[test]
-fn the_caller_hangs_up() {
-    let mut bed = Bed::new();
+fn the_caller_hangs_up(form: Carrier) {
+    let mut bed = Bed::by(form);
     let call = establish(&mut bed);
     bed.receive_message(udp(CALLER), &in_dialog("BYE", &call.ok, 2, CALLER));
     bed.expect(CALLER, "200");
@@ -56,9 +61,8 @@ fn the_caller_hangs_up() {
     ended(&bed, EndedBy::Client, EndCause::Bye);
 }
 
-#[test]
-fn the_agent_hangs_up() {
-    let mut bed = Bed::new();
+fn the_agent_hangs_up(form: Carrier) {
+    let mut bed = Bed::by(form);
     let call = establish(&mut bed);
     bed.receive_message(udp(AGENT), &from_agent("BYE", &call.offer, "anna", 1));
     bed.expect(AGENT, "200");

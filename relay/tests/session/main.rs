@@ -7,7 +7,11 @@ mod target;
 #[path = "../../../sip/tests/fuzz/mutate.rs"]
 mod mutate;
 
+#[macro_use]
+mod carrying;
+
 mod call;
+mod carried;
 mod early;
 mod forks;
 mod handover;

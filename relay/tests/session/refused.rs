@@ -3,8 +3,21 @@ use crate::support::*;
 use patchbay_relay::net::Ending;
 
 use patchbay_route::session::SessionEvent;
+use patchbay_route::transfer::Carrier;
 use patchbay_sip::{HeaderName, Message, Method};
 use std::time::Duration;
+
+in_each_form!(
+    a_busy_agent_is_reported_to_control_and_another_offer_may_follow,
+    an_agent_who_does_not_answer_at_all_is_a_timeout,
+    a_cancelled_offer_stops_the_ringing,
+    an_answer_that_crosses_the_cancel_is_hung_up,
+    a_caller_that_never_acknowledges_is_ended_on_both_sides,
+    without_ports_the_offer_is_503_with_retry_after_and_nothing_leaks,
+    a_transfer_from_outside_is_never_executed,
+    a_transfer_is_good_for_one_use,
+    when_control_is_lost_waiting_callers_are_told_and_offers_are_taken_back,
+);
 
 const TO_CONTROL: &str = "10.0.0.2:5070";
 
@@ -22,9 +35,8 @@ fn is_clean(bed: &Bed) {
     assert_eq!(ends.count(), starts.count());
 }
 
-#[test]
-fn a_busy_agent_is_reported_to_control_and_another_offer_may_follow() {
-    let mut bed = Bed::new();
+fn a_busy_agent_is_reported_to_control_and_another_offer_may_follow(form: Carrier) {
+    let mut bed = Bed::by(form);
     let first = offer(&mut bed);
     bed.receive_message(udp(AGENT), &answer(&first, 486, "anna"));
     bed.expect(AGENT, "ACK");
@@ -39,9 +51,8 @@ fn a_busy_agent_is_reported_to_control_and_another_offer_may_follow() {
     bed.expect(AGENT, "INVITE");
 }
 
-#[test]
-fn an_agent_who_does_not_answer_at_all_is_a_timeout() {
-    let mut bed = Bed::new();
+fn an_agent_who_does_not_answer_at_all_is_a_timeout(form: Carrier) {
+    let mut bed = Bed::by(form);
     offer(&mut bed);
     bed.pass(Duration::from_secs(33));
     bed.expect(TO_CONTROL, "408");
@@ -61,9 +72,8 @@ fn cancel_of(transfer: &Message) -> Message {
     cancel
 }
 
-#[test]
-fn a_cancelled_offer_stops_the_ringing() {
-    let mut bed = Bed::new();
+fn a_cancelled_offer_stops_the_ringing(form: Carrier) {
+    let mut bed = Bed::by(form);
     bed.receive_message(udp(CALLER), &invite());
     let forwarded = bed.expect(TO_CONTROL, "INVITE");
     let transfer = transfer(&forwarded, "o1", bed.now());
@@ -79,9 +89,8 @@ fn a_cancelled_offer_stops_the_ringing() {
     is_clean(&bed);
 }
 
-#[test]
-fn an_answer_that_crosses_the_cancel_is_hung_up() {
-    let mut bed = Bed::new();
+fn an_answer_that_crosses_the_cancel_is_hung_up(form: Carrier) {
+    let mut bed = Bed::by(form);
     bed.receive_message(udp(CALLER), &invite());
     let forwarded = bed.expect(TO_CONTROL, "INVITE");
     let transfer = transfer(&forwarded, "o1", bed.now());
@@ -96,9 +105,8 @@ fn an_answer_that_crosses_the_cancel_is_hung_up() {
     is_clean(&bed);
 }
 
-#[test]
-fn a_caller_that_never_acknowledges_is_ended_on_both_sides() {
-    let mut bed = Bed::new();
+fn a_caller_that_never_acknowledges_is_ended_on_both_sides(form: Carrier) {
+    let mut bed = Bed::by(form);
     let offer = offer(&mut bed);
     let ok = with_sdp(answer(&offer, 200, "anna"), "203.0.113.7", 6000);
     bed.receive_message(udp(AGENT), &ok);
@@ -116,9 +124,8 @@ fn a_caller_that_never_acknowledges_is_ended_on_both_sides() {
     is_clean(&bed);
 }
 
-#[test]
-fn without_ports_the_offer_is_503_with_retry_after_and_nothing_leaks() {
-    let mut bed = Bed::new();
+fn without_ports_the_offer_is_503_with_retry_after_and_nothing_leaks(form: Carrier) {
+    let mut bed = Bed::by(form);
     bed.media.lock().unwrap().free = 0;
     bed.receive_message(udp(CALLER), &invite());
     let forwarded = bed.expect(TO_CONTROL, "INVITE");
@@ -130,9 +137,8 @@ fn without_ports_the_offer_is_503_with_retry_after_and_nothing_leaks() {
     is_clean(&bed);
 }
 
-#[test]
-fn a_transfer_from_outside_is_never_executed() {
-    let mut bed = Bed::new();
+fn a_transfer_from_outside_is_never_executed(form: Carrier) {
+    let mut bed = Bed::by(form);
     let now = bed.now();
     let mut signed = transfer(&invite(), "o1", now);
     signed.headers.remove_first(HeaderName::Via);
@@ -142,9 +148,8 @@ fn a_transfer_from_outside_is_never_executed() {
     bed.expect_silence(TO_CONTROL);
 }
 
-#[test]
-fn a_transfer_is_good_for_one_use() {
-    let mut bed = Bed::new();
+fn a_transfer_is_good_for_one_use(form: Carrier) {
+    let mut bed = Bed::by(form);
     let first = transfer(&invite(), "o1", bed.now());
     bed.receive_message(control(), &first);
     bed.expect(AGENT, "INVITE");
@@ -157,9 +162,8 @@ fn a_transfer_is_good_for_one_use() {
     bed.expect_silence(AGENT);
 }
 
-#[test]
-fn when_control_is_lost_waiting_callers_are_told_and_offers_are_taken_back() {
-    let mut bed = Bed::new();
+fn when_control_is_lost_waiting_callers_are_told_and_offers_are_taken_back(form: Carrier) {
+    let mut bed = Bed::by(form);
     let offer = offer(&mut bed);
     bed.receive_message(udp(AGENT), &answer(&offer, 180, "anna"));
     let now = bed.now();

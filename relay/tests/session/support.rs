@@ -10,7 +10,7 @@ use patchbay_relay::engine::{
 use patchbay_relay::session::Media;
 use patchbay_route::counters::PairStats;
 use patchbay_route::session::SessionEvent;
-use patchbay_route::transfer::{TransferTarget, sign};
+use patchbay_route::transfer::{Carrier, TransferTarget, sign};
 use patchbay_sip::transaction::{self, Flow};
 use patchbay_sip::{HeaderError, HeaderName, Message, ParseError, ParseErrorKind, Transport};
 use std::collections::BTreeMap;
@@ -130,7 +130,10 @@ pub struct Bed {
     pub events: Vec<SessionEvent>,
     start: Instant,
     passed: Duration,
-    sent: Vec<(Flow, Message)>,
+    pub sent: Vec<(Flow, Message)>,
+    /// How control's transfers travel.
+    pub transfer: Carrier,
+    pub envelopes: u32,
 }
 
 pub fn udp(remote: &str) -> Flow {
@@ -154,6 +157,13 @@ pub fn control() -> Flow {
 impl Bed {
     pub fn new() -> Self {
         Self::with(|_| {})
+    }
+
+    /// A relay whose control sends transfers so; the bed looks the same.
+    pub fn by(transfer: Carrier) -> Self {
+        let mut bed = Self::new();
+        bed.transfer = transfer;
+        bed
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
@@ -195,6 +205,8 @@ impl Bed {
             start: Instant::now(),
             passed: Duration::ZERO,
             sent: Vec::new(),
+            transfer: Carrier::Uri,
+            envelopes: 0,
         }
     }
 
@@ -220,7 +232,8 @@ impl Bed {
     }
 
     pub fn receive_message(&mut self, flow: Flow, message: &Message) {
-        self.core.receive(message.encode(), flow, self.now());
+        let bytes = self.packed(flow, message);
+        self.core.receive(bytes, flow, self.now());
         self.collect();
     }
 
@@ -240,7 +253,7 @@ impl Bed {
             match output {
                 Output::Send { flow, bytes } => {
                     let message = Message::parse(bytes).unwrap_or_else(|error| nonsense(&error));
-                    self.sent.push((flow, message));
+                    self.sent_by_relay(flow, message);
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Connect { .. } | Output::Resolve { .. } => {}

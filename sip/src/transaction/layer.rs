@@ -247,6 +247,18 @@ impl Layer {
         }
     }
 
+    /// Says that a request, as [`Output::Send`] gave it, did not reach the other side: its transaction
+    /// fails. Nothing happens where that is over, or for an ACK, which has none.
+    pub fn undelivered(&mut self, request: &Message, why: Failure) {
+        let (Ok(via), Ok(cseq)) = (request.top_via(), request.cseq()) else {
+            return;
+        };
+        let key = via.branch().map(|b| MatchKey::client(b, cseq.method));
+        if let Some(place) = key.and_then(|key| self.find(&key)) {
+            self.fail(place, why);
+        }
+    }
+
     /// Ends a transaction and says so where somebody waits for it.
     pub(super) fn fail(&mut self, key: Key, why: Failure) {
         let output = match self.remove(key) {

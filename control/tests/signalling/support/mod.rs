@@ -1,6 +1,8 @@
 //! A control node on a virtual clock, with an edge and a relay played by the test over one
 //! connection.
 
+#[macro_use]
+mod carried;
 mod phone;
 pub mod tcp;
 
@@ -15,7 +17,7 @@ use patchbay_control::node::{Action, Machine};
 use patchbay_control::registrar::{Binding, Expiry};
 use patchbay_control::signalling::{Moment, SignallingConfig};
 use patchbay_core::{Centre, Event, Network};
-use patchbay_route::transfer::{self, TransferTarget};
+use patchbay_route::transfer::{self, Carrier, TransferTarget};
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::{Config, Flow};
 use patchbay_sip::{
@@ -27,6 +29,8 @@ pub const SECRET: &str = "a link secret of thirty-two bytes";
 pub const TRUNK: &str = "198.18.0.0/15";
 pub const UNIX_MS: u64 = 1_790_000_000_000;
 pub const ALICE: &str = "sip:alice@192.0.2.10:5062";
+
+const BOTH: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
 
 /// One queue; `anna` and `bert` are always there.
 pub const TWO_AGENTS: &str = r#"
@@ -81,6 +85,7 @@ pub struct Scene {
     pub ended: Vec<Place>,
     pub lists_asked: usize,
     branches: u32,
+    transfer: Carrier,
 }
 
 /// A transferred INVITE as the relay got it.
@@ -109,15 +114,20 @@ impl Scene {
 
     /// Another seed is another process.
     pub fn seeded(centre: &str, seed: u8) -> Scene {
-        Scene::built(centre, seed, &[Algorithm::Sha256, Algorithm::Md5])
+        Scene::built(centre, seed, &BOTH, Carrier::Uri)
+    }
+
+    /// A control node whose transfers travel so; the scene looks the same.
+    pub fn by(transfer: Carrier, centre: &str) -> Scene {
+        Scene::built(centre, 1, &BOTH, transfer)
     }
 
     /// A control node that is set to these digests.
     pub fn with_digest(centre: &str, digest: &[Algorithm]) -> Scene {
-        Scene::built(centre, 1, digest)
+        Scene::built(centre, 1, digest, Carrier::Uri)
     }
 
-    fn built(centre: &str, seed: u8, digest: &[Algorithm]) -> Scene {
+    fn built(centre: &str, seed: u8, digest: &[Algorithm], transfer: Carrier) -> Scene {
         let start = Instant::now();
         let config = SignallingConfig {
             realm: "patchbay.example".into(),
@@ -126,6 +136,7 @@ impl Scene {
             trusted: vec![Network::parse(TRUNK).unwrap()],
             screen_pop_url: Some("https://crm.example/pop?contact={contact}".into()),
             link_secret: Secret::new(SECRET),
+            transfer,
             drain_retry_after_s: 7,
             transactions: Config::default(),
         };
@@ -143,6 +154,7 @@ impl Scene {
             ended: Vec::new(),
             lists_asked: 0,
             branches: 0,
+            transfer,
         };
         if !centre.is_empty() {
             scene.configure(centre);
@@ -192,7 +204,7 @@ impl Scene {
             match action {
                 Action::Send { bytes, .. } => {
                     let message = Message::parse(bytes).unwrap_or_else(|error| nonsense(&error));
-                    self.sent.push_back(message);
+                    self.sent_by_control(message);
                 }
                 Action::SaveBinding(binding) => self.saved.push(binding),
                 Action::RemoveBinding(binding) => self.removed.push(binding),
@@ -204,7 +216,8 @@ impl Scene {
     }
 
     pub fn receive(&mut self, message: &Message) {
-        self.receive_bytes(message.encode());
+        let bytes = self.packed(message).unwrap_or_else(|| message.encode());
+        self.receive_bytes(bytes);
     }
 
     pub fn receive_bytes(&mut self, bytes: impl Into<Bytes>) {
@@ -218,7 +231,7 @@ impl Scene {
     /// The connection to the relay's host breaks.
     pub fn disconnect(&mut self) {
         let now = self.now();
-        self.machine.flow_failed(self.flow.connection, now);
+        self.machine.flow_failed(self.flow, now);
         self.settle();
     }
 

@@ -1,0 +1,29 @@
+//! The ways in which control hands a call over to the relay: whatever way, the same comes of it.
+
+use super::centre::Setup;
+
+/// One of the ways, as `control.transfer` names it.
+pub type Form = &'static str;
+
+/// Runs each test once for every form.
+macro_rules! in_each_form {
+    ($($name:ident),* $(,)?) => {
+        in_each_form!(@ uri "uri" $($name)*);
+        in_each_form!(@ message "message" $($name)*);
+    };
+    (@ $form:ident $word:literal $($name:ident)*) => {
+        mod $form {
+            $(
+                #[test]
+                fn $name() {
+                    super::$name($word);
+                }
+            )*
+        }
+    };
+}
+
+/// A centre whose control transfers calls so.
+pub fn setup(form: Form) -> Setup {
+    Setup::default().control(&format!("transfer = \"{form}\""))
+}
