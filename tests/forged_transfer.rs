@@ -107,7 +107,7 @@ fn a_signed_transfer_that_was_overheard_cannot_be_used_again(form: Form) {
     let mut buffer = [0; 2048];
     assert!(desk.recv(&mut buffer).is_err(), "the agent was not called");
     assert!(centre.relay_sessions().is_empty());
-    let metrics = centre.relay_api.request("GET", "/metrics", None).body;
+    let metrics = centre.relay_api.request("GET", "/metrics", None).text;
     let forged = "patchbay_relay_sip_drops_total{reason=\"forged_transfer\"} 2";
     assert!(metrics.contains(forged), "{metrics}");
 }

@@ -87,6 +87,7 @@ fn every_key_is_taken_over() {
         digest = ["md5"]
         trusted = ["10.0.0.0/8", "2001:db8::1"]
         screen_pop_url = "https://crm.example/{contact}"
+        transfer = "message"
         register_min = 30
         register_max = 600
         allowed_relays = ["10.0.0.1"]
@@ -122,6 +123,7 @@ fn every_key_is_taken_over() {
     assert_eq!(config.control.trusted.len(), 2);
     let url = config.control.screen_pop_url.as_deref();
     assert_eq!(url, Some("https://crm.example/{contact}"));
+    assert_eq!(config.control.transfer, Carrier::Message);
     let times = (config.control.register_min, config.control.register_max);
     assert_eq!(times, (Duration::from_secs(30), Duration::from_secs(600)));
     assert_eq!(config.link.secret_file, Path::new("/run/secret"));
