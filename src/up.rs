@@ -190,6 +190,8 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
         media_timeout: relay.media_timeout,
         hold_timeout: relay.hold_timeout,
         session_expires: relay.session_expires,
+        failover_after: relay.failover_after,
+        dns: relay.dns.clone(),
         deny_methods: relay.deny_methods.clone(),
         engine: EngineConfig {
             threads: relay.threads,

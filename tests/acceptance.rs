@@ -37,6 +37,7 @@ mod media_strangers;
 mod methods_in_dialog;
 mod moved_medium;
 mod mutated_traffic;
+mod named_agents;
 mod no_agent;
 mod no_usable_codec;
 mod phone_transfers;

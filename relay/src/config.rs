@@ -39,6 +39,11 @@ pub struct RelayConfig {
     pub hold_timeout: Duration,
     /// The session interval that is asked for on each leg (RFC 4028): 90 s at least.
     pub session_expires: Duration,
+    /// Of several places that a name leads to, one that says nothing for so long is given up for the
+    /// next.
+    pub failover_after: Duration,
+    /// Name servers to ask; empty: those of the system.
+    pub dns: Vec<SocketAddr>,
     /// Methods that do not pass inside a call; they are answered with 405.
     pub deny_methods: Vec<Method>,
     /// The packet engine.

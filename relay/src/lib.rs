@@ -11,6 +11,7 @@ pub mod engine;
 pub mod events;
 pub mod files;
 pub mod host;
+pub mod locate;
 pub mod net;
 pub mod readdress;
 pub mod session;

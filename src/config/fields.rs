@@ -42,6 +42,20 @@ pub fn ip_address(text: &str) -> Result<IpAddr, Fault> {
     })
 }
 
+/// A name server: an address, with a port unless it is that of DNS.
+pub fn name_server(text: &str) -> Result<SocketAddr, Fault> {
+    const DNS_PORT: u16 = 53;
+    match text.parse::<IpAddr>() {
+        Ok(ip) => Ok(SocketAddr::new(ip, DNS_PORT)),
+        Err(_) => text.parse().map_err(|_| {
+            Fault::new(
+                format!("`{text}` is not the address of a name server"),
+                "write it like 192.0.2.53, or 127.0.0.1:5353 with a port of its own",
+            )
+        }),
+    }
+}
+
 /// An address that peers are told to send to: one that names a host.
 pub fn advertised_address(text: &str) -> Result<IpAddr, Fault> {
     let address = ip_address(text)?;

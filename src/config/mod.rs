@@ -98,6 +98,11 @@ pub struct Relay {
     pub hold_timeout: Duration,
     /// A call whose phones can refresh it, and do not within this time, is ended (RFC 4028).
     pub session_expires: Duration,
+    /// Of several places that a name leads to, one that says nothing for so long is given up for the
+    /// next.
+    pub failover_after: Duration,
+    /// Name servers to ask; empty: those of the system.
+    pub dns: Vec<SocketAddr>,
     /// Methods that do not pass inside a call.
     pub deny_methods: Vec<Method>,
     /// After SIGTERM, established calls go on in the next process of the relay.

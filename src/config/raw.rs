@@ -36,6 +36,10 @@ const HOLD_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 const SESSION_EXPIRES: Duration = Duration::from_secs(1800);
 /// Seconds of a session interval that may be asked for (RFC 4028 section 5: 90 at least).
 const SESSION_EXPIRES_S: RangeInclusive<usize> = 90..=86_400;
+/// A phone has had a request four times by then (RFC 3261 section 17.1.1.2), and answers within 200 ms.
+const FAILOVER_AFTER: Duration = Duration::from_secs(4);
+/// Seconds that may be waited for a place: its transaction ends after 32 s.
+const FAILOVER_S: RangeInclusive<usize> = 1..=30;
 /// Seconds of silence that may be asked for: the relay looks every 15 s.
 const SILENCE_S: RangeInclusive<usize> = 15..=86_400;
 /// Seconds that a phone may be let register for.
@@ -110,6 +114,8 @@ pub struct RawRelay {
     pub media_timeout: Option<Placed<usize>>,
     pub hold_timeout: Option<Placed<usize>>,
     pub session_expires: Option<Placed<usize>>,
+    pub failover_after: Option<Placed<usize>>,
+    pub dns: Option<Placed<Vec<Placed<SocketAddr>>>>,
     pub deny_methods: Option<Placed<Vec<Placed<Method>>>>,
     pub hand_over: Option<Placed<bool>>,
 }
@@ -168,6 +174,8 @@ impl RawRelay {
             media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
             hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
             session_expires: section.take(report, "session_expires", number(SESSION_EXPIRES_S)),
+            failover_after: section.take(report, "failover_after", number(FAILOVER_S)),
+            dns: section.take(report, "dns", list(parsed(fields::name_server))),
             deny_methods: section.take(
                 report,
                 "deny_methods",
@@ -209,6 +217,8 @@ impl RawRelay {
             media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
             hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),
             session_expires: seconds(&self.session_expires).unwrap_or(SESSION_EXPIRES),
+            failover_after: seconds(&self.failover_after).unwrap_or(FAILOVER_AFTER),
+            dns: values(&self.dns).unwrap_or_default(),
             deny_methods: values(&self.deny_methods).unwrap_or_default(),
             hand_over: value(&self.hand_over).unwrap_or(false),
         }

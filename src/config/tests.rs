@@ -77,6 +77,8 @@ fn every_key_is_taken_over() {
         media_timeout = 60
         hold_timeout = 600
         session_expires = 120
+        failover_after = 2
+        dns = ["192.0.2.53", "[2001:db8::53]:5353"]
         deny_methods = ["REFER", "X-FROB"]
         hand_over = true
         [control]
@@ -112,6 +114,9 @@ fn every_key_is_taken_over() {
     let silence = (config.relay.media_timeout, config.relay.hold_timeout);
     assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
     assert_eq!(config.relay.session_expires, Duration::from_secs(120));
+    assert_eq!(config.relay.failover_after, Duration::from_secs(2));
+    let servers = ["192.0.2.53:53", "[2001:db8::53]:5353"].map(|server| server.parse().unwrap());
+    assert_eq!(config.relay.dns, servers);
     assert_eq!(
         config.relay.deny_methods,
         [Method::Refer, Method::from("X-FROB")]

@@ -102,6 +102,24 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
     );
     gauge(
         registry,
+        "lookups",
+        "Names that are being looked up in DNS",
+        gauges.lookups as u64,
+    );
+    gauge(
+        registry,
+        "avoided_places",
+        "Places that names lead to and that come last because they have failed lately",
+        gauges.avoided_places as u64,
+    );
+    counter(
+        registry,
+        "failovers",
+        "Requests that went to another place that their name leads to because the first failed",
+        counters.failovers,
+    );
+    gauge(
+        registry,
         "draining",
         "1 while new calls are refused",
         u64::from(gauges.draining),

@@ -52,10 +52,12 @@ pub enum EdgeDrop {
     CarriedMalformed,
     /// An answer to a transfer that control did not take out of its envelope.
     CarriedLost,
+    /// A name that was not looked up because too many look-ups were under way.
+    LookupsFull,
 }
 
 /// All reasons, in the order of their counters.
-pub const EDGE_DROPS: [(EdgeDrop, &str); 24] = [
+pub const EDGE_DROPS: [(EdgeDrop, &str); 25] = [
     (EdgeDrop::Malformed, "malformed"),
     (EdgeDrop::NotSip, "not_sip"),
     (EdgeDrop::Transaction, "transaction"),
@@ -80,6 +82,7 @@ pub const EDGE_DROPS: [(EdgeDrop, &str); 24] = [
     (EdgeDrop::ReferralsFull, "referrals_full"),
     (EdgeDrop::CarriedMalformed, "carried_malformed"),
     (EdgeDrop::CarriedLost, "carried_lost"),
+    (EdgeDrop::LookupsFull, "lookups_full"),
 ];
 
 /// What becomes of a message from the public side; each is counted once, when it comes.
@@ -129,6 +132,8 @@ pub struct EdgeCounters {
     pub notices_silent: u64,
     /// Calls that ended by such a notice.
     pub notices_ended: u64,
+    /// Requests that went to another place because the first failed (RFC 3263 section 4.3).
+    pub failovers: u64,
     /// RTP packets that did not reach the relay, in sessions that have ended.
     pub rtp_lost: u64,
     /// RTP packets that came late or twice, in sessions that have ended.

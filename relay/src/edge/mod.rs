@@ -17,6 +17,7 @@ pub use refusal::Refusal;
 pub use types::{Config, Gauges, Now, Occupancy, Output};
 
 use crate::engine::PairId;
+use crate::locate::{Candidate, Inquiry, Places};
 use crate::net::Ending;
 use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
 use carried::Envelopes;
@@ -56,6 +57,7 @@ pub struct Core {
     envelopes: Envelopes,
     counters: EdgeCounters,
     outputs: VecDeque<Output>,
+    places: Places,
 }
 
 impl Core {
@@ -80,6 +82,7 @@ impl Core {
             envelopes: Envelopes::default(),
             counters: EdgeCounters::default(),
             outputs: VecDeque::new(),
+            places: Places::default(),
         }
     }
 
@@ -177,17 +180,10 @@ impl Core {
         self.control.push(flow);
     }
 
-    /// The answer to [`Output::Resolve`].
-    pub fn resolved(
-        &mut self,
-        session: SessionId,
-        transport: Transport,
-        address: Option<SocketAddr>,
-        now: Now,
-    ) {
-        self.with_sessions(now, |sessions, cx| {
-            sessions.resolved(cx, session, transport, address);
-        });
+    /// The answer to [`Output::Locate`]: the places, the best first; none if there are none.
+    pub fn located(&mut self, inquiry: &Inquiry, places: Vec<Candidate>, now: Now) {
+        self.places.answered();
+        self.with_sessions(now, |sessions, cx| sessions.located(cx, inquiry, places));
         self.run(now);
     }
 
@@ -282,6 +278,8 @@ impl Core {
             connections: self.paths.connections(),
             draining: self.config.draining,
             control_links: self.control.len(),
+            lookups: self.places.lookups(),
+            avoided_places: self.places.avoided(),
             counters: self.counters.clone(),
             transaction_drops: transaction::DropReason::ALL
                 .iter()
@@ -308,6 +306,7 @@ impl Core {
             outputs: &mut self.outputs,
             counters: &mut self.counters,
             links: &mut self.links,
+            places: &mut self.places,
             now,
         };
         act(&mut self.sessions, &mut cx)

@@ -1,6 +1,7 @@
 //! How to reach a party, and by which of our addresses it sees us.
 
 use super::Output;
+use crate::locate::Spoken;
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{Message, Transport};
 use patchbay_tls::{CertificateDer, stands_for};
@@ -280,6 +281,25 @@ impl Paths {
         }
         self.flow_to(Transport::Udp, flow.remote, outputs)
             .unwrap_or(flow)
+    }
+
+    /// The transports that flows are opened by.
+    pub fn spoken(&self) -> Spoken {
+        let opened = |listener: &&Listener| {
+            let transport = listener.transport;
+            matches!(transport, Transport::Udp | Transport::Tcp | Transport::Tls)
+        };
+        let listeners = self.listeners.iter().filter(opened);
+        Spoken(
+            listeners
+                .map(|listener| (listener.transport, listener.bound.is_ipv4()))
+                .collect(),
+        )
+    }
+
+    /// Whether the kernel knows a way to an address.
+    pub fn leads_to(&mut self, remote: IpAddr) -> bool {
+        self.route(remote).is_some()
     }
 
     /// The listener that the kernel would send to `remote` from, else the first that could.

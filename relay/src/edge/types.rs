@@ -1,10 +1,10 @@
 //! What goes into the core and comes out of it.
 
 use super::counters::EdgeCounters;
-use crate::session::SessionId;
+use crate::locate::Inquiry;
 use patchbay_route::session::SessionEvent;
+use patchbay_sip::Method;
 use patchbay_sip::transaction::{self, Flow};
-use patchbay_sip::{Method, Transport};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,9 @@ pub struct Config {
     pub hold_timeout: Duration,
     /// The session interval that is asked for on each leg (RFC 4028): 90 s at least.
     pub session_expires: Duration,
+    /// Of several places that a name leads to, one that says nothing for so long is given up for the
+    /// next.
+    pub failover_after: Duration,
     /// Methods that do not pass inside a call: 405.
     pub deny_methods: Vec<Method>,
     /// No new calls: the host is to be stopped.
@@ -57,17 +60,8 @@ pub enum Output {
         /// Whom a TLS peer must prove to be; its address without a name.
         name: Option<Arc<str>>,
     },
-    /// Resolve a host name and answer with [`super::Core::resolved`].
-    Resolve {
-        /// Who waits for it.
-        session: SessionId,
-        /// For which transport.
-        transport: Transport,
-        /// The name.
-        host: String,
-        /// The port to go with the address.
-        port: u16,
-    },
+    /// Ask DNS where a name leads, and answer with [`super::Core::located`].
+    Locate(Box<Inquiry>),
     /// Tell control.
     Event(SessionEvent),
 }
@@ -96,6 +90,10 @@ pub struct Gauges {
     pub draining: bool,
     /// Control nodes connected.
     pub control_links: usize,
+    /// Look-ups in DNS under way.
+    pub lookups: usize,
+    /// Places that names lead to and that have failed lately.
+    pub avoided_places: usize,
     /// Counters.
     pub counters: EdgeCounters,
     /// Drops inside the transaction layer, by reason.

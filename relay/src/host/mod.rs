@@ -1,11 +1,13 @@
 //! The relay host at work: sockets, clocks and tasks around the signalling core.
 
 mod leave;
+mod names;
 mod run;
 mod sockets;
 mod supervisor;
 
 pub use leave::{Found, MAX_HAND_OVER_AGE};
+pub use names::{DNS_TIME, LOCATE_TIME, MAX_CACHED_ANSWERS, MAX_RECORDS};
 
 use crate::api::{self, Command};
 use crate::config::RelayConfig;
@@ -15,6 +17,7 @@ use crate::engine::{Engine, EngineError};
 use crate::events::Events;
 use crate::files::Journal;
 use crate::net::{self, Door, Inbound, KernelRoutes, LinkTo};
+use names::Names;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction;
 use patchbay_tls::{Endpoint, Files, TlsError, Trust, keep_fresh};
@@ -25,13 +28,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Commands of the API that wait.
 const MAX_COMMANDS: usize = 256;
-/// Host names resolved at once; more wait.
-const MAX_RESOLVING: usize = 64;
 
 /// Why a relay host did not start.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,9 @@ pub enum RelayError {
     /// A listener that needs a certificate, and none is configured.
     #[error("listening on {0} needs relay.tls_certificate and relay.tls_key")]
     NoCertificate(Transport),
+    /// The resolver of names.
+    #[error("names cannot be looked up: {0}")]
+    Names(String),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
@@ -137,7 +141,7 @@ impl Relay {
             journal,
             hand_over: config.hand_over.clone(),
             instance,
-            resolving: Arc::new(Semaphore::new(MAX_RESOLVING)),
+            names: Arc::new(Names::open(&config.dns)?),
         };
         let api_task = tokio::spawn(api::serve(api_listener, shared));
         let task = tokio::spawn(async move {
@@ -219,6 +223,7 @@ fn core(
         media_timeout: config.media_timeout,
         hold_timeout: config.hold_timeout,
         session_expires: config.session_expires,
+        failover_after: config.failover_after,
         deny_methods: config.deny_methods.clone(),
         draining: false,
     };

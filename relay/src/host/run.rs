@@ -1,6 +1,7 @@
 //! The one task that owns the signalling core and the sockets' ways out.
 
 use super::leave::Leaving;
+use super::names::{self, Names};
 use super::sockets::Sockets;
 use super::supervisor::SUPERVISE_EVERY;
 use crate::api::Command;
@@ -11,7 +12,6 @@ use crate::files::Journal;
 use crate::net::{
     self, CONTROL_LINKS_FROM, Connection, Door, Ending, Inbound, Opening, Patience, Wire,
 };
-use crate::session::SessionId;
 use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionList};
 use patchbay_sip::Transport;
@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 /// Messages handled before timers and commands get their turn.
@@ -45,7 +45,7 @@ pub(super) struct Host {
     /// Where calls are left for the next process.
     pub hand_over: Option<PathBuf>,
     pub instance: String,
-    pub resolving: Arc<Semaphore>,
+    pub names: Arc<Names>,
 }
 
 /// The time, by both clocks.
@@ -141,11 +141,7 @@ impl Host {
                 self.serve(wire, flow, Patience::CONTROL);
                 self.core.control_up(flow);
             }
-            Inbound::Resolved {
-                session,
-                transport,
-                address,
-            } => self.core.resolved(session, transport, address, now()),
+            Inbound::Located { inquiry, places } => self.core.located(&inquiry, places, now()),
             Inbound::Closed { connection, ending } => self.closed(connection, ending),
         }
     }
@@ -178,12 +174,10 @@ impl Host {
                     let (door, inbound) = (Arc::clone(&self.door), self.inbound.clone());
                     tokio::spawn(net::connect(opening, door, inbound));
                 }
-                Output::Resolve {
-                    session,
-                    transport,
-                    host,
-                    port,
-                } => self.resolve(session, transport, host, port),
+                Output::Locate(inquiry) => {
+                    let (names, inbound) = (Arc::clone(&self.names), self.inbound.clone());
+                    tokio::spawn(names::locate(names, inquiry, inbound));
+                }
                 Output::Event(event) => self.event(event),
             }
         }
@@ -218,22 +212,6 @@ impl Host {
         }
         tracing::debug!(?event, "session");
         self.events.add(at, event);
-    }
-
-    fn resolve(&mut self, session: SessionId, transport: Transport, host: String, port: u16) {
-        let (permits, inbound) = (self.resolving.clone(), self.inbound.clone());
-        tokio::spawn(async move {
-            // The semaphore is never closed.
-            let _permit = permits.acquire().await;
-            let found = tokio::net::lookup_host((host.as_str(), port)).await;
-            let address = found.ok().and_then(|mut all| all.next());
-            let resolved = Inbound::Resolved {
-                session,
-                transport,
-                address,
-            };
-            let _ = inbound.send(resolved).await;
-        });
     }
 
     /// Does what the API asks; how to leave when the host shall stop.

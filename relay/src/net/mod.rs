@@ -19,7 +19,7 @@ pub use udp::{UdpListener, bind as bind_udp};
 pub use web::{MAX_WEB_SILENCE, WEB_PING_EVERY};
 pub use web_handshake::MAX_UPGRADE_BYTES;
 
-use crate::session::SessionId;
+use crate::locate::{Candidate, Inquiry};
 use bytes::Bytes;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
@@ -114,14 +114,12 @@ pub enum Inbound {
         /// Its end.
         remote: SocketAddr,
     },
-    /// A host name was resolved, or not.
-    Resolved {
-        /// Who asked.
-        session: SessionId,
-        /// For which transport.
-        transport: Transport,
-        /// The first address.
-        address: Option<SocketAddr>,
+    /// A name was looked up.
+    Located {
+        /// What was asked.
+        inquiry: Box<Inquiry>,
+        /// Where it leads, the best place first.
+        places: Vec<Candidate>,
     },
     /// A connection is gone.
     Closed {

@@ -222,15 +222,20 @@ impl Session {
 
     /// A second phone of the agent answered behind a forking proxy: it is told that it is late
     /// (RFC 3261 section 13.2.2.4).
-    fn hang_up_fork(&mut self, cx: &mut Context<'_>, response: &Message) {
+    pub(super) fn hang_up_fork(&mut self, cx: &mut Context<'_>, response: &Message) {
         let Some(mut dialog) = self.agent_dialog(response) else {
             return;
         };
-        let Some(flow) = self.agent.reach(cx) else {
+        // It may be elsewhere than the phone that has the call.
+        let own = super::leg::next_hop(&dialog).filter(|_| !self.agent.pinned);
+        let own =
+            own.and_then(|(transport, address)| cx.paths.flow_to(transport, address, cx.outputs));
+        let Some(flow) = own.or_else(|| self.agent.reach(cx)) else {
             return;
         };
         let sent_by = cx.paths.sent_by(&flow);
-        cx.layer.send_ack(dialog.ack(1), flow, &sent_by);
+        let cseq = response.cseq().map_or(1, |cseq| cseq.number);
+        cx.layer.send_ack(dialog.ack(cseq), flow, &sent_by);
         let bye = dialog.request(Method::Bye);
         if let Ok(client) = cx.layer.send_request(bye, flow, &sent_by, cx.now.instant) {
             self.track(cx, client, Purpose::Bye);

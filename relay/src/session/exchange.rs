@@ -116,8 +116,7 @@ impl Session {
         let Some(flow) = leg.reach(cx) else {
             return cx.counters.drop(EdgeDrop::Unreachable);
         };
-        let sent_by = cx.paths.sent_by(&flow);
-        match cx.layer.send_request(bye, flow, &sent_by, cx.now.instant) {
+        match self.send_within(cx, side, bye, flow) {
             Ok(client) => self.track(cx, client, Purpose::Bye),
             Err(_) => cx.counters.drop(EdgeDrop::Transaction),
         }
@@ -314,12 +313,17 @@ impl Session {
 
     /// A request of ours got no answer: `status` stands for it (408 or 503).
     pub(super) fn failed(&mut self, cx: &mut Context<'_>, client: ClientKey, status: u16) {
+        if self.goes_elsewhere(cx, client, None) {
+            return;
+        }
         let Some(purpose) = self.purpose(client) else {
             return;
         };
         match purpose {
             Purpose::Offer => self.offer_failed(cx, client, status),
-            Purpose::Bye | Purpose::Answered(_) => self.untrack(cx, client),
+            Purpose::Bye | Purpose::Answered(_) | Purpose::GivenUp(_) => {
+                self.untrack(cx, client);
+            }
             Purpose::Refresh(side) => self.refresh_response(cx, side, (client, status), None),
             Purpose::Notice => self.notice_failed(cx, client, status),
             Purpose::Reinvite(_) => {
@@ -342,11 +346,15 @@ impl Session {
 
     /// A response to any request of this session.
     pub(super) fn response(&mut self, cx: &mut Context<'_>, client: ClientKey, response: &Message) {
+        if self.goes_elsewhere(cx, client, Some(response)) {
+            return;
+        }
         let is_final = response.status().is_some_and(|status| status >= 200);
         match self.purpose(client) {
             Some(Purpose::Offer) => self.offer_response(cx, client, response),
             Some(Purpose::Answered(side)) => self.answered_again(cx, side, response),
             Some(Purpose::Reinvite(side)) => self.reinvite_response(cx, side, client, response),
+            Some(Purpose::GivenUp(of)) => self.answered_late(cx, of, client, response),
             Some(Purpose::Bye) if is_final => self.untrack(cx, client),
             Some(Purpose::Refresh(side)) if is_final => {
                 let status = response.status().unwrap_or(500);

@@ -198,13 +198,7 @@ impl Session {
         let supported = crate::readdress::headers::SUPPORTED;
         update.headers.push(HeaderName::Supported, supported);
         let flow = leg.reach(cx);
-        let sent = flow.and_then(|flow| {
-            let sent_by = cx.paths.advertised(&flow).to_string();
-            let sent = cx
-                .layer
-                .send_request(update, flow, &sent_by, cx.now.instant);
-            sent.ok()
-        });
+        let sent = flow.and_then(|flow| self.send_within(cx, side, update, flow).ok());
         match sent {
             Some(client) => self.track(cx, client, Purpose::Refresh(side)),
             None => self.end(cx, EndedBy::Relay, EndCause::Unreachable),

@@ -1,6 +1,7 @@
 //! One side of a session: its dialog, how it is reached, and its unacknowledged answer.
 
 use super::Context;
+use super::reach::Named;
 use crate::edge::flow_token::Source;
 use crate::edge::paths::{default_port, transport_param};
 use bytes::Bytes;
@@ -55,6 +56,8 @@ pub struct Leg {
     pub expiry: Option<super::SessionTimer>,
     /// Whether the party takes UPDATE.
     pub updates: bool,
+    /// Where the name leads that its requests go to, if it is one.
+    pub named: Named,
 }
 
 impl Leg {
@@ -72,6 +75,7 @@ impl Leg {
             last_ack: None,
             expiry: None,
             updates: false,
+            named: Named::default(),
         }
     }
 
@@ -128,6 +132,10 @@ impl Leg {
         if let Some((transport, address)) = next_hop
             && let Some(flow) = cx.paths.flow_to(transport, address, cx.outputs)
         {
+            return Some(flow);
+        }
+        let named = self.named_places(cx).and_then(|mut ways| ways.next(cx));
+        if let Some((_, flow)) = named {
             return Some(flow);
         }
         cx.paths.is_alive(&self.flow).then_some(self.flow)
@@ -227,7 +235,7 @@ impl Leg {
 }
 
 /// Where the dialog's next request goes (RFC 3261 section 12.2.1.1), if it is named by address.
-fn next_hop(dialog: &Dialog) -> Option<(Transport, SocketAddr)> {
+pub(super) fn next_hop(dialog: &Dialog) -> Option<(Transport, SocketAddr)> {
     match dialog.route_set.first() {
         Some(route) => NameAddr::parse(route)
             .ok()
@@ -242,12 +250,10 @@ fn next_hop(dialog: &Dialog) -> Option<(Transport, SocketAddr)> {
 pub fn address_of(uri: &Uri) -> Option<(Transport, SocketAddr)> {
     let ip: IpAddr = uri.host.ip()?;
     let transport = transport_of(uri)?;
-    Some((transport, SocketAddr::new(ip, port_of(uri, transport))))
-}
-
-/// The port of a URI, or that of its transport.
-pub fn port_of(uri: &Uri, transport: Transport) -> u16 {
-    uri.port.unwrap_or(default_port(transport))
+    Some((
+        transport,
+        SocketAddr::new(ip, uri.port.unwrap_or(default_port(transport))),
+    ))
 }
 
 /// The transport that a URI asks for; none if this host does not speak it. `sips` is TLS whatever

@@ -9,6 +9,7 @@ mod answer;
 mod early;
 mod exchange;
 mod expiry;
+mod failover;
 mod forks;
 pub mod handover;
 mod ids;
@@ -16,6 +17,7 @@ mod leg;
 mod lost;
 mod media;
 mod notice;
+mod reach;
 mod refer;
 mod relayed;
 mod replace;
@@ -29,7 +31,7 @@ pub use expiry::{SessionTimer, check_interval};
 pub use forks::MAX_FORKS;
 pub use handover::{HAND_OVER_VERSION, HandOver, TakenOver};
 pub use ids::{Ids, SessionId};
-pub use leg::{Leg, SIP_PORT};
+pub use leg::{Leg, SIP_PORT, transport_of};
 pub use media::{Media, MediaState, SDP_TYPE};
 pub use notice::{NOTICE_EXPIRES_S, NOTIFY_WAIT};
 pub use refer::{MAX_REFERRALS, REFERRAL_TIME};
@@ -40,6 +42,7 @@ use crate::edge::flow_token::FlowTokens;
 use crate::edge::paths::Paths;
 use crate::edge::{Config, Now, Output};
 use crate::engine::Side;
+use crate::locate::Places;
 use patchbay_route::session::{
     EndCause, Ended, EndedBy, NoticeState, SessionEvent, SessionRef, SessionState,
 };
@@ -80,6 +83,8 @@ pub struct Context<'a> {
     pub counters: &'a mut EdgeCounters,
     /// Whose a transaction or dialog is.
     pub links: &'a mut Links,
+    /// Look-ups under way, and places that have failed.
+    pub places: &'a mut Places,
     /// The time.
     pub now: Now,
 }
@@ -108,6 +113,8 @@ enum Purpose {
     Refresh(Side),
     /// A SUBSCRIBE to the agent's phone.
     Notice,
+    /// What has gone to another place meanwhile: the INVITE to the agent, or a request to this side.
+    GivenUp(Option<Side>),
     /// A request of the other side, re-addressed to this one.
     Relayed(Side, ServerKey, Box<Message>),
 }
@@ -154,6 +161,8 @@ pub struct Session {
     /// The side that has taken a REFER and still owes word of it (RFC 3515 section 2.4.4).
     owes_notify: Option<Side>,
     clients: Vec<(ClientKey, Purpose)>,
+    /// Those of them that went to one of several places.
+    attempts: Vec<failover::Attempt>,
     /// The subscription to the agent's dialog, once its phone was asked.
     notice: Option<notice::Notice>,
     /// What is to be said of it as long as it was not.
@@ -212,6 +221,7 @@ impl Session {
     fn untrack(&mut self, cx: &mut Context<'_>, client: ClientKey) {
         cx.links.clients.remove(&client);
         self.clients.retain(|(key, _)| *key != client);
+        self.attempts.retain(|attempt| attempt.client != client);
     }
 
     fn purpose(&self, client: ClientKey) -> Option<Purpose> {
@@ -235,6 +245,7 @@ impl Session {
                 .map(|timer| timer.due)
                 .filter(|_| !self.ended),
             self.notice.as_ref().and_then(notice::Notice::next_wakeup),
+            self.attempts_wakeup(),
         ]
         .into_iter()
         .flatten()
@@ -252,6 +263,7 @@ impl Session {
         }
         self.wake_expiry(cx);
         self.wake_notice(cx);
+        self.wake_attempts(cx);
         if self.guard.is_some_and(|guard| guard <= now) {
             self.guard = None;
             match self.state {
@@ -304,6 +316,7 @@ impl Session {
         for (client, _) in std::mem::take(&mut self.clients) {
             cx.links.clients.remove(&client);
         }
+        self.attempts.clear();
         self.owes_notify = None;
     }
 
@@ -323,6 +336,7 @@ impl Session {
         self.state = SessionState::Ending;
         self.guard = Some(cx.now.instant + MAX_ENDING_TIME);
         self.media.close(cx.media);
+        self.attempts.clear();
         self.forget_answered(cx, None);
         self.refuse_waiting(cx, cause);
         self.restore_replaced(cx);

@@ -179,9 +179,7 @@ impl Session {
             None => put_foreign_body(cx, &mut forwarded, request, &hidden),
         }
         cx.counters.readdressed += 1;
-        let sent_by = cx.paths.sent_by(&flow);
-        cx.layer
-            .send_request(forwarded, flow, &sent_by, cx.now.instant)
+        self.send_within(cx, from.other(), forwarded, flow)
             .map_err(|_| Refusal::busy(EdgeDrop::Transaction, "Transactions Full", 1))
     }
 

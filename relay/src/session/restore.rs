@@ -187,6 +187,7 @@ impl Session {
             detached: state.detached,
             owes_notify: None,
             clients: Vec::new(),
+            attempts: Vec::new(),
             notice: None,
             notice_unasked: NoticeState::Off,
             guard: Some(cx.now.instant + MEDIA_LOOK),

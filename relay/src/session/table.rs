@@ -4,13 +4,13 @@ use super::{Context, Links, Media, Session, SessionId};
 use crate::edge::counters::EdgeDrop;
 use crate::edge::{Now, Refusal};
 use crate::engine::Side;
+use crate::locate::{Candidate, Inquiry};
 use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::Verified;
+use patchbay_sip::Message;
 use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
-use patchbay_sip::{Message, Transport};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 /// Most transfers remembered to refuse their replay; each is remembered until it expires.
@@ -92,6 +92,7 @@ impl Sessions {
             forget(cx.links, &session);
             return;
         }
+        session.look_up_legs(cx);
         session.timer = session.next_wakeup();
         if let Some(at) = session.timer {
             self.timers.insert((at, session.id));
@@ -178,16 +179,10 @@ impl Sessions {
         true
     }
 
-    /// The name of an agent's host was resolved, or not.
-    pub fn resolved(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: SessionId,
-        transport: Transport,
-        address: Option<SocketAddr>,
-    ) {
-        self.with(cx, id, |session, cx| {
-            session.resolved(cx, transport, address)
+    /// The answer to an inquiry of a session: the places, the best first; none if there are none.
+    pub fn located(&mut self, cx: &mut Context<'_>, inquiry: &Inquiry, places: Vec<Candidate>) {
+        self.with(cx, inquiry.session, |session, cx| {
+            session.located(cx, inquiry, places);
         });
     }
 

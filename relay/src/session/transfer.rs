@@ -1,19 +1,19 @@
 //! Transfer of control: an INVITE with the agent in its URI becomes a row of the routing table
 //! and a call to the agent (requirements B1, B2, B3).
 
-use super::leg::{address_of, copy_body, is_sips, port_of, transport_of};
+use super::leg::{address_of, copy_body, is_sips};
 use super::media::{Ends, MediaError};
 use super::{Context, Invite, Leg, MAX_OFFER_TIME, MediaState, Purpose, Session, Sessions};
 use crate::edge::counters::EdgeDrop;
 use crate::edge::flow_token::Source;
-use crate::edge::{Output, Refusal, SOURCE_FLOW_HEADER};
+use crate::edge::{Refusal, SOURCE_FLOW_HEADER};
 use crate::engine::Side;
 use crate::readdress::headers;
 use bytes::Bytes;
 use patchbay_route::session::{NoticeState, SessionEvent, SessionState};
 use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
 use patchbay_sip::transaction::{Flow, ServerKey};
-use patchbay_sip::{HeaderName, Host, Message, Method, NameAddr, Transport, Uri};
+use patchbay_sip::{HeaderName, Host, Message, Method, NameAddr};
 use std::net::{IpAddr, SocketAddr};
 
 /// Seconds after which a caller may try again when this host is out of room.
@@ -113,6 +113,7 @@ impl Sessions {
             detached: false,
             owes_notify: None,
             clients: Vec::new(),
+            attempts: Vec::new(),
             notice: None,
             notice_unasked: NoticeState::Off,
             guard: Some(cx.now.instant + MAX_OFFER_TIME),
@@ -172,87 +173,7 @@ fn call_id(request: &Message) -> Result<String, Refusal> {
         .map_err(|_| Refusal::plain(400, "Missing Call-ID"))
 }
 
-/// Where the agent's phone is.
-enum Whereabouts {
-    /// By a flow that it registered through, here.
-    Flow(Source),
-    /// At this address.
-    Address(Transport, SocketAddr),
-    /// At a name that must be resolved first.
-    Name(Transport, String, u16),
-}
-
 impl Session {
-    fn start(&mut self, cx: &mut Context<'_>) {
-        match whereabouts(cx, &self.target) {
-            Some(Whereabouts::Flow(source)) => self.call_agent(cx, source),
-            Some(Whereabouts::Address(transport, address)) => {
-                self.call_address(cx, transport, address, None);
-            }
-            Some(Whereabouts::Name(transport, host, port)) => {
-                let session = self.id;
-                cx.outputs.push_back(Output::Resolve {
-                    session,
-                    transport,
-                    host,
-                    port,
-                });
-            }
-            None => self.refuse_offer(cx, Refusal::plain(404, "Agent URI Unusable")),
-        }
-    }
-
-    /// The name of the agent's host was resolved, or not.
-    pub(super) fn resolved(
-        &mut self,
-        cx: &mut Context<'_>,
-        transport: Transport,
-        address: Option<SocketAddr>,
-    ) {
-        let waits = matches!(&self.invite, Some(invite) if invite.client.is_none());
-        match address {
-            _ if self.ended || !waits => {}
-            Some(address) => {
-                let name = called_name(cx, &self.target);
-                self.call_address(cx, transport, address, name.as_deref());
-            }
-            None => self.refuse_offer(cx, Refusal::plain(404, "Agent's Host Unknown")),
-        }
-    }
-
-    fn call_address(
-        &mut self,
-        cx: &mut Context<'_>,
-        transport: Transport,
-        address: SocketAddr,
-        name: Option<&str>,
-    ) {
-        match cx.paths.flow_to_host(transport, address, name, cx.outputs) {
-            Some(flow) => self.call_agent(
-                cx,
-                Source {
-                    flow,
-                    pinned: false,
-                },
-            ),
-            None => self.refuse_offer(cx, Refusal::plain(430, "Flow Failed")),
-        }
-    }
-
-    fn call_agent(&mut self, cx: &mut Context<'_>, source: Source) {
-        self.agent.flow = source.flow;
-        self.agent.pinned = source.pinned;
-        self.agent.sips = self.target.agent_uri.starts_with("sips:");
-        if !cx.paths.is_alive(&source.flow) {
-            // RFC 5626 section 11.1: the flow that the phone registered by is gone.
-            return self.refuse_offer(cx, Refusal::plain(430, "Flow Failed"));
-        }
-        match self.send_offer(cx, source.flow) {
-            Ok(()) => {}
-            Err(refusal) => self.refuse_offer(cx, refusal),
-        }
-    }
-
     pub(super) fn send_offer(&mut self, cx: &mut Context<'_>, flow: Flow) -> Result<(), Refusal> {
         let Some(invite) = &self.invite else {
             return Ok(());
@@ -419,40 +340,12 @@ fn shown_from(request: &Message, shown: SocketAddr) -> String {
     from.to_string()
 }
 
-fn whereabouts(cx: &mut Context<'_>, target: &TransferTarget) -> Option<Whereabouts> {
-    let uri = Uri::parse(&target.agent_uri).ok()?;
-    let Some(path) = &target.path else {
-        return by_uri(&uri);
-    };
-    match own_flow(cx, path) {
-        Some(source) => Some(Whereabouts::Flow(source)),
-        None => by_uri(&first_hop(path)?.uri),
-    }
-}
-
-fn by_uri(uri: &Uri) -> Option<Whereabouts> {
-    if let Some((transport, address)) = address_of(uri) {
-        return Some(Whereabouts::Address(transport, address));
-    }
-    let transport = transport_of(uri)?;
-    let port = port_of(uri, transport);
-    Some(Whereabouts::Name(transport, uri.host.to_string(), port))
-}
-
-/// The name by which the agent's host is called, which TLS must prove.
-fn called_name(cx: &mut Context<'_>, target: &TransferTarget) -> Option<String> {
-    match whereabouts(cx, target) {
-        Some(Whereabouts::Name(_, host, _)) => Some(host),
-        _ => None,
-    }
-}
-
 /// The flow that a Path of this host names.
-fn own_flow(cx: &Context<'_>, path: &str) -> Option<Source> {
+pub(super) fn own_flow(cx: &Context<'_>, path: &str) -> Option<Source> {
     cx.tokens.read(first_hop(path)?.uri.user.as_deref()?)
 }
 
 /// The first hop of a Path, which may list several.
-fn first_hop(path: &str) -> Option<NameAddr> {
+pub(super) fn first_hop(path: &str) -> Option<NameAddr> {
     NameAddr::parse(patchbay_sip::split_commas(path).next()?).ok()
 }

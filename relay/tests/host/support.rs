@@ -41,6 +41,8 @@ impl Bed {
             media_timeout: Duration::from_secs(300),
             hold_timeout: Duration::from_secs(300),
             session_expires: Duration::from_secs(1800),
+            failover_after: Duration::from_secs(4),
+            dns: Vec::new(),
             deny_methods: Vec::new(),
             engine: EngineConfig {
                 max_pairs: 10,

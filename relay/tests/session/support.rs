@@ -7,6 +7,7 @@ use patchbay_relay::edge::{Config, Core, Now, Output};
 use patchbay_relay::engine::{
     LocalAddrs, OpenError, OpenPair, PairHandover, PairId, PairSpec, Remote, Side,
 };
+use patchbay_relay::locate::Inquiry;
 use patchbay_relay::session::Media;
 use patchbay_route::counters::PairStats;
 use patchbay_route::session::SessionEvent;
@@ -134,6 +135,10 @@ pub struct Bed {
     /// How control's transfers travel.
     pub transfer: Carrier,
     pub envelopes: u32,
+    /// Names that were asked for.
+    pub inquiries: Vec<Inquiry>,
+    /// Connections that were asked for.
+    pub connecting: Vec<Flow>,
 }
 
 pub fn udp(remote: &str) -> Flow {
@@ -187,6 +192,7 @@ impl Bed {
             media_timeout: Duration::from_secs(300),
             hold_timeout: Duration::from_secs(3600),
             session_expires: Duration::from_secs(1800),
+            failover_after: Duration::from_secs(4),
             deny_methods: Vec::new(),
             draining: false,
         };
@@ -207,6 +213,8 @@ impl Bed {
             sent: Vec::new(),
             transfer: Carrier::Uri,
             envelopes: 0,
+            inquiries: Vec::new(),
+            connecting: Vec::new(),
         }
     }
 
@@ -256,7 +264,8 @@ impl Bed {
                     self.sent_by_relay(flow, message);
                 }
                 Output::Event(event) => self.events.push(event),
-                Output::Connect { .. } | Output::Resolve { .. } => {}
+                Output::Connect { flow, .. } => self.connecting.push(flow),
+                Output::Locate(inquiry) => self.inquiries.push(*inquiry),
             }
         }
     }
@@ -354,8 +363,13 @@ pub fn invite() -> Message {
 
 /// What control makes of the forwarded INVITE: the transfer to the agent at [`AGENT`].
 pub fn transfer(forwarded: &Message, offer: &str, now: Now) -> Message {
+    transfer_to(forwarded, (offer, &format!("sip:anna@{AGENT}")), now)
+}
+
+/// The same to an agent at any URI.
+pub fn transfer_to(forwarded: &Message, (offer, agent_uri): (&str, &str), now: Now) -> Message {
     let target = TransferTarget {
-        agent_uri: format!("sip:anna@{AGENT}"),
+        agent_uri: agent_uri.into(),
         path: None,
         aor: Some("sip:anna@centre.example".into()),
         agent_id: "anna".into(),
