@@ -190,6 +190,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
         media_timeout: relay.media_timeout,
         hold_timeout: relay.hold_timeout,
         session_expires: relay.session_expires,
+        max_calls: relay.max_calls,
         failover_after: relay.failover_after,
         dns: relay.dns.clone(),
         deny_methods: relay.deny_methods.clone(),

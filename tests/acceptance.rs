@@ -40,6 +40,7 @@ mod mutated_traffic;
 mod named_agents;
 mod no_agent;
 mod no_usable_codec;
+mod overload;
 mod phone_transfers;
 mod ports_exhausted;
 mod queue_limits;

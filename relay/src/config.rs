@@ -1,5 +1,6 @@
 //! What a relay host is told at its start.
 
+use crate::edge::overload::CallLimit;
 use crate::engine::EngineConfig;
 use patchbay_sip::{Method, Transport};
 use patchbay_tls::Files;
@@ -39,6 +40,8 @@ pub struct RelayConfig {
     pub hold_timeout: Duration,
     /// The session interval that is asked for on each leg (RFC 4028): 90 s at least.
     pub session_expires: Duration,
+    /// What bounds new calls.
+    pub max_calls: CallLimit,
     /// Of several places that a name leads to, one that says nothing for so long is given up for the
     /// next.
     pub failover_after: Duration,

@@ -57,6 +57,11 @@ impl Events {
         self.log().cursor
     }
 
+    /// Events that are kept.
+    pub fn kept(&self) -> usize {
+        self.log().kept.len()
+    }
+
     /// Adds an event.
     pub fn add(&self, unix_ms: u64, event: SessionEvent) {
         let mut log = self.log();

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use patchbay_core::Network;
+use patchbay_relay::edge::overload::CallLimit;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_route::transfer::Carrier;
 use patchbay_sip::Method;
@@ -98,6 +99,8 @@ pub struct Relay {
     pub hold_timeout: Duration,
     /// A call whose phones can refresh it, and do not within this time, is ended (RFC 4028).
     pub session_expires: Duration,
+    /// What bounds new calls.
+    pub max_calls: CallLimit,
     /// Of several places that a name leads to, one that says nothing for so long is given up for the
     /// next.
     pub failover_after: Duration,

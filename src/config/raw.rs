@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use patchbay_control::registrar::{MAX_EXPIRES_S, MIN_EXPIRES_S};
 use patchbay_core::Network;
+use patchbay_relay::edge::overload::CallLimit;
 use patchbay_relay::engine::{EXPEDITED, EngineKind, MediaSockets};
 use patchbay_route::transfer::Carrier;
 use patchbay_sip::Method;
@@ -13,8 +14,8 @@ use patchbay_sip::digest::Algorithm;
 use patchbay_tls::Files;
 
 use super::fields;
-use super::problem::Report;
-use super::reader::{self, Placed, Section};
+use super::problem::{Fault, Report};
+use super::reader::{self, Placed, Section, Value};
 use super::source::Source;
 use super::{Control, Listen, ListenTransport, MAX_CPU, MAX_THREADS, PORTS_PER_SESSION, Relay};
 
@@ -38,6 +39,8 @@ const SESSION_EXPIRES: Duration = Duration::from_secs(1800);
 const SESSION_EXPIRES_S: RangeInclusive<usize> = 90..=86_400;
 /// A phone has had a request four times by then (RFC 3261 section 17.1.1.2), and answers within 200 ms.
 const FAILOVER_AFTER: Duration = Duration::from_secs(4);
+/// New calls a second that may be asked for.
+const CALLS_PER_S: RangeInclusive<usize> = 1..=100_000;
 /// Seconds that may be waited for a place: its transaction ends after 32 s.
 const FAILOVER_S: RangeInclusive<usize> = 1..=30;
 /// Seconds of silence that may be asked for: the relay looks every 15 s.
@@ -114,6 +117,7 @@ pub struct RawRelay {
     pub media_timeout: Option<Placed<usize>>,
     pub hold_timeout: Option<Placed<usize>>,
     pub session_expires: Option<Placed<usize>>,
+    pub max_calls_per_s: Option<Placed<CallLimit>>,
     pub failover_after: Option<Placed<usize>>,
     pub dns: Option<Placed<Vec<Placed<SocketAddr>>>>,
     pub deny_methods: Option<Placed<Vec<Placed<Method>>>>,
@@ -174,6 +178,7 @@ impl RawRelay {
             media_timeout: section.take(report, "media_timeout", number(SILENCE_S)),
             hold_timeout: section.take(report, "hold_timeout", number(SILENCE_S)),
             session_expires: section.take(report, "session_expires", number(SESSION_EXPIRES_S)),
+            max_calls_per_s: section.take(report, "max_calls_per_s", call_limit),
             failover_after: section.take(report, "failover_after", number(FAILOVER_S)),
             dns: section.take(report, "dns", list(parsed(fields::name_server))),
             deny_methods: section.take(
@@ -217,6 +222,7 @@ impl RawRelay {
             media_timeout: seconds(&self.media_timeout).unwrap_or(MEDIA_TIMEOUT),
             hold_timeout: seconds(&self.hold_timeout).unwrap_or(HOLD_TIMEOUT),
             session_expires: seconds(&self.session_expires).unwrap_or(SESSION_EXPIRES),
+            max_calls: value(&self.max_calls_per_s).unwrap_or_default(),
             failover_after: seconds(&self.failover_after).unwrap_or(FAILOVER_AFTER),
             dns: values(&self.dns).unwrap_or_default(),
             deny_methods: values(&self.deny_methods).unwrap_or_default(),
@@ -270,6 +276,19 @@ impl RawControl {
             register_min: seconds(&self.register_min).unwrap_or(Duration::from_secs(MIN_EXPIRES_S)),
             register_max: seconds(&self.register_max).unwrap_or(Duration::from_secs(MAX_EXPIRES_S)),
             allowed_relays: values(&self.allowed_relays).unwrap_or_else(loopback),
+        }
+    }
+}
+
+/// New calls a second: a number, `"auto"` or `"off"`.
+fn call_limit(value: &Value<'_>) -> Result<CallLimit, Vec<Fault>> {
+    match value.get_ref().as_str() {
+        Some("off") => Ok(CallLimit::Off),
+        _ => {
+            let rate = reader::number_or("auto", CALLS_PER_S)(value)?;
+            // Within the range by then.
+            let rate = rate.and_then(|rate| u32::try_from(rate).ok());
+            Ok(rate.map_or(CallLimit::Auto, CallLimit::Rate))
         }
     }
 }

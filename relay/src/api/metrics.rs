@@ -50,7 +50,7 @@ fn unix_now() -> i64 {
     i64::try_from(since.unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
 }
 
-fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
     let gauge = Gauge::<i64>::default();
     gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
     registry.register(name, help, gauge);
@@ -100,18 +100,7 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
         "Control nodes connected",
         gauges.control_links as u64,
     );
-    gauge(
-        registry,
-        "lookups",
-        "Names that are being looked up in DNS",
-        gauges.lookups as u64,
-    );
-    gauge(
-        registry,
-        "avoided_places",
-        "Places that names lead to and that come last because they have failed lately",
-        gauges.avoided_places as u64,
-    );
+    tables(registry, gauges);
     counter(
         registry,
         "failovers",
@@ -212,6 +201,70 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
             "reason",
         ),
         gauges.transaction_drops.iter().cloned(),
+    );
+}
+
+/// How full the queues and tables are that have a limit.
+fn tables(registry: &mut Registry, gauges: &Gauges) {
+    for (name, help, value) in [
+        (
+            "waiting_callers",
+            "Callers who wait or ring",
+            gauges.waiting_callers,
+        ),
+        (
+            "waiting_messages",
+            "SIP messages that wait for the signalling task",
+            gauges.waiting_messages,
+        ),
+        (
+            "connections_opening",
+            "Connections that are being opened",
+            gauges.opening,
+        ),
+        (
+            "longest_write_queue",
+            "SIP messages that wait for the slowest peer to read",
+            gauges.longest_write_queue,
+        ),
+        (
+            "kept_events",
+            "Events that are kept for control to read",
+            gauges.kept_events,
+        ),
+        (
+            "referrals",
+            "Addresses given out for transfers by phones",
+            gauges.referrals,
+        ),
+        (
+            "remembered_transfers",
+            "Transfers that are remembered so that none is taken twice",
+            gauges.remembered_transfers,
+        ),
+        (
+            "cached_routes",
+            "Answers of the kernel's routing table that are remembered",
+            gauges.cached_routes,
+        ),
+        (
+            "lookups",
+            "Names that are being looked up in DNS",
+            gauges.lookups,
+        ),
+        (
+            "avoided_places",
+            "Places that names lead to and that come last because they have failed lately",
+            gauges.avoided_places,
+        ),
+    ] {
+        gauge(registry, name, help, value as u64);
+    }
+    gauge(
+        registry,
+        "refused_share_percent",
+        "Of a hundred new calls, those that are refused now because there is too much to do",
+        u64::from(gauges.refused_share),
     );
 }
 

@@ -1,6 +1,6 @@
 //! Numbers of the public listeners and of the certificates.
 
-use super::metrics::{Labels, counter, labelled};
+use super::metrics::{Labels, counter, gauge, labelled};
 use crate::net::Door;
 use patchbay_tls::Endpoint;
 use prometheus_client::metrics::family::Family;
@@ -17,6 +17,12 @@ pub(super) fn doors(registry: &mut Registry, door: &Door) {
         "handshakes",
         "Public connections whose TLS and WebSocket handshakes were done",
         door.counters.handshakes(),
+    );
+    gauge(
+        registry,
+        "handshakes_under_way",
+        "TLS and WebSocket handshakes of public connections under way",
+        door.handshakes() as u64,
     );
     counter(
         registry,

@@ -52,12 +52,14 @@ pub enum EdgeDrop {
     CarriedMalformed,
     /// An answer to a transfer that control did not take out of its envelope.
     CarriedLost,
+    /// A new call refused because this host has too much to do, without any further work on it.
+    Overload,
     /// A name that was not looked up because too many look-ups were under way.
     LookupsFull,
 }
 
 /// All reasons, in the order of their counters.
-pub const EDGE_DROPS: [(EdgeDrop, &str); 25] = [
+pub const EDGE_DROPS: [(EdgeDrop, &str); 26] = [
     (EdgeDrop::Malformed, "malformed"),
     (EdgeDrop::NotSip, "not_sip"),
     (EdgeDrop::Transaction, "transaction"),
@@ -82,6 +84,7 @@ pub const EDGE_DROPS: [(EdgeDrop, &str); 25] = [
     (EdgeDrop::ReferralsFull, "referrals_full"),
     (EdgeDrop::CarriedMalformed, "carried_malformed"),
     (EdgeDrop::CarriedLost, "carried_lost"),
+    (EdgeDrop::Overload, "overload"),
     (EdgeDrop::LookupsFull, "lookups_full"),
 ];
 
@@ -93,6 +96,8 @@ pub enum Fate {
     Taken,
     /// It is a message, but the transaction layer had no use for it (`transaction_drops` tells why).
     NotTaken,
+    /// It is a new call, and was refused because there is too much to do.
+    TurnedAway,
     /// It is no message, or a broken one: answered where that is possible.
     Malformed,
     /// It is too short to be a message.
@@ -100,9 +105,10 @@ pub enum Fate {
 }
 
 /// All fates, in the order of their counters.
-pub const FATES: [(Fate, &str); 4] = [
+pub const FATES: [(Fate, &str); 5] = [
     (Fate::Taken, "taken"),
     (Fate::NotTaken, "not_taken"),
+    (Fate::TurnedAway, "turned_away"),
     (Fate::Malformed, "malformed"),
     (Fate::NotSip, "not_sip"),
 ];

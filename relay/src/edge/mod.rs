@@ -8,6 +8,7 @@ mod carried;
 pub mod counters;
 pub mod flow_token;
 mod handover;
+pub mod overload;
 pub mod paths;
 mod proxy;
 mod refusal;
@@ -23,6 +24,7 @@ use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
 use carried::Envelopes;
 use counters::{EdgeCounters, EdgeDrop, Fate};
 use flow_token::FlowTokens;
+use overload::Overload;
 use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::is_transfer;
 use patchbay_sip::carried::is_envelope;
@@ -58,12 +60,14 @@ pub struct Core {
     counters: EdgeCounters,
     outputs: VecDeque<Output>,
     places: Places,
+    overload: Overload,
 }
 
 impl Core {
     /// A core with `seed` as the source of all its identifiers.
     pub fn new(config: Config, media: Box<dyn Media>, paths: Paths, seed: [u8; 32]) -> Self {
         let mut ids = Ids::new(seed);
+        let overload = Overload::new(config.max_calls);
         let mut layer_seed = [0; 32];
         for chunk in layer_seed.chunks_exact_mut(8) {
             chunk.copy_from_slice(&ids.number().to_be_bytes());
@@ -83,6 +87,7 @@ impl Core {
             counters: EdgeCounters::default(),
             outputs: VecDeque::new(),
             places: Places::default(),
+            overload,
         }
     }
 
@@ -101,13 +106,7 @@ impl Core {
             return Fate::NotSip;
         }
         match Message::parse(bytes) {
-            Ok(message) => match self.layer.receive(message, flow, now.instant) {
-                Ok(()) => Fate::Taken,
-                Err(_) => {
-                    self.counters.drop(EdgeDrop::Transaction);
-                    Fate::NotTaken
-                }
-            },
+            Ok(message) => self.admit(message, flow, now),
             Err(error) => {
                 self.counters.drop(EdgeDrop::Malformed);
                 self.answer_malformed(&error, flow);
@@ -277,7 +276,17 @@ impl Core {
             transactions: self.layer.len(),
             connections: self.paths.connections(),
             draining: self.config.draining,
+            // What only the host around this core knows.
+            waiting_messages: 0,
+            opening: 0,
+            longest_write_queue: 0,
+            kept_events: 0,
+            referrals: self.links.referrals(),
+            remembered_transfers: self.sessions.remembered(),
+            cached_routes: self.paths.cached_routes(),
             control_links: self.control.len(),
+            waiting_callers: self.proxy.waiting_callers(),
+            refused_share: self.overload.share(),
             lookups: self.places.lookups(),
             avoided_places: self.places.avoided(),
             counters: self.counters.clone(),
@@ -371,6 +380,9 @@ impl Core {
                     return self.with_sessions(now, |sessions, cx| {
                         sessions.join(cx, server, request, source);
                     });
+                }
+                if request.method() == Some(&Method::Invite) {
+                    self.overload.taken(now.instant);
                 }
                 self.forward(server, request, flow, now);
             }

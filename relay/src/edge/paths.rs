@@ -297,6 +297,11 @@ impl Paths {
         )
     }
 
+    /// Answers of the kernel's routing table that are remembered.
+    pub fn cached_routes(&self) -> usize {
+        self.cache.len()
+    }
+
     /// Whether the kernel knows a way to an address.
     pub fn leads_to(&mut self, remote: IpAddr) -> bool {
         self.route(remote).is_some()

@@ -1,6 +1,7 @@
 //! What goes into the core and comes out of it.
 
 use super::counters::EdgeCounters;
+use super::overload::CallLimit;
 use crate::locate::Inquiry;
 use patchbay_route::session::SessionEvent;
 use patchbay_sip::Method;
@@ -34,6 +35,8 @@ pub struct Config {
     pub hold_timeout: Duration,
     /// The session interval that is asked for on each leg (RFC 4028): 90 s at least.
     pub session_expires: Duration,
+    /// What bounds new calls.
+    pub max_calls: CallLimit,
     /// Of several places that a name leads to, one that says nothing for so long is given up for the
     /// next.
     pub failover_after: Duration,
@@ -88,8 +91,26 @@ pub struct Gauges {
     pub connections: usize,
     /// Whether new calls are refused.
     pub draining: bool,
+    /// Messages that wait for the signalling task.
+    pub waiting_messages: usize,
+    /// Connections that are being opened.
+    pub opening: usize,
+    /// Messages that wait for the slowest of all peers to read.
+    pub longest_write_queue: usize,
+    /// Events that are kept for control to read.
+    pub kept_events: usize,
+    /// Addresses given out for transfers by phones.
+    pub referrals: usize,
+    /// Transfers remembered so that they are not taken twice.
+    pub remembered_transfers: usize,
+    /// Answers of the kernel's routing table that are remembered.
+    pub cached_routes: usize,
     /// Control nodes connected.
     pub control_links: usize,
+    /// Callers who wait or ring.
+    pub waiting_callers: usize,
+    /// Of a hundred new calls, those that are refused now because there is too much to do.
+    pub refused_share: u32,
     /// Look-ups in DNS under way.
     pub lookups: usize,
     /// Places that names lead to and that have failed lately.

@@ -142,6 +142,7 @@ impl Relay {
             hand_over: config.hand_over.clone(),
             instance,
             names: Arc::new(Names::open(&config.dns)?),
+            waiting_messages: 0,
         };
         let api_task = tokio::spawn(api::serve(api_listener, shared));
         let task = tokio::spawn(async move {
@@ -223,6 +224,7 @@ fn core(
         media_timeout: config.media_timeout,
         hold_timeout: config.hold_timeout,
         session_expires: config.session_expires,
+        max_calls: config.max_calls,
         failover_after: config.failover_after,
         deny_methods: config.deny_methods.clone(),
         draining: false,

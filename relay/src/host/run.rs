@@ -5,7 +5,8 @@ use super::names::{self, Names};
 use super::sockets::Sockets;
 use super::supervisor::SUPERVISE_EVERY;
 use crate::api::Command;
-use crate::edge::{Core, Now, Output};
+use crate::edge::overload::Load;
+use crate::edge::{Core, Gauges, Now, Output};
 use crate::engine::Engine;
 use crate::events::Events;
 use crate::files::Journal;
@@ -46,6 +47,8 @@ pub(super) struct Host {
     pub hand_over: Option<PathBuf>,
     pub instance: String,
     pub names: Arc<Names>,
+    /// Messages that waited when the last ones were handled.
+    pub waiting_messages: usize,
 }
 
 /// The time, by both clocks.
@@ -74,6 +77,7 @@ impl Host {
         self.flush();
         loop {
             let wake = self.core.next_wakeup();
+            let mut worked = None;
             let look = leaving.as_ref().map(|_| Instant::now() + DRAIN_LOOK);
             tokio::select! {
                 biased;
@@ -85,17 +89,34 @@ impl Host {
                 _ = sleep_until(wake) => self.core.wake(now()),
                 _ = care.tick() => self.supervise(),
                 _ = inbound.recv_many(&mut batch, MAX_BATCH) => {
+                    worked = Some((batch.len(), Instant::now()));
                     batch.drain(..).for_each(|message| self.take(message));
                 }
                 _ = sleep_until(look) => {}
             }
             self.flush();
+            if let Some((handled, began)) = worked {
+                self.worked(handled, began, inbound.len());
+            }
             if let Some(leaving) = &mut leaving
                 && self.has_left(leaving)
             {
                 return;
             }
         }
+    }
+
+    /// Tells the core how busy this task is.
+    fn worked(&mut self, handled: usize, began: Instant, waiting: usize) {
+        let now = now();
+        self.waiting_messages = waiting;
+        let load = Load {
+            handled,
+            took: now.instant.saturating_duration_since(began),
+            waiting,
+            room: net::MAX_INBOUND,
+        };
+        self.core.worked(load, now);
     }
 
     fn take(&mut self, inbound: Inbound) {
@@ -202,6 +223,21 @@ impl Host {
         }
     }
 
+    fn gauges(&self) -> Gauges {
+        Gauges {
+            waiting_messages: self.waiting_messages,
+            opening: self.waiting.len(),
+            longest_write_queue: self
+                .connections
+                .values()
+                .map(Connection::queued)
+                .max()
+                .unwrap_or_default(),
+            kept_events: self.events.kept(),
+            ..self.core.gauges()
+        }
+    }
+
     fn event(&mut self, event: SessionEvent) {
         let at = now().unix_ms;
         if let (SessionEvent::Ended(ended), Some(journal)) = (&event, &self.journal)
@@ -230,7 +266,7 @@ impl Host {
             }
             Command::Drain(draining) => self.core.set_draining(draining),
             Command::Gauges(answer) => {
-                let _ = answer.send(self.core.gauges());
+                let _ = answer.send(self.gauges());
             }
             Command::Stop { drain } => {
                 self.core.set_draining(true);

@@ -58,6 +58,11 @@ impl Door {
         }
     }
 
+    /// Handshakes under way.
+    pub fn handshakes(&self) -> usize {
+        MAX_HANDSHAKES - self.handshakes.available_permits()
+    }
+
     /// Whether that host may ask for this once more now.
     pub(super) fn admits(&self, what: Asked, source: IpAddr) -> bool {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);

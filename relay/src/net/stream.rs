@@ -134,6 +134,11 @@ impl Connection {
         }
     }
 
+    /// Messages that wait for the peer to read.
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Queues a message; false if the peer has not read for too long.
     pub fn send(&self, bytes: Bytes) -> bool {
         self.queue.try_send(bytes).is_ok()

@@ -98,6 +98,13 @@ pub struct Links {
     referrals: refer::Referrals,
 }
 
+impl Links {
+    /// Addresses given out for transfers by phones.
+    pub fn referrals(&self) -> usize {
+        self.referrals.len()
+    }
+}
+
 /// What one of our client transactions is for.
 #[derive(Clone, Debug)]
 enum Purpose {

@@ -46,6 +46,10 @@ pub(super) struct Referrals {
 }
 
 impl Referrals {
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     fn give(&mut self, name: String, to: Referred, now: Instant) -> Result<(), Refusal> {
         if self.open.len() >= MAX_REFERRALS {
             self.open.retain(|_, (until, _)| *until > now);

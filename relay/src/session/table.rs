@@ -65,6 +65,11 @@ impl Sessions {
         room
     }
 
+    /// Transfers that are remembered.
+    pub fn remembered(&self) -> usize {
+        self.replays.len()
+    }
+
     /// When [`Sessions::wake`] wants to be called.
     pub fn next_wakeup(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)

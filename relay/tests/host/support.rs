@@ -41,6 +41,7 @@ impl Bed {
             media_timeout: Duration::from_secs(300),
             hold_timeout: Duration::from_secs(300),
             session_expires: Duration::from_secs(1800),
+            max_calls: Default::default(),
             failover_after: Duration::from_secs(4),
             dns: Vec::new(),
             deny_methods: Vec::new(),

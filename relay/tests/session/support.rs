@@ -192,6 +192,7 @@ impl Bed {
             media_timeout: Duration::from_secs(300),
             hold_timeout: Duration::from_secs(3600),
             session_expires: Duration::from_secs(1800),
+            max_calls: Default::default(),
             failover_after: Duration::from_secs(4),
             deny_methods: Vec::new(),
             draining: false,

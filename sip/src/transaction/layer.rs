@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::client::{CancelState, Client, ClientState};
-use super::flow::{own_via, response_flow};
+use super::flow::{complete_via, own_via, response_flow};
 use super::matching::{Index, Keyed, MatchKey};
 use super::server::Server;
 use super::slab::{Key, Slab};
@@ -213,6 +213,33 @@ impl Layer {
     pub fn respond_stateless(&mut self, request: &Message, flow: Flow, status: u16, reason: &str) {
         let response = Message::response_to(request, status, reason);
         self.answer_stateless(request, flow, response);
+    }
+
+    /// Whether a request belongs to a transaction that is there.
+    pub fn knows(&self, request: &Message, flow: &Flow) -> bool {
+        let (Some(method), Ok(via)) = (request.method(), request.top_via()) else {
+            return false;
+        };
+        let key = MatchKey::server(request, &via, flow.remote.ip(), method.clone());
+        key.is_ok_and(|key| self.find(&key).is_some())
+    }
+
+    /// Refuses a request with 503 without keeping any state: a repetition gets the same answer
+    /// (RFC 3261 section 8.2.7). `retry_after_s` is left out where it is none.
+    pub fn turn_away(&mut self, request: Message, flow: Flow, retry_after_s: Option<u32>) {
+        let mut request = request;
+        let Ok(via) = request.top_via() else { return };
+        let tag = self.index.tag_of(via.branch().unwrap_or_default());
+        let via = complete_via(&mut request, via, &flow);
+        let mut answer = Message::response_to(&request, 503, "");
+        answer.set_to_tag(&tag);
+        if let Some(seconds) = retry_after_s {
+            answer
+                .headers
+                .push(HeaderName::RetryAfter, seconds.to_string());
+        }
+        self.counters.responses_out += 1;
+        self.send(response_flow(&via, flow), answer.encode());
     }
 
     pub(super) fn answer_stateless(&mut self, request: &Message, flow: Flow, answer: Message) {

@@ -62,6 +62,11 @@ impl Index {
         found.map(|place| place.key)
     }
 
+    /// A tag that is always the same for the same branch, and that nobody else can know.
+    pub(crate) fn tag_of(&self, branch: &str) -> String {
+        format!("{:016x}", self.hasher.hash_one(branch))
+    }
+
     pub(crate) fn insert(&mut self, what: &MatchKey, key: Key) {
         let hash = self.hasher.hash_one(what);
         self.places

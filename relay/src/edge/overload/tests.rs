@@ -1,0 +1,121 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+const ROOM: usize = 4096;
+const TABLE: (usize, usize) = (0, 131_072);
+
+fn load(waiting: usize, each: Duration) -> Load {
+    Load {
+        handled: 256,
+        took: each * 256,
+        waiting,
+        room: ROOM,
+    }
+}
+
+/// Looks every 100 ms for `seconds`, and gives the share after each second.
+fn shares(overload: &mut Overload, start: Instant, seconds: u32, waiting: usize) -> Vec<u32> {
+    let mut all = Vec::new();
+    for look in 0..seconds * 10 {
+        let now = start + LOOK * look;
+        overload.worked(load(waiting, Duration::from_micros(100)), now, 1);
+        if look % 10 == 9 {
+            all.push(overload.share());
+        }
+    }
+    all
+}
+
+#[test]
+fn the_share_grows_while_messages_wait_and_shrinks_when_they_do_not() {
+    let start = Instant::now();
+    let mut overload = Overload::new(CallLimit::Auto);
+    assert_eq!(
+        shares(&mut overload, start, 2, 200),
+        [0, 0],
+        "20 ms is no wait"
+    );
+    let later = start + Duration::from_secs(10);
+    assert_eq!(shares(&mut overload, later, 2, 2_000), [100, 100]);
+    let later = start + Duration::from_secs(12);
+    assert_eq!(
+        shares(&mut overload, later, 6, 0),
+        [50, 0, 0, 0, 0, 0],
+        "five points with each look"
+    );
+    // Time alone does it too.
+    let later = start + Duration::from_secs(30);
+    shares(&mut overload, later, 1, 2_000);
+    let later = start + Duration::from_secs(60);
+    assert!(!overload.refuses(TABLE, later, 1));
+    assert_eq!(overload.share(), 0);
+    // A full queue is a wait whatever a message costs: readers wait too.
+    let mut overload = Overload::new(CallLimit::Auto);
+    overload.worked(load(ROOM, Duration::ZERO), start, 1);
+    assert_eq!(overload.share(), UP);
+}
+
+#[test]
+fn of_a_hundred_new_calls_the_share_is_refused() {
+    let now = Instant::now();
+    let mut overload = Overload::new(CallLimit::Auto);
+    overload.share = 30;
+    let refused = (0..1_000)
+        .filter(|_| overload.refuses(TABLE, now, 1))
+        .count();
+    assert_eq!(refused, 300);
+    let mut off = Overload::new(CallLimit::Off);
+    assert!((0..10_000).all(|_| !off.refuses(TABLE, now, 1)));
+    // A table that is nearly full is kept for what goes on.
+    assert!(off.refuses((118_000, 131_072), now, 1));
+}
+
+#[test]
+fn a_rate_is_kept_and_its_share_is_told() {
+    let start = Instant::now();
+    let mut overload = Overload::new(CallLimit::Rate(50));
+    let mut taken = 0;
+    // 200 calls a second for three seconds.
+    for call in 0..600_u32 {
+        let now = start + Duration::from_millis(5) * call;
+        if !overload.refuses(TABLE, now, 1) {
+            overload.taken(now);
+            taken += 1;
+        }
+    }
+    // 50 a second, and as many at once at the beginning.
+    assert!((198..=202).contains(&taken), "{taken}");
+    assert!(
+        (70..=76).contains(&overload.share()),
+        "{}",
+        overload.share()
+    );
+    // Later, with nobody calling, it is over.
+    let later = start + Duration::from_secs(10);
+    assert!(!overload.refuses(TABLE, later, 1));
+    assert_eq!(overload.share(), 0);
+}
+
+#[test]
+fn a_neighbour_that_asks_is_told_in_its_via() {
+    let now = Instant::now();
+    let mut overload = Overload::new(CallLimit::Auto);
+    overload.share = 20;
+    overload.told_unix_ms = 1_282_321_615_782;
+    let mut request = |via: &str| {
+        let text = format!("INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;{via}\r\n\r\n");
+        let bytes = bytes::Bytes::from(text);
+        let mut request = match Message::parse(bytes) {
+            Ok(message) => message,
+            Err(error) => error.readable().unwrap().clone(),
+        };
+        let told = overload.tell(&mut request, now, 5);
+        told.then(|| request.headers.get(HeaderName::Via).unwrap().to_owned())
+    };
+    assert_eq!(
+        request("branch=z9hG4bK1;oc;oc-algo=\"loss,A\"").unwrap(),
+        "SIP/2.0/UDP h;branch=z9hG4bK1;oc=20;oc-algo=\"loss\";oc-validity=500;oc-seq=1282321615.782"
+    );
+    assert_eq!(request("branch=z9hG4bK;rport"), None);
+    assert_eq!(request("branch=z9hG4bK;ocean=1"), None);
+}
