@@ -192,6 +192,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
         session_expires: relay.session_expires,
         max_calls: relay.max_calls,
         failover_after: relay.failover_after,
+        large_over_tcp: relay.large_over_tcp,
         dns: relay.dns.clone(),
         deny_methods: relay.deny_methods.clone(),
         engine: EngineConfig {

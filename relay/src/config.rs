@@ -45,6 +45,8 @@ pub struct RelayConfig {
     /// Of several places that a name leads to, one that says nothing for so long is given up for the
     /// next.
     pub failover_after: Duration,
+    /// Requests that are too large for UDP go over TCP.
+    pub large_over_tcp: bool,
     /// Name servers to ask; empty: those of the system.
     pub dns: Vec<SocketAddr>,
     /// Methods that do not pass inside a call; they are answered with 405.

@@ -26,7 +26,8 @@ pub(crate) fn message(message: &Message) -> Bytes {
     Bytes::from(out)
 }
 
-fn estimate(message: &Message) -> usize {
+/// No less than what [`message`] writes.
+pub(crate) fn estimate(message: &Message) -> usize {
     let lines: usize = message
         .headers
         .iter()

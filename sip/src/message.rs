@@ -64,6 +64,11 @@ impl Message {
         encode::message(self)
     }
 
+    /// Bytes that it takes on the wire, a few less at most: without looking at each of them.
+    pub fn wire_bytes(&self) -> usize {
+        encode::estimate(self)
+    }
+
     /// A request without headers.
     pub fn request(method: Method, uri: impl Into<Text>) -> Message {
         Message {

@@ -119,6 +119,7 @@ pub struct RawRelay {
     pub session_expires: Option<Placed<usize>>,
     pub max_calls_per_s: Option<Placed<CallLimit>>,
     pub failover_after: Option<Placed<usize>>,
+    pub large_over_tcp: Option<Placed<bool>>,
     pub dns: Option<Placed<Vec<Placed<SocketAddr>>>>,
     pub deny_methods: Option<Placed<Vec<Placed<Method>>>>,
     pub hand_over: Option<Placed<bool>>,
@@ -180,6 +181,7 @@ impl RawRelay {
             session_expires: section.take(report, "session_expires", number(SESSION_EXPIRES_S)),
             max_calls_per_s: section.take(report, "max_calls_per_s", call_limit),
             failover_after: section.take(report, "failover_after", number(FAILOVER_S)),
+            large_over_tcp: section.take(report, "large_over_tcp", reader::truth),
             dns: section.take(report, "dns", list(parsed(fields::name_server))),
             deny_methods: section.take(
                 report,
@@ -224,6 +226,7 @@ impl RawRelay {
             session_expires: seconds(&self.session_expires).unwrap_or(SESSION_EXPIRES),
             max_calls: value(&self.max_calls_per_s).unwrap_or_default(),
             failover_after: seconds(&self.failover_after).unwrap_or(FAILOVER_AFTER),
+            large_over_tcp: value(&self.large_over_tcp).unwrap_or(true),
             dns: values(&self.dns).unwrap_or_default(),
             deny_methods: values(&self.deny_methods).unwrap_or_default(),
             hand_over: value(&self.hand_over).unwrap_or(false),

@@ -79,6 +79,7 @@ fn every_key_is_taken_over() {
         session_expires = 120
         max_calls_per_s = 400
         failover_after = 2
+        large_over_tcp = false
         dns = ["192.0.2.53", "[2001:db8::53]:5353"]
         deny_methods = ["REFER", "X-FROB"]
         hand_over = true
@@ -116,6 +117,7 @@ fn every_key_is_taken_over() {
     assert_eq!(silence, (Duration::from_secs(60), Duration::from_secs(600)));
     assert_eq!(config.relay.session_expires, Duration::from_secs(120));
     assert_eq!(config.relay.max_calls, CallLimit::Rate(400));
+    assert!(!config.relay.large_over_tcp);
     assert_eq!(config.relay.failover_after, Duration::from_secs(2));
     let servers = ["192.0.2.53:53", "[2001:db8::53]:5353"].map(|server| server.parse().unwrap());
     assert_eq!(config.relay.dns, servers);

@@ -40,6 +40,8 @@ pub struct Config {
     /// Of several places that a name leads to, one that says nothing for so long is given up for the
     /// next.
     pub failover_after: Duration,
+    /// Requests that are too large for UDP go over TCP.
+    pub large_over_tcp: bool,
     /// Methods that do not pass inside a call: 405.
     pub deny_methods: Vec<Method>,
     /// No new calls: the host is to be stopped.

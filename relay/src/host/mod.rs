@@ -226,6 +226,7 @@ fn core(
         session_expires: config.session_expires,
         max_calls: config.max_calls,
         failover_after: config.failover_after,
+        large_over_tcp: config.large_over_tcp,
         deny_methods: config.deny_methods.clone(),
         draining: false,
     };

@@ -60,6 +60,11 @@ impl Places {
         self.avoided.insert(place, now + time);
     }
 
+    /// Whether a place has failed lately.
+    pub fn avoids(&self, place: &Candidate, now: Instant) -> bool {
+        self.avoided.get(place).is_some_and(|until| *until > now)
+    }
+
     /// A place has answered.
     pub fn works(&mut self, place: &Candidate) {
         if !self.avoided.is_empty() {
@@ -69,7 +74,7 @@ impl Places {
 
     /// The same places, those that have failed lately at the end.
     pub fn order(&self, places: Vec<Candidate>, now: Instant) -> VecDeque<Candidate> {
-        let fails = |place: &Candidate| self.avoided.get(place).is_some_and(|until| *until > now);
+        let fails = |place: &Candidate| self.avoids(place, now);
         let (last, mut first): (VecDeque<_>, VecDeque<_>) = places.into_iter().partition(fails);
         first.extend(last);
         first

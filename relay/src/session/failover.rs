@@ -1,5 +1,6 @@
 //! Requests to names that lead to several places: one that fails at a place goes to the next, in a
-//! transaction of its own and otherwise as it was (RFC 3263 section 4.3).
+//! transaction of its own and otherwise as it was (RFC 3263 section 4.3). TCP and UDP at one address are
+//! two places for a request that is too large for UDP (RFC 3261 section 18.1.1).
 //!
 //! A place fails when it refuses the connection, answers 503, or says nothing within `failover_after`,
 //! which is long before the transaction itself would give up. What was sent there is cancelled; should
@@ -10,8 +11,9 @@ use crate::edge::flow_token::Source;
 use crate::engine::Side;
 use crate::locate::Candidate;
 use patchbay_sip::transaction::{ClientKey, Flow, SendError};
-use patchbay_sip::{HeaderName, Message, Method};
+use patchbay_sip::{HeaderName, Message, Method, Transport};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +33,10 @@ impl Ways {
         }
     }
 
+    fn none() -> Ways {
+        Ways::new("", VecDeque::new())
+    }
+
     /// The next one that there is a way to.
     pub(super) fn next(&mut self, cx: &mut Context<'_>) -> Option<(Candidate, Flow)> {
         while let Some(place) = self.left.pop_front() {
@@ -45,6 +51,44 @@ impl Ways {
             }
         }
         None
+    }
+}
+
+/// Requests beyond this size go over TCP, because what the path takes is not known (RFC 3261 section
+/// 18.1.1).
+pub const LARGE_BYTES: usize = 1300;
+/// What our Via adds to a request.
+const VIA_BYTES: usize = 90;
+
+/// TCP for a request that is too large for UDP: the place and the flow to it. None if the party can be
+/// reached by its UDP flow alone, or TCP has been refused there lately.
+pub(super) fn by_tcp(
+    cx: &mut Context<'_>,
+    request: &Message,
+    flow: &Flow,
+    pinned: bool,
+) -> Option<(Candidate, Flow)> {
+    let may = cx.config.large_over_tcp && flow.transport == Transport::Udp && !pinned;
+    if !may || request.wire_bytes() + VIA_BYTES <= LARGE_BYTES {
+        return None;
+    }
+    let place = Candidate {
+        transport: Transport::Tcp,
+        address: flow.remote,
+    };
+    if cx.places.avoids(&place, cx.now.instant) {
+        return None;
+    }
+    let flow = cx
+        .paths
+        .flow_to(place.transport, place.address, cx.outputs)?;
+    Some((place, flow))
+}
+
+fn over_udp(address: SocketAddr) -> Candidate {
+    Candidate {
+        transport: Transport::Udp,
+        address,
     }
 }
 
@@ -78,8 +122,16 @@ impl Session {
         let pinned = false;
         self.call_agent(cx, Source { flow, pinned });
         let client = self.invite.as_ref().and_then(|invite| invite.client);
-        if let Some(client) = client {
-            self.attempted(cx, (client, None), at, ways);
+        let Some(client) = client else { return };
+        let sent = self.attempts.iter_mut().find(|a| a.client == client);
+        match sent {
+            // It went over TCP for its size: UDP at the same place is next.
+            Some(attempt) => {
+                attempt.within = None;
+                attempt.ways.left.extend(ways.left);
+                attempt.ways.name = ways.name;
+            }
+            None => self.attempted(cx, (client, None), at, ways),
         }
     }
 
@@ -96,7 +148,14 @@ impl Session {
         flow: Flow,
     ) -> Result<ClientKey, SendError> {
         let ways = self.leg(side).named_places(cx);
-        let place = ways.and_then(|mut ways| Some((ways.next(cx)?, ways)));
+        let mut place = ways.and_then(|mut ways| Some((ways.next(cx)?, ways)));
+        let pinned = self.leg(side).pinned;
+        let usual = place.as_ref().map_or(flow, |((_, flow), _)| *flow);
+        if let Some(wide) = by_tcp(cx, &request, &usual, pinned) {
+            let mut ways = place.map_or_else(Ways::none, |(_, ways)| ways);
+            ways.left.push_front(over_udp(usual.remote));
+            place = Some((wide, ways));
+        }
         let Some(((at, flow), ways)) = place else {
             let sent_by = cx.paths.sent_by(&flow);
             return cx
@@ -110,6 +169,18 @@ impl Session {
             .send_request(request, flow, &sent_by, cx.now.instant)?;
         self.attempted(cx, (client, Some((side, kept))), at, ways);
         Ok(client)
+    }
+
+    /// The INVITE to the agent went over TCP for its size: UDP is next.
+    pub(super) fn sent_by_tcp(
+        &mut self,
+        cx: &Context<'_>,
+        client: ClientKey,
+        (offer, at): (Message, Candidate),
+    ) {
+        let mut ways = Ways::none();
+        ways.left.push_back(over_udp(at.address));
+        self.attempted(cx, (client, Some((Side::Agent, offer))), at, ways);
     }
 
     fn attempted(
@@ -202,8 +273,14 @@ impl Session {
         let again = request.clone();
         let sent = cx.layer.send_request(again, flow, &sent_by, cx.now.instant);
         let Ok(next) = sent else { return false };
-        self.give_up(cx, client, pending.then_some(Some(side)));
+        let of = (!matches!(purpose, Purpose::Offer)).then_some(side);
+        self.give_up(cx, client, pending.then_some(of));
         self.track(cx, next, purpose);
+        if let Some(invite) = &mut self.invite
+            && invite.client == Some(client)
+        {
+            invite.client = Some(next);
+        }
         if let Some(reinvite) = &mut self.reinvite
             && reinvite.client == client
         {

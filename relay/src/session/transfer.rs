@@ -1,6 +1,7 @@
 //! Transfer of control: an INVITE with the agent in its URI becomes a row of the routing table
 //! and a call to the agent (requirements B1, B2, B3).
 
+use super::failover::by_tcp;
 use super::leg::{address_of, copy_body, is_sips};
 use super::media::{Ends, MediaError};
 use super::{Context, Invite, Leg, MAX_OFFER_TIME, MediaState, Purpose, Session, Sessions};
@@ -185,6 +186,11 @@ impl Session {
             .take(cx, ends, Side::Client, &request)
             .map_err(|error| refusal_of(cx, &error))?;
         let offer = self.offer_message(cx, &request, body);
+        let wide = by_tcp(cx, &offer, &flow, self.agent.pinned);
+        let (flow, kept) = match wide {
+            Some((place, by_tcp)) => (by_tcp, Some((offer.clone(), place))),
+            None => (flow, None),
+        };
         let sent_by = cx.paths.sent_by(&flow);
         let client = cx
             .layer
@@ -200,6 +206,9 @@ impl Session {
             invite.client = Some(client);
         }
         self.track(cx, client, Purpose::Offer);
+        if let Some(kept) = kept {
+            self.sent_by_tcp(cx, client, kept);
+        }
         Ok(())
     }
 

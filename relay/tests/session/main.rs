@@ -17,6 +17,7 @@ mod forks;
 mod handover;
 mod hostile;
 mod in_dialog;
+mod large;
 mod located;
 mod media_lost;
 mod media_terms;

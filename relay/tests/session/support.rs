@@ -194,6 +194,7 @@ impl Bed {
             session_expires: Duration::from_secs(1800),
             max_calls: Default::default(),
             failover_after: Duration::from_secs(4),
+            large_over_tcp: true,
             deny_methods: Vec::new(),
             draining: false,
         };
