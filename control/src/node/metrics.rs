@@ -193,6 +193,12 @@ fn registrar(machine: &Machine) -> Vec<Metric> {
             registrar.failures_remembered() as u64,
         ),
         plain(
+            "registrar_familiar",
+            "Accounts remembered with the networks that they registered from",
+            MetricKind::Gauge,
+            registrar.familiar() as u64,
+        ),
+        plain(
             "bindings",
             "Registered devices",
             MetricKind::Gauge,

@@ -168,6 +168,11 @@ impl Guard {
         }
     }
 
+    /// Pairs of account and source that are remembered as familiar.
+    pub fn familiar(&self) -> usize {
+        self.familiar.len()
+    }
+
     /// The password was wrong, or there is no such account.
     pub fn failed(&mut self, account: &str, source: Network, now: u64) {
         let pair = (name(account), source);

@@ -316,6 +316,12 @@ impl Registrar {
         self.table.len()
     }
 
+    /// Accounts remembered with the networks that they registered from; at most [`MAX_FAMILIAR`].
+    #[must_use]
+    pub fn familiar(&self) -> usize {
+        self.guard.familiar()
+    }
+
     /// Entries of the tables of wrong passwords; at most three times [`MAX_METERS`].
     #[must_use]
     pub fn failures_remembered(&self) -> usize {

@@ -1,7 +1,7 @@
 //! New calls beyond what this host can do are refused at little cost, so that calls in progress go on.
 //!
 //! Two things bound them: a rate that is configured, or the time that messages wait for this host's one
-//! signalling task. In the second case a share of new calls is refused that grows while the wait is
+//! signalling task, there or still in the kernel. In the second case a share of new calls is refused that grows while the wait is
 //! too long and shrinks when it is short again. A neighbour that says `oc` in its Via is told that
 //! share with each answer, so that it can keep calls back itself (RFC 7339).
 
@@ -55,6 +55,8 @@ pub struct Load {
     pub waiting: usize,
     /// As many as may wait.
     pub room: usize,
+    /// How long datagrams have always been waiting in a socket.
+    pub busy: Duration,
 }
 
 /// Whether new calls are taken.
@@ -117,11 +119,12 @@ impl Overload {
         let wait_ns = self.cost_ns.saturating_mul(load.waiting as u64);
         let limit_ns = u64::try_from(MAX_WAIT.as_nanos()).unwrap_or(u64::MAX);
         let full = load.waiting >= load.room / 4 * 3;
-        if load.waiting >= LEAST_WAITING && (full || wait_ns > limit_ns) {
+        let waits = load.waiting >= LEAST_WAITING && (full || wait_ns > limit_ns);
+        if waits || load.busy >= MAX_WAIT {
             let times = u32::try_from(wait_ns / limit_ns).unwrap_or(u32::MAX).max(1);
             let up = UP.saturating_mul(times).min(MOST_UP);
             self.share = (self.share + up).min(100);
-        } else if wait_ns < limit_ns / 2 {
+        } else if wait_ns < limit_ns / 2 && load.busy < MAX_WAIT / 2 {
             self.calm_down(now);
         }
         self.looked = Some(now);

@@ -115,6 +115,7 @@ impl Host {
             took: now.instant.saturating_duration_since(began),
             waiting,
             room: net::MAX_INBOUND,
+            busy: self.sockets.busy(now.instant),
         };
         self.core.worked(load, now);
     }

@@ -8,6 +8,7 @@ use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -100,6 +101,12 @@ impl Sockets {
         let local = listener.local;
         self.udp.push(listener);
         Ok(local)
+    }
+
+    /// The longest time for which a UDP socket has not been empty.
+    pub fn busy(&self, now: Instant) -> Duration {
+        let times = self.udp.iter().map(|listener| listener.busy.time(now));
+        times.max().unwrap_or_default()
     }
 
     pub fn send(&self, flow: &Flow, bytes: &Bytes) {

@@ -1,5 +1,6 @@
 //! The relay host's SIP sockets.
 
+mod busy;
 mod counters;
 mod doors;
 mod link;
@@ -10,6 +11,7 @@ mod udp;
 mod web;
 mod web_handshake;
 
+pub use busy::Busy;
 pub use counters::{DOOR_DROPS, DoorCounters, DoorDrop};
 pub use doors::{Door, HANDSHAKE_TIME, MAX_HANDSHAKES, Opening, accept, connect};
 pub use link::{CONTROL_LINKS_FROM, LinkTo, follow as follow_control};

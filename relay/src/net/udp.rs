@@ -1,7 +1,7 @@
 //! UDP listeners.
 
 use super::doors::{Asked, Door};
-use super::{DoorDrop, Inbound, stun};
+use super::{Busy, DoorDrop, Inbound, stun};
 use bytes::BytesMut;
 use patchbay_sip::Transport;
 use patchbay_sip::limits::MAX_MESSAGE_BYTES;
@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -24,6 +25,8 @@ pub struct UdpListener {
     pub socket: Arc<UdpSocket>,
     /// Its address.
     pub local: SocketAddr,
+    /// Whether datagrams wait in it.
+    pub busy: Arc<Busy>,
 }
 
 /// Binds a socket of one IP version.
@@ -47,6 +50,7 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpListener> {
     Ok(UdpListener {
         socket: Arc::new(socket),
         local,
+        busy: Arc::new(Busy::new(Instant::now())),
     })
 }
 
@@ -55,7 +59,7 @@ impl UdpListener {
     pub async fn read(self, door: Arc<Door>, inbound: mpsc::Sender<Inbound>) {
         let mut buffer = vec![0; MAX_MESSAGE_BYTES];
         loop {
-            let (length, remote) = match self.socket.recv_from(&mut buffer).await {
+            let (length, remote) = match self.next(&mut buffer).await {
                 Ok(received) => received,
                 // An ICMP error of an earlier send: the transaction's timers deal with it.
                 Err(_) => continue,
@@ -78,6 +82,23 @@ impl UdpListener {
                 return;
             }
         }
+    }
+
+    /// The next datagram, and word of whether there was one to be read at once.
+    async fn next(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let received = match self.socket.try_recv_from(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.busy.is_empty();
+                self.socket.recv_from(buffer).await
+            }
+            received => {
+                // So that a flood of what is dropped here leaves other tasks their turn.
+                tokio::task::coop::consume_budget().await;
+                received
+            }
+        };
+        self.busy.has_read(Instant::now);
+        received
     }
 
     fn answer_stun(&self, datagram: &[u8], remote: SocketAddr, door: &Door) {

@@ -1,6 +1,7 @@
 //! One side of a session: its dialog, how it is reached, and its unacknowledged answer.
 
 use super::Context;
+use super::failover::by_tcp;
 use super::reach::Named;
 use crate::edge::flow_token::Source;
 use crate::edge::paths::{default_port, transport_param};
@@ -157,11 +158,15 @@ impl Leg {
             (kind.cloned().unwrap_or_default(), from.body.clone())
         });
         self.last_ack = Some(LastAck { cseq, body });
-        self.send_ack_again(cx);
+        self.send_last_ack(cx, true);
     }
 
     /// Sends the last ACK once more: the party has not seen it.
     pub fn send_ack_again(&mut self, cx: &mut Context<'_>) {
+        self.send_last_ack(cx, false);
+    }
+
+    fn send_last_ack(&mut self, cx: &mut Context<'_>, first: bool) {
         let Some(flow) = self.reach(cx) else { return };
         let (Some(dialog), Some(last)) = (&self.dialog, &self.last_ack) else {
             return;
@@ -170,6 +175,9 @@ impl Leg {
         if let Some((kind, body)) = &last.body {
             ack.set_body(kind, body.clone());
         }
+        // Nobody says whether it has arrived over TCP: sent again, it goes the usual way.
+        let wide = first.then(|| by_tcp(cx, &ack, &flow, self.pinned));
+        let flow = wide.flatten().map_or(flow, |(_, flow)| flow);
         let sent_by = cx.paths.sent_by(&flow);
         cx.layer.send_ack(ack, flow, &sent_by);
     }

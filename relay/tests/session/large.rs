@@ -132,3 +132,29 @@ fn small_ones_and_those_to_a_party_behind_a_translator_stay_on_udp() {
     assert_eq!(transport(&info), "SIP/2.0/UDP");
     assert!(bed.connecting.is_empty());
 }
+
+#[test]
+fn a_large_ack_goes_over_tcp_and_over_udp_when_it_is_missed() {
+    let mut bed = Bed::new();
+    // The offer is the agent's, so that the caller's ACK carries the answer.
+    let mut empty = invite();
+    empty.body = Default::default();
+    empty.headers.remove(HeaderName::ContentType);
+    bed.receive_message(udp(CALLER), &empty);
+    let forwarded = bed.expect("10.0.0.2:5070", "INVITE");
+    let now = bed.now();
+    bed.receive_message(control(), &transfer(&forwarded, "o1", now));
+    let offer = bed.expect(AGENT, "INVITE");
+    let taken = with_sdp(answer(&offer, 200, "anna"), "203.0.113.7", 6000);
+    bed.receive_message(udp(AGENT), &taken);
+    pass_upstream(&mut bed, "200");
+    let ok = bed.expect(CALLER, "200");
+    let lines = format!("a=note:{}\r\n", "long ".repeat(300));
+    let ack = in_dialog("ACK", &ok, 1, CALLER);
+    bed.receive_message(udp(CALLER), &with_lines(ack, "192.0.2.9", 4000, &lines));
+    let ack = bed.expect(AGENT, "ACK");
+    assert_eq!(transport(&ack), "SIP/2.0/TCP");
+    bed.receive_message(udp(AGENT), &taken);
+    let ack = bed.expect(AGENT, "ACK");
+    assert_eq!(transport(&ack), "SIP/2.0/UDP");
+}

@@ -10,6 +10,7 @@ fn load(waiting: usize, each: Duration) -> Load {
         took: each * 256,
         waiting,
         room: ROOM,
+        busy: Duration::ZERO,
     }
 }
 
@@ -49,6 +50,14 @@ fn the_share_grows_while_messages_wait_and_shrinks_when_they_do_not() {
     let later = start + Duration::from_secs(60);
     assert!(!overload.refuses(TABLE, later, 1));
     assert_eq!(overload.share(), 0);
+    // A socket that is never empty is one, too.
+    let mut overload = Overload::new(CallLimit::Auto);
+    let busy = Load {
+        busy: MAX_WAIT,
+        ..load(0, Duration::ZERO)
+    };
+    overload.worked(busy, start, 1);
+    assert_eq!(overload.share(), UP);
     // A full queue is a wait whatever a message costs: readers wait too.
     let mut overload = Overload::new(CallLimit::Auto);
     overload.worked(load(ROOM, Duration::ZERO), start, 1);
