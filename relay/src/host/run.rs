@@ -267,6 +267,8 @@ impl Host {
             }
             Command::Drain(draining) => self.core.set_draining(draining),
             Command::Gauges(answer) => {
+                // While nothing comes, nothing else lets time pass for the share that is refused.
+                self.worked(0, Instant::now(), self.waiting_messages);
                 let _ = answer.send(self.gauges());
             }
             Command::Stop { drain } => {

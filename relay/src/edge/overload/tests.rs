@@ -50,6 +50,14 @@ fn the_share_grows_while_messages_wait_and_shrinks_when_they_do_not() {
     let later = start + Duration::from_secs(60);
     assert!(!overload.refuses(TABLE, later, 1));
     assert_eq!(overload.share(), 0);
+    // Asking is enough to see it.
+    shares(&mut overload, later, 1, 2_000);
+    let asked = Load {
+        handled: 0,
+        ..load(0, Duration::ZERO)
+    };
+    overload.worked(asked, later + Duration::from_secs(60), 1);
+    assert_eq!(overload.share(), 0);
     // A socket that is never empty is one, too.
     let mut overload = Overload::new(CallLimit::Auto);
     let busy = Load {
