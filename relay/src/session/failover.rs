@@ -222,7 +222,12 @@ impl Session {
             return false;
         };
         match response.and_then(Message::status) {
-            Some(503) | None => {
+            status @ (Some(503) | None) => {
+                if let (Some(_), Some(attempt)) = (status, self.attempts.get_mut(index)) {
+                    // Who is busy is so by every transport.
+                    let busy = attempt.at.address;
+                    attempt.ways.left.retain(|place| place.address != busy);
+                }
                 let time = response.and_then(retry_after);
                 self.next_place(cx, index, time, false)
             }

@@ -158,3 +158,15 @@ fn a_large_ack_goes_over_tcp_and_over_udp_when_it_is_missed() {
     let ack = bed.expect(AGENT, "ACK");
     assert_eq!(transport(&ack), "SIP/2.0/UDP");
 }
+
+#[test]
+fn a_phone_that_is_busy_over_tcp_is_not_asked_again_over_udp() {
+    let mut bed = Bed::new();
+    let offer = fat_offer(&mut bed);
+    let flow = over_tcp(&bed);
+    bed.receive_message(flow, &answer(&offer, 503, "anna"));
+    let sent: Vec<_> = bed.sent_to(AGENT).iter().map(name).collect();
+    assert_eq!(sent, ["ACK"]);
+    bed.expect("10.0.0.2:5070", "503");
+    assert_eq!(bed.core.live_sessions(), 0);
+}
