@@ -61,14 +61,15 @@ fn a_transfer_that_control_did_not_sign_is_never_executed() {
 
 in_each_form!(a_signed_transfer_that_was_overheard_cannot_be_used_again);
 
-// B2 B4
+// B2 B4 B5
 fn a_signed_transfer_that_was_overheard_cannot_be_used_again(form: Form) {
     if !have(&["sipp", "tcpdump"]) {
         return;
     }
     let centre = setup(form).start();
     let agent_at = centre.declare_anna();
-    let link = Capture::start(&format!("tcp port {}", centre.control_sip.port()));
+    let (link, api) = (centre.control_sip.port(), centre.relay_api_address.port());
+    let link = Capture::start(&format!("tcp port {link} or tcp port {api}"));
     let anna = Sipp::agent("agent.xml", agent_at, &centre).start();
     let caller = Sipp::caller("caller.xml", CALLER, &centre).start();
     caller.succeeds(CALL);

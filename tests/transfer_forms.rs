@@ -1,5 +1,5 @@
-//! Control hands calls to the relay in each of its ways: as an INVITE of its own (B2) and as the body
-//! of a MESSAGE (B4). The phones see no difference.
+//! Control hands calls to the relay in each of its ways: as an INVITE of its own (B2), as the body of a
+//! MESSAGE (B4) and by a tunnel (B5). The phones see no difference.
 
 use crate::support;
 
@@ -35,14 +35,16 @@ fn link_text(capture: Capture) -> String {
     texts.collect()
 }
 
-// B2 B4
+// B2 B4 B5
 fn a_call_is_set_up_and_only_the_link_shows_how(form: Form) {
     if !have(&["sipp", "tcpdump"]) {
         return;
     }
     let centre = setup(form).start();
     let agent_at = centre.declare_anna();
-    let link = Capture::start(&format!("tcp port {}", centre.control_sip.port()));
+    let capture = |port| Capture::start(&format!("tcp port {port}"));
+    let link = capture(centre.control_sip.port());
+    let api = capture(centre.relay_api_address.port());
     let (carla, anna) = (
         Media::open(CALLER, &centre.ports),
         Media::open(AGENT, &centre.ports),
@@ -70,22 +72,53 @@ fn a_call_is_set_up_and_only_the_link_shows_how(form: Form) {
     centre.wait_empty();
     centre.wait_available("anna");
 
-    let link = link_text(link);
+    let (link, api) = (link_text(link), link_text(api));
     let agent = format!("INVITE sip:relay.invalid;agent=sip%3Aanna%40{AGENT}");
-    assert_eq!(link.matches(&agent).count(), 1, "one transfer");
+    let transfers = |text: &str| text.matches(&agent).count();
     let carried = "Content-Type: message/sip\r\n";
     let answers = link.matches("MESSAGE sip:control.invalid SIP/2.0").count();
     match form {
+        "uri" => {
+            assert_eq!((transfers(&link), transfers(&api)), (1, 0));
+            assert!(!link.contains("message/sip"), "{link}");
+        }
         "message" => {
+            assert_eq!((transfers(&link), transfers(&api)), (1, 0));
             assert!(link.contains("MESSAGE sip:relay.invalid SIP/2.0"));
             assert!(link.contains(carried), "{link}");
             assert!(answers >= 2, "ringing and answer at least: {link}");
         }
-        _ => assert!(!link.contains("message/sip"), "{link}"),
+        _ => {
+            assert_eq!((transfers(&link), transfers(&api)), (0, 1));
+            assert!(api.contains("PRI * HTTP/2.0"), "{api}");
+            assert!(api.contains("SIP/2.0 180 ") && api.contains("SIP/2.0 200 "));
+        }
     }
 }
 
-// B2 B4
+// B5
+#[test]
+fn between_hosts_with_certificates_a_tunnel_shows_nothing() {
+    if !have(&["sipp", "tcpdump"]) {
+        return;
+    }
+    let centre = setup("tunnel").secure_link().start();
+    let agent_at = centre.declare_anna();
+    let (link, api) = (centre.control_sip.port(), centre.relay_api_address.port());
+    let capture = Capture::start(&format!("tcp port {link} or tcp port {api}"));
+    let agent = Sipp::agent("agent.xml", agent_at, &centre).start();
+    let caller = Sipp::caller("caller.xml", CALLER, &centre).start();
+    caller.succeeds(CALL);
+    assert_eq!(methods(&agent.succeeds(SOON)), ["INVITE", "ACK", "BYE"]);
+    centre.wait_available("anna");
+    let text = link_text(capture);
+    assert!(!text.is_empty());
+    for word in ["INVITE", "SIP/2.0", "anna", "PRI * HTTP"] {
+        assert!(!text.contains(word), "{word} in the clear");
+    }
+}
+
+// B2 B4 B5
 fn a_busy_agent_is_passed_over_for_the_next(form: Form) {
     if !have(&["sipp"]) {
         return;
@@ -112,7 +145,7 @@ fn a_busy_agent_is_passed_over_for_the_next(form: Form) {
     centre.wait_empty();
 }
 
-// B2 B4
+// B2 B4 B5
 fn a_cancelled_call_stops_ringing(form: Form) {
     if !have(&["sipp"]) {
         return;
@@ -136,7 +169,7 @@ fn a_cancelled_call_stops_ringing(form: Form) {
     centre.wait_available("anna");
 }
 
-// B2 B4
+// B2 B4 B5
 fn of_two_phones_that_pick_up_together_one_has_the_call(form: Form) {
     if !have(&["sipp"]) {
         return;
@@ -169,7 +202,7 @@ fn of_two_phones_that_pick_up_together_one_has_the_call(form: Form) {
     centre.wait_available("anna");
 }
 
-// B2 B4
+// B2 B4 B5
 fn an_answer_that_the_caller_does_not_acknowledge_is_repeated(form: Form) {
     let centre = setup(form).start();
     let agent_at = centre.declare_anna();
@@ -196,7 +229,7 @@ fn an_answer_that_the_caller_does_not_acknowledge_is_repeated(form: Form) {
     centre.wait_empty();
 }
 
-// B2 B4
+// B2 B4 B5
 fn a_lost_connection_ends_the_ringing_and_tells_the_caller(form: Form) {
     if !have(&["sipp"]) {
         return;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use patchbay_relay::engine::MediaSockets;
+use patchbay_route::transfer::Carrier;
 
 use super::problem::{Fault, Report};
 use super::raw::Raw;
@@ -21,6 +22,7 @@ pub fn check(config: &Config, raw: &Raw, report: &mut Report<'_>) {
     digests_differ(raw, report);
     registrations_have_a_range(config, raw, report);
     marks_can_be_kept(config, raw, report);
+    tunnels_are_safe_and_lead_back(config, raw, report);
 }
 
 /// A socket that serves one port alone is not told how its packets were marked.
@@ -249,6 +251,35 @@ fn private_listeners_stay_private(config: &Config, raw: &Raw, report: &mut Repor
                 "listen on the address of a private network",
             );
             report.warning(path, span, fault);
+        }
+    }
+}
+
+/// Calls that travel by tunnels do so in the clear only within a host, and back to the relay that
+/// they came from, which is known by its address.
+fn tunnels_are_safe_and_lead_back(config: &Config, raw: &Raw, report: &mut Report<'_>) {
+    if config.control.transfer != Carrier::Tunnel {
+        return;
+    }
+    let span = place(&raw.control.transfer);
+    for url in &config.control.relays {
+        let parsed = reqwest::Url::parse(url).ok();
+        let host = parsed.as_ref().and_then(|url| url.host_str());
+        let host = host.unwrap_or_default().trim_matches(['[', ']']);
+        let ip: Option<IpAddr> = host.parse().ok();
+        let here = host == "localhost" || ip.is_some_and(|ip| ip.to_canonical().is_loopback());
+        if !here && !url.starts_with("https:") {
+            let fault = Fault::new(
+                format!("a tunnel to {url} needs certificates"),
+                "add certificate, key and ca to [link] on both hosts and write https, or choose \"uri\"",
+            );
+            report.error("control.transfer", span.clone(), fault);
+        } else if ip.is_none() && !here && config.control.relays.len() > 1 {
+            let fault = Fault::new(
+                format!("with several relays, tunnels need the address of {url}"),
+                "write the IP address that this relay connects from, in the place of its name",
+            );
+            report.error("control.transfer", span.clone(), fault);
         }
     }
 }

@@ -214,7 +214,7 @@ pub fn carrier(text: &str) -> Result<Carrier, Fault> {
     named.ok_or_else(|| {
         let remedy = match nearest(text, known.map(Carrier::as_str)) {
             Some(guess) => format!("did you mean `{guess}`?"),
-            None => "write \"uri\" or \"message\"".to_owned(),
+            None => "write \"uri\", \"message\" or \"tunnel\"".to_owned(),
         };
         Fault::new(format!("calls cannot be transferred by `{text}`"), remedy)
     })

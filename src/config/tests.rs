@@ -338,6 +338,43 @@ fn the_key_that_digest_replaced_is_told_what_to_write() {
     assert!(!found[0].1.contains("legacy_md5"), "{found:#?}");
 }
 
+// B5
+#[test]
+fn tunnels_between_hosts_need_certificates_and_addresses() {
+    let text = |relays: &str| format!("[control]\ntransfer = \"tunnel\"\nrelays = [{relays}]");
+    for here in [
+        "http://127.0.0.1:8090",
+        "http://[::1]:8090",
+        "http://localhost:8090",
+    ] {
+        assert_eq!(complaints(&text(&format!("\"{here}\""))), []);
+    }
+    let found = complaints(&text("\"http://10.0.0.1:8090\""));
+    let of_transfer = found
+        .iter()
+        .find(|(place, _)| place == "2:control.transfer");
+    let (_, words) = of_transfer.expect("a complaint");
+    assert!(
+        words.contains("a tunnel to http://10.0.0.1:8090 needs certificates"),
+        "{words}"
+    );
+    assert!(
+        words.contains("certificate, key and ca to [link]"),
+        "{words}"
+    );
+    let named = "\"https://one.example:8090\", \"https://two.example:8090\"";
+    let found = complaints(&text(named));
+    let of_transfer = found
+        .iter()
+        .filter(|(place, _)| place == "2:control.transfer");
+    assert_eq!(of_transfer.count(), 2, "{found:#?}");
+    let unknown = complaints("[control]\ntransfer = \"tunel\"");
+    assert!(
+        unknown[0].1.contains("did you mean `tunnel`?"),
+        "{unknown:?}"
+    );
+}
+
 #[test]
 fn values_that_contradict_each_other_are_refused() {
     complains(

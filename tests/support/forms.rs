@@ -10,6 +10,7 @@ macro_rules! in_each_form {
     ($($name:ident),* $(,)?) => {
         in_each_form!(@ uri "uri" $($name)*);
         in_each_form!(@ message "message" $($name)*);
+        in_each_form!(@ tunnel "tunnel" $($name)*);
     };
     (@ $form:ident $word:literal $($name:ident)*) => {
         mod $form {

@@ -48,8 +48,13 @@ struct Current {
     /// The same without a question for the peer's certificate: browsers would ask their users.
     browsers: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    /// The same for HTTP/2.
+    http2: Arc<ClientConfig>,
     not_after: i64,
 }
+
+/// HTTP/2 as both sides call it while they shake hands (RFC 9113 section 3.2).
+pub const HTTP2: &[u8] = b"h2";
 
 impl Endpoint {
     /// Reads the files. A certificate whose time is over is taken, with a line in the log: what
@@ -117,6 +122,12 @@ impl Endpoint {
         TlsConnector::from(Arc::clone(&self.current().client))
     }
 
+    /// The same for a connection that shall carry HTTP/2; whether the other side agrees is to be
+    /// looked at when it stands ([`HTTP2`]).
+    pub fn http2_connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.current().http2))
+    }
+
     /// What it has and has done.
     pub fn state(&self) -> State {
         State {
@@ -162,10 +173,19 @@ impl Current {
                     .map_err(library)?
             }
         };
+        // Between hosts, HTTP is spoken in both versions; whoever names none gets what it speaks.
+        let spoken: &[&[u8]] = match trust {
+            Trust::Public => &[],
+            Trust::Mutual => &[HTTP2, b"http/1.1"],
+        };
+        let client = client(&provider, &loaded, trust)?;
+        let mut http2 = client.clone();
+        http2.alpn_protocols = vec![HTTP2.to_vec()];
         Ok(Current {
-            server: server(&provider, &loaded, asked)?,
-            browsers: server(&provider, &loaded, none())?,
-            client: client(&provider, &loaded, trust)?,
+            server: server(&provider, &loaded, asked, spoken)?,
+            browsers: server(&provider, &loaded, none(), &[])?,
+            client: Arc::new(client),
+            http2: Arc::new(http2),
             not_after: loaded.validity.not_after,
         })
     }
@@ -175,13 +195,15 @@ fn server(
     provider: &Arc<CryptoProvider>,
     loaded: &Loaded,
     verifier: Arc<dyn ClientCertVerifier>,
+    spoken: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let identity = SingleCertAndKey::from(Arc::clone(&loaded.identity));
-    let config = ServerConfig::builder_with_provider(Arc::clone(provider))
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .map_err(library)?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(identity));
+    config.alpn_protocols = spoken.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 
@@ -189,7 +211,7 @@ fn client(
     provider: &Arc<CryptoProvider>,
     loaded: &Loaded,
     trust: Trust,
-) -> Result<Arc<ClientConfig>, TlsError> {
+) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .map_err(library)?;
@@ -212,7 +234,7 @@ fn client(
         }
         false => builder.with_no_client_auth(),
     };
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 fn library(error: impl ToString) -> TlsError {

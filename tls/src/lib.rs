@@ -9,7 +9,7 @@ mod error;
 mod files;
 mod watch;
 
-pub use endpoint::{Endpoint, State, Trust, stands_for};
+pub use endpoint::{Endpoint, HTTP2, State, Trust, stands_for};
 pub use error::TlsError;
 pub use files::{Files, check};
 pub use watch::{LOOK_EVERY, keep_fresh};

@@ -11,7 +11,7 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use patchbay_route::session::{Capacity, SessionList};
-use patchbay_tls::{Endpoint, ServerName};
+use patchbay_tls::{Endpoint, ServerName, TlsConnector, TlsStream};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -96,6 +96,11 @@ impl RelayClient {
         &self.base
     }
 
+    /// The bearer token.
+    pub(super) fn token(&self) -> String {
+        format!("Bearer {}", self.secret.expose())
+    }
+
     /// All live sessions.
     ///
     /// # Errors
@@ -164,7 +169,7 @@ impl RelayClient {
                 .method(method)
                 .uri(path)
                 .header("host", host)
-                .header("authorization", format!("Bearer {}", self.secret.expose()))
+                .header("authorization", self.token())
                 .body(Body::new())
                 .map_err(|error| LinkError::Client(error.to_string()))?;
             sender.send_request(request).await.map_err(transport)
@@ -173,17 +178,28 @@ impl RelayClient {
         asked.unwrap_or_else(|_| Err(late()))
     }
 
+    /// An HTTP/1.1 connection for one request.
     async fn connect(&self) -> Result<SendRequest<Body>, LinkError> {
+        speak(self.dial(Endpoint::connector).await?).await
+    }
+
+    /// A connection to the relay's API, secured by `connector` if the link is.
+    pub(super) async fn dial(
+        &self,
+        connector: impl FnOnce(&Endpoint) -> TlsConnector,
+    ) -> Result<Dialled, LinkError> {
         let attempt = TcpStream::connect((self.host.as_str(), self.port));
         let stream = tokio::time::timeout(CONNECT_TIME, attempt).await;
         let stream = stream.map_err(|_| late())?.map_err(transport)?;
         let _best_effort = stream.set_nodelay(true);
         match (&self.tls, self.base.starts_with("https:")) {
-            (None, false) => speak(stream).await,
+            (None, false) => Ok(Dialled::Plain(stream)),
             (Some(tls), true) => {
                 let name = ServerName::try_from(self.host.clone()).map_err(transport)?;
-                let stream = tls.connector().connect(name, stream).await;
-                speak(stream.map_err(transport)?).await
+                let stream = connector(tls).connect(name, stream).await;
+                Ok(Dialled::Secured(Box::new(
+                    stream.map_err(transport)?.into(),
+                )))
             }
             // Whoever answers in plain text has not shown who it is.
             _ => Err(LinkError::Client(format!(
@@ -194,8 +210,21 @@ impl RelayClient {
     }
 }
 
+/// A connection to a relay's API.
+pub(super) enum Dialled {
+    Plain(TcpStream),
+    Secured(Box<TlsStream<TcpStream>>),
+}
+
 /// A connection serves its one request, and ends with the answer.
-async fn speak(
+async fn speak(stream: Dialled) -> Result<SendRequest<Body>, LinkError> {
+    match stream {
+        Dialled::Plain(stream) => speak_on(stream).await,
+        Dialled::Secured(stream) => speak_on(stream).await,
+    }
+}
+
+async fn speak_on(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<SendRequest<Body>, LinkError> {
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
@@ -219,11 +248,11 @@ async fn read(mut chunks: BodyDataStream<Incoming>) -> Result<Vec<u8>, LinkError
     Ok(body)
 }
 
-fn late() -> LinkError {
+pub(super) fn late() -> LinkError {
     LinkError::Transport("no answer in time".to_owned())
 }
 
-fn check(answer: &Response<Incoming>) -> Result<(), LinkError> {
+pub(super) fn check(answer: &Response<Incoming>) -> Result<(), LinkError> {
     match answer.status().as_u16() {
         200..=299 => Ok(()),
         401 | 403 => Err(LinkError::Secret),
@@ -232,7 +261,7 @@ fn check(answer: &Response<Incoming>) -> Result<(), LinkError> {
 }
 
 /// The innermost cause says what is wrong; the outer ones repeat the URL.
-fn transport(error: impl std::error::Error) -> LinkError {
+pub(super) fn transport(error: impl std::error::Error) -> LinkError {
     let mut cause: &dyn std::error::Error = &error;
     while let Some(inner) = cause.source() {
         cause = inner;

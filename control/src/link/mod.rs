@@ -12,6 +12,7 @@ mod book;
 mod client;
 mod secret;
 mod sse;
+mod tunnel;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub use book::{MAX_DOOMED, Place, RELAY_LOST_AFTER, Relay, RelayBook, attempt_na
 pub use client::{LinkError, MAX_ANSWER_BYTES, RelayClient};
 pub use secret::Secret;
 pub use sse::{MAX_EVENT_BYTES, MAX_LINE_BYTES, SseError, SseReader};
+pub use tunnel::TunnelLink;
 
 /// First pause after a failure; it doubles up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(100);

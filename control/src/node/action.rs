@@ -17,6 +17,16 @@ pub enum Action {
         /// One whole message.
         bytes: Bytes,
     },
+    /// Open a tunnel to the relay that this flow came from.
+    OpenTunnel {
+        /// Under the number of this flow.
+        flow: Flow,
+    },
+    /// End a tunnel when all is sent; it may be gone already.
+    CloseTunnel {
+        /// The tunnel.
+        flow: Flow,
+    },
     /// Store a binding.
     SaveBinding(Binding),
     /// Remove a binding from the store.

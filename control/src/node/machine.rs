@@ -327,6 +327,10 @@ impl Machine {
                 Effect::Send { flow, bytes } => {
                     self.actions.push_back(Action::Send { flow, bytes })
                 }
+                Effect::OpenTunnel { flow } => self.actions.push_back(Action::OpenTunnel { flow }),
+                Effect::CloseTunnel { flow } => {
+                    self.actions.push_back(Action::CloseTunnel { flow });
+                }
                 Effect::SaveBinding(binding) => {
                     self.actions.push_back(Action::SaveBinding(binding));
                 }

@@ -74,6 +74,7 @@ pub(super) fn gather(
             ("bad_handshake", read(&wire.bad_handshake)),
             ("slow", read(&wire.slow)),
             ("send_without_connection", read(&wire.no_connection)),
+            ("bad_tunnel", read(&wire.bad_tunnel)),
         ],
     ));
     metrics.push(by(

@@ -3,6 +3,7 @@
 //! - [`mod@machine`]: all of it without I/O
 //! - [`mod@run`]: the task that drives the machine
 //! - [`mod@wire`]: the private SIP listener
+//! - [`mod@tunnels`]: transfers that travel by streams of their own
 //! - [`mod@journal`]: events and bindings on their way to the store
 //! - [`mod@handle`]: what others may ask
 
@@ -15,6 +16,7 @@ pub mod machine;
 mod metrics;
 mod run;
 mod start;
+mod tunnels;
 mod views;
 mod wire;
 
@@ -26,6 +28,7 @@ pub use handle::{
 pub use journal::MAX_JOURNAL;
 pub use machine::Machine;
 pub use start::{Control, ControlError, MIN_SECRET_BYTES, start};
+pub use tunnels::MAX_TUNNEL_WRITES;
 pub use views::{
     Applied, BindingView, Counters, Metric, MetricKind, Readiness, RelayView, Sample, StoredEvent,
 };

@@ -14,6 +14,7 @@ use super::handle::{Command, EndError, Published};
 use super::journal::{Entry, Journal};
 use super::machine::Machine;
 use super::metrics;
+use super::tunnels::Tunnels;
 use super::views::{Readiness, RelayView};
 use super::wire::{Connections, WireCounters, WireEvent};
 use crate::link::{LinkReport, Place, RelayClient};
@@ -29,6 +30,7 @@ const WIRE_BATCH: usize = 64;
 pub(super) struct Node {
     pub(super) machine: Machine,
     pub(super) connections: Connections,
+    pub(super) tunnels: Tunnels,
     pub(super) wire: mpsc::Receiver<WireEvent>,
     pub(super) wire_counters: Arc<WireCounters>,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -122,7 +124,7 @@ impl Node {
             WireEvent::Opened { flow, writer } => self.connections.opened(flow, writer),
             WireEvent::Message { flow, parsed } => self.machine.receive(*parsed, flow, now),
             WireEvent::Closed { flow } => {
-                if self.connections.closed(flow.connection) {
+                if self.connections.closed(flow.connection) || self.tunnels.close(flow) {
                     self.machine.flow_failed(flow, now);
                 }
             }
@@ -135,10 +137,23 @@ impl Node {
         while let Some(action) = self.machine.poll() {
             match action {
                 Action::Send { flow, bytes } => {
-                    if !self.connections.send(flow, bytes, &self.wire_counters) {
+                    let ways = match self.tunnels.has(flow) {
+                        true => self.tunnels.open(),
+                        false => &mut self.connections,
+                    };
+                    if !ways.send(flow, bytes, &self.wire_counters) {
                         let now = self.now();
                         self.machine.flow_failed(flow, now);
                     }
+                }
+                Action::OpenTunnel { flow } => {
+                    if !self.tunnels.begin(flow) {
+                        let now = self.now();
+                        self.machine.flow_failed(flow, now);
+                    }
+                }
+                Action::CloseTunnel { flow } => {
+                    self.tunnels.close(flow);
                 }
                 Action::SaveBinding(binding) => self.journal.keep(Entry::Save(binding)),
                 Action::RemoveBinding(binding) => self.journal.keep(Entry::Remove(binding)),
@@ -287,7 +302,7 @@ impl Node {
 }
 
 /// The addresses that a URL's host names without asking anybody.
-fn host_ips(url: &str) -> Vec<IpAddr> {
+pub(super) fn host_ips(url: &str) -> Vec<IpAddr> {
     let Ok(url) = reqwest::Url::parse(url) else {
         return Vec::new();
     };

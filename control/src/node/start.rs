@@ -18,6 +18,7 @@ use super::handle::{EVENT_BACKLOG, MAX_COMMANDS, NodeHandle, Published};
 use super::journal::journal;
 use super::machine::Machine;
 use super::run::{Node, unix_ms};
+use super::tunnels::Tunnels;
 use super::wire::{Connections, MAX_WIRE_EVENTS, Wire, WireCounters};
 use crate::link::{LinkError, RelayClient, follow};
 use crate::signalling::SignallingConfig;
@@ -152,6 +153,13 @@ fn spawn(
     for (relay, client) in clients.iter().cloned().enumerate() {
         tokio::spawn(follow(relay, client, relist_asked.clone(), reports.clone()));
     }
+    let tunnels = Tunnels::new(
+        &clients,
+        &wire_events,
+        Arc::clone(&wire_counters),
+        stop.clone(),
+        tasks.clone(),
+    );
     let wire = Wire {
         events: wire_events,
         counters: Arc::clone(&wire_counters),
@@ -175,6 +183,7 @@ fn spawn(
     let node = Node {
         machine,
         connections: Connections::default(),
+        tunnels,
         wire: wire_queue,
         wire_counters,
         commands: command_queue,

@@ -67,6 +67,7 @@ pub(super) struct WireCounters {
     pub(super) bad_handshake: AtomicU64,
     pub(super) slow: AtomicU64,
     pub(super) no_connection: AtomicU64,
+    pub(super) bad_tunnel: AtomicU64,
 }
 
 pub(super) fn count(counter: &AtomicU64) {
@@ -78,6 +79,13 @@ pub(super) fn count(counter: &AtomicU64) {
 pub(super) struct Writer {
     queue: mpsc::Sender<Bytes>,
     cut: CancellationToken,
+}
+
+impl Writer {
+    /// The sending end of what somebody else empties, until `cut`.
+    pub(super) fn new(queue: mpsc::Sender<Bytes>, cut: CancellationToken) -> Writer {
+        Writer { queue, cut }
+    }
 }
 
 /// The open connections as the node's task knows them.
@@ -98,6 +106,10 @@ impl Connections {
 
     pub(super) fn remotes(&self) -> impl Iterator<Item = SocketAddr> {
         self.open.values().map(|(flow, _)| flow.remote)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

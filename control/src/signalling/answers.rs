@@ -160,12 +160,13 @@ impl Signalling {
         let Some(branch) = call.take_branch(client) else {
             return;
         };
+        let offer = branch.offer;
+        let agent = call.hunt(offer).map(|hunt| hunt.agent.clone());
+        self.leave_way(branch.flow);
         if branch.answered {
             // The end of a transaction that was answered.
             return;
         }
-        let offer = branch.offer;
-        let agent = call.hunt(offer).map(|hunt| hunt.agent.clone());
         debug!(%contact, %offer, device = %branch.target.uri, code, "device failed");
         if let (FLOW_FAILED, Some(agent)) = (code, agent) {
             self.registrar.remove(agent.as_str(), &branch.target.key);

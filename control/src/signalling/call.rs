@@ -33,6 +33,8 @@ pub(super) enum Stage {
 pub(super) struct Branch {
     pub(super) offer: OfferId,
     pub(super) client: ClientKey,
+    /// Where its messages travel.
+    pub(super) flow: Flow,
     /// The way by which the device is being called.
     pub(super) target: Target,
     /// Other ways to the same device.
@@ -216,9 +218,10 @@ impl Calls {
             .map(|(_, contact)| *contact)
     }
 
-    pub(super) fn remove(&mut self, contact: ContactId) {
+    /// Gives back the devices that it still has.
+    pub(super) fn remove(&mut self, contact: ContactId) -> Vec<Branch> {
         let Some(call) = self.calls.remove(&contact) else {
-            return;
+            return Vec::new();
         };
         self.timers.remove(&(call.timer, contact));
         self.servers.remove(&call.server);
@@ -226,8 +229,9 @@ impl Calls {
         for hunt in call.hunts {
             self.set_hunt_timer(contact, hunt.offer, hunt.next_group, None);
         }
-        for branch in call.branches {
+        for branch in &call.branches {
             self.clients.remove(&branch.client);
         }
+        call.branches
     }
 }

@@ -1,24 +1,65 @@
-//! Transfers in envelopes: the INVITE of a transfer as the body of a MESSAGE (requirement B4), and
-//! the answers to it likewise. All else sees the same transaction as without.
+//! The ways of transfers that do not travel as requests of their own: in envelopes, the INVITE as
+//! the body of a MESSAGE (requirement B4) and the answers to it likewise, or by tunnels, a connection
+//! for each (requirement B5). All else sees the same transaction as without.
 
 use bytes::Bytes;
-use patchbay_route::transfer::{CONTROL_URI, Carrier, TRANSFER_URI};
+use patchbay_route::transfer::{CONTROL_URI, Carrier, TRANSFER_URI, TUNNELS};
 use patchbay_sip::Message;
 use patchbay_sip::carried::{envelope, open};
 use patchbay_sip::transaction::{ClientKey, Failure, Flow, ServerKey};
+use rustc_hash::FxHashMap;
 use tracing::debug;
 
 use super::counters::Drop;
 use super::reply::reply;
-use super::{Moment, Signalling};
+use super::{Effect, Moment, Signalling};
+
+/// The transfers that travel by tunnels; as many as there are transactions at most.
+#[derive(Debug, Default)]
+pub(super) struct Tunnels {
+    clients: FxHashMap<u64, ClientKey>,
+    opened: u64,
+}
 
 impl Signalling {
-    /// The way of the transfers of a call that came over `flow`.
-    pub(super) fn transfer_flow(&self, flow: Flow) -> Flow {
+    /// The way of the next transfer of a call that came over `flow`: that of the connection, or one
+    /// of its own.
+    pub(super) fn transfer_flow(&mut self, flow: Flow) -> Flow {
         match self.config.transfer {
             Carrier::Uri => flow,
             Carrier::Message => flow.inside(),
+            Carrier::Tunnel => {
+                // 2^61 tunnels are never opened.
+                let connection = TUNNELS.start + self.tunnels.opened;
+                self.tunnels.opened += 1;
+                let flow = Flow { connection, ..flow };
+                self.effects.push_back(Effect::OpenTunnel { flow });
+                flow
+            }
         }
+    }
+
+    /// Notes whose way a tunnel is.
+    pub(super) fn took_way(&mut self, flow: Flow, client: ClientKey) {
+        if TUNNELS.contains(&flow.connection) {
+            self.tunnels.clients.insert(flow.connection, client);
+        }
+    }
+
+    /// Gives up the way of a transfer that is over, if it has one of its own.
+    pub(super) fn leave_way(&mut self, flow: Flow) {
+        if TUNNELS.contains(&flow.connection) {
+            self.tunnels.clients.remove(&flow.connection);
+            self.effects.push_back(Effect::CloseTunnel { flow });
+        }
+    }
+
+    /// Lets the transfer of a tunnel fail that is gone; false if it is no tunnel.
+    pub(super) fn tunnel_failed(&mut self, flow: Flow) -> bool {
+        if let Some(client) = self.tunnels.clients.remove(&flow.connection) {
+            self.layer.client_lost(client);
+        }
+        TUNNELS.contains(&flow.connection)
     }
 
     /// Sends what belongs to a carried transfer.

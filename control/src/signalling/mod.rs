@@ -4,7 +4,7 @@
 //!
 //! - [`mod@requests`]: what arrives, and the answer that each request gets
 //! - [`mod@facts`]: from an INVITE to what the rules look at
-//! - [`mod@carried`]: transfers as bodies of MESSAGEs
+//! - [`mod@carried`]: transfers as bodies of MESSAGEs, and by tunnels
 //! - [`mod@offers`]: the distributor's decisions: transfer, cancel, accept, refuse
 //! - [`mod@identity`]: who a caller may be said to be
 //! - [`mod@hunt`]: one offer over several devices
@@ -38,6 +38,7 @@ use rustc_hash::FxHashMap;
 use crate::link::Secret;
 use crate::registrar::{Binding, Change, Expiry, Registrar, RegistrarConfig, Secrets};
 use call::Calls;
+use carried::Tunnels;
 
 pub use call::MAX_CALLS;
 pub use counters::{Drop, SignallingCounters};
@@ -79,6 +80,16 @@ pub enum Effect {
         /// One whole message.
         bytes: Bytes,
     },
+    /// Open a tunnel to the relay that this flow came from, for what is sent there.
+    OpenTunnel {
+        /// Under the number of this flow.
+        flow: Flow,
+    },
+    /// Nothing more will be sent by this tunnel.
+    CloseTunnel {
+        /// The tunnel.
+        flow: Flow,
+    },
     /// Tell the distributor.
     Core(Input),
     /// Store a binding.
@@ -95,6 +106,7 @@ pub struct Signalling {
     calls: Calls,
     /// What MESSAGEs carry that have no answer yet; as many as there are transactions at most.
     envelopes: FxHashMap<ClientKey, Bytes>,
+    tunnels: Tunnels,
     contacts: IdSource,
     /// Our Via sent-by: a name that nobody else has, so that a loop is told from an accident.
     sent_by: String,
@@ -146,6 +158,7 @@ impl Signalling {
             registrar: Registrar::new(registrar, secrets),
             calls: Calls::default(),
             envelopes: FxHashMap::default(),
+            tunnels: Tunnels::default(),
             contacts: IdSource::new(contacts),
             sent_by: format!("control-{name}.invalid"),
             draining: false,
@@ -169,6 +182,9 @@ impl Signalling {
 
     /// A connection is gone, and with it the callers and phones behind it.
     pub fn flow_failed(&mut self, flow: Flow, now: Moment) {
+        if self.tunnel_failed(flow) {
+            return self.pump(now);
+        }
         self.layer.flow_failed(flow.connection, now.at);
         if self.config.transfer == Carrier::Message {
             self.layer.flow_failed(flow.inside().connection, now.at);

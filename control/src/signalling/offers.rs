@@ -120,9 +120,11 @@ impl Signalling {
                     info!(%contact, %offer, device = %target.uri, "transferred");
                     self.counters.transfers += 1;
                     self.calls.name_client(client, contact);
+                    self.took_way(flow, client);
                     let branch = Branch {
                         offer,
                         client,
+                        flow,
                         target,
                         ways,
                         cancelled: false,
@@ -136,6 +138,7 @@ impl Signalling {
                 Err(error) => {
                     debug!(%contact, %offer, %error, "transfer not sent");
                     self.counters.drop(Drop::NotSent);
+                    self.leave_way(flow);
                 }
             }
         }

@@ -33,7 +33,11 @@ impl Signalling {
                     _ => self.calls.set_timer(contact, now.at + PROGRESS_EVERY),
                 },
                 Stage::Cancelled => self.terminated(contact, now),
-                Stage::Answered(_) => self.calls.remove(contact),
+                Stage::Answered(_) => {
+                    for branch in self.calls.remove(contact) {
+                        self.leave_way(branch.flow);
+                    }
+                }
             }
         }
     }

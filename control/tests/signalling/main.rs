@@ -40,4 +40,5 @@ mod relay_link;
 mod restart;
 mod shutdown;
 mod tcp;
+mod tunnels;
 mod unregister_queued;

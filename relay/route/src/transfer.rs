@@ -32,17 +32,31 @@ pub enum Carrier {
     Uri,
     /// As the body of a MESSAGE on the same connection (requirement B4).
     Message,
+    /// By a tunnel: a stream of HTTP/2 (RFC 9113) from control to the relay's private API for each
+    /// transfer (requirement B5).
+    Tunnel,
 }
+
+/// Where the relay's private API takes tunnels: POST, by HTTP/2 alone. What either side sends is
+/// SIP messages one after the other, each with its Content-Length (RFC 3261 section 18.3).
+pub const TUNNEL_PATH: &str = "/relay/v1/tunnel";
+
+/// Tunnels on one connection at a time; the next transfer finds no agent.
+pub const MAX_TUNNELS: u32 = 16_384;
+
+/// Connection numbers of tunnels, on both sides; those of sockets are below, or from 2^63 on.
+pub const TUNNELS: core::ops::Range<u64> = 1 << 61..1 << 62;
 
 impl Carrier {
     /// All of them.
-    pub const ALL: [Carrier; 2] = [Carrier::Uri, Carrier::Message];
+    pub const ALL: [Carrier; 3] = [Carrier::Uri, Carrier::Message, Carrier::Tunnel];
 
     /// As the configuration names it.
     pub fn as_str(self) -> &'static str {
         match self {
             Carrier::Uri => "uri",
             Carrier::Message => "message",
+            Carrier::Tunnel => "tunnel",
         }
     }
 }

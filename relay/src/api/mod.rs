@@ -5,6 +5,8 @@ mod metrics;
 mod metrics_of_doors;
 mod routes;
 mod secure;
+mod serve;
+mod tunnel;
 
 use crate::config::Secret;
 use crate::edge::Gauges;
@@ -14,11 +16,12 @@ use crate::net::Door;
 use crate::session::SessionId;
 use patchbay_route::session::SessionList;
 use patchbay_tls::Endpoint;
-use secure::SecureListener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+
+pub use serve::serve;
+pub use tunnel::Tunnels;
 
 /// What the API asks of the signalling task.
 #[derive(Debug)]
@@ -59,18 +62,6 @@ pub struct Shared {
     pub door: Arc<Door>,
     /// What this API and its clients show each other; none: it speaks plain HTTP.
     pub link_tls: Option<Arc<Endpoint>>,
-}
-
-/// Serves until the task is ended.
-pub async fn serve(listener: TcpListener, shared: Shared) {
-    let served = match shared.link_tls.clone() {
-        None => axum::serve(listener, routes::router(shared)).await,
-        Some(tls) => {
-            let secured = SecureListener::new(listener, tls);
-            axum::serve(secured, routes::router(shared)).await
-        }
-    };
-    if let Err(error) = served {
-        tracing::error!(%error, "the relay API stopped");
-    }
+    /// Where transfers by tunnels go.
+    pub tunnels: Tunnels,
 }

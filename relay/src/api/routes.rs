@@ -1,6 +1,6 @@
 //! The routes of the relay API.
 
-use super::{Command, Shared, auth, metrics};
+use super::{Command, Shared, auth, metrics, tunnel};
 use crate::edge::Gauges;
 use crate::engine::ThreadHealth;
 use crate::events::Replay;
@@ -13,6 +13,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::{Stream, StreamExt, stream};
 use patchbay_route::session::{Capacity, RelayEvent, SessionList};
+use patchbay_route::transfer::TUNNEL_PATH;
 use serde::Deserialize;
 use std::convert::Infallible;
 use tokio::sync::{broadcast, oneshot};
@@ -25,6 +26,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/relay/v1/events", get(events))
         .route("/relay/v1/capacity", get(capacity))
         .route("/relay/v1/drain", post(drain).delete(undrain))
+        .route(TUNNEL_PATH, post(tunnel::open))
         .route("/metrics", get(show_metrics))
         .layer(middleware::from_fn_with_state(
             shared.clone(),
@@ -38,7 +40,7 @@ pub fn router(shared: Shared) -> Router {
 }
 
 /// The signalling task has ended: the host is going down.
-struct Stopping;
+pub(super) struct Stopping;
 
 impl IntoResponse for Stopping {
     fn into_response(self) -> Response {

@@ -50,6 +50,8 @@ async fn accept(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        // What is sent by a tunnel is small, and callers wait for it.
+        let _ = stream.set_nodelay(true);
         let (acceptor, done) = (tls.acceptor(), done.clone());
         tokio::spawn(async move {
             let _place = place;

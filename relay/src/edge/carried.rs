@@ -108,7 +108,7 @@ impl Core {
 
 /// Whether a message is one that control sends for a transfer: its INVITE, or the CANCEL or ACK of
 /// that, which have the same Request-URI (RFC 3261 sections 9.1 and 17.1.1.3).
-fn belongs_to_transfer(message: &Message) -> bool {
+pub(super) fn belongs_to_transfer(message: &Message) -> bool {
     let known = match message.method() {
         Some(Method::Invite) => message.to_tag().is_none(),
         Some(Method::Cancel | Method::Ack) => true,

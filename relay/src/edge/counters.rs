@@ -48,7 +48,7 @@ pub enum EdgeDrop {
     MethodDenied,
     /// A REFER while too many transfers were under way.
     ReferralsFull,
-    /// What control sent as a transfer in an envelope, and is none.
+    /// What control sent as a transfer, in an envelope or by a tunnel, and is none.
     CarriedMalformed,
     /// An answer to a transfer that control did not take out of its envelope.
     CarriedLost,

@@ -12,6 +12,7 @@ pub mod overload;
 pub mod paths;
 mod proxy;
 mod refusal;
+mod tunnels;
 mod types;
 
 pub use refusal::Refusal;
@@ -36,6 +37,7 @@ use proxy::Proxy;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
+use tunnels::{Tunnels, is_tunnel};
 
 /// Tells control where a request came from, in words: `udp;192.0.2.9:5060`.
 pub const SOURCE_HEADER: &str = "P-Patchbay-Source";
@@ -57,6 +59,7 @@ pub struct Core {
     proxy: Proxy,
     control: Vec<Flow>,
     envelopes: Envelopes,
+    tunnels: Tunnels,
     counters: EdgeCounters,
     outputs: VecDeque<Output>,
     places: Places,
@@ -84,6 +87,7 @@ impl Core {
             proxy: Proxy::default(),
             control: Vec::new(),
             envelopes: Envelopes::default(),
+            tunnels: Tunnels::default(),
             counters: EdgeCounters::default(),
             outputs: VecDeque::new(),
             places: Places::default(),
@@ -118,7 +122,7 @@ impl Core {
     fn is_control(&self, flow: &Flow) -> bool {
         let carrying = flow.outside().unwrap_or(*flow).connection;
         let mut control = self.control.iter();
-        control.any(|control| control.connection == carrying)
+        is_tunnel(flow) || control.any(|control| control.connection == carrying)
     }
 
     /// The head of a message that the stream of `flow`, which is to be closed, cannot be cut behind:
@@ -166,6 +170,9 @@ impl Core {
             Ending::Idle => self.counters.drop(EdgeDrop::ConnectionIdle),
         }
         self.paths.closed(connection);
+        if self.tunnel_closed(connection) {
+            return self.run(now);
+        }
         if let Some(at) = self.control.iter().position(|c| c.connection == connection) {
             let inside = self.control.remove(at).inside();
             self.layer.flow_failed(inside.connection, now.instant);
@@ -340,7 +347,10 @@ impl Core {
                 request,
                 flow,
             } => self.request(server, request, flow, now),
-            From::Ack { ack, .. } => self.with_sessions(now, |sessions, cx| sessions.ack(cx, &ack)),
+            From::Ack { ack, .. } => {
+                self.with_sessions(now, |sessions, cx| sessions.ack(cx, &ack));
+                self.end_settled_tunnels();
+            }
             From::Cancelled { server, .. } => self.cancelled(server, now),
             From::Response {
                 client, response, ..
@@ -355,6 +365,9 @@ impl Core {
         self.paths.note_alias(&request, &flow);
         let transfer = request.uri().is_some_and(is_transfer);
         let in_dialog = request.to_tag().is_some();
+        if is_tunnel(&flow) && !self.came_by_tunnel(server, &request, &flow) {
+            return self.refuse(server, &request, Refusal::plain(400, "No Transfer"), now);
+        }
         if is_envelope(&request) && self.opens(server, &request, flow, now) {
             return;
         }

@@ -67,6 +67,8 @@ pub enum Output {
     },
     /// Ask DNS where a name leads, and answer with [`super::Core::located`].
     Locate(Box<Inquiry>),
+    /// End a tunnel: nothing more will be sent there.
+    EndTunnel(u64),
     /// Tell control.
     Event(SessionEvent),
 }

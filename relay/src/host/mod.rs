@@ -120,6 +120,7 @@ impl Relay {
             max_sessions: config.max_sessions,
             door: Arc::clone(&door),
             link_tls: link_tls.clone(),
+            tunnels: api::Tunnels::new(inbound.clone()),
         };
         let mut core = core(&config, &engine, &listen)?;
         // What phones and control have sent meanwhile waits for the host.

@@ -15,6 +15,7 @@ use crate::net::{
 };
 use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionList};
+use patchbay_route::transfer::TUNNELS;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
 use rustc_hash::FxHashMap;
@@ -164,7 +165,17 @@ impl Host {
                 self.core.control_up(flow);
             }
             Inbound::Located { inquiry, places } => self.core.located(&inquiry, places, now()),
-            Inbound::Closed { connection, ending } => self.closed(connection, ending),
+            Inbound::Tunnel { flow, queue } => {
+                let tunnel = Connection::to_queue(queue);
+                self.connections.insert(flow.connection, tunnel);
+            }
+            Inbound::Closed { connection, ending } => {
+                // What was said last has its answer before the tunnel ends.
+                if TUNNELS.contains(&connection) {
+                    self.flush();
+                }
+                self.closed(connection, ending);
+            }
         }
     }
 
@@ -199,6 +210,9 @@ impl Host {
                 Output::Locate(inquiry) => {
                     let (names, inbound) = (Arc::clone(&self.names), self.inbound.clone());
                     tokio::spawn(names::locate(names, inquiry, inbound));
+                }
+                Output::EndTunnel(connection) => {
+                    self.connections.remove(&connection);
                 }
                 Output::Event(event) => self.event(event),
             }

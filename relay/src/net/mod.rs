@@ -28,6 +28,7 @@ use patchbay_sip::transaction::Flow;
 use patchbay_tls::{CertificateDer, TlsStream};
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 
 /// Messages from sockets that wait for the signalling core; beyond it, readers wait, and the
@@ -122,6 +123,13 @@ pub enum Inbound {
         inquiry: Box<Inquiry>,
         /// Where it leads, the best place first.
         places: Vec<Candidate>,
+    },
+    /// Control has opened a tunnel.
+    Tunnel {
+        /// Under which number, between which ends.
+        flow: Flow,
+        /// What is put there goes to control.
+        queue: mpsc::Sender<Bytes>,
     },
     /// A connection is gone.
     Closed {

@@ -205,6 +205,11 @@ impl Leg {
         self.answer.is_none() && self.owes_ack.is_none()
     }
 
+    /// The INVITE whose 2xx has no ACK yet.
+    pub fn unacknowledged(&self) -> Option<ServerKey> {
+        self.answer.as_ref().map(|answer| answer.server)
+    }
+
     /// The ACK came: says which INVITE of the other side it also answers.
     pub fn acknowledged(&mut self) -> Option<u32> {
         self.answer.take().and_then(|answer| answer.ack_other)

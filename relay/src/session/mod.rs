@@ -96,6 +96,8 @@ pub struct Links {
     servers: FxHashMap<ServerKey, SessionId>,
     tags: FxHashMap<String, (SessionId, Side)>,
     referrals: refer::Referrals,
+    /// INVITEs whose 2xx has its ACK: nothing more will be said to them.
+    pub(crate) settled: Vec<ServerKey>,
 }
 
 impl Links {

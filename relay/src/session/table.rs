@@ -141,9 +141,10 @@ impl Sessions {
     /// An ACK for a 2xx of ours.
     pub fn ack(&mut self, cx: &mut Context<'_>, ack: &Message) {
         match find(cx.links, ack, &self.rows) {
-            Some((id, side)) => {
-                self.with(cx, id, |session, cx| session.acknowledged(cx, side, ack))
-            }
+            Some((id, side)) => self.with(cx, id, |session, cx| {
+                cx.links.settled.extend(session.leg(side).unacknowledged());
+                session.acknowledged(cx, side, ack);
+            }),
             None => cx.counters.drop(EdgeDrop::StrayAck),
         }
     }

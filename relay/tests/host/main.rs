@@ -7,3 +7,4 @@ mod edge;
 mod handed_over;
 mod support;
 mod tls;
+mod tunnel;

@@ -2,7 +2,8 @@
 use crate::support::{Bed, CONTROL, control};
 
 use bytes::Bytes;
-use patchbay_route::transfer::{CONTROL_URI, Carrier, TRANSFER_URI, is_transfer};
+use patchbay_relay::net::Ending;
+use patchbay_route::transfer::{CONTROL_URI, Carrier, TRANSFER_URI, TUNNELS, is_transfer};
 use patchbay_sip::carried::{envelope, is_envelope, open};
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{HeaderName, Message, Method};
@@ -15,6 +16,9 @@ macro_rules! in_each_form {
         }
         mod message {
             $(#[test] fn $name() { super::$name(patchbay_route::transfer::Carrier::Message) })*
+        }
+        mod tunnel {
+            $(#[test] fn $name() { super::$name(patchbay_route::transfer::Carrier::Tunnel) })*
         }
     };
 }
@@ -29,16 +33,41 @@ pub fn in_envelope(inner: &Message, sent_by: &str, name: &str) -> Message {
 
 impl Bed {
     /// What is received in the place of a message, whoever sends it.
-    pub fn packed(&mut self, flow: Flow, message: &Message) -> Bytes {
+    pub fn packed(&mut self, flow: Flow, message: &Message) -> (Flow, Bytes) {
         let transfer = message.uri().is_some_and(is_transfer);
+        if transfer && flow == control() && self.transfer == Carrier::Tunnel {
+            return (self.tunnel(message), message.encode());
+        }
         if self.transfer != Carrier::Message || !transfer {
-            return message.encode();
+            return (flow, message.encode());
         }
         self.envelopes += 1;
         let name = format!("envelope{}", self.envelopes);
         let transport = if flow.connection == 0 { "UDP" } else { "TCP" };
         let sent_by = format!("{transport} {}", flow.remote);
-        in_envelope(message, &sent_by, &name).encode()
+        (flow, in_envelope(message, &sent_by, &name).encode())
+    }
+
+    /// The tunnel of a transfer: its CANCEL and ACK come where its INVITE came.
+    pub fn tunnel(&mut self, message: &Message) -> Flow {
+        let via = message.top_via().unwrap();
+        let branch = via.branch().unwrap().to_owned();
+        let connection = TUNNELS.start + self.tunnels.len() as u64;
+        let fresh = Flow {
+            connection,
+            ..control()
+        };
+        *self.tunnels.entry(branch).or_insert(fresh)
+    }
+
+    /// Control dies: all that leads to it is gone.
+    pub fn lose_control(&mut self) {
+        let tunnels: Vec<u64> = self.tunnels.values().map(|flow| flow.connection).collect();
+        for connection in std::iter::once(CONTROL).chain(tunnels) {
+            let now = self.now();
+            self.core.closed(connection, Ending::Gone, now);
+            self.collect();
+        }
     }
 
     /// Takes an envelope apart and says so to the relay; answers to our own must say the same.

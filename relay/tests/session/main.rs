@@ -27,4 +27,5 @@ mod refused;
 mod silence;
 mod support;
 mod timers;
+mod tunnels;
 mod update;

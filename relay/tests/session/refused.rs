@@ -1,6 +1,5 @@
 //! Calls that do not come about: busy, cancelled, crossed, out of ports, forged. B2, B6.
 use crate::support::*;
-use patchbay_relay::net::Ending;
 
 use patchbay_route::session::SessionEvent;
 use patchbay_route::transfer::Carrier;
@@ -166,9 +165,7 @@ fn when_control_is_lost_waiting_callers_are_told_and_offers_are_taken_back(form:
     let mut bed = Bed::by(form);
     let offer = offer(&mut bed);
     bed.receive_message(udp(AGENT), &answer(&offer, 180, "anna"));
-    let now = bed.now();
-    bed.core.closed(CONTROL, Ending::Gone, now);
-    bed.collect();
+    bed.lose_control();
     let told = bed.expect(CALLER, "503");
     assert!(told.headers.get(HeaderName::RetryAfter).is_some());
     bed.expect(AGENT, "CANCEL");

@@ -139,6 +139,10 @@ pub struct Bed {
     pub inquiries: Vec<Inquiry>,
     /// Connections that were asked for.
     pub connecting: Vec<Flow>,
+    /// Tunnels by what belongs there: the branch of their INVITE.
+    pub tunnels: BTreeMap<String, Flow>,
+    /// Tunnels that the relay has ended.
+    pub ended_tunnels: Vec<u64>,
 }
 
 pub fn udp(remote: &str) -> Flow {
@@ -217,6 +221,8 @@ impl Bed {
             envelopes: 0,
             inquiries: Vec::new(),
             connecting: Vec::new(),
+            tunnels: BTreeMap::new(),
+            ended_tunnels: Vec::new(),
         }
     }
 
@@ -242,7 +248,7 @@ impl Bed {
     }
 
     pub fn receive_message(&mut self, flow: Flow, message: &Message) {
-        let bytes = self.packed(flow, message);
+        let (flow, bytes) = self.packed(flow, message);
         self.core.receive(bytes, flow, self.now());
         self.collect();
     }
@@ -268,6 +274,7 @@ impl Bed {
                 Output::Event(event) => self.events.push(event),
                 Output::Connect { flow, .. } => self.connecting.push(flow),
                 Output::Locate(inquiry) => self.inquiries.push(*inquiry),
+                Output::EndTunnel(connection) => self.ended_tunnels.push(connection),
             }
         }
     }

@@ -286,6 +286,17 @@ impl Layer {
         }
     }
 
+    /// Says that the way of one request is gone: its transaction fails. Cheaper than
+    /// [`Layer::flow_failed`] where a flow carries one transaction.
+    pub fn client_lost(&mut self, client: ClientKey) {
+        self.fail(client.0, Failure::Transport);
+    }
+
+    /// The same for a request that was received.
+    pub fn server_lost(&mut self, server: ServerKey) {
+        self.fail(server.0, Failure::Transport);
+    }
+
     /// Ends a transaction and says so where somebody waits for it.
     pub(super) fn fail(&mut self, key: Key, why: Failure) {
         let output = match self.remove(key) {

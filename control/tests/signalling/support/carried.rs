@@ -1,8 +1,9 @@
 //! The relay's side of transfers that do not travel as requests of their own: scenes look the same.
 
 use bytes::Bytes;
-use patchbay_route::transfer::{CONTROL_URI, Carrier, TRANSFER_URI};
+use patchbay_route::transfer::{CONTROL_URI, Carrier, TRANSFER_URI, TUNNELS};
 use patchbay_sip::carried::{envelope, is_envelope, open};
+use patchbay_sip::transaction::Flow;
 use patchbay_sip::{HeaderName, Message, Method};
 
 use super::Scene;
@@ -15,6 +16,9 @@ macro_rules! in_each_form {
         }
         mod message {
             $(#[test] fn $name() { super::$name(patchbay_route::transfer::Carrier::Message) })*
+        }
+        mod tunnel {
+            $(#[test] fn $name() { super::$name(patchbay_route::transfer::Carrier::Tunnel) })*
         }
     };
 }
@@ -39,7 +43,14 @@ impl Scene {
     }
 
     /// Takes an envelope apart and says so to control; answers to our own must say the same.
-    pub(super) fn sent_by_control(&mut self, message: Message) {
+    pub(super) fn sent_by_control(&mut self, flow: Flow, message: Message) {
+        if TUNNELS.contains(&flow.connection) {
+            assert!(
+                self.standing().contains(&flow),
+                "sent by a tunnel that does not stand"
+            );
+            self.tunnels.insert(branch(&message), flow);
+        }
         if self.transfer != Carrier::Message {
             return self.sent.push_back(message);
         }
@@ -53,6 +64,21 @@ impl Scene {
             (Some(status), Method::Message) => assert_eq!(status, 200),
             _ => self.sent.push_back(message),
         }
+    }
+
+    /// Where the relay sends a message: by its tunnel what belongs to one.
+    pub(super) fn way_of(&self, message: &Message) -> Flow {
+        let tunnel = self.tunnels.get(&branch(message));
+        tunnel.copied().unwrap_or(self.flow)
+    }
+
+    /// Tunnels that control has opened and not closed.
+    pub fn standing(&self) -> Vec<Flow> {
+        let standing = self
+            .opened
+            .iter()
+            .filter(|flow| !self.closed.contains(flow));
+        standing.copied().collect()
     }
 
     /// An answer to a transfer as the relay sends it, if not as it is.
@@ -70,4 +96,9 @@ impl Scene {
         envelope.headers.push_front(HeaderName::Via, via);
         Some(envelope.encode())
     }
+}
+
+fn branch(message: &Message) -> String {
+    let via = message.top_via().unwrap();
+    via.branch().unwrap_or_default().to_owned()
 }

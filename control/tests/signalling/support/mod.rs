@@ -3,10 +3,11 @@
 
 #[macro_use]
 mod carried;
+mod messages;
 mod phone;
 pub mod tcp;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,9 +21,10 @@ use patchbay_core::{Centre, Event, Network};
 use patchbay_route::transfer::{self, Carrier, TransferTarget};
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::{Config, Flow};
-use patchbay_sip::{
-    HeaderError, HeaderName, Message, Method, ParseError, ParseErrorKind, Transport,
-};
+use patchbay_sip::{HeaderName, Message, Method, Transport};
+
+use messages::nonsense;
+pub use messages::{sdp, vias};
 
 pub const SECRET: &str = "a link secret of thirty-two bytes";
 /// A network that is trusted with who calls.
@@ -86,6 +88,11 @@ pub struct Scene {
     pub lists_asked: usize,
     branches: u32,
     transfer: Carrier,
+    /// Tunnels by what belongs there: the branch of their INVITE.
+    tunnels: BTreeMap<String, Flow>,
+    /// Tunnels that control has opened, and those that it has closed.
+    pub opened: Vec<Flow>,
+    pub closed: Vec<Flow>,
 }
 
 /// A transferred INVITE as the relay got it.
@@ -155,6 +162,9 @@ impl Scene {
             lists_asked: 0,
             branches: 0,
             transfer,
+            tunnels: BTreeMap::new(),
+            opened: Vec::new(),
+            closed: Vec::new(),
         };
         if !centre.is_empty() {
             scene.configure(centre);
@@ -202,9 +212,11 @@ impl Scene {
     fn settle(&mut self) {
         while let Some(action) = self.machine.poll() {
             match action {
-                Action::Send { bytes, .. } => {
+                Action::OpenTunnel { flow } => self.opened.push(flow),
+                Action::CloseTunnel { flow } => self.closed.push(flow),
+                Action::Send { flow, bytes } => {
                     let message = Message::parse(bytes).unwrap_or_else(|error| nonsense(&error));
-                    self.sent_by_control(message);
+                    self.sent_by_control(flow, message);
                 }
                 Action::SaveBinding(binding) => self.saved.push(binding),
                 Action::RemoveBinding(binding) => self.removed.push(binding),
@@ -217,12 +229,16 @@ impl Scene {
 
     pub fn receive(&mut self, message: &Message) {
         let bytes = self.packed(message).unwrap_or_else(|| message.encode());
-        self.receive_bytes(bytes);
+        let flow = self.way_of(message);
+        self.receive_on(flow, bytes);
     }
 
     pub fn receive_bytes(&mut self, bytes: impl Into<Bytes>) {
+        self.receive_on(self.flow, bytes);
+    }
+
+    fn receive_on(&mut self, flow: Flow, bytes: impl Into<Bytes>) {
         let now = self.now();
-        let flow = self.flow;
         self.machine
             .receive(Message::parse(bytes.into()), flow, now);
         self.settle();
@@ -233,6 +249,10 @@ impl Scene {
         let now = self.now();
         self.machine.flow_failed(self.flow, now);
         self.settle();
+        for tunnel in self.standing() {
+            self.machine.flow_failed(tunnel, now);
+            self.settle();
+        }
     }
 
     pub fn link(&mut self, report: patchbay_control::link::LinkReport) {
@@ -448,39 +468,4 @@ impl Transfer {
         }
         response
     }
-}
-
-/// What control sends can be read, but for the answer to what could not be read itself: it copies some
-/// of it.
-fn nonsense(error: &ParseError) -> Message {
-    let answer = error.readable().filter(|message| {
-        let status = message.status();
-        // A line at its limit is beyond it with `received` (RFC 3261 section 18.2.1).
-        let full = matches!(
-            error.kind(),
-            ParseErrorKind::TooLong
-                | ParseErrorKind::LineTooLong
-                | ParseErrorKind::TooManyHeaders
-                | ParseErrorKind::Header(HeaderError::TooMany)
-        );
-        full || status.is_some_and(|status| [400, 505, 513].contains(&status))
-    });
-    answer.unwrap_or_else(|| panic!("{error:?}")).clone()
-}
-
-/// A session description that offers these payload types.
-pub fn sdp(formats: &str) -> String {
-    format!(
-        "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
-         m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:101 telephone-event/8000\r\n"
-    )
-}
-
-/// The Via hops of a message, topmost first.
-pub fn vias(message: &Message) -> Vec<String> {
-    message
-        .headers
-        .all_split(HeaderName::Via)
-        .map(str::to_owned)
-        .collect()
 }
