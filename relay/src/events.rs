@@ -13,21 +13,21 @@ const MAX_BEHIND: usize = 8_192;
 /// What a reader gets who asks for the events after a cursor.
 pub enum Replay {
     /// The kept events after the cursor, then the live ones.
-    From(Vec<RelayEvent>, broadcast::Receiver<RelayEvent>),
+    From(Vec<Arc<RelayEvent>>, broadcast::Receiver<Arc<RelayEvent>>),
     /// Events after that cursor are gone, or it is none of ours: read the sessions anew.
     Gone,
 }
 
 struct Log {
     cursor: u64,
-    kept: VecDeque<RelayEvent>,
+    kept: VecDeque<Arc<RelayEvent>>,
 }
 
 /// The stream; cheap to clone.
 #[derive(Clone)]
 pub struct Events {
     log: Arc<Mutex<Log>>,
-    live: broadcast::Sender<RelayEvent>,
+    live: broadcast::Sender<Arc<RelayEvent>>,
 }
 
 impl Default for Events {
@@ -66,15 +66,15 @@ impl Events {
     pub fn add(&self, unix_ms: u64, event: SessionEvent) {
         let mut log = self.log();
         log.cursor += 1;
-        let event = RelayEvent {
+        let event = Arc::new(RelayEvent {
             cursor: log.cursor,
             unix_ms,
             event,
-        };
+        });
         if log.kept.len() >= MAX_KEPT_EVENTS {
             log.kept.pop_front();
         }
-        log.kept.push_back(event.clone());
+        log.kept.push_back(Arc::clone(&event));
         // Nobody listens: the log keeps it.
         let _ = self.live.send(event);
     }

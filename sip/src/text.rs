@@ -8,6 +8,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 /// Longest text, in bytes, that is held in place rather than in a shared buffer.
 pub const INLINE_TEXT_BYTES: usize = 38;
@@ -31,8 +32,7 @@ enum Repr {
         len: u8,
         buf: [u8; INLINE_TEXT_BYTES],
     },
-    /// Valid UTF-8.
-    Shared(Bytes),
+    Shared(ByteString),
     Latin1(Arc<Latin1>),
 }
 
@@ -52,16 +52,18 @@ impl Text {
 
     /// A text over a constant, without copying.
     pub fn from_static(text: &'static str) -> Text {
-        Text(Repr::Shared(Bytes::from_static(text.as_bytes())))
+        Text(Repr::Shared(ByteString::from_static(text)))
     }
 
     /// A text over received bytes: no copy beyond [`INLINE_TEXT_BYTES`] unless they are not UTF-8.
     pub fn from_wire(wire: Bytes) -> Text {
-        match std::str::from_utf8(&wire) {
-            Ok(text) => match Repr::inline(text) {
-                Some(inline) => Text(inline),
-                None => Text(Repr::Shared(wire)),
-            },
+        if wire.len() <= INLINE_TEXT_BYTES
+            && let Some(inline) = std::str::from_utf8(&wire).ok().and_then(Repr::inline)
+        {
+            return Text(inline);
+        }
+        match ByteString::try_from(wire.clone()) {
+            Ok(text) => Text(Repr::Shared(text)),
             Err(_) => {
                 let view = wire.iter().map(|&byte| char::from(byte)).collect();
                 Text(Repr::Latin1(Arc::new(Latin1 { wire, view })))
@@ -87,7 +89,7 @@ impl Text {
             Repr::Inline { len, buf } => {
                 std::str::from_utf8(buf.get(..usize::from(*len)).unwrap_or_default()).unwrap_or("")
             }
-            Repr::Shared(bytes) => std::str::from_utf8(bytes).unwrap_or(""),
+            Repr::Shared(text) => text,
             Repr::Latin1(latin1) => &latin1.view,
         }
     }
@@ -96,7 +98,7 @@ impl Text {
     pub fn wire(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline { len, buf } => buf.get(..usize::from(*len)).unwrap_or_default(),
-            Repr::Shared(bytes) => bytes,
+            Repr::Shared(text) => text.as_bytes(),
             Repr::Latin1(latin1) => &latin1.wire,
         }
     }
@@ -172,7 +174,7 @@ impl From<&str> for Text {
     fn from(text: &str) -> Self {
         match Repr::inline(text) {
             Some(inline) => Text(inline),
-            None => Text(Repr::Shared(Bytes::copy_from_slice(text.as_bytes()))),
+            None => Text(Repr::Shared(ByteString::from(text))),
         }
     }
 }
@@ -181,7 +183,7 @@ impl From<String> for Text {
     fn from(text: String) -> Self {
         match Repr::inline(&text) {
             Some(inline) => Text(inline),
-            None => Text(Repr::Shared(Bytes::from(text))),
+            None => Text(Repr::Shared(ByteString::from(text))),
         }
     }
 }

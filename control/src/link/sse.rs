@@ -40,15 +40,27 @@ impl SseReader {
     /// # Errors
     /// [`SseError`]; the stream must be closed then.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), SseError> {
-        for &byte in chunk {
-            let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-            match byte {
-                b'\n' if after_cr => {}
-                b'\n' | b'\r' => self.end_line()?,
-                _ if self.line.len() >= MAX_LINE_BYTES => return Err(SseError::LineTooLong),
-                _ => self.line.push(byte),
+        let mut rest = chunk;
+        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            let (part, after) = rest.split_at(end);
+            self.lengthen(part)?;
+            let is_cr = after.first() == Some(&b'\r');
+            // A line feed right behind a carriage return ends no line of its own.
+            let after_cr = std::mem::replace(&mut self.after_cr, is_cr);
+            if is_cr || !after_cr || !part.is_empty() {
+                self.end_line()?;
             }
+            rest = after.get(1..).unwrap_or_default();
         }
+        self.after_cr &= rest.is_empty();
+        self.lengthen(rest)
+    }
+
+    fn lengthen(&mut self, part: &[u8]) -> Result<(), SseError> {
+        if self.line.len() + part.len() > MAX_LINE_BYTES {
+            return Err(SseError::LineTooLong);
+        }
+        self.line.extend_from_slice(part);
         Ok(())
     }
 
@@ -58,33 +70,35 @@ impl SseReader {
     }
 
     fn end_line(&mut self) -> Result<(), SseError> {
-        let line = std::mem::take(&mut self.line);
-        let line = std::str::from_utf8(&line).map_err(|_| SseError::NotText)?;
+        let line = std::str::from_utf8(&self.line).map_err(|_| SseError::NotText)?;
         if line.is_empty() {
             if std::mem::take(&mut self.has_data) {
                 self.events.push_back(std::mem::take(&mut self.data));
             }
             return Ok(());
         }
-        // Other fields (event, id, retry) and comments carry nothing that is needed here: the
-        // cursor is part of the data.
-        let Some(value) = line.strip_prefix("data") else {
-            return Ok(());
-        };
-        let value = match value.strip_prefix(':') {
-            Some(value) => value.strip_prefix(' ').unwrap_or(value),
-            None if value.is_empty() => "",
-            None => return Ok(()),
-        };
-        if self.data.len() + value.len() >= MAX_EVENT_BYTES {
-            return Err(SseError::EventTooLong);
+        if let Some(value) = data_of(line) {
+            if self.data.len() + value.len() >= MAX_EVENT_BYTES {
+                return Err(SseError::EventTooLong);
+            }
+            if self.has_data {
+                self.data.push('\n');
+            }
+            self.data.push_str(value);
+            self.has_data = true;
         }
-        if self.has_data {
-            self.data.push('\n');
-        }
-        self.data.push_str(value);
-        self.has_data = true;
+        self.line.clear();
         Ok(())
+    }
+}
+
+/// The value of a data field. Other fields (event, id, retry) and comments carry nothing that is needed
+/// here: the cursor is part of the data.
+fn data_of(line: &str) -> Option<&str> {
+    let value = line.strip_prefix("data")?;
+    match value.strip_prefix(':') {
+        Some(value) => Some(value.strip_prefix(' ').unwrap_or(value)),
+        None => value.is_empty().then_some(""),
     }
 }
 

@@ -24,7 +24,7 @@ pub const MAX_JOURNAL: usize = 65_536;
 const BATCH: usize = 512;
 
 /// How long the first entry of a batch waits for others.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(50);
 
 /// First pause after a failed write; it doubles up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(50);
@@ -105,9 +105,9 @@ impl JournalWriter {
     /// Writes until the node's end is dropped and all is written.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut events = Vec::with_capacity(BATCH);
         while self.queue.recv_many(&mut batch, BATCH).await > 0 {
             self.gather(&mut batch).await;
-            let mut events = Vec::new();
             for entry in batch.drain(..) {
                 match entry {
                     Entry::Event(event) => events.push(event),
@@ -127,7 +127,7 @@ impl JournalWriter {
                     }
                 }
             }
-            self.write_events(events).await;
+            self.write_events(&mut events).await;
         }
     }
 
@@ -145,27 +145,27 @@ impl JournalWriter {
         }
     }
 
-    async fn write_events(&self, events: Vec<Event>) {
+    async fn write_events(&self, events: &mut Vec<Event>) {
         if events.is_empty() {
             return;
         }
         let count = events.len() as u64;
-        let shared: Arc<[Event]> = events.into();
+        let written: &[Event] = events;
         let last = self
-            .repeat(|store| {
-                let events = Arc::clone(&shared);
-                async move { store.append_events(&events).await }
-            })
+            .repeat(|store| async move { store.append_events(written).await })
             .await;
-        let Some(last) = last else { return };
-        for (cursor, event) in (last + 1 - count..).zip(shared.iter()) {
-            let event = StoredEvent {
+        let first = last.map_or(0, |last| last + 1 - count);
+        for (cursor, event) in (first..).zip(events.drain(..)) {
+            // What was not stored is not told, and without subscribers nobody is.
+            if last.is_none() || self.events.receiver_count() == 0 {
+                continue;
+            }
+            let unix_ms = event.unix_ms;
+            let _gone = self.events.send(StoredEvent {
                 cursor,
-                unix_ms: event.unix_ms,
-                event: event.clone(),
-            };
-            // Without subscribers nobody is told.
-            let _receivers = self.events.send(event);
+                unix_ms,
+                event,
+            });
         }
     }
 

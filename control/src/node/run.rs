@@ -23,7 +23,7 @@ use crate::signalling::Moment;
 /// How often readiness and metrics are published.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 
-/// Events of the wire handled before the other inputs get their turn.
+/// Events of the wire, or reports of the relays, handled before the other inputs get their turn.
 const WIRE_BATCH: usize = 64;
 
 /// The node's task and all that it owns.
@@ -68,6 +68,7 @@ impl Node {
         let mut publish = tokio::time::interval(PUBLISH_EVERY);
         publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut wire = Vec::with_capacity(WIRE_BATCH);
+        let mut reports = Vec::with_capacity(WIRE_BATCH);
         loop {
             self.act();
             if self.drained() {
@@ -87,9 +88,11 @@ impl Node {
                     Some(command) => self.on_command(command),
                     None => break,
                 },
-                Some(report) = self.reports.recv() => {
+                _ = self.reports.recv_many(&mut reports, WIRE_BATCH) => {
                     let now = self.now();
-                    self.machine.link(report, now);
+                    for report in reports.drain(..) {
+                        self.machine.link(report, now);
+                    }
                 }
                 () = tokio::time::sleep_until(wakeup) => {}
                 _ = publish.tick() => self.publish(),

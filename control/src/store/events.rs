@@ -1,17 +1,14 @@
 //! Events: appended in batches, read from a cursor, the oldest removed beyond a limit.
 
 use patchbay_core::{ContactId, Event, What};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::SqliteConnection;
 
-use super::error::{json_while, while_doing};
-use super::{Store, StoreError, StoredEvent, Writer, signed, unsigned};
+use super::error::while_doing;
+use super::rows::{self, Batch};
+use super::{Store, StoreError, StoredEvent, signed, unsigned};
 
 /// Most events that one call of [`Store::events_after`] gives.
 pub const MAX_EVENTS_READ: usize = 1_000;
-
-/// Rows in one INSERT. Each number of rows is a statement of its own, prepared once and kept: so few
-/// that all of them, for both tables, fit in the 100 statements that a connection keeps.
-const ROWS_A_STATEMENT: usize = 32;
 
 /// Surplus events that make a removal worth its while.
 const PRUNE_EVERY: u64 = 1_024;
@@ -28,14 +25,16 @@ impl Store {
             return Ok(writer.last_cursor);
         }
         let doing = "store events";
-        let rows = rows(events, writer.last_cursor)?;
-        let last = writer.last_cursor + rows.len() as u64;
         let mut transaction = self.inner.swift.begin().await.map_err(while_doing(doing))?;
-        for rows in rows.chunks(ROWS_A_STATEMENT) {
-            insert(&mut transaction, rows)
-                .await
-                .map_err(while_doing(doing))?;
-        }
+        let unknown = writer.stories.unknown(events);
+        let found = rows::stories_of(&mut transaction, unknown)
+            .await
+            .map_err(while_doing(doing))?;
+        let batch = Batch::new(events, writer.last_cursor, &writer.stories, found)?;
+        let last = writer.last_cursor + events.len() as u64;
+        let stories = rows::insert(&mut transaction, batch)
+            .await
+            .map_err(while_doing(doing))?;
         let surplus = last.saturating_sub(self.inner.events_kept);
         let prune = surplus >= writer.pruned_to + PRUNE_EVERY;
         if prune {
@@ -44,10 +43,11 @@ impl Store {
                 .map_err(while_doing(doing))?;
         }
         transaction.commit().await.map_err(while_doing(doing))?;
-        *writer = Writer {
-            last_cursor: last,
-            pruned_to: if prune { surplus } else { writer.pruned_to },
-        };
+        writer.last_cursor = last;
+        writer.stories.learn(stories);
+        if prune {
+            writer.pruned_to = surplus;
+        }
         Ok(last)
     }
 
@@ -114,67 +114,6 @@ impl Store {
 
 /// Cursor, time, body.
 pub(super) type Row = (i64, i64, String);
-
-struct NewRow {
-    cursor: i64,
-    unix_ms: i64,
-    contact: Option<String>,
-    body: String,
-}
-
-fn rows(events: &[Event], last_cursor: u64) -> Result<Vec<NewRow>, StoreError> {
-    let numbered = events.iter().zip(last_cursor + 1..);
-    numbered
-        .map(|(event, cursor)| {
-            Ok(NewRow {
-                cursor: signed(cursor),
-                unix_ms: signed(event.unix_ms),
-                contact: contact_of(event).map(|contact| contact.to_string()),
-                body: serde_json::to_string(event).map_err(json_while("write an event"))?,
-            })
-        })
-        .collect()
-}
-
-async fn insert(connection: &mut SqliteConnection, rows: &[NewRow]) -> Result<(), sqlx::Error> {
-    let mut events =
-        QueryBuilder::<Sqlite>::new("INSERT INTO event (cursor, unix_ms, contact, body) ");
-    events.push_values(rows, |mut values, row| {
-        values
-            .push_bind(row.cursor)
-            .push_bind(row.unix_ms)
-            .push_bind(row.contact.as_deref())
-            .push_bind(row.body.as_str());
-    });
-    events.build().execute(&mut *connection).await?;
-    let stories = stories(rows);
-    if stories.is_empty() {
-        return Ok(());
-    }
-    let mut contacts =
-        QueryBuilder::<Sqlite>::new("INSERT INTO contact (id, first_cursor, last_cursor) ");
-    contacts.push_values(stories, |mut values, (contact, first, last)| {
-        values.push_bind(contact).push_bind(first).push_bind(last);
-    });
-    contacts.push(" ON CONFLICT (id) DO UPDATE SET last_cursor = excluded.last_cursor");
-    contacts.build().execute(&mut *connection).await?;
-    Ok(())
-}
-
-/// Each contact that the rows are about, with the cursors of its first and last row.
-fn stories(rows: &[NewRow]) -> Vec<(&str, i64, i64)> {
-    let mut stories: Vec<(&str, i64, i64)> = Vec::new();
-    for row in rows {
-        let Some(contact) = row.contact.as_deref() else {
-            continue;
-        };
-        match stories.iter_mut().find(|(known, ..)| *known == contact) {
-            Some((.., last)) => *last = row.cursor,
-            None => stories.push((contact, row.cursor, row.cursor)),
-        }
-    }
-    stories
-}
 
 /// A contact whose beginning is removed is removed whole from the list: half a story misleads.
 async fn remove_up_to(connection: &mut SqliteConnection, cursor: u64) -> Result<(), sqlx::Error> {

@@ -114,7 +114,7 @@ impl Store {
             "SELECT c.id, c.first_cursor, e.cursor, e.unix_ms, e.body \
              FROM (SELECT id, first_cursor FROM contact WHERE first_cursor < $1 \
                    ORDER BY first_cursor DESC LIMIT $2) AS c \
-             JOIN event AS e ON e.contact = c.id ORDER BY c.first_cursor DESC, e.cursor",
+             JOIN event AS e ON e.story = c.first_cursor ORDER BY c.first_cursor DESC, e.cursor",
         )
         .bind(before.map_or(i64::MAX, signed))
         .bind(signed(limit as u64))
@@ -144,7 +144,9 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn contact(&self, contact: ContactId) -> Result<Option<ContactStory>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT cursor, unix_ms, body FROM event WHERE contact = $1 ORDER BY cursor LIMIT $2",
+            "SELECT cursor, unix_ms, body FROM event \
+             WHERE story = (SELECT first_cursor FROM contact WHERE id = $1) \
+             ORDER BY cursor LIMIT $2",
         )
         .bind(contact.to_string())
         .bind(MAX_STORY)

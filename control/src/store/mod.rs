@@ -7,7 +7,7 @@
 //! crash of the process but may lose the last moments when the *host* loses its power; in return
 //! the path of a call never waits for a disk. What SQLite has is never damaged by either.
 //!
-//! Names of the SQL are those of `migrations/`, which PostgreSQL takes too.
+//! Names of the SQL are those of `migrations/`.
 
 mod bindings;
 mod centre;
@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod history;
 mod open;
+mod rows;
 pub mod secret;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ pub use history::{ContactStory, MAX_PAGE, Outcome, Page, PastContact};
 pub use open::DATABASE_FILE;
 
 use crate::node::StoredEvent;
+use rows::Stories;
 
 /// Events kept unless said otherwise: some hundred megabytes, a few hundred thousand calls' worth.
 pub const DEFAULT_EVENTS_KEPT: u64 = 1_000_000;
@@ -62,6 +64,7 @@ struct Writer {
     last_cursor: u64,
     /// Events up to this cursor were removed.
     pruned_to: u64,
+    stories: Stories,
 }
 
 impl Store {

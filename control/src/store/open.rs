@@ -12,6 +12,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::error::while_doing;
+use super::rows::Stories;
 use super::{DEFAULT_EVENTS_KEPT, Inner, Store, StoreError, Writer, unsigned};
 
 /// Name of the database in the data directory.
@@ -22,6 +23,10 @@ const LOCK_FILE: &str = "lock";
 const READERS: u32 = 4;
 /// How long a statement waits for another process that has the database locked, such as a backup.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Pages of 4 KiB in the write-ahead log before they are written to the file: pages that change often
+/// are written once for all their changes.
+const CHECKPOINT_PAGES: &str = "4000";
 
 /// SQLite's codes for a damaged file, primary ones (<https://sqlite.org/rescode.html>).
 const SQLITE_CORRUPT: u32 = 11;
@@ -50,6 +55,7 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .journal_mode(SqliteJournalMode::Wal)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .busy_timeout(BUSY);
         let durable = options.clone().synchronous(SqliteSynchronous::Full);
         let durable = pool(durable, 1, &path).await?;
@@ -88,6 +94,7 @@ async fn finish(
     let writer = Writer {
         last_cursor: last.map_or(0, unsigned),
         pruned_to: first.map_or(0, |first| unsigned(first - 1)),
+        stories: Stories::default(),
     };
     Ok(Store {
         inner: Arc::new(Inner {

@@ -16,7 +16,15 @@ use patchbay_route::session::{Capacity, RelayEvent, SessionList};
 use patchbay_route::transfer::TUNNEL_PATH;
 use serde::Deserialize;
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
+use tokio::time::Instant;
+
+/// Under load, events of this time are told together.
+const GATHER: Duration = Duration::from_millis(5);
+/// Events told together.
+const MAX_GATHERED: usize = 256;
 
 /// The API: `/healthz` and `/readyz` are open, the rest needs the link secret.
 pub fn router(shared: Shared) -> Router {
@@ -97,17 +105,37 @@ async fn events(State(shared): State<Shared>, Query(from): Query<After>) -> Resp
 
 /// The kept events, then the live ones; the stream ends when its reader has fallen behind.
 fn follow(
-    kept: Vec<RelayEvent>,
-    live: broadcast::Receiver<RelayEvent>,
+    kept: Vec<Arc<RelayEvent>>,
+    live: broadcast::Receiver<Arc<RelayEvent>>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    let live = stream::unfold(live, |mut live| async move {
-        live.recv().await.ok().map(|event| (event, live))
+    let live = stream::unfold((live, None), |(mut live, told)| async move {
+        let events = gathered(&mut live, told).await?;
+        Some((stream::iter(events), (live, Some(Instant::now()))))
     });
-    stream::iter(kept).chain(live).map(|event| {
+    let all = stream::iter(kept).chain(live.flatten());
+    all.map(|event| {
         let shown = Event::default().id(event.cursor.to_string());
         // Every event can be written as JSON.
-        Ok(shown.json_data(&event).unwrap_or_default())
+        Ok(shown.json_data(&*event).unwrap_or_default())
     })
+}
+
+/// The next events: at once after a pause, those of [`GATHER`] together under load, when a write
+/// for each would cost more than the event. None when the reader is too far behind.
+async fn gathered(
+    live: &mut broadcast::Receiver<Arc<RelayEvent>>,
+    told: Option<Instant>,
+) -> Option<Vec<Arc<RelayEvent>>> {
+    let mut events = vec![live.recv().await.ok()?];
+    if let Some(told) = told {
+        tokio::time::sleep_until(told + GATHER).await;
+    }
+    while events.len() < MAX_GATHERED
+        && let Ok(event) = live.try_recv()
+    {
+        events.push(event);
+    }
+    Some(events)
 }
 
 async fn capacity(State(shared): State<Shared>) -> Result<Json<Capacity>, Stopping> {

@@ -16,7 +16,7 @@ use super::device::Device;
 use super::drill::Drill;
 use super::error::{CommandError, EngineError, OpenError};
 use super::host::HostUdp;
-use super::mailbox::{Command, Mailbox, Ports};
+use super::mailbox::{Bell, Command, Mailbox, Ports};
 use super::path::MediaPath;
 use super::ports::{Lease, PortPool};
 use super::registry::Registry;
@@ -84,12 +84,13 @@ impl Engine {
         };
         // Dropping `inner` stops the threads started so far.
         for thread in 0..config.threads {
-            let mailbox = inner.mailbox(thread)?;
             let mut registry = lock(&inner.registry);
             let Registry {
                 steering, device, ..
             } = &mut *registry;
-            let plan = inner.plan(&mut Means { steering, device }, thread, mailbox.clone())?;
+            let mut means = Means { steering, device };
+            let mailbox = inner.mailbox(means.manner(), thread)?;
+            let plan = inner.plan(&mut means, thread, mailbox.clone())?;
             let handle = thread::spawn(plan)?.wait()?;
             let seat = Seat::new(mailbox, handle, rows, Restarts::new(config.restart_after));
             registry.seats.push(seat);
@@ -107,10 +108,13 @@ impl Engine {
     /// [`OpenError`]; nothing is left behind.
     pub fn open(&self, spec: PairSpec) -> Result<OpenPair, OpenError> {
         let mut registry = self.inner.registry();
-        self.inner
+        let opened = self
+            .inner
             .open(&mut registry, PairCells::default(), |registry, _| {
                 registry.lease_both(&spec)
-            })
+            });
+        // What is missing may be on its way back.
+        opened.inspect_err(|_| registry.hurry())
     }
 
     /// Tells where a side wants its packets: its SDP came, for the first time or anew. A side
@@ -128,6 +132,10 @@ impl Engine {
         mailbox
             .send(Command::SetRemote { id, side, remote })
             .map_err(|_| CommandError::Busy)?;
+        if entry.remotes()[side.index()].is_some_and(|before| may_move(&before, &remote)) {
+            // The kernel holds back who speaks from elsewhere, so that no packet wakes the thread.
+            mailbox.ring_bell();
+        }
         registry.remember(id, side, remote);
         Ok(())
     }
@@ -151,6 +159,7 @@ impl Engine {
     pub fn totals(&self) -> EngineTotals {
         let inner = &*self.inner;
         let registry = inner.registry();
+        registry.hurry();
         let mut totals = EngineTotals {
             pairs_open: registry.pairs(),
             pairs_capacity: inner.capacity(&registry),
@@ -179,6 +188,7 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Vec<ThreadHealth> {
         let registry = self.inner.registry();
+        registry.hurry();
         let one = |(thread, seat): (usize, &Seat)| ThreadHealth {
             thread,
             tid: seat.mailbox.tid(),
@@ -208,6 +218,7 @@ impl Engine {
     pub fn supervise(&self, now: Instant) -> Supervised {
         let mut registry = self.inner.registry();
         registry.sample(self.inner.clock.now());
+        registry.hurry();
         if let Some(device) = &registry.device {
             device.flows().look_after();
         }
@@ -219,6 +230,7 @@ impl Engine {
     pub fn drill(&self, thread: usize, drill: Drill) {
         if let Some(seat) = self.inner.registry().seats.get(thread) {
             let _ = seat.mailbox.send(Command::Drill(drill));
+            seat.mailbox.ring_bell();
         }
     }
 
@@ -249,6 +261,17 @@ pub struct Means<'a> {
     pub steering: &'a mut Option<Steering>,
     /// What sends settled flows on.
     pub device: &'a Option<Device>,
+}
+
+impl Means<'_> {
+    /// When packet threads are told of commands: where ports are steered, a thread looks into its
+    /// mailbox before it sends a packet on; what a device sends on has to stop at once.
+    pub fn manner(&self) -> Bell {
+        match (&self.steering, self.device) {
+            (Some(_), None) => Bell::Patient,
+            _ => Bell::Prompt,
+        }
+    }
 }
 
 impl Inner {
@@ -301,8 +324,8 @@ impl Inner {
     }
 
     /// A mailbox for a thread that is to be started.
-    pub(super) fn mailbox(&self, thread: usize) -> Result<Arc<Mailbox>, EngineError> {
-        let made = Mailbox::new(self.rows).map_err(|e| EngineError::Thread {
+    pub(super) fn mailbox(&self, manner: Bell, thread: usize) -> Result<Arc<Mailbox>, EngineError> {
+        let made = Mailbox::new(self.rows, manner).map_err(|e| EngineError::Thread {
             thread,
             what: "eventfd",
             cause: e.into(),
@@ -388,6 +411,17 @@ fn socket_mark(dscp: Option<u8>) -> u8 {
         tracing::warn!("media leaves unmarked: a DSCP can only be kept where ports are steered");
     }
     dscp.unwrap_or(0)
+}
+
+/// Whether a side may turn out to speak from elsewhere. That an answer gives its offer a time to learn
+/// in, and the clock, is all that changes when a call is set up.
+fn may_move(before: &Remote, now: &Remote) -> bool {
+    let answered = Remote {
+        learn_window: now.learn_window,
+        clock_hz: now.clock_hz,
+        ..*before
+    };
+    !before.learn_window.is_zero() || now.learn_window.is_zero() || answered != *now
 }
 
 /// Both ports of a lease.

@@ -104,6 +104,7 @@ impl Inbox {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::super::drill::Drill;
+    use super::super::mailbox::Bell;
     use super::*;
     use rustix::event::{PollFd, PollFlags, poll};
 
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn the_bell_rings_until_the_queues_are_empty_and_no_wake_up_does_too_much() {
         let rows = 100;
-        let mailbox = Mailbox::new(rows).unwrap();
+        let mailbox = Mailbox::new(rows, Bell::Prompt).unwrap();
         let mut inbox = Inbox::new(Costs::Sockets);
         assert!(!rings(&mailbox));
         for row in 0..rows as u32 {
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_thread_with_many_pairs_closes_fewer_at_a_time() {
-        let mailbox = Mailbox::new(100).unwrap();
+        let mailbox = Mailbox::new(100, Bell::Prompt).unwrap();
         let mut inbox = Inbox::new(Costs::Sockets);
         for row in 0..100 {
             mailbox.close(PairId::new(0, 0, row));
@@ -173,7 +174,7 @@ mod tests {
 
     #[test]
     fn commands_come_before_the_closing_that_was_asked_for_after_them() {
-        let mailbox = Mailbox::new(4).unwrap();
+        let mailbox = Mailbox::new(4, Bell::Prompt).unwrap();
         let mut inbox = Inbox::new(Costs::Sockets);
         let row = PairId::new(0, 0, 1);
         for _ in 0..WORK_PER_WAKE_UP {
@@ -191,8 +192,29 @@ mod tests {
     }
 
     #[test]
+    fn a_patient_bell_rings_when_much_waits_or_time_is_up() {
+        let mailbox = Mailbox::new(4, Bell::Patient).unwrap();
+        let mut inbox = Inbox::new(Costs::Memory);
+        command(&mailbox);
+        assert!(!rings(&mailbox));
+        mailbox.hurry();
+        assert!(rings(&mailbox));
+        assert_eq!(wake(&mut inbox, &mailbox).len(), 1);
+        mailbox.hurry();
+        assert!(!rings(&mailbox), "nothing waits");
+        mailbox.close(PairId::new(0, 0, 1));
+        let mut sent = 1;
+        while !rings(&mailbox) {
+            command(&mailbox);
+            sent += 1;
+        }
+        assert!(sent < 100, "{sent}");
+        assert_eq!(wake(&mut inbox, &mailbox).len(), sent);
+    }
+
+    #[test]
     fn a_bell_that_rings_already_is_not_rung_again() {
-        let mailbox = Mailbox::new(4).unwrap();
+        let mailbox = Mailbox::new(4, Bell::Prompt).unwrap();
         command(&mailbox);
         command(&mailbox);
         let mut count = [0; 8];

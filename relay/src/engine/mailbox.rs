@@ -49,6 +49,20 @@ pub enum Ports {
     Steered(Box<[SteeredPort; FLOWS]>),
 }
 
+/// Commands and closings that a patient bell lets wait: each wake-up of a thread that has nothing
+/// to send costs more than what it is woken for.
+const PATIENCE: usize = 64;
+
+/// When a thread is told that its mailbox has something for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bell {
+    /// At once.
+    Prompt,
+    /// When a packet wakes it, when [`Mailbox::hurry`] is called, or when much waits: for threads
+    /// that look into their mailbox before they send a packet on.
+    Patient,
+}
+
 /// One packet thread's queues and cells.
 #[derive(Debug)]
 pub struct Mailbox {
@@ -58,6 +72,7 @@ pub struct Mailbox {
     /// Rows that have been closed; as large, for the same reason.
     closed: ArrayQueue<u32>,
     wake: OwnedFd,
+    manner: Bell,
     /// The bell has been rung and not been heard: ringing it again is of no use.
     rung: AtomicBool,
     stop: AtomicBool,
@@ -75,12 +90,13 @@ impl Mailbox {
     ///
     /// # Errors
     /// What the kernel says when it gives no eventfd.
-    pub fn new(rows: usize) -> rustix::io::Result<Mailbox> {
+    pub fn new(rows: usize, manner: Bell) -> rustix::io::Result<Mailbox> {
         Ok(Mailbox {
             commands: ArrayQueue::new(MAX_COMMANDS),
             closes: ArrayQueue::new(rows.max(1)),
             closed: ArrayQueue::new(rows.max(1)),
             wake: rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            manner,
             rung: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             alive: AtomicBool::new(false),
@@ -94,7 +110,7 @@ impl Mailbox {
     /// Hands a command to the thread; gives it back when the queue is full.
     pub fn send(&self, command: Command) -> Result<(), Command> {
         self.commands.push(command)?;
-        self.ring_bell();
+        self.tell();
         Ok(())
     }
 
@@ -102,7 +118,20 @@ impl Mailbox {
     pub fn close(&self, id: PairId) {
         // Cannot be full: it has a place for each row.
         let _ = self.closes.push(id);
-        self.ring_bell();
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if self.manner == Bell::Prompt || self.waiting() >= PATIENCE {
+            self.ring_bell();
+        }
+    }
+
+    /// Lets nothing wait any longer. To be called several times a second.
+    pub fn hurry(&self) {
+        if !self.is_empty() {
+            self.ring_bell();
+        }
     }
 
     /// Asks the thread to close all rows and end.
@@ -174,6 +203,10 @@ impl Mailbox {
 
     /// Makes the bell silent. To be called before the queues are read.
     pub fn silence(&self) {
+        // A bell that is being rung right now wakes the thread once more.
+        if !self.rung.load(Ordering::Acquire) {
+            return;
+        }
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
         self.rung.swap(false, Ordering::AcqRel);

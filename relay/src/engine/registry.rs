@@ -61,6 +61,11 @@ impl Registry {
         }
     }
 
+    /// Lets no command wait any longer.
+    pub fn hurry(&self) {
+        self.seats.iter().for_each(|seat| seat.mailbox.hurry());
+    }
+
     /// Takes in what the threads report: rows closed, threads dead.
     pub fn sweep(&mut self) {
         let device = self.device.as_ref().map(|device| &**device.flows());

@@ -183,7 +183,7 @@ fn start(
     means: &mut Means<'_>,
     thread: usize,
 ) -> Result<(Starting, Arc<Mailbox>), EngineError> {
-    let mailbox = inner.mailbox(thread)?;
+    let mailbox = inner.mailbox(means.manner(), thread)?;
     let starting = thread::spawn(inner.plan(means, thread, mailbox.clone())?)?;
     Ok((starting, mailbox))
 }

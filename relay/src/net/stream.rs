@@ -21,6 +21,8 @@ pub const FIRST_MESSAGE_TIME: Duration = Duration::from_secs(32);
 pub const MAX_IDLE: Duration = Duration::from_secs(4 * 3600);
 /// How long a peer may leave its receive window closed.
 pub(super) const WRITE_TIME: Duration = Duration::from_secs(20);
+/// Messages written with one system call.
+const WRITE_BATCH: usize = 64;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
 /// The kernel asks a silent peer whether it is there: a host that vanished is noticed after about
@@ -245,9 +247,15 @@ async fn write_all(
     connection: u64,
     inbound: mpsc::Sender<Inbound>,
 ) {
-    while let Some(bytes) = waiting.recv().await {
+    let mut batch = Vec::with_capacity(WRITE_BATCH);
+    let mut joined = Vec::new();
+    while waiting.recv_many(&mut batch, WRITE_BATCH).await > 0 {
+        joined.clear();
+        batch
+            .drain(..)
+            .for_each(|bytes: Bytes| joined.extend_from_slice(&bytes));
         let writing = async {
-            write.write_all(&bytes).await?;
+            write.write_all(&joined).await?;
             // TLS keeps back what makes no whole record.
             write.flush().await
         };

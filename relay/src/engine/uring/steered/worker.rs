@@ -72,6 +72,10 @@ impl Worker {
         while !self.common.stopping || self.hears.contains(&true) {
             self.ring.wait(None)?;
             self.common.wake();
+            // Packets of rows that have changed go by what was asked for before they came.
+            if !self.common.mailbox.is_empty() {
+                self.obey()?;
+            }
             while let Some(event) = self.ring.next() {
                 self.handle(event)?;
             }
