@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 /// Debian package of each program, for the message.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("sipp", "sip-tester"),
     ("rtpengine", "rtpengine-daemon"),
+    ("kamailio", "kamailio"),
     ("baresip", "baresip-core"),
     ("tcpdump", "tcpdump"),
     ("systemd-analyze", "systemd"),

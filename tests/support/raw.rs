@@ -38,6 +38,11 @@ impl Raw {
             .expect("a datagram goes out");
     }
 
+    /// Sends bytes to where nobody may listen yet.
+    pub fn try_send(&self, bytes: impl AsRef<[u8]>) {
+        let _ = self.socket.send_to(bytes.as_ref(), self.centre);
+    }
+
     /// The next message, if one comes within `limit`.
     pub fn next(&self, limit: Duration) -> Option<Sip> {
         let mut buffer = vec![0u8; 65_536];

@@ -86,6 +86,13 @@ impl Sipp {
         self
     }
 
+    /// What it sends goes to this proxy first.
+    #[must_use]
+    pub fn through(mut self, proxy: SocketAddr) -> Sipp {
+        self.remote = Some(proxy);
+        self
+    }
+
     /// Over TCP in place of UDP.
     #[must_use]
     pub fn tcp(mut self) -> Sipp {

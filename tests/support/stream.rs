@@ -1,7 +1,7 @@
 //! A SIP connection in the hands of the test.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
@@ -30,6 +30,24 @@ impl Stream {
             stream: TcpStream::from(socket),
             held: Vec::new(),
             ended: false,
+        }
+    }
+
+    /// The connection that somebody opens to a listener within `limit`.
+    pub fn accept(listener: &TcpListener, limit: Duration) -> Option<Stream> {
+        listener.set_nonblocking(true).expect("a mode");
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Ok((stream, _)) = listener.accept() {
+                stream.set_nonblocking(false).expect("a mode");
+                return Some(Stream {
+                    stream,
+                    held: Vec::new(),
+                    ended: false,
+                });
+            }
+            deadline.checked_duration_since(Instant::now())?;
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

@@ -41,6 +41,10 @@ impl Signalling {
             return;
         }
         debug!(%contact, "queued");
+        // Who requires it is told nothing that is not acknowledged, but for 100 (RFC 3262 section 3).
+        if call.request.headers.lists(HeaderName::Require, "100rel") {
+            return;
+        }
         let response = reply(&call.request, 182, "Queued", &call.tag);
         self.progress(contact, response, now);
     }

@@ -8,7 +8,7 @@ use super::{Core, Now, Refusal, SOURCE_FLOW_HEADER, SOURCE_HEADER};
 use crate::readdress::sdp::{Description, Line};
 use crate::session::SDP_TYPE;
 use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Uri};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Transport, Uri};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -156,7 +156,7 @@ impl Core {
         if invite && self.sessions.len() >= self.config.max_sessions {
             return Err(Refusal::busy(EdgeDrop::SessionsFull, "Relay Full", 5));
         }
-        check_uri(request)?;
+        check_uri(request, &flow)?;
         if invite {
             crate::session::check_interval(request)?;
             check_contact(request)?;
@@ -225,14 +225,18 @@ impl Core {
     }
 }
 
-/// RFC 3261 section 16.3: an unknown scheme is 416.
-fn check_uri(request: &Message) -> Result<(), Refusal> {
+/// RFC 3261 section 16.3: an unknown scheme is 416. So is `sips` on what is not TLS: it asks for TLS on
+/// every hop (section 26.2.2), and one of them was without.
+fn check_uri(request: &Message, flow: &Flow) -> Result<(), Refusal> {
     let malformed = || Refusal::plain(400, "Malformed Request-URI");
     let uri = request.uri().and_then(|uri| Uri::parse(uri).ok());
     let uri = uri.ok_or_else(malformed)?;
     match uri.scheme {
         // Section 19.1.1: no headers in a Request-URI.
         _ if !uri.headers.is_empty() => Err(malformed()),
+        Scheme::Sips if !matches!(flow.transport, Transport::Tls | Transport::Wss) => {
+            Err(Refusal::plain(416, "SIPS Without TLS"))
+        }
         Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(()),
         Scheme::Other(_) => Err(Refusal::plain(416, "Unsupported URI Scheme")),
     }

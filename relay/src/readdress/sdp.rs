@@ -4,7 +4,7 @@
 //! receives; [`Description::readdressed`] writes it for the other side with the relay's addresses
 //! in the place of every one of the sender's.
 
-use memchr::memmem;
+use memchr::memchr2_iter;
 use patchbay_route::pair::{Profile, Remote};
 use patchbay_route::reception::MAX_CLOCK_HZ;
 use patchbay_sip::sdp::{Direction, MediaView, Sdp};
@@ -231,12 +231,23 @@ fn nowhere(local: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, local.port())
 }
 
-/// Whether a text names one of the hidden addresses.
+/// Whether a text names one of the hidden addresses. Hosts are the same in small and in capital
+/// letters (RFC 3261 section 19.1.4, RFC 5954 section 4.2).
 pub fn names_any(text: &str, hidden: &[String]) -> bool {
-    let text = text.as_bytes();
     hidden
         .iter()
-        .any(|name| memmem::find(text, name.as_bytes()).is_some())
+        .any(|name| names(text.as_bytes(), name.as_bytes()))
+}
+
+fn names(text: &[u8], name: &[u8]) -> bool {
+    let Some(first) = name.first() else {
+        return false;
+    };
+    let (small, capital) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    memchr2_iter(small, capital, text).any(|at| {
+        let there = text.get(at..at + name.len());
+        there.is_some_and(|there| there.eq_ignore_ascii_case(name))
+    })
 }
 
 /// The kind of a media line, as it is written.

@@ -95,7 +95,7 @@ impl Session {
         response: &Message,
     ) -> Message {
         let status = response.status().unwrap_or(500);
-        let hidden = self.hidden(cx, from);
+        let hidden = self.hidden(cx, from, response);
         let to = from.other();
         let contact = self.leg(to).contact(cx);
         let tag = self.leg(to).tag.clone();

@@ -88,6 +88,7 @@ impl Session {
             Side::Client => EndedBy::Client,
             Side::Agent => EndedBy::Agent,
         };
+        self.parting = Some(Box::new(request.clone()));
         self.end(cx, by, EndCause::Bye);
     }
 
@@ -116,9 +117,20 @@ impl Session {
         let Some(flow) = leg.reach(cx) else {
             return cx.counters.drop(EdgeDrop::Unreachable);
         };
+        self.pass_parting(cx, side.other(), &mut bye);
         match self.send_within(cx, side, bye, flow) {
             Ok(client) => self.track(cx, client, Purpose::Bye),
             Err(_) => cx.counters.drop(EdgeDrop::Transaction),
+        }
+    }
+
+    /// What `from` said in its BYE beyond the end itself is for the other side: why (RFC 3326), and
+    /// user-to-user information (RFC 7433 section 4).
+    fn pass_parting(&mut self, cx: &mut Context<'_>, from: Side, bye: &mut Message) {
+        if let Some(parting) = self.parting.take() {
+            let hidden = self.hidden(cx, from, &parting);
+            let held_back = headers::pass(&parting, bye, &hidden);
+            cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
         }
     }
 

@@ -104,9 +104,9 @@ impl Leg {
     /// What names this party or its dialog: addresses, hosts, Call-ID and tags.
     pub fn names(&self) -> Vec<String> {
         let mut all = vec![self.flow.remote.ip().to_string()];
-        let mut rare = vec![self.call_id.clone(), self.tag.clone()];
+        let mut words = vec![self.call_id.clone(), self.tag.clone()];
         if let Some(dialog) = &self.dialog {
-            rare.push(dialog.remote_tag.to_string());
+            words.push(dialog.remote_tag.to_string());
             let routes = dialog.route_set.iter().filter_map(|route| {
                 let route = patchbay_sip::NameAddr::parse(route).ok()?;
                 Some(route.uri.host)
@@ -115,12 +115,12 @@ impl Leg {
             for host in target.map(|uri| uri.host).into_iter().chain(routes) {
                 match host.ip() {
                     Some(ip) => all.push(ip.to_string()),
-                    None => rare.push(host.to_string()),
+                    None => words.push(host.to_string()),
                 }
             }
         }
         // A short word is found by chance in what has nothing to do with it.
-        all.extend(rare.into_iter().filter(|name| name.len() >= MIN_RARE_BYTES));
+        all.extend(words.into_iter().filter(|name| rare(name)));
         all
     }
 
@@ -245,6 +245,11 @@ impl Leg {
     pub fn forget_answer(&mut self) {
         self.answer = None;
     }
+}
+
+/// Whether a tag, host name or Call-ID is long enough to be looked for in what passes.
+pub(super) fn rare(name: &str) -> bool {
+    name.len() >= MIN_RARE_BYTES
 }
 
 /// Where the dialog's next request goes (RFC 3261 section 12.2.1.1), if it is named by address.

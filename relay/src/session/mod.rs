@@ -12,6 +12,7 @@ mod expiry;
 mod failover;
 mod forks;
 pub mod handover;
+mod hidden;
 mod ids;
 mod leg;
 mod lost;
@@ -178,6 +179,8 @@ pub struct Session {
     notice_unasked: NoticeState,
     guard: Option<Instant>,
     timer: Option<Instant>,
+    /// The BYE that ended it, for what it says to the other side.
+    parting: Option<Box<Message>>,
     ended: bool,
 }
 
@@ -204,18 +207,6 @@ impl Session {
             offer: self.target.offer.clone(),
             agent: self.target.agent_id.clone(),
         }
-    }
-
-    /// Addresses and names of `side` that the other side must not see.
-    fn hidden(&mut self, cx: &mut Context<'_>, side: Side) -> Vec<String> {
-        let ours = [
-            cx.paths.advertised(&self.caller.flow).ip().to_string(),
-            cx.paths.advertised(&self.agent.flow).ip().to_string(),
-        ];
-        let mut hidden = self.leg(side).names();
-        hidden.extend(self.media.addresses(side));
-        hidden.retain(|address| !ours.contains(address));
-        hidden
     }
 
     fn has_room(&self) -> bool {

@@ -127,7 +127,10 @@ impl Session {
             return Err(bad());
         }
         let to = NameAddr::parse(value).map_err(|_| bad())?;
-        let mut headers = vec![(HeaderName::ReferTo, self.refer_to(cx, from, value, to.uri)?)];
+        let mut headers = vec![(
+            HeaderName::ReferTo,
+            self.refer_to(cx, from, (request, value), to.uri)?,
+        )];
         headers.extend(self.referred_by(cx, from, request));
         Ok(headers)
     }
@@ -136,7 +139,7 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
         from: Side,
-        value: &str,
+        (request, value): (&Message, &str),
         uri: Uri,
     ) -> Result<String, Refusal> {
         let other_method = uri
@@ -144,7 +147,7 @@ impl Session {
             .value("method")
             .is_some_and(|method| !method.eq_ignore_ascii_case("INVITE"));
         if !uri.is_sip() || other_method {
-            let hidden = self.hidden(cx, from);
+            let hidden = self.hidden(cx, from, request);
             return match names_any(value, &hidden) {
                 true => Err(Refusal::plain(403, "Refer-To Names a Hidden Address")),
                 false => Ok(value.to_owned()),
@@ -233,7 +236,7 @@ impl Session {
         // A token in the body would have to name the header as it was.
         by.params.remove("cid");
         let by = by.to_string();
-        let hidden = self.hidden(cx, from);
+        let hidden = self.hidden(cx, from, request);
         (!names_any(&by, &hidden)).then_some((HeaderName::ReferredBy, by))
     }
 }

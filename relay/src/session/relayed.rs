@@ -151,7 +151,7 @@ impl Session {
                 1,
             ));
         }
-        let hidden = self.hidden(cx, from);
+        let hidden = self.hidden(cx, from, request);
         let method = request.method().cloned().unwrap_or(Method::Options);
         let to = self.leg(from.other());
         let unreachable = || Refusal::plain(480, "Other Side Unreachable");
@@ -214,7 +214,7 @@ impl Session {
                 }
             }
         } else {
-            let hidden = self.hidden(cx, side);
+            let hidden = self.hidden(cx, side, response);
             put_foreign_body(cx, &mut answer, response, &hidden);
         }
         let _ = cx.layer.respond(server, answer, cx.now.instant);

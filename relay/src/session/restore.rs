@@ -192,6 +192,7 @@ impl Session {
             notice_unasked: NoticeState::Off,
             guard: Some(cx.now.instant + MEDIA_LOOK),
             timer: None,
+            parting: None,
             ended: false,
         };
         Some((session, whole))

@@ -119,6 +119,7 @@ impl Sessions {
             notice_unasked: NoticeState::Off,
             guard: Some(cx.now.instant + MAX_OFFER_TIME),
             timer: None,
+            parting: None,
             ended: false,
         })
     }
@@ -227,7 +228,8 @@ impl Session {
             offer.headers.push(HeaderName::Route, path);
         }
         let shown = cx.paths.advertised(&self.agent.flow);
-        let from = shown_from(request, shown);
+        let hidden = self.hidden(cx, Side::Client, request);
+        let from = shown_from(request, shown, &hidden);
         let tag = &self.agent.tag;
         offer
             .headers
@@ -249,7 +251,6 @@ impl Session {
         offer.headers.push(HeaderName::Contact, contact);
         headers::pass_allow(request, &mut offer, &cx.config.deny_methods);
         headers::pass_options(request, &mut offer);
-        let hidden = self.hidden(cx, Side::Client);
         let held_back = headers::pass(request, &mut offer, &hidden)
             + headers::pass_identity(request, &mut offer, &hidden);
         cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
@@ -265,10 +266,15 @@ impl Session {
         offer
     }
 
-    /// The agent's Path, if it leads through another edge than this one.
+    /// The hops of the agent's Path that come after this host (RFC 3327 section 5.3): all of them if it
+    /// leads through another edge.
     fn foreign_path(&self, cx: &Context<'_>) -> Option<String> {
         let path = self.target.path.as_ref()?;
-        own_flow(cx, path).is_none().then(|| path.clone())
+        if own_flow(cx, path).is_none() {
+            return Some(path.clone());
+        }
+        let hops: Vec<&str> = patchbay_sip::split_commas(path).skip(1).collect();
+        (!hops.is_empty()).then(|| hops.join(", "))
     }
 
     /// Answers the transfer with a failure: control moves on to the next agent.
@@ -327,12 +333,13 @@ fn is_address(host: &Host) -> bool {
 }
 
 /// The caller's identity as the agent sees it: user and display name, and the domain unless it
-/// is an address.
-fn shown_from(request: &Message, shown: SocketAddr) -> String {
+/// is an address, or the name of the very host that the caller is at.
+fn shown_from(request: &Message, shown: SocketAddr, hidden: &[String]) -> String {
     let Ok(mut from) = request.from() else {
         return format!("<sip:anonymous@{shown}>");
     };
-    if is_address(&from.uri.host) {
+    let host = from.uri.host.to_string();
+    if is_address(&from.uri.host) || hidden.iter().any(|name| name.eq_ignore_ascii_case(&host)) {
         let ours = match shown.ip() {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),

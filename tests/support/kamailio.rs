@@ -1,0 +1,105 @@
+//! Kamailio (Debian: kamailio) as a proxy of others, before the centre or behind it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use super::process::{Folder, Running};
+use super::raw::Raw;
+use super::wait::until;
+use super::{Centre, SOON, STRANGER, peers};
+
+/// Where it lives.
+pub const KAMAILIO: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 5));
+
+/// How long it may take to answer the first question, until it is asked again.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// It stays in the way of every call by Record-Route. What it gets for `support` goes to the centre,
+/// what it gets for its own `anna` to the phone of the agent. Everything else must name it in a Route,
+/// as a registrar is told to do by the Path that it put into the REGISTER (RFC 3327).
+const SCRIPT: &str = r#"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "siputils.so"
+loadmodule "textops.so"
+loadmodule "path.so"
+
+request_route {
+    if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
+    if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
+    if (has_totag()) {
+        if (!loose_route()) {
+            if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
+            sl_send_reply("404", "Not Here"); exit;
+        }
+        t_relay();
+        exit;
+    }
+    t_check_trans();
+    if (is_method("OPTIONS")) { sl_send_reply("200", "OK"); exit; }
+    if (is_method("REGISTER")) {
+        add_path();
+        $du = "sip:CENTRE";
+        t_relay();
+        exit;
+    }
+    if (uri == myself) {
+        record_route();
+        if ($rU == "support") { $ru = "sip:support@CENTRE"; } else { $du = "sip:AGENT"; }
+        t_relay();
+        exit;
+    }
+    if (!is_present_hf("Route")) { sl_send_reply("403", "Not By Me"); exit; }
+    # Of a Route that ends here it says "no", and takes it away all the same.
+    loose_route();
+    record_route();
+    t_relay();
+}
+"#;
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Kamailio {
+    /// Where it listens, over UDP.
+    pub at: SocketAddr,
+    _running: Running,
+    _folder: Folder,
+}
+
+impl Kamailio {
+    /// Starts it; the phone of the agent is at `agent`. It answers when this returns.
+    pub fn start(centre: &Centre, agent: SocketAddr) -> Kamailio {
+        let folder = Folder::make();
+        let at = SocketAddr::new(KAMAILIO, centre.ports.next());
+        let script = SCRIPT
+            .replace("CENTRE", &centre.edge.to_string())
+            .replace("AGENT", &agent.to_string());
+        let config = format!(
+            "#!KAMAILIO\ndebug=1\nlog_stderror=yes\nfork=yes\nchildren=2\ndisable_tcp=yes\n\
+             auto_aliases=no\ndns=no\nrev_dns=no\nlisten=udp:{at}\n{script}"
+        );
+        let file = folder.file("kamailio.cfg");
+        std::fs::write(&file, config).expect("a configuration");
+        let mut command = Command::new(peers::find("kamailio").expect("kamailio"));
+        command
+            .args(["-DD", "-E", "-m", "64", "-M", "8"])
+            .args(["-f".as_ref(), file.as_os_str()])
+            .args(["-w".as_ref(), folder.path().as_os_str()])
+            .args(["-Y".as_ref(), folder.path().as_os_str()]);
+        let running = Running::start("kamailio", &mut command, &folder.file("log"));
+        let asker = Raw::open(STRANGER, &centre.ports, at);
+        until("kamailio answers", SOON, || {
+            asker.try_send(asker.request("OPTIONS", &format!("sip:{at}"), "x", ""));
+            asker.next(LOOK)
+        });
+        Kamailio {
+            at,
+            _running: running,
+            _folder: folder,
+        }
+    }
+}
