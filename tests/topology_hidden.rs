@@ -174,10 +174,8 @@ fn asks(asker: (&Side, &mut Party), other: (&Side, &mut Party), first: u32) {
         ("FROBNICATE", none.clone(), 603, none.clone()),
         ("REFER", refer, 202, none.clone()),
     ];
-    let mut number = first;
-    for (method, extra, status, answer) in steps {
+    for (number, (method, extra, status, answer)) in (first..).zip(steps) {
         exchange((asker, number), other, (method, &extra), (status, &answer));
-        number += 1;
     }
     // Who was asked to transfer tells how it went.
     let notify_number = first + 50;
