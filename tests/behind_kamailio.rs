@@ -32,7 +32,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(way: &Way) -> Option<Stage> {
+    fn set_with(way: &Way) -> Option<Stage> {
         if !have(&["sipp", "kamailio"]) {
             return None;
         }
@@ -175,7 +175,9 @@ fn assert_by_kamailio(seen: &[Seen]) {
 
 fn both_hang_up(way: &Way) {
     for of in [Of::Caller, Of::Agent] {
-        let Some(stage) = Stage::set(way) else { return };
+        let Some(stage) = Stage::set_with(way) else {
+            return;
+        };
         assert_by_kamailio(&stage.call(of));
     }
 }
@@ -189,7 +191,7 @@ fn a_trunks_proxy_stays_in_the_way_of_requests_from_both_sides() {
 // A1 B6: RFC 3261 section 9.2
 #[test]
 fn a_cancel_comes_through_a_trunks_proxy() {
-    let Some(stage) = Stage::set(&Way::Trunk) else {
+    let Some(stage) = Stage::set_with(&Way::Trunk) else {
         return;
     };
     let agent = stage.agent("agent_does_not_answer.xml").start();
