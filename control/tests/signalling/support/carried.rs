@@ -98,7 +98,9 @@ impl Scene {
     }
 }
 
+/// Empty where the message, which may be one that was changed at random, has none.
 fn branch(message: &Message) -> String {
-    let via = message.top_via().unwrap();
-    via.branch().unwrap_or_default().to_owned()
+    let via = message.top_via().ok();
+    let branch = via.as_ref().and_then(|via| via.branch());
+    branch.unwrap_or_default().to_owned()
 }
