@@ -292,9 +292,11 @@ impl Session {
 
     /// The ACK for our 2xx to an INVITE of `side`.
     pub(super) fn acknowledged(&mut self, cx: &mut Context<'_>, side: Side, ack: &Message) {
-        let Some(cseq) = self.leg(side).acknowledged() else {
-            return;
-        };
+        let waits = self.leg(side).acknowledged();
+        if let Some(cause) = self.leg(side).bye_after_ack.take() {
+            return self.bye(cx, side, cause);
+        }
+        let Some(cseq) = waits else { return };
         let other = side.other();
         let ends = Ends::of(&self.caller, &self.agent);
         let body = self.media.take(cx, ends, side, ack).ok().flatten();

@@ -88,15 +88,20 @@ impl Session {
             Side::Client => EndedBy::Client,
             Side::Agent => EndedBy::Agent,
         };
+        // Who hangs up has heard the answer, acknowledged or not.
+        self.leg(side).forget_answer();
         self.parting = Some(Box::new(request.clone()));
         self.end(cx, by, EndCause::Bye);
     }
 
-    /// Sends a BYE to `side` if it has a confirmed dialog; its owed ACK goes first. `cause` is
-    /// what ended the call.
+    /// Sends a BYE to `side` if it has a confirmed dialog; its owed ACK goes first, and an ACK that it
+    /// owes is waited for. `cause` is what ended the call.
     pub(super) fn bye(&mut self, cx: &mut Context<'_>, side: Side, cause: EndCause) {
         let leg = self.leg(side);
-        leg.forget_answer();
+        if leg.unacknowledged().is_some() {
+            leg.bye_after_ack = Some(cause);
+            return;
+        }
         if let Some(cseq) = leg.owes_ack {
             leg.send_ack(cx, cseq, None);
         }

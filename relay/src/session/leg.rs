@@ -6,6 +6,7 @@ use super::reach::Named;
 use crate::edge::flow_token::Source;
 use crate::edge::paths::{default_port, transport_param};
 use bytes::Bytes;
+use patchbay_route::session::EndCause;
 use patchbay_sip::dialog::{Dialog, Retransmit, RetransmitStep};
 use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Text, Transport, Uri};
@@ -50,6 +51,9 @@ pub struct Leg {
     /// Whether this side's dialog is one of `sips:` (RFC 3261 section 12.1.1, RFC 5630 section 4).
     pub sips: bool,
     answer: Option<Answer>,
+    /// Why the call has ended, while this side's ACK is waited for before it is sent a BYE: a callee
+    /// must not send one earlier (RFC 3261 section 15).
+    pub bye_after_ack: Option<EndCause>,
     /// A 2xx of this side to an INVITE of ours that we still owe an ACK, by its CSeq.
     pub owes_ack: Option<u32>,
     last_ack: Option<LastAck>,
@@ -72,6 +76,7 @@ impl Leg {
             pinned: source.pinned,
             sips: false,
             answer: None,
+            bye_after_ack: None,
             owes_ack: None,
             last_ack: None,
             expiry: None,

@@ -258,7 +258,10 @@ impl Session {
         let now = cx.now.instant;
         for side in [Side::Client, Side::Agent] {
             if self.leg(side).wake(cx) {
-                self.end(cx, EndedBy::Relay, EndCause::NoAck);
+                match self.leg(side).bye_after_ack.take() {
+                    Some(cause) => self.bye(cx, side, cause),
+                    None => self.end(cx, EndedBy::Relay, EndCause::NoAck),
+                }
             }
         }
         self.wake_expiry(cx);
@@ -318,6 +321,9 @@ impl Session {
         }
         self.attempts.clear();
         self.owes_notify = None;
+        for side in [Side::Client, Side::Agent] {
+            self.leg(side).bye_after_ack = None;
+        }
     }
 
     /// Ends the session: media stop, whoever still thinks that there is a call gets a BYE, and
@@ -362,6 +368,9 @@ impl Session {
     }
 
     fn is_over(&self) -> bool {
-        self.ended && self.clients.is_empty() && self.owes_notify.is_none()
+        let said = [&self.caller, &self.agent]
+            .iter()
+            .all(|leg| leg.bye_after_ack.is_none());
+        self.ended && said && self.clients.is_empty() && self.owes_notify.is_none()
     }
 }

@@ -4,11 +4,15 @@ use crate::support::*;
 use patchbay_relay::engine::Side;
 use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionState};
 use patchbay_route::transfer::Carrier;
+use patchbay_sip::Message;
+use std::time::Duration;
 
 in_each_form!(
     a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other,
     the_caller_hangs_up,
     the_agent_hangs_up,
+    an_agent_that_hangs_up_at_once_is_heard_and_the_caller_told_after_its_ack,
+    a_caller_that_never_acknowledges_is_told_in_the_end,
 );
 
 fn a_call_is_set_up_through_the_relay_and_neither_side_sees_the_other(form: Carrier) {
@@ -59,6 +63,37 @@ fn the_caller_hangs_up(form: Carrier) {
     assert_hides(&bye, &["192.0.2.9"]);
     bed.receive_message(udp(AGENT), &answer(&bye, 200, "anna"));
     ended(&bed, EndedBy::Client, EndCause::Bye);
+}
+
+/// A call whose agent has hung up before the ACK of its caller came: the caller's 200.
+fn hung_up_early(bed: &mut Bed) -> Message {
+    let offer = offer(bed);
+    let ok = with_sdp(answer(&offer, 200, "anna"), "203.0.113.7", 6000);
+    bed.receive_message(udp(AGENT), &ok);
+    pass_upstream(bed, "200");
+    let ok = bed.expect(CALLER, "200");
+    bed.receive_message(udp(AGENT), &from_agent("BYE", &offer, "anna", 1));
+    bed.expect(AGENT, "200");
+    ended(bed, EndedBy::Agent, EndCause::Bye);
+    // RFC 3261 section 15.
+    bed.expect_silence(CALLER);
+    ok
+}
+
+fn an_agent_that_hangs_up_at_once_is_heard_and_the_caller_told_after_its_ack(form: Carrier) {
+    let mut bed = Bed::by(form);
+    let ok = hung_up_early(&mut bed);
+    bed.receive_message(udp(CALLER), &in_dialog("ACK", &ok, 1, CALLER));
+    let bye = bed.expect(CALLER, "BYE");
+    bed.receive_message(udp(CALLER), &answer(&bye, 200, "x"));
+    assert_eq!(bed.core.session_views().len(), 0);
+}
+
+fn a_caller_that_never_acknowledges_is_told_in_the_end(form: Carrier) {
+    let mut bed = Bed::by(form);
+    hung_up_early(&mut bed);
+    bed.pass(Duration::from_secs(33));
+    bed.expect(CALLER, "BYE");
 }
 
 fn the_agent_hangs_up(form: Carrier) {

@@ -289,7 +289,8 @@ fn an_agent_that_is_replaced_is_free_and_the_call_goes_on() {
         udp(CALLER),
         &with_sdp(answer(&offered, 200, "alice"), "192.0.2.9", 4000),
     );
-    bed.expect(BOB, "200");
+    let joined = bed.expect(BOB, "200");
+    bed.receive_message(udp(BOB), &in_dialog("ACK", &joined, 1, BOB));
     bed.expect(AGENT, "BYE");
     assert!(matches!(bed.events.last(), Some(SessionEvent::Ended(_))));
     let events = bed.events.len();
