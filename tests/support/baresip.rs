@@ -62,7 +62,8 @@ impl Baresip {
     ) -> Baresip {
         let folder = Folder::make();
         let local = SocketAddr::new(ip, centre.ports.next());
-        let rtp = centre.ports.next();
+        // Several pairs: it looks for one that is free, should somebody have taken a port of the block.
+        let rtp: [u16; 4] = std::array::from_fn(|_| centre.ports.next());
         let authority = centre.doors.as_ref().map_or_else(String::new, |doors| {
             format!("sip_cafile {}", doors.authority.file.display())
         });
@@ -70,7 +71,7 @@ impl Baresip {
             "poll_method epoll\n\
              sip_listen {local}\n\
              call_local_timeout 60\n\
-             rtp_ports {rtp}-{}\n\
+             rtp_ports {}-{}\n\
              snd_path {}\n\
              audio_source aufile,{}\n\
              audio_alert aufile,{}\n\
@@ -82,7 +83,8 @@ impl Baresip {
              module_tmp uuid.so\n\
              module_tmp account.so\n\
              module_app menu.so\n",
-            rtp + 1,
+            rtp[0],
+            rtp[3] + 1,
             folder.path().display(),
             folder.file("tone.wav").display(),
             folder.file("tone.wav").display(),
