@@ -66,8 +66,18 @@ request_route {
 pub struct Kamailio {
     /// Where it listens, over UDP.
     pub at: SocketAddr,
-    _running: Running,
+    running: Running,
     _folder: Folder,
+}
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        // Killed, it would leave its workers behind, with its ports: told to end, it ends them first.
+        if self.running.ended().is_none() {
+            self.running.signal("TERM");
+            self.running.wait(SOON);
+        }
+    }
 }
 
 impl Kamailio {
@@ -98,7 +108,7 @@ impl Kamailio {
         });
         Kamailio {
             at,
-            _running: running,
+            running,
             _folder: folder,
         }
     }
