@@ -200,6 +200,8 @@ pub async fn insert(
                 values.push_bind(first).push_bind(contact.to_string());
             },
         );
+        // A batch that could never be written would keep all events after it out.
+        statement.push(" ON CONFLICT DO NOTHING");
         statement.build().execute(&mut *connection).await?;
     }
     Ok(batch.told)
