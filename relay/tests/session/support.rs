@@ -13,11 +13,16 @@ use patchbay_route::counters::PairStats;
 use patchbay_route::session::SessionEvent;
 use patchbay_route::transfer::{Carrier, TransferTarget, sign};
 use patchbay_sip::transaction::{self, Flow};
-use patchbay_sip::{HeaderError, HeaderName, Message, ParseError, ParseErrorKind, Transport};
+use patchbay_sip::{HeaderName, Message, Transport};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+#[path = "../../../sip/tests/shared/nonsense.rs"]
+mod shared;
+
+use shared::nonsense;
 
 pub const SECRET: &[u8] = b"a secret of the link, long enough";
 pub const RELAY: &str = "198.51.100.1";
@@ -314,23 +319,6 @@ impl Bed {
         let names: Vec<_> = self.sent_to(remote).iter().map(name).collect();
         assert!(names.is_empty(), "{names:?} to {remote}");
     }
-}
-
-/// What we send can be read, but for the answer to what could not be read itself: it copies some of it.
-fn nonsense(error: &ParseError) -> Message {
-    let answer = error.readable().filter(|message| {
-        let status = message.status();
-        // A line at its limit is beyond it with `received` (RFC 3261 section 18.2.1).
-        let full = matches!(
-            error.kind(),
-            ParseErrorKind::TooLong
-                | ParseErrorKind::LineTooLong
-                | ParseErrorKind::TooManyHeaders
-                | ParseErrorKind::Header(HeaderError::TooMany)
-        );
-        full || status.is_some_and(|status| [400, 505, 513].contains(&status))
-    });
-    answer.unwrap_or_else(|| panic!("{error:?}")).clone()
 }
 
 pub fn name(message: &Message) -> String {

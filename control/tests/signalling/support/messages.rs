@@ -1,24 +1,11 @@
 //! What scenes read and write.
 
-use patchbay_sip::{HeaderError, HeaderName, Message, ParseError, ParseErrorKind};
+use patchbay_sip::{HeaderName, Message};
 
-/// What control sends can be read, but for the answer to what could not be read itself: it copies some
-/// of it.
-pub fn nonsense(error: &ParseError) -> Message {
-    let answer = error.readable().filter(|message| {
-        let status = message.status();
-        // A line at its limit is beyond it with `received` (RFC 3261 section 18.2.1).
-        let full = matches!(
-            error.kind(),
-            ParseErrorKind::TooLong
-                | ParseErrorKind::LineTooLong
-                | ParseErrorKind::TooManyHeaders
-                | ParseErrorKind::Header(HeaderError::TooMany)
-        );
-        full || status.is_some_and(|status| [400, 505, 513].contains(&status))
-    });
-    answer.unwrap_or_else(|| panic!("{error:?}")).clone()
-}
+#[path = "../../../../sip/tests/shared/nonsense.rs"]
+mod shared;
+
+pub use shared::nonsense;
 
 /// A session description that offers these payload types.
 pub fn sdp(formats: &str) -> String {
