@@ -20,7 +20,7 @@ pub(crate) fn message(message: &Message) -> Bytes {
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"Content-Length: ");
-    decimal(&mut out, message.body.len());
+    decimal(&mut out, message.body.len() as u64);
     out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(&message.body);
     Bytes::from(out)
@@ -56,7 +56,7 @@ fn start_line(out: &mut Vec<u8>, start: &StartLine) {
         }
         StartLine::Response { status, reason } => {
             out.extend_from_slice(b"SIP/2.0 ");
-            decimal(out, usize::from(*status));
+            decimal(out, u64::from(*status));
             out.push(b' ');
             clean(out, reason);
             out.extend_from_slice(b"\r\n");
@@ -91,8 +91,8 @@ fn clean(out: &mut Vec<u8>, value: &Text) {
     }
 }
 
-fn decimal(out: &mut Vec<u8>, number: usize) {
-    use std::io::Write;
-    // Writing to a Vec cannot fail.
-    let _ = write!(out, "{number}");
+/// Writes a number.
+pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
+    let mut buffer = itoa::Buffer::new();
+    out.extend_from_slice(buffer.format(number).as_bytes());
 }

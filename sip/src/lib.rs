@@ -40,6 +40,7 @@
 #![warn(clippy::indexing_slicing)]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
+mod address;
 pub mod carried;
 mod check;
 mod cseq;
@@ -68,6 +69,7 @@ mod via;
 
 pub use rsip::Transport;
 
+pub use address::Written;
 pub use cseq::CSeq;
 pub use error::{HeaderError, UriError};
 pub use headers::Headers;

@@ -166,6 +166,10 @@ header_names! {
     AcceptContact = "Accept-Contact", "a";
     RejectContact = "Reject-Contact", "j";
     RequestDisposition = "Request-Disposition", "d";
+    /// Tells control where a request came from, in words: `udp;192.0.2.9:5060`.
+    PatchbaySource = "P-Patchbay-Source";
+    /// Tells the relay itself, when the request comes back as a transfer, by a flow token.
+    PatchbayFlow = "P-Patchbay-Flow";
 }
 
 impl HeaderName {
@@ -201,7 +205,8 @@ impl PartialEq for HeaderName {
             (HeaderName::Other(a), HeaderName::Other(b)) => a.eq_ignore_ascii_case(b),
             // A hand-made `Other("via")` still means Via.
             (HeaderName::Other(_), _) | (_, HeaderName::Other(_)) => {
-                self.as_str().eq_ignore_ascii_case(other.as_str())
+                let (one, two) = (self.as_str(), other.as_str());
+                one.len() == two.len() && one.eq_ignore_ascii_case(two)
             }
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }

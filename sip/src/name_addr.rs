@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::error::HeaderError;
 use crate::params::Params;
-use crate::scan::{find_outside, quoted_length, unquote, write_quoted};
+use crate::scan::{cut, find_outside, quoted_length, unquote, write_quoted};
 use crate::text::Text;
 use crate::uri::Uri;
 
@@ -104,7 +104,7 @@ impl<'a> Parts<'a> {
                 .ok_or(HeaderError::Params)?;
             return Parts::bracketed(quoted, rest);
         }
-        match text.split_once('<') {
+        match cut(text, b'<') {
             Some((display, rest))
                 if !display
                     .bytes()
@@ -117,7 +117,7 @@ impl<'a> Parts<'a> {
     }
 
     fn bracketed(display: &'a str, rest: &'a str) -> Result<Parts<'a>, HeaderError> {
-        let (uri, params) = rest.split_once('>').ok_or(HeaderError::Unclosed)?;
+        let (uri, params) = cut(rest, b'>').ok_or(HeaderError::Unclosed)?;
         let params = params.trim_ascii_start();
         if !params.is_empty() && !params.starts_with(';') {
             return Err(HeaderError::Params);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::error::HeaderError;
 use crate::limits::MAX_PARAMS;
-use crate::scan::{find_outside, quoted_length, split_once_outside, unquote};
+use crate::scan::{cut, find_outside, quoted_length, split_once_outside, unquote};
 use crate::text::Text;
 
 /// Ordered parameters, names compared without case.
@@ -157,7 +157,7 @@ impl Params {
 
 /// Name and value of one parameter.
 fn header_param(item: &str) -> Result<(&str, Option<&str>), HeaderError> {
-    let (name, value) = match item.split_once('=') {
+    let (name, value) = match cut(item, b'=') {
         Some((name, value)) => (name.trim_ascii_end(), Some(value.trim_ascii_start())),
         None => (item, None),
     };

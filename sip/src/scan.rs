@@ -31,6 +31,13 @@ pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
+/// Splits `text` at the first `separator`, an ASCII character. What is split is short, so that this
+/// takes a fraction of what [`str::split_once`] does.
+pub(crate) fn cut(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == separator)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// Splits `text` at the first `separator` that stands outside quotes and angle brackets.
 ///
 /// `None` where there is none. An unclosed quote or bracket swallows the rest, which the parser of

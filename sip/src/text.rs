@@ -4,14 +4,18 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use arrayvec::ArrayString;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::address::{self, Written};
+
 /// Longest text, in bytes, that is held in place rather than in a shared buffer.
-pub const INLINE_TEXT_BYTES: usize = 38;
+pub const INLINE_TEXT_BYTES: usize = 32;
 
 /// Room for most header values.
 const USUAL_BYTES: usize = 160;
@@ -27,11 +31,7 @@ pub struct Text(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    /// Valid UTF-8.
-    Inline {
-        len: u8,
-        buf: [u8; INLINE_TEXT_BYTES],
-    },
+    Inline(ArrayString<INLINE_TEXT_BYTES>),
     Shared(ByteString),
     Latin1(Arc<Latin1>),
 }
@@ -44,10 +44,7 @@ struct Latin1 {
 impl Text {
     /// The empty text.
     pub const fn new() -> Text {
-        Text(Repr::Inline {
-            len: 0,
-            buf: [0; INLINE_TEXT_BYTES],
-        })
+        Text(Repr::Inline(ArrayString::new_const()))
     }
 
     /// A text over a constant, without copying.
@@ -84,11 +81,7 @@ impl Text {
     /// The text as `str`.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            // The constructors admit only UTF-8 here; checking short strings again costs less than
-            // the reasoning that unchecked conversion would ask of every reader.
-            Repr::Inline { len, buf } => {
-                std::str::from_utf8(buf.get(..usize::from(*len)).unwrap_or_default()).unwrap_or("")
-            }
+            Repr::Inline(text) => text,
             Repr::Shared(text) => text,
             Repr::Latin1(latin1) => &latin1.view,
         }
@@ -97,7 +90,7 @@ impl Text {
     /// The bytes to put on the wire: those that were received, where the text was received.
     pub fn wire(&self) -> &[u8] {
         match &self.0 {
-            Repr::Inline { len, buf } => buf.get(..usize::from(*len)).unwrap_or_default(),
+            Repr::Inline(text) => text.as_bytes(),
             Repr::Shared(text) => text.as_bytes(),
             Repr::Latin1(latin1) => &latin1.wire,
         }
@@ -126,7 +119,7 @@ impl Text {
 
     /// This text with `suffix` after it; received bytes stay as they were.
     pub fn with_suffix(&self, suffix: &str) -> Text {
-        if let Repr::Inline { .. } | Repr::Shared(_) = self.0 {
+        if let Repr::Inline(_) | Repr::Shared(_) = self.0 {
             return Text::joined(&[self, suffix]);
         }
         let mut wire = Vec::with_capacity(self.wire().len() + suffix.len());
@@ -138,10 +131,7 @@ impl Text {
 
 impl Repr {
     fn inline(text: &str) -> Option<Repr> {
-        let mut buf = [0; INLINE_TEXT_BYTES];
-        let len = u8::try_from(text.len()).ok()?;
-        buf.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        Some(Repr::Inline { len, buf })
+        ArrayString::from(text).ok().map(Repr::Inline)
     }
 }
 
@@ -184,6 +174,15 @@ impl From<String> for Text {
         match Repr::inline(&text) {
             Some(inline) => Text(inline),
             None => Text(Repr::Shared(ByteString::from(text))),
+        }
+    }
+}
+
+impl From<&Written<IpAddr>> for Text {
+    fn from(ip: &Written<IpAddr>) -> Self {
+        match ip.0 {
+            IpAddr::V4(v4) => Text::from(&*address::v4(v4)),
+            IpAddr::V6(v6) => Text::from(v6.to_string()),
         }
     }
 }

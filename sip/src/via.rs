@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::error::HeaderError;
 use crate::params::Params;
-use crate::scan::is_token;
+use crate::scan::{cut, is_token};
 use crate::text::Text;
 use crate::uri::Host;
 
@@ -101,12 +101,12 @@ fn parts(text: &str) -> Result<Parts<'_>, HeaderError> {
 /// The version, and the parts of a Via of whatever version.
 fn versioned(text: &str) -> Result<(&str, Parts<'_>), HeaderError> {
     const BAD: HeaderError = HeaderError::Malformed("Via");
-    let (head, params) = match text.split_once(';') {
+    let (head, params) = match cut(text, b';') {
         Some((head, params)) => (head, params),
         None => (text, ""),
     };
-    let (name, rest) = head.split_once('/').ok_or(BAD)?;
-    let (version, rest) = rest.split_once('/').ok_or(BAD)?;
+    let (name, rest) = cut(head, b'/').ok_or(BAD)?;
+    let (version, rest) = cut(rest, b'/').ok_or(BAD)?;
     if !name.trim_ascii().eq_ignore_ascii_case("SIP") {
         return Err(BAD);
     }

@@ -98,12 +98,20 @@ fn described(body: &[u8]) -> Result<Vec<Medium>, BadBody> {
         },
         headers: Vec::new(),
     })?;
-    let words = sdp.session().medias.iter().map(|media| media.media.clone());
+    let words = sdp
+        .session()
+        .medias
+        .iter()
+        .map(|media| String::from(&*media.kind));
     let media = words.zip(sdp.medias()).map(|(kind, media)| Medium {
         kind,
         port: media.port(),
         protocol: media.proto().to_owned(),
-        codecs: media.codecs().into_iter().map(|codec| codec.name).collect(),
+        codecs: media
+            .codecs()
+            .into_iter()
+            .map(|codec| codec.name.into())
+            .collect(),
     });
     Ok(media.collect())
 }

@@ -7,7 +7,9 @@
 //! refuses a signature that it has seen before.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use alloc::vec::Vec;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -142,9 +144,7 @@ pub fn sign(
     }
     let signature = keyed(secret, &uri, call_id, from_tag).finalize();
     uri.push_str(";sig=");
-    for byte in signature.into_bytes() {
-        uri.push_str(&format!("{byte:02x}"));
-    }
+    HEXLOWER.encode_append(&signature.into_bytes(), &mut uri);
     uri
 }
 
@@ -169,21 +169,22 @@ pub fn verify(
     keyed(secret, signed, call_id, from_tag)
         .verify_slice(&signature)
         .map_err(|_| TransferError::Forged)?;
-    let expires_unix = parameter(signed, "exp")
+    let all = &parameters(signed);
+    let expires_unix = parameter(all, "exp")
         .and_then(|value| value.parse().ok())
         .ok_or(TransferError::Parameter("exp"))?;
     if expires_unix < now_unix || expires_unix - now_unix > MAX_TRANSFER_VALIDITY_S {
         return Err(TransferError::Expired);
     }
-    let need = |name: &'static str| parameter(signed, name).ok_or(TransferError::Parameter(name));
+    let need = |name: &'static str| parameter(all, name).ok_or(TransferError::Parameter(name));
     let target = TransferTarget {
         agent_uri: need("agent")?,
-        path: parameter(signed, "path"),
-        aor: parameter(signed, "aor"),
+        path: parameter(all, "path"),
+        aor: parameter(all, "aor"),
         agent_id: need("agentid")?,
         contact: need("contact")?,
         offer: need("offer")?,
-        notice: parameter(signed, "notice").as_deref() == Some("dialog"),
+        notice: parameter(all, "notice").as_deref() == Some("dialog"),
     };
     Ok(Verified {
         target,
@@ -203,12 +204,16 @@ fn keyed(secret: &[u8], uri: &str, call_id: &str, from_tag: &str) -> Hmac<Sha256
     mac
 }
 
-fn parameter(uri: &str, name: &str) -> Option<String> {
-    uri.split(';')
-        .skip(1)
-        .filter_map(|parameter| parameter.split_once('='))
-        .find(|(key, _)| *key == name)
-        .and_then(|(_, value)| unescape(value))
+/// The parameters of a URI, as they are written.
+fn parameters(uri: &str) -> Vec<(&str, &str)> {
+    let all = uri.split(';').skip(1);
+    all.filter_map(|parameter| parameter.split_once('='))
+        .collect()
+}
+
+fn parameter(all: &[(&str, &str)], name: &str) -> Option<String> {
+    let (_, value) = all.iter().find(|(key, _)| *key == name)?;
+    unescape(value)
 }
 
 /// Percent-escapes everything but RFC 3986 unreserved characters.
@@ -219,20 +224,24 @@ fn escape(value: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
                 out.push(char::from(byte));
             }
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => {
+                out.push('%');
+                HEXUPPER.encode_append(&[byte], &mut out);
+            }
         }
     }
     out
 }
 
 fn unescape(value: &str) -> Option<String> {
-    let mut bytes = alloc::vec::Vec::with_capacity(value.len());
+    let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.bytes();
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let pair = [rest.next()?, rest.next()?];
-            let text = core::str::from_utf8(&pair).ok()?.to_string();
-            bytes.push(u8::from_str_radix(&text, 16).ok()?);
+            let mut escaped = [0];
+            HEXLOWER_PERMISSIVE.decode_mut(&pair, &mut escaped).ok()?;
+            bytes.extend(escaped);
         } else {
             bytes.push(byte);
         }
@@ -242,12 +251,12 @@ fn unescape(value: &str) -> Option<String> {
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
     let mut out = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
+    if text.len() != 2 * out.len() {
         return None;
     }
-    for (slot, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *slot = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
+    HEXLOWER_PERMISSIVE
+        .decode_mut(text.as_bytes(), &mut out)
+        .ok()?;
     Some(out)
 }
 

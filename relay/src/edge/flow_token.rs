@@ -1,6 +1,7 @@
 //! Flow tokens: where a request came from, written into a Path or header so that later requests
 //! find the same flow (RFC 5626 section 5.2), authenticated so that nobody can invent one.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
@@ -44,10 +45,7 @@ impl FlowTokens {
         }
         let tag = self.tag(&body);
         body.extend_from_slice(&tag);
-        let nibbles = body.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        nibbles
-            .filter_map(|nibble| char::from_digit(u32::from(nibble), 16))
-            .collect()
+        HEXLOWER.encode(&body)
     }
 
     /// The source that a token of ours names; none for every other text.
@@ -142,16 +140,10 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() > 2 * (MAX_BODY_BYTES + TAG_BYTES)
-        || !text.is_ascii()
-        || !text.len().is_multiple_of(2)
-    {
+    if text.len() > 2 * (MAX_BODY_BYTES + TAG_BYTES) {
         return None;
     }
-    text.as_bytes()
-        .chunks_exact(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
 }
 
 #[cfg(test)]

@@ -39,10 +39,6 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use tunnels::{Tunnels, is_tunnel};
 
-/// Tells control where a request came from, in words: `udp;192.0.2.9:5060`.
-pub const SOURCE_HEADER: &str = "P-Patchbay-Source";
-/// Tells the relay itself, when the request comes back as a transfer, by a flow token.
-pub const SOURCE_FLOW_HEADER: &str = "P-Patchbay-Flow";
 /// Datagrams shorter than this are keep-alives, not SIP (RFC 5626 section 3.5.1).
 const MIN_SIP_BYTES: usize = 16;
 

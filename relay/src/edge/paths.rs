@@ -3,7 +3,7 @@
 use super::Output;
 use crate::locate::Spoken;
 use patchbay_sip::transaction::Flow;
-use patchbay_sip::{Message, Transport};
+use patchbay_sip::{Message, Transport, Written};
 use patchbay_tls::{CertificateDer, stands_for};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -342,7 +342,7 @@ impl Paths {
         let address = self.advertised(flow);
         match (&self.tls_name, flow.transport) {
             (Some(name), Transport::Tls | Transport::Wss) => format!("{name}:{}", address.port()),
-            _ => address.to_string(),
+            _ => Written(address).to_string(),
         }
     }
 

@@ -4,11 +4,11 @@
 use super::counters::EdgeDrop;
 use super::flow_token::Source;
 use super::paths::{default_port, transport_param};
-use super::{Core, Now, Refusal, SOURCE_FLOW_HEADER, SOURCE_HEADER};
+use super::{Core, Now, Refusal};
 use crate::readdress::sdp::{Description, Line};
 use crate::session::SDP_TYPE;
 use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Transport, Uri};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Transport, Uri, Written};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -110,10 +110,8 @@ impl Proxy {
             return true;
         }
         response.headers.remove_first(HeaderName::Via);
-        response.headers.remove(HeaderName::from(SOURCE_HEADER));
-        response
-            .headers
-            .remove(HeaderName::from(SOURCE_FLOW_HEADER));
+        response.headers.remove(HeaderName::PatchbaySource);
+        response.headers.remove(HeaderName::PatchbayFlow);
         // The caller may be gone: then nobody waits for the answer.
         let _ = layer.respond(server, response, now);
         match status {
@@ -173,7 +171,7 @@ impl Core {
             .copied()
             .ok_or_else(|| Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5))?;
         let forwarded = self.forwarded_request(request, flow, hops - 1);
-        let sent_by = control.local.to_string();
+        let sent_by = Written(control.local).to_string();
         self.layer
             .send_request(forwarded, control, &sent_by, now.instant)
             .map_err(|_| Refusal::busy(EdgeDrop::Transaction, "Transactions Full", 5))
@@ -192,10 +190,10 @@ impl Core {
         let words = format!(
             "{};{}",
             flow.transport.to_string().to_ascii_lowercase(),
-            flow.remote
+            Written(flow.remote)
         );
-        headers.set(HeaderName::from(SOURCE_HEADER), words);
-        headers.set(HeaderName::from(SOURCE_FLOW_HEADER), token.clone());
+        headers.set(HeaderName::PatchbaySource, words);
+        headers.set(HeaderName::PatchbayFlow, token.clone());
         if request.method() == Some(&Method::Register) {
             let shown = self.paths.sent_by(&flow);
             let transport = transport_param(flow.transport);

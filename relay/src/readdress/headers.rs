@@ -107,7 +107,7 @@ pub const NEEDED: [Method; 5] = [
 
 /// Copies onto `to` the headers of `from` that may pass, and returns how many were held back
 /// because they name something hidden.
-pub fn pass(from: &Message, to: &mut Message, hidden: &[String]) -> u64 {
+pub fn pass(from: &Message, to: &mut Message, hidden: &[impl AsRef<str>]) -> u64 {
     let mut held_back = 0;
     for (name, value) in from.headers.iter() {
         if is_of_one_leg(name.as_str()) {
@@ -186,7 +186,7 @@ const OF_CONTROL: [HeaderName; 3] = [
 
 /// Copies onto the agent's INVITE what a transfer says of the caller's identity, and returns how many
 /// were held back because they name a hidden address.
-pub fn pass_identity(transfer: &Message, to: &mut Message, hidden: &[String]) -> u64 {
+pub fn pass_identity(transfer: &Message, to: &mut Message, hidden: &[impl AsRef<str>]) -> u64 {
     let mut held_back = 0;
     for name in OF_CONTROL {
         for value in transfer.headers.all(name.clone()) {

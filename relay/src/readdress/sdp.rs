@@ -7,8 +7,8 @@
 use memchr::memchr2_iter;
 use patchbay_route::pair::{Profile, Remote};
 use patchbay_route::reception::MAX_CLOCK_HZ;
-use patchbay_sip::sdp::{Direction, MediaView, Sdp};
-use sdp_types::Attribute;
+use patchbay_sip::Text;
+use patchbay_sip::sdp::{Attribute, Direction, MediaView, Sdp};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use thiserror::Error;
@@ -52,7 +52,7 @@ pub enum Line {
     /// RTP, or another flow over UDP, that the engine re-addresses.
     Relayed {
         /// The kind of medium: `audio`, `video`, …
-        medium: String,
+        medium: Text,
         /// Where RTP shall go.
         rtp: SocketAddr,
         /// Where RTCP shall go unless it is multiplexed.
@@ -169,28 +169,28 @@ impl Description {
         &self,
         origin: OriginLine,
         locals: &[Option<SocketAddr>],
-        hidden: &[String],
+        hidden: &[impl AsRef<str>],
     ) -> bytes::Bytes {
         let mut sdp = self.sdp.clone();
         sdp.hide(origin.address, origin.id, origin.version);
         let session = sdp.session_mut();
         session
             .bandwidths
-            .retain(|bandwidth| !names_any(&bandwidth.bwtype, hidden));
+            .retain(|bandwidth| !names_any(bandwidth, hidden));
         session
             .attributes
             .retain(|attribute| may_pass(attribute, hidden));
         for media in &mut session.medias {
-            media.media_title = None;
+            media.title = None;
             // What stands there is a word of a registry, or nobody's: nothing is lost with it.
-            for word in [&mut media.media, &mut media.proto, &mut media.fmt] {
+            for word in [&mut media.kind, &mut media.proto, &mut media.formats] {
                 if names_any(word, hidden) {
-                    *word = "-".to_owned();
+                    *word = Text::from_static("-");
                 }
             }
             media
                 .bandwidths
-                .retain(|bandwidth| !names_any(&bandwidth.bwtype, hidden));
+                .retain(|bandwidth| !names_any(bandwidth, hidden));
             media
                 .attributes
                 .retain(|attribute| may_pass(attribute, hidden));
@@ -213,13 +213,8 @@ impl Description {
 
 /// Whether the other side may see an attribute. The canonical name in a source attribute is user@host
 /// (RFC 5576, RFC 3550).
-fn may_pass(attribute: &Attribute, hidden: &[String]) -> bool {
-    // The colon between name and value may be one of an IPv6 address.
-    let whole = match &attribute.value {
-        Some(value) => &format!("{}:{value}", attribute.attribute),
-        None => &attribute.attribute,
-    };
-    !attribute.attribute.eq_ignore_ascii_case("ssrc") && !names_any(whole, hidden)
+fn may_pass(attribute: &Attribute, hidden: &[impl AsRef<str>]) -> bool {
+    !attribute.name().eq_ignore_ascii_case("ssrc") && !names_any(attribute.whole(), hidden)
 }
 
 /// `c=0.0.0.0`: an old hold stays one for the other side.
@@ -233,10 +228,10 @@ fn nowhere(local: SocketAddr) -> SocketAddr {
 
 /// Whether a text names one of the hidden addresses. Hosts are the same in small and in capital
 /// letters (RFC 3261 section 19.1.4, RFC 5954 section 4.2).
-pub fn names_any(text: &str, hidden: &[String]) -> bool {
+pub fn names_any(text: &str, hidden: &[impl AsRef<str>]) -> bool {
     hidden
         .iter()
-        .any(|name| names(text.as_bytes(), name.as_bytes()))
+        .any(|name| names(text.as_bytes(), name.as_ref().as_bytes()))
 }
 
 fn names(text: &[u8], name: &[u8]) -> bool {
@@ -251,9 +246,9 @@ fn names(text: &[u8], name: &[u8]) -> bool {
 }
 
 /// The kind of a media line, as it is written.
-fn kind(sdp: &Sdp, index: usize) -> String {
+fn kind(sdp: &Sdp, index: usize) -> Text {
     let media = sdp.session().medias.get(index);
-    media.map(|media| media.media.clone()).unwrap_or_default()
+    media.map(|media| media.kind.clone()).unwrap_or_default()
 }
 
 fn line(sdp: &Sdp, media: &MediaView<'_>, index: usize) -> Option<Line> {
@@ -304,7 +299,7 @@ fn profile(sdp: &Sdp, media: &MediaView<'_>) -> Profile {
         media.attribute(word).is_some()
             || session
                 .iter()
-                .any(|attribute| attribute.attribute.eq_ignore_ascii_case(word))
+                .any(|attribute| attribute.name().eq_ignore_ascii_case(word))
     });
     match media.is_plain_rtp() && !offered {
         true => Profile::Plain,
@@ -323,7 +318,7 @@ mod tests {
         a=candidate:1 1 UDP 1 192.0.2.9 4000 typ host\r\na=sendrecv\r\n\
         m=message 7000 TCP/MSRP *\r\na=path:msrp://192.0.2.9:7000/x;tcp\r\n";
 
-    fn readdressed(offer: &str, hidden: &[String]) -> String {
+    fn readdressed(offer: &str, hidden: &[impl AsRef<str>]) -> String {
         let description = Description::read(offer.as_bytes()).unwrap();
         let origin = OriginLine {
             id: 7,

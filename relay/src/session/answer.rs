@@ -199,25 +199,17 @@ impl Session {
         self.tell(cx, event);
     }
 
-    /// The agent's dialog from its answer; our own offer is rebuilt as far as a dialog needs it.
+    /// The agent's dialog from its answer.
     pub(super) fn agent_dialog(&self, response: &Message) -> Option<Dialog> {
-        let mut request = Message::request(Method::Invite, self.target.agent_uri.as_str());
-        for name in [
-            HeaderName::From,
-            HeaderName::To,
-            HeaderName::CallId,
-            HeaderName::CSeq,
-        ] {
-            let value = response.headers.get(name.clone())?.to_string();
-            request.headers.push(name, value);
+        // What a dialog needs of our INVITE stands in its answer too (RFC 3261 section 8.2.6.2).
+        if response.headers.contains(HeaderName::Contact) {
+            return Dialog::uac(response, response).ok();
         }
-        let mut response = response.clone();
-        if !response.headers.contains(HeaderName::Contact) {
-            // A phone that forgets its Contact is reached where it was called.
-            let uri = format!("<{}>", self.target.agent_uri);
-            response.headers.push(HeaderName::Contact, uri);
-        }
-        Dialog::uac(&request, &response).ok()
+        // A phone that forgets its Contact is reached where it was called.
+        let mut reached = response.clone();
+        let uri = format!("<{}>", self.target.agent_uri);
+        reached.headers.push(HeaderName::Contact, uri);
+        Dialog::uac(&reached, &reached).ok()
     }
 
     /// A second phone of the agent answered behind a forking proxy: it is told that it is late

@@ -4,8 +4,10 @@
 use super::leg::rare;
 use super::{Context, Session};
 use crate::engine::Side;
-use patchbay_sip::{HeaderName, Host, Message, NameAddr, Via};
+use patchbay_sip::{HeaderName, Host, Message, NameAddr, Text, Via, Written};
 
+/// Names that a party usually has, at most.
+const USUAL_NAMES: usize = 8;
 /// Headers in which a party says where it is to be reached.
 const PLACES: [HeaderName; 2] = [HeaderName::Contact, HeaderName::RecordRoute];
 
@@ -17,19 +19,36 @@ impl Session {
         cx: &mut Context<'_>,
         side: Side,
         message: &Message,
-    ) -> Vec<String> {
+    ) -> Vec<Text> {
         let ours = [
-            cx.paths.advertised(&self.caller.flow).ip().to_string(),
-            cx.paths.advertised(&self.agent.flow).ip().to_string(),
-        ];
-        let mut hidden = self.leg(side).names();
-        hidden.extend(self.media.addresses(side));
-        hidden.extend(hosts(message).filter_map(|host| match host.ip() {
-            Some(ip) => Some(ip.to_string()),
-            None => Some(host.to_string()).filter(|name| rare(name)),
-        }));
-        hidden.retain(|address| !ours.contains(address));
+            cx.paths.advertised(&self.caller.flow).ip(),
+            cx.paths.advertised(&self.agent.flow).ip(),
+        ]
+        .map(|ip| Text::from(&Written(ip)));
+        let mut hidden = Vec::with_capacity(USUAL_NAMES);
+        let mut add = |name: Text| {
+            if !hidden.contains(&name) && !ours.contains(&name) {
+                hidden.push(name);
+            }
+        };
+        self.leg(side).names(&mut add);
+        self.media
+            .addresses(side)
+            .iter()
+            .cloned()
+            .for_each(&mut add);
+        hosts(message).filter_map(name_of).for_each(&mut add);
         hidden
+    }
+}
+
+/// A host as it is written, unless it is too short to be looked for.
+pub(super) fn name_of(host: Host) -> Option<Text> {
+    match host {
+        Host::V4(ip) => Some(Text::from(&Written(ip.into()))),
+        Host::V6(ip) => Some(Text::from(&Written(ip.into()))),
+        Host::Name(name) => Some(name).filter(|name| rare(name)),
+        Host::Absent => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Identifiers and tags that nobody can guess, from one seed.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -58,11 +59,12 @@ impl Ids {
 
     /// A tag: 64 bits, more than the 32 that RFC 3261 section 19.3 asks for.
     pub fn tag(&mut self) -> String {
-        format!("{:016x}", self.number())
+        HEXLOWER.encode(&self.number().to_be_bytes())
     }
 
     /// A Call-ID that says nothing about any host.
     pub fn call_id(&mut self) -> String {
-        format!("{:016x}{:016x}", self.number(), self.number())
+        let (first, second) = (self.number(), self.number());
+        HEXLOWER.encode(&(u128::from(first) << 64 | u128::from(second)).to_be_bytes())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::failover::by_tcp;
+use super::hidden::name_of;
 use super::reach::Named;
 use crate::edge::flow_token::Source;
 use crate::edge::paths::{default_port, transport_param};
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use patchbay_route::session::EndCause;
 use patchbay_sip::dialog::{Dialog, Retransmit, RetransmitStep};
 use patchbay_sip::transaction::{Flow, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Text, Transport, Uri};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Text, Transport, Uri, Written};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -106,27 +107,26 @@ impl Leg {
         }
     }
 
-    /// What names this party or its dialog: addresses, hosts, Call-ID and tags.
-    pub fn names(&self) -> Vec<String> {
-        let mut all = vec![self.flow.remote.ip().to_string()];
-        let mut words = vec![self.call_id.clone(), self.tag.clone()];
-        if let Some(dialog) = &self.dialog {
-            words.push(dialog.remote_tag.to_string());
-            let routes = dialog.route_set.iter().filter_map(|route| {
-                let route = patchbay_sip::NameAddr::parse(route).ok()?;
-                Some(route.uri.host)
-            });
-            let target = Uri::parse(&dialog.remote_target).ok();
-            for host in target.map(|uri| uri.host).into_iter().chain(routes) {
-                match host.ip() {
-                    Some(ip) => all.push(ip.to_string()),
-                    None => words.push(host.to_string()),
-                }
-            }
-        }
+    /// Gives what names this party or its dialog: addresses, hosts, Call-ID and tags.
+    pub fn names(&self, add: &mut impl FnMut(Text)) {
+        add(Text::from(&Written(self.flow.remote.ip())));
         // A short word is found by chance in what has nothing to do with it.
-        all.extend(words.into_iter().filter(|name| rare(name)));
-        all
+        let mut word = |word: &str| {
+            if rare(word) {
+                add(word.into());
+            }
+        };
+        word(&self.call_id);
+        word(&self.tag);
+        let Some(dialog) = &self.dialog else { return };
+        word(&dialog.remote_tag);
+        let routes = dialog.route_set.iter().filter_map(|route| {
+            let route = NameAddr::parse(route).ok()?;
+            Some(route.uri.host)
+        });
+        let target = Uri::parse(&dialog.remote_target).ok();
+        let hosts = target.map(|uri| uri.host).into_iter().chain(routes);
+        hosts.filter_map(name_of).for_each(add);
     }
 
     /// The flow for a new request to this side; none when it cannot be reached.

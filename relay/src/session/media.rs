@@ -6,8 +6,8 @@ use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
 use bytes::Bytes;
 use patchbay_route::counters::PairStats;
 use patchbay_route::handover::PairHandover;
-use patchbay_sip::Message;
 use patchbay_sip::transaction::Flow;
+use patchbay_sip::{Message, Text, Written};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use thiserror::Error;
@@ -95,7 +95,7 @@ impl MediaError {
 /// One row of the routing table: a pair for one media line.
 pub(super) struct Row {
     pub pair: OpenPair,
-    pub medium: String,
+    pub medium: Text,
     pub remote: [Option<SocketAddr>; 2],
 }
 
@@ -116,7 +116,7 @@ pub struct MediaState {
     pub(super) rows: Vec<Option<Row>>,
     pub(super) origin: [Option<(u64, u64)>; 2],
     pub(super) offer: Option<(Side, Description)>,
-    pub(super) named: [Vec<String>; 2],
+    pub(super) named: [Vec<Text>; 2],
     pub(super) held: bool,
     /// Early answers to the offer that waits, by To tag.
     pub(super) forks: Vec<(String, Description)>,
@@ -162,8 +162,8 @@ impl MediaState {
     }
 
     /// Addresses that `side` has named in its descriptions.
-    pub fn addresses(&self, side: Side) -> Vec<String> {
-        self.named[side as usize].clone()
+    pub fn addresses(&self, side: Side) -> &[Text] {
+        &self.named[side as usize]
     }
 
     /// Whether the last answered exchange put the call on hold (RFC 3264 section 8.4).
@@ -275,7 +275,7 @@ impl MediaState {
                 rtp, rtcp, held, ..
             } = line
             {
-                for ip in [rtp.ip().to_string(), rtcp.ip().to_string()] {
+                for ip in [rtp.ip(), rtcp.ip()].map(|ip| Text::from(&Written(ip))) {
                     if !held
                         && !named.contains(&ip)
                         && named.len() < super::MAX_EXCHANGES_PER_SESSION
@@ -389,9 +389,10 @@ impl MediaState {
             version: version + 1,
             address: address.unwrap_or_else(|| ends.of_side(to)),
         };
-        let mut hidden = self.addresses(from);
-        hidden.push(ends.of_side(from).to_string());
-        hidden.retain(|name| *name != origin.address.to_string());
+        let mut hidden = self.addresses(from).to_vec();
+        hidden.push(Text::from(&Written(ends.of_side(from))));
+        let shown = Text::from(&Written(origin.address));
+        hidden.retain(|name| *name != shown);
         description.readdressed(origin, &locals, &hidden)
     }
 }
@@ -399,7 +400,7 @@ impl MediaState {
 fn open_row(
     cx: &mut Context<'_>,
     ends: Ends,
-    medium: String,
+    medium: Text,
     (offerer, offered): (Side, IpAddr),
 ) -> Result<Row, MediaError> {
     let mut local = |side: Side| {

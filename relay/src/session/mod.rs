@@ -52,6 +52,7 @@ use patchbay_sip::Message;
 use patchbay_sip::transaction::{ClientKey, Layer, ServerKey};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Most transactions that one session may have under way at once.
@@ -140,7 +141,7 @@ struct Reinvite {
 /// The caller's INVITE that has no final answer yet.
 struct Invite {
     server: ServerKey,
-    request: Message,
+    request: Arc<Message>,
     /// The INVITE to the agent; none while its name is being resolved.
     client: Option<ClientKey>,
     /// A dialog elsewhere that it is to take the place of.

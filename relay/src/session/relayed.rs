@@ -13,7 +13,7 @@ use crate::engine::Side;
 use crate::readdress::headers;
 use bytes::Bytes;
 use patchbay_sip::transaction::{ClientKey, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method};
+use patchbay_sip::{HeaderName, Message, Method, Text};
 
 /// Most seconds that somebody shall wait who has made two offers at once (RFC 3261 section 14.2).
 const MAX_RETRY_AFTER_S: u64 = 10;
@@ -278,7 +278,7 @@ pub(super) fn refreshes_target(method: &Method) -> bool {
 /// A body that is no offer or answer passes as it is. What is known to tell of addresses does not:
 /// a description that nobody can use, a body whose type names something hidden, and all but the first
 /// line of a message fragment (RFC 3420) that names something hidden.
-fn put_foreign_body(cx: &mut Context<'_>, to: &mut Message, from: &Message, hidden: &[String]) {
+fn put_foreign_body(cx: &mut Context<'_>, to: &mut Message, from: &Message, hidden: &[Text]) {
     if from.body.is_empty() {
         return;
     }

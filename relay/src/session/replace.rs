@@ -16,6 +16,7 @@ use patchbay_route::transfer::TransferTarget;
 use patchbay_sip::dialog::Dialog;
 use patchbay_sip::transaction::ServerKey;
 use patchbay_sip::{HeaderName, Message, Method, Uri};
+use std::sync::Arc;
 
 /// Who was on a side before a newcomer that is not yet answered.
 pub(super) struct Replaced {
@@ -38,6 +39,7 @@ impl Sessions {
         request: Message,
         source: Source,
     ) {
+        let request = Arc::new(request);
         let done = match referred(cx, &request) {
             Some(Referred::Elsewhere { uri, replaces }) => {
                 self.put_through(cx, (server, &request), source, (uri, replaces))
@@ -100,7 +102,7 @@ impl Sessions {
     fn put_through(
         &mut self,
         cx: &mut Context<'_>,
-        (server, request): (ServerKey, &Message),
+        (server, request): (ServerKey, &Arc<Message>),
         source: Source,
         (uri, replaces): (String, Option<String>),
     ) -> Result<(), Refusal> {

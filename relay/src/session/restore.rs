@@ -242,7 +242,7 @@ impl RowState {
 impl MediaState {
     fn hand_over(&self, media: &dyn Media) -> MediaTerms {
         let row = |row: &Row| RowState {
-            medium: row.medium.clone(),
+            medium: row.medium.as_str().to_owned(),
             remote: row.remote,
             pair: media.hand_over(row.pair.id),
         };
@@ -253,7 +253,10 @@ impl MediaState {
                 .map(|slot| slot.as_ref().map(row))
                 .collect(),
             origin: self.origin,
-            named: self.named.clone(),
+            named: self
+                .named
+                .each_ref()
+                .map(|names| names.iter().map(|name| name.as_str().to_owned()).collect()),
             held: self.held,
         }
     }
@@ -268,7 +271,7 @@ impl MediaState {
             match pair {
                 Some(Ok(pair)) => Some(Row {
                     pair,
-                    medium: state.medium,
+                    medium: state.medium.into(),
                     remote: state.remote,
                 }),
                 Some(Err(error)) => {
@@ -286,7 +289,9 @@ impl MediaState {
         let state = MediaState {
             rows: rows.collect(),
             origin: terms.origin,
-            named: terms.named,
+            named: terms
+                .named
+                .map(|names| names.into_iter().map(Text::from).collect()),
             held: terms.held,
             settled: true,
             ..MediaState::default()

@@ -5,17 +5,18 @@ use super::failover::by_tcp;
 use super::leg::{address_of, copy_body, is_sips};
 use super::media::{Ends, MediaError};
 use super::{Context, Invite, Leg, MAX_OFFER_TIME, MediaState, Purpose, Session, Sessions};
+use crate::edge::Refusal;
 use crate::edge::counters::EdgeDrop;
 use crate::edge::flow_token::Source;
-use crate::edge::{Refusal, SOURCE_FLOW_HEADER};
 use crate::engine::Side;
 use crate::readdress::headers;
 use bytes::Bytes;
 use patchbay_route::session::{NoticeState, SessionEvent, SessionState};
 use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
 use patchbay_sip::transaction::{Flow, ServerKey};
-use patchbay_sip::{HeaderName, Host, Message, Method, NameAddr};
+use patchbay_sip::{HeaderName, Host, Message, Method, NameAddr, Text, Written};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// Seconds after which a caller may try again when this host is out of room.
 const FULL_RETRY_AFTER_S: u32 = 5;
@@ -23,6 +24,7 @@ const FULL_RETRY_AFTER_S: u32 = 5;
 impl Sessions {
     /// A transferred INVITE from control.
     pub fn transfer(&mut self, cx: &mut Context<'_>, server: ServerKey, request: Message) {
+        let request = Arc::new(request);
         match self.admit(cx, server, &request) {
             Ok(session) => {
                 cx.counters.transfers += 1;
@@ -51,7 +53,7 @@ impl Sessions {
         &mut self,
         cx: &mut Context<'_>,
         server: ServerKey,
-        request: &Message,
+        request: &Arc<Message>,
     ) -> Result<Session, Refusal> {
         let verified = self.verify(cx, request)?;
         let source = self.source(cx, request)?;
@@ -71,7 +73,7 @@ impl Sessions {
     pub(super) fn admit_call(
         &mut self,
         cx: &mut Context<'_>,
-        (server, request): (ServerKey, &Message),
+        (server, request): (ServerKey, &Arc<Message>),
         source: Source,
         target: TransferTarget,
     ) -> Result<Session, Refusal> {
@@ -102,7 +104,7 @@ impl Sessions {
             media: MediaState::default(),
             invite: Some(Invite {
                 server,
-                request: request.clone(),
+                request: Arc::clone(request),
                 client: None,
                 replaces: None,
                 cseq: 1,
@@ -149,7 +151,7 @@ impl Sessions {
     /// Where the caller is reached: the flow that its INVITE came in on if it came in here, else
     /// what its Contact says.
     fn source(&self, cx: &mut Context<'_>, request: &Message) -> Result<Source, Refusal> {
-        let token = request.headers.get(HeaderName::from(SOURCE_FLOW_HEADER));
+        let token = request.headers.get(HeaderName::PatchbayFlow);
         if let Some(source) = token.and_then(|token| cx.tokens.read(token)) {
             return Ok(source);
         }
@@ -334,14 +336,14 @@ fn is_address(host: &Host) -> bool {
 
 /// The caller's identity as the agent sees it: user and display name, and the domain unless it
 /// is an address, or the name of the very host that the caller is at.
-fn shown_from(request: &Message, shown: SocketAddr, hidden: &[String]) -> String {
+fn shown_from(request: &Message, shown: SocketAddr, hidden: &[Text]) -> String {
     let Ok(mut from) = request.from() else {
         return format!("<sip:anonymous@{shown}>");
     };
     let host = from.uri.host.to_string();
     if is_address(&from.uri.host) || hidden.iter().any(|name| name.eq_ignore_ascii_case(&host)) {
         let ours = match shown.ip() {
-            IpAddr::V4(ip) => ip.to_string(),
+            ip @ IpAddr::V4(_) => Written(ip).to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         let display = from.display.take();

@@ -1,12 +1,12 @@
 //! Putting our own addresses in the place of theirs.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use sdp_types::{AddrType, Attribute, Connection, Media, NetType, Session};
-
-use super::media::{Direction, address};
+use super::lines::{Attribute, Connection, Media, Origin, kind_of};
+use super::media::{Direction, address, written};
 use super::{Sdp, SdpError};
+use crate::address::Written;
+use crate::text::Text;
 
 /// Attributes that only hold addresses, or means to reach them.
 const ADDRESS_ATTRIBUTES: [&str; 11] = [
@@ -33,21 +33,20 @@ impl Sdp {
     pub fn hide(&mut self, own: IpAddr, session_id: u64, version: u64) {
         let known = self.addresses();
         let session = self.session_mut();
-        session.origin.username = Some("-".to_owned());
-        session.origin.sess_id = session_id.to_string();
-        session.origin.sess_version = version;
-        session.origin.nettype = NetType::In;
-        session.origin.set_unicast_ip_address(own);
-        session.session_name = "-".to_owned();
-        session.session_description = None;
-        session.uri = None;
-        session.emails.clear();
-        session.phones.clear();
-        session.connection = Some(Connection::from_ip_addr(own));
+        session.origin = Origin {
+            username: Text::from_static("-"),
+            session_id: session_id.to_string().into(),
+            version,
+            host: Connection::of(own),
+        };
+        session.name = Text::from_static("-");
+        session.information = None;
+        session.contacts.clear();
+        session.connection = Some(Connection::of(own));
         session.key = None;
         session
             .bandwidths
-            .retain(|bandwidth| !names_any(&bandwidth.bwtype, &known));
+            .retain(|bandwidth| !names_any(bandwidth, &known));
         session
             .attributes
             .retain(|attribute| !leaks(attribute, &known));
@@ -72,20 +71,20 @@ impl Sdp {
             .medias
             .get_mut(index)
             .ok_or(SdpError::NoMedia(index))?;
-        media.connections = vec![Connection::from_ip_addr(rtp.ip())];
+        media.connections = vec![Connection::of(rtp.ip())];
         media
             .attributes
-            .retain(|attribute| !attribute.attribute.eq_ignore_ascii_case("rtcp"));
+            .retain(|attribute| !attribute.name().eq_ignore_ascii_case("rtcp"));
         if media.port == 0 {
             return Ok(());
         }
         media.port = rtp.port();
-        media.num_ports = None;
+        media.ports = None;
         let usual = rtcp.ip() == rtp.ip() && Some(rtcp.port()) == rtp.port().checked_add(1);
         if !usual {
-            let family = AddrType::from(rtcp.ip());
-            let value = format!("{} IN {} {}", rtcp.port(), family.as_str(), rtcp.ip());
-            media.add_attribute_with_value("rtcp", value);
+            let kind = kind_of(rtcp.ip());
+            let value = format!("rtcp:{} {kind} {}", rtcp.port(), rtcp.ip());
+            media.attributes.push(Attribute::new(value));
         }
         Ok(())
     }
@@ -115,86 +114,80 @@ impl Sdp {
             .get_mut(index)
             .ok_or(SdpError::NoMedia(index))?;
         media.attributes.retain(|attribute| {
-            let word = attribute.attribute.as_str();
+            let word = attribute.name();
             !Direction::ALL
                 .iter()
                 .any(|one| one.as_str().eq_ignore_ascii_case(word))
         });
-        media.add_attribute_from_str(direction.as_str());
+        media.attributes.push(Attribute::new(direction.as_str()));
         Ok(())
     }
 
-    /// Every address that the description names in `o=` and `c=`, as it is written.
-    fn addresses(&self) -> Vec<String> {
-        let session: &Session = self.session();
-        let connections = session.connection.iter();
-        let connections = connections.chain(session.medias.iter().flat_map(|m| &m.connections));
-        // An address may be written in many ways, and elsewhere in the usual one.
-        let meant = connections
-            .clone()
-            .filter_map(|connection| address(connection).map(|ip| ip.to_string()));
-        let written = connections.clone().map(|connection| {
-            connection
-                .connection_address
-                .split('/')
-                .next()
-                .unwrap_or_default()
-        });
-        std::iter::once(session.origin.unicast_address.as_str())
-            .chain(written)
-            .map(str::to_owned)
-            .chain(meant)
-            .filter(|address| !address.is_empty())
-            .collect()
+    /// Every address that the description names in `o=` and `c=`, as it is written and as it is
+    /// usually written.
+    fn addresses(&self) -> Vec<Text> {
+        let session = self.session();
+        let sections = session.medias.iter().flat_map(|media| &media.connections);
+        let all = std::iter::once(&session.origin.host).chain(&session.connection);
+        let mut known = Vec::with_capacity(2 + 2 * session.medias.len());
+        for connection in all.chain(sections) {
+            add(&mut known, written(connection).into());
+            if let Some(ip) = address(connection) {
+                add(&mut known, Text::from(&Written(ip)));
+            }
+        }
+        known
     }
 }
 
-fn hide_media(media: &mut Media, known: &[String]) {
+fn add(known: &mut Vec<Text>, address: Text) {
+    if !address.is_empty() && !known.contains(&address) {
+        known.push(address);
+    }
+}
+
+fn hide_media(media: &mut Media, known: &[Text]) {
     media.connections.clear();
     media.key = None;
     media
         .bandwidths
-        .retain(|bandwidth| !names_any(&bandwidth.bwtype, known));
+        .retain(|bandwidth| !names_any(bandwidth, known));
     media
         .attributes
         .retain(|attribute| !leaks(attribute, known));
     // What stands there is a word of a registry, or nobody's: nothing is lost with it.
-    for word in [&mut media.media, &mut media.proto, &mut media.fmt] {
+    for word in [&mut media.kind, &mut media.proto, &mut media.formats] {
         if names_any(word, known) {
-            *word = "-".to_owned();
+            *word = Text::from_static("-");
         }
     }
 }
 
 /// True for an attribute that holds an address: by its name, or because it holds one of `known` as a
 /// word of its own.
-fn leaks(attribute: &Attribute, known: &[String]) -> bool {
+fn leaks(attribute: &Attribute, known: &[Text]) -> bool {
+    let name = attribute.name();
     let by_name = ADDRESS_ATTRIBUTES
         .iter()
-        .any(|name| attribute.attribute.eq_ignore_ascii_case(name));
-    by_name || names_any(&whole(attribute), known)
+        .any(|one| name.eq_ignore_ascii_case(one));
+    by_name || names_any(attribute.whole(), known)
 }
 
-/// What is written of an attribute: its colon may be one of an IPv6 address.
-fn whole(attribute: &Attribute) -> Cow<'_, str> {
-    match &attribute.value {
-        Some(value) => Cow::Owned(format!("{}:{value}", attribute.attribute)),
-        None => Cow::Borrowed(&attribute.attribute),
-    }
-}
-
-fn names_any(text: &str, known: &[String]) -> bool {
+fn names_any(text: &str, known: &[Text]) -> bool {
     known.iter().any(|address| names(text, address))
 }
 
 /// True where `address` stands in `value` and is not part of a longer word.
 fn names(value: &str, address: &str) -> bool {
+    let Some(first) = address.bytes().next() else {
+        return false;
+    };
     let part = |char: Option<char>| char.is_some_and(|c| c.is_alphanumeric() || c == '.');
-    value.match_indices(address).any(|(at, _)| {
+    memchr::memchr_iter(first, value.as_bytes()).any(|at| {
+        let Some(after) = value.get(at..).and_then(|rest| rest.strip_prefix(address)) else {
+            return false;
+        };
         let before = value.get(..at).and_then(|text| text.chars().next_back());
-        let after = value
-            .get(at + address.len()..)
-            .and_then(|text| text.chars().next());
-        !part(before) && !part(after)
+        !part(before) && !part(after.chars().next())
     })
 }

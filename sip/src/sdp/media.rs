@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use sdp_types::{Connection, Media, Session};
+use super::lines::{Attribute, Connection, Media, Session};
+use crate::scan::cut;
+use crate::text::Text;
 
 /// Kinds of media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,13 +63,13 @@ pub struct Codec {
     /// Payload type, 0 to 127.
     pub payload: u8,
     /// Encoding name, such as `PCMA`; empty where a dynamic payload has no `rtpmap`.
-    pub name: String,
+    pub name: Text,
     /// Clock rate in Hz; 0 where unknown.
     pub clock_rate: u32,
     /// Channels, at least 1.
     pub channels: u8,
     /// The `fmtp` parameters.
-    pub fmtp: Option<String>,
+    pub fmtp: Option<Text>,
 }
 
 /// One media section, with what it inherits from the session.
@@ -84,7 +86,7 @@ impl<'a> MediaView<'a> {
 
     /// The kind.
     pub fn kind(&self) -> MediaKind<'a> {
-        let word = self.media.media.as_str();
+        let word = self.media.kind.as_str();
         let known = [
             ("audio", MediaKind::Audio),
             ("video", MediaKind::Video),
@@ -118,7 +120,7 @@ impl<'a> MediaView<'a> {
 
     /// The formats: payload types where the protocol is RTP.
     pub fn formats(&self) -> impl Iterator<Item = &'a str> {
-        self.media.fmt.split_ascii_whitespace()
+        self.media.formats.split_ascii_whitespace()
     }
 
     /// The value of the first attribute `name` of the section: `Some(None)` for a flag.
@@ -127,15 +129,15 @@ impl<'a> MediaView<'a> {
             .media
             .attributes
             .iter()
-            .find(|a| a.attribute.eq_ignore_ascii_case(name));
-        found.map(|attribute| attribute.value.as_deref())
+            .find(|a| a.name().eq_ignore_ascii_case(name));
+        found.map(Attribute::value)
     }
 
     /// Which way media flow: of the section, else of the session, else both ways.
     pub fn direction(&self) -> Direction {
-        let of = |attributes: &[sdp_types::Attribute]| {
+        let of = |attributes: &[Attribute]| {
             attributes.iter().find_map(|attribute| {
-                let word = attribute.attribute.as_str();
+                let word = attribute.name();
                 Direction::ALL
                     .into_iter()
                     .find(|one| one.as_str().eq_ignore_ascii_case(word))
@@ -207,17 +209,17 @@ impl<'a> MediaView<'a> {
             self.media
                 .attributes
                 .iter()
-                .filter(|a| a.attribute.eq_ignore_ascii_case(name))
+                .filter(|a| a.name().eq_ignore_ascii_case(name))
                 .find_map(|attribute| {
-                    let (number, rest) = attribute.value.as_deref()?.trim().split_once(' ')?;
-                    (number.parse::<u8>().ok()? == payload).then(|| rest.trim())
+                    let (number, rest) = cut(attribute.value()?.trim_ascii(), b' ')?;
+                    (number.parse::<u8>().ok()? == payload).then(|| rest.trim_ascii())
                 })
         };
-        let fmtp = about("fmtp").map(str::to_owned);
+        let fmtp = about("fmtp").map(Text::from);
         let (name, clock_rate, channels) = match about("rtpmap") {
             Some(map) => {
                 let mut parts = map.split('/');
-                let name = parts.next().unwrap_or_default().to_owned();
+                let name = Text::from(parts.next().unwrap_or_default());
                 let rate = parts.next().and_then(|rate| rate.parse().ok()).unwrap_or(0);
                 let channels = parts.next().and_then(|channels| channels.parse().ok());
                 (name, rate, channels.unwrap_or(1).max(1))
@@ -235,7 +237,7 @@ impl<'a> MediaView<'a> {
 }
 
 /// The payload types of RFC 3551 section 6 that need no `rtpmap`.
-fn static_payload(payload: u8) -> (String, u32, u8) {
+fn static_payload(payload: u8) -> (Text, u32, u8) {
     let (name, rate, channels) = match payload {
         0 => ("PCMU", 8000, 1),
         3 => ("GSM", 8000, 1),
@@ -252,16 +254,16 @@ fn static_payload(payload: u8) -> (String, u32, u8) {
         34 => ("H263", 90000, 1),
         _ => ("", 0, 1),
     };
-    (name.to_owned(), rate, channels)
+    (Text::from_static(name), rate, channels)
 }
 
 /// The address of a `c=` line, without TTL.
 pub(super) fn address(connection: &Connection) -> Option<IpAddr> {
-    connection
-        .connection_address
-        .split('/')
-        .next()?
-        .trim()
-        .parse()
-        .ok()
+    written(connection).parse().ok()
+}
+
+/// What is written as the address of a `c=` line, without TTL.
+pub(super) fn written(connection: &Connection) -> &str {
+    let all = connection.address.as_str();
+    cut(all, b'/').map_or(all, |(address, _)| address)
 }

@@ -1,13 +1,15 @@
-//! Session descriptions (RFC 8866, RFC 3264): a thin view over `sdp-types`, which keeps every line.
+//! Session descriptions (RFC 8866, RFC 3264), every line of which is kept.
 
 mod hide;
+mod lines;
 mod media;
-mod normalise;
+mod write;
 
 use std::net::IpAddr;
 
 use bytes::Bytes;
 
+pub use lines::{Attribute, Connection, Media, Origin, Session};
 pub use media::{Codec, Direction, MediaKind, MediaView};
 
 /// Longest description in bytes.
@@ -37,7 +39,7 @@ pub enum SdpError {
 /// A session description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sdp {
-    session: sdp_types::Session,
+    session: Session,
 }
 
 impl Sdp {
@@ -50,9 +52,7 @@ impl Sdp {
         if body.len() > MAX_SDP_BYTES {
             return Err(SdpError::TooLong);
         }
-        let body = normalise::origin(body);
-        let session = sdp_types::Session::parse(&body)
-            .map_err(|error| SdpError::Malformed(error.to_string()))?;
+        let session = Session::parse(body)?;
         if session.medias.len() > MAX_MEDIA {
             return Err(SdpError::TooManyMedia);
         }
@@ -61,19 +61,16 @@ impl Sdp {
 
     /// The bytes to send.
     pub fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(512);
-        // Writing to a Vec cannot fail.
-        let _ = self.session.write(&mut out);
-        Bytes::from(out)
+        Bytes::from(write::session(&self.session))
     }
 
-    /// The description as `sdp-types` holds it.
-    pub fn session(&self) -> &sdp_types::Session {
+    /// Its lines.
+    pub fn session(&self) -> &Session {
         &self.session
     }
 
     /// The same, to change.
-    pub fn session_mut(&mut self) -> &mut sdp_types::Session {
+    pub fn session_mut(&mut self) -> &mut Session {
         &mut self.session
     }
 

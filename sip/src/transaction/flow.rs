@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use rsip::Transport;
 
+use crate::address::Written;
 use crate::message::Message;
 use crate::text::Text;
 use crate::uri::Host;
@@ -55,7 +56,8 @@ pub(crate) fn complete_via(request: &mut Message, mut via: Via, flow: &Flow) -> 
         return via;
     }
     // IPv6 without brackets, as RFC 5118 section 4.5 recommends.
-    via.params.set_value("received", source.to_string());
+    via.params
+        .set_value("received", Written(source).to_string());
     if asked {
         via.params
             .set_value("rport", flow.remote.port().to_string());

@@ -1,5 +1,6 @@
 //! Branches and tags from a seed.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::text::Text;
@@ -24,11 +25,8 @@ impl Tokens {
         let mut hash = Sha256::new();
         hash.update(self.seed);
         hash.update(self.counter.to_be_bytes());
-        for byte in hash.finalize().iter().take(TOKEN_BYTES) {
-            for nibble in [byte >> 4, byte & 15] {
-                out.extend(char::from_digit(u32::from(nibble), 16));
-            }
-        }
+        let hash = hash.finalize();
+        HEXLOWER.encode_append(hash.get(..TOKEN_BYTES).unwrap_or_default(), out);
     }
 
     pub(crate) fn branch(&mut self) -> Text {

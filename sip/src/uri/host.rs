@@ -30,7 +30,8 @@ impl Host {
             let inner = inner.strip_suffix(']').ok_or(UriError::Host)?;
             return inner.parse().map(Host::V6).map_err(|_| UriError::Host);
         }
-        if let Ok(address) = text.parse() {
+        let digit = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+        if digit && let Ok(address) = text.parse() {
             return Ok(Host::V4(address));
         }
         // Underscores are no host name characters, and common in private networks.
@@ -51,18 +52,20 @@ impl Host {
     /// # Errors
     /// [`UriError::Host`] or [`UriError::Port`].
     pub fn parse_with_port(text: &str) -> Result<(Host, Option<u16>), UriError> {
-        let text = text.trim();
-        let end = match text.rfind(']') {
-            Some(bracket) => bracket + 1,
-            None => text.find(':').unwrap_or(text.len()),
+        let text = text.trim_ascii();
+        let at = |wanted| text.bytes().position(|byte| byte == wanted);
+        let end = match text.starts_with('[') {
+            true => at(b']').map_or(text.len(), |bracket| bracket + 1),
+            false => at(b':').unwrap_or(text.len()),
         };
         let (host, rest) = text.split_at_checked(end).ok_or(UriError::Host)?;
-        let host = Host::parse(host.trim_end())?;
-        let rest = rest.trim_start();
+        let host = Host::parse(host.trim_ascii_end())?;
+        let rest = rest.trim_ascii_start();
         if rest.is_empty() {
             return Ok((host, None));
         }
-        let digits = rest.strip_prefix(':').ok_or(UriError::Host)?.trim_start();
+        let digits = rest.strip_prefix(':').ok_or(UriError::Host)?;
+        let digits = digits.trim_ascii_start();
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(UriError::Port);
         }
@@ -129,7 +132,7 @@ impl fmt::Display for Host {
         match self {
             Host::Absent => Ok(()),
             Host::Name(name) => f.write_str(name),
-            Host::V4(address) => write!(f, "{address}"),
+            Host::V4(address) => f.write_str(&crate::address::v4(*address)),
             Host::V6(address) => write!(f, "[{address}]"),
         }
     }

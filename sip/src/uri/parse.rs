@@ -4,6 +4,7 @@ use super::{Host, Scheme, Uri};
 use crate::error::{HeaderError, UriError};
 use crate::limits::MAX_URI;
 use crate::params::Params;
+use crate::scan::cut;
 use crate::text::Text;
 
 pub(super) fn uri(text: &str) -> Result<Uri, UriError> {
@@ -14,7 +15,7 @@ pub(super) fn uri(text: &str) -> Result<Uri, UriError> {
     if text.bytes().any(forbidden) {
         return Err(UriError::Character);
     }
-    let (scheme, rest) = text.split_once(':').ok_or(UriError::Scheme)?;
+    let (scheme, rest) = cut(text, b':').ok_or(UriError::Scheme)?;
     match self::scheme(scheme)? {
         Scheme::Tel => tel(rest),
         Scheme::Other(name) => {
@@ -50,15 +51,15 @@ fn scheme(text: &str) -> Result<Scheme, UriError> {
 fn sip(scheme: Scheme, rest: &str) -> Result<Uri, UriError> {
     // Neither user, host nor parameters may hold a bare `@`; the first one ends the user part, in
     // which `;` and `?` are ordinary characters (RFC 4475 section 3.1.1.5).
-    let (userinfo, rest) = match rest.split_once('@') {
+    let (userinfo, rest) = match cut(rest, b'@') {
         Some((userinfo, rest)) => (Some(userinfo), rest),
         None => (None, rest),
     };
-    let (rest, headers) = match rest.split_once('?') {
+    let (rest, headers) = match cut(rest, b'?') {
         Some((rest, headers)) => (rest, Some(headers)),
         None => (rest, None),
     };
-    let (hostport, params) = match rest.split_once(';') {
+    let (hostport, params) = match cut(rest, b';') {
         Some((hostport, params)) => (hostport, Some(params)),
         None => (rest, None),
     };
@@ -67,7 +68,7 @@ fn sip(scheme: Scheme, rest: &str) -> Result<Uri, UriError> {
     uri.scheme = scheme;
     uri.port = port;
     if let Some(userinfo) = userinfo {
-        let (user, password) = match userinfo.split_once(':') {
+        let (user, password) = match cut(userinfo, b':') {
             Some((user, password)) => (user, Some(password)),
             None => (userinfo, None),
         };
@@ -89,7 +90,7 @@ fn sip(scheme: Scheme, rest: &str) -> Result<Uri, UriError> {
 fn params(text: &str) -> Result<Params, UriError> {
     let mut params = Params::new();
     for item in text.split(';').filter(|item| !item.is_empty()) {
-        let (name, value) = match item.split_once('=') {
+        let (name, value) = match cut(item, b'=') {
             Some((name, value)) => (name, Some(value)),
             None => (item, None),
         };
@@ -107,7 +108,7 @@ fn params(text: &str) -> Result<Params, UriError> {
 fn headers(text: &str) -> Result<Vec<(Text, Text)>, UriError> {
     let mut headers = Vec::new();
     for item in text.split('&') {
-        let (name, value) = item.split_once('=').ok_or(UriError::Headers)?;
+        let (name, value) = cut(item, b'=').ok_or(UriError::Headers)?;
         if name.is_empty() {
             return Err(UriError::Headers);
         }
@@ -117,7 +118,7 @@ fn headers(text: &str) -> Result<Vec<(Text, Text)>, UriError> {
 }
 
 fn tel(rest: &str) -> Result<Uri, UriError> {
-    let (number, params) = match rest.split_once(';') {
+    let (number, params) = match cut(rest, b';') {
         Some((number, params)) => (number, Some(params)),
         None => (rest, None),
     };

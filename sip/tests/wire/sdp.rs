@@ -27,7 +27,7 @@ a=rtcp-mux\r
 fn the_views_tell_what_is_there() {
     let sdp = Sdp::parse(OFFER.as_bytes()).unwrap();
     assert_eq!(sdp.len(), 2);
-    assert_eq!(sdp.session().origin.username.as_deref(), Some("Anna_Blume"));
+    assert_eq!(sdp.session().origin.username, "Anna_Blume");
     let (index, audio) = sdp.first_active(MediaKind::Audio).unwrap();
     assert_eq!(
         (index, audio.proto(), audio.is_plain_rtp()),
