@@ -2,7 +2,7 @@
 #
 # DESTDIR  root of the installed tree (packagers set it)      default: empty
 # PREFIX   where the binary goes                              default: /usr/local
-# ARGS     further arguments for `make demo`, `make bench`, `make bench-against` and `make bench-calls-against`
+# ARGS     further arguments for `make demo`, `make bench`, `make bench-against`, `make bench-calls-against` and `make bench-sip`
 # CALLS    numbers of calls of `make bench-against`          default: 500,2000
 # SEEDS    how many seeds `make sim` runs                     default: 2000
 # SECONDS  how long `make fuzz` stays with each target         default: 60
@@ -25,7 +25,7 @@ SYSCONFDIR ?= /etc/patchbay
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against bench-calls-against sim fuzz fuzz-traffic fmt clean tools-build tools-test
+.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against bench-calls-against bench-sip sim fuzz fuzz-traffic fmt clean tools-build tools-test
 
 help: ## list the targets
 	@echo 'Patchbay: make TARGET'
@@ -78,6 +78,11 @@ bench-calls-against: release ## calls beside Kamailio with rtpengine, one core e
 	@scripts/need-rtpengine
 	$(BIN) bench calls --against kamailio,forwarder --json target/calls.json $(ARGS)
 
+bench-sip: tools-build ## nanoseconds and allocations of reading and re-addressing a SIP message, beside rsip and rsipstack
+	cd bench/sip && CARGO_TARGET_DIR=../../target/bench-sip cargo test --locked --quiet
+	cd bench/sip && CARGO_TARGET_DIR=../../target/bench-sip cargo bench --locked --bench messages -- $(ARGS)
+	cd bench/sip && CARGO_TARGET_DIR=../../target/bench-sip cargo bench --locked --quiet --bench allocations
+
 sim: tools-build ## the distributor in the simulator, SEEDS seeds, every invariant after every step
 	scripts/sim $(SEEDS)
 
@@ -99,7 +104,7 @@ tools-build:
 	@scripts/need-rust
 
 tools-test: tools-build
-	@scripts/need-apt sip-tester baresip-core libsndfile1 tcpdump procps iproute2 ethtool util-linux clang systemd openssl chromium
+	@scripts/need-apt sip-tester baresip-core libsndfile1 tcpdump procps iproute2 ethtool util-linux clang systemd openssl chromium faketime
 	@scripts/need-kamailio
 	@scripts/need-npm
 	@scripts/need-rtpengine

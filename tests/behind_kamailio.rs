@@ -6,7 +6,7 @@ use crate::support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use support::kamailio::{KAMAILIO, Kamailio};
+use support::kamailio::{KAMAILIO, Kamailio, Side};
 use support::message::Sip;
 use support::sipp::{Phone, Seen, received};
 use support::steps::{More, Of, accept, bye, ends, hears, reply, sdp, send, takes};
@@ -29,21 +29,29 @@ struct Stage {
     anna: Media,
     agent_at: SocketAddr,
     trunk: bool,
+    by: Side,
 }
 
 impl Stage {
-    fn set_with(way: &Way) -> Option<Stage> {
-        if !have(&["sipp", "kamailio"]) {
+    fn set_with(way: &Way, by: Side) -> Option<Stage> {
+        if !have(&["sipp", "kamailio"]) || by == Side::Tls && !have(&["kamailio's tls.so"]) {
             return None;
         }
         // sipp 3.6 knows MD5 only and gives up when anything else is offered first.
         let setup = Setup::default().control(support::centre::MD5_ONLY);
+        let setup = match by {
+            Side::Tls => setup.secure().relay("tls_ca = \"ca.pem\""),
+            _ => setup,
+        };
         let centre = setup.start();
         let agent_at = centre.agent_address();
-        let kamailio = Kamailio::start(&centre, agent_at);
+        let kamailio = Kamailio::start(&centre, agent_at, by);
         centre.apply(&match way {
             Way::Trunk => Declaration::new().at("anna", agent_at),
-            Way::Declared => Declaration::new().at("anna", kamailio.at),
+            Way::Declared => {
+                let uri = format!("sip:anna@{};transport={}", kamailio.side, by.word());
+                Declaration::new().agent("anna", &format!("uri = \"{uri}\""))
+            }
             Way::Registered => Declaration::new().registers("anna", "secret"),
         });
         if matches!(way, Way::Registered) {
@@ -56,6 +64,7 @@ impl Stage {
             carla: Media::open(CALLER, &centre.ports),
             anna: Media::open(AGENT, &centre.ports),
             trunk: matches!(way, Way::Trunk),
+            by,
             centre,
             kamailio,
             agent_at,
@@ -157,7 +166,33 @@ impl Stage {
                 assert!(!sip.0.contains(&other.to_string()), "{}", sip.0);
             }
         }
+        match self.trunk {
+            true => assert!(self.trunk_is_named(&caller)),
+            false => assert!(self.relay_came_by(&agent)),
+        }
         if self.trunk { caller } else { agent }
+    }
+
+    /// The route of the caller's dialog names the side on which the centre is.
+    fn trunk_is_named(&self, caller: &[Seen]) -> bool {
+        let answer = received(caller).find(|sip| sip.is_answer(200, "INVITE"));
+        let routes = answer.expect("an answer").headers("Record-Route");
+        let side = self.kamailio.side.to_string();
+        let routes: Vec<&str> = routes.filter(|route| route.contains(&side)).collect();
+        let named = format!("transport={}", self.by.word());
+        let mut named = routes.iter().map(|route| route.contains(&named));
+        // UDP need not be named (RFC 3261 section 19.1.2).
+        named
+            .next()
+            .is_some_and(|named| named || self.by == Side::Udp)
+    }
+
+    /// The relay's Via says by which transport it called.
+    fn relay_came_by(&self, agent: &[Seen]) -> bool {
+        let offer = received(agent).find(|sip| sip.is_request("INVITE"));
+        let via = offer.expect("an offer").headers("Via").last();
+        let word = self.by.word().to_ascii_uppercase();
+        via.is_some_and(|via| via.starts_with(&format!("SIP/2.0/{word} ")))
     }
 }
 
@@ -173,9 +208,9 @@ fn assert_by_kamailio(seen: &[Seen]) {
     }
 }
 
-fn both_hang_up(way: &Way) {
+fn both_hang_up(way: &Way, by: Side) {
     for of in [Of::Caller, Of::Agent] {
-        let Some(stage) = Stage::set_with(way) else {
+        let Some(stage) = Stage::set_with(way, by) else {
             return;
         };
         assert_by_kamailio(&stage.call(of));
@@ -185,13 +220,13 @@ fn both_hang_up(way: &Way) {
 // A1 B6 D11: RFC 3261 sections 12.1.1 and 16.6
 #[test]
 fn a_trunks_proxy_stays_in_the_way_of_requests_from_both_sides() {
-    both_hang_up(&Way::Trunk);
+    both_hang_up(&Way::Trunk, Side::Udp);
 }
 
 // A1 B6: RFC 3261 section 9.2
 #[test]
 fn a_cancel_comes_through_a_trunks_proxy() {
-    let Some(stage) = Stage::set_with(&Way::Trunk) else {
+    let Some(stage) = Stage::set_with(&Way::Trunk, Side::Udp) else {
         return;
     };
     let agent = stage.agent("agent_does_not_answer.xml").start();
@@ -209,11 +244,35 @@ fn a_cancel_comes_through_a_trunks_proxy() {
 // A5 B6 D11: RFC 3261 section 12.1.2
 #[test]
 fn an_agent_declared_at_a_proxy_is_called_through_it() {
-    both_hang_up(&Way::Declared);
+    both_hang_up(&Way::Declared, Side::Udp);
 }
 
 // A5 B6 D12: RFC 3327 section 5
 #[test]
 fn an_agent_that_registers_through_a_proxy_is_called_by_its_path() {
-    both_hang_up(&Way::Registered);
+    both_hang_up(&Way::Registered, Side::Udp);
+}
+
+// A1 B6 D11: RFC 3261 sections 18.1.1 and 18.2.2, RFC 5658
+#[test]
+fn a_trunks_proxy_speaks_tcp_with_the_centre() {
+    both_hang_up(&Way::Trunk, Side::Tcp);
+}
+
+// A1 B6 D11: RFC 3261 section 26.2.1
+#[test]
+fn a_trunks_proxy_speaks_tls_with_the_centre() {
+    both_hang_up(&Way::Trunk, Side::Tls);
+}
+
+// A5 B6 D11
+#[test]
+fn an_agents_proxy_is_called_over_tcp() {
+    both_hang_up(&Way::Declared, Side::Tcp);
+}
+
+// A5 B6 D11: RFC 5922 section 7.3
+#[test]
+fn an_agents_proxy_is_called_over_tls() {
+    both_hang_up(&Way::Declared, Side::Tls);
 }

@@ -114,6 +114,7 @@ fn every_scenario_is_part_of_a_test_program() {
                 "engine_steered",
                 "engine_device",
                 "engine_allocations",
+                "engine_sip_allocations",
                 "engine_xdp",
             ],
         ),
@@ -166,6 +167,7 @@ fn dependencies_between_the_crates_point_one_way() {
         ("relay", &["sip", "tls", "route"]),
         ("control", &["core", "sip", "tls", "route"]),
         ("bench", &["sip", "route", "core", "relay", "control"]),
+        ("bench/sip", &["sip"]),
         (
             ".",
             &["sip", "tls", "route", "core", "relay", "control", "bench"],

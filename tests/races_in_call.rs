@@ -211,6 +211,43 @@ fn a_phone_that_sees_the_glare_first_refuses_and_is_asked_again() {
     call.ends(9);
 }
 
+// B6 B7: RFC 3261 sections 14.1 and 14.2, as real phones do it: each refuses what crosses its own. The
+// caller made the Call-ID of its dialog and waits 2.1 to 4 s, the agent did not and waits 2 s at most: on each
+// leg that is true of the phone itself, so the two do not meet again.
+#[test]
+fn of_two_reinvites_that_cross_both_are_refused_and_both_succeed_later() {
+    let mut call = Call::set_up();
+    let none = Extra::default();
+    call.carla.ask("INVITE", 2, &sdp(&call.ear.0, 2, "0"));
+    call.anna.ask("INVITE", 1, &sdp(&call.ear.1, 2, "0"));
+    let asked = call.anna.takes("INVITE");
+    let crossed = call.anna.hears(491, 1, "INVITE");
+    call.anna.ack(&crossed, &none);
+    call.anna.answer(&asked, 491, &none);
+    call.anna.takes("ACK");
+    let crossed = call.carla.hears(491, 2, "INVITE");
+    call.carla.ack(&crossed, &none);
+    assert!(!call.carla.has_got(|sip| sip.is_request("INVITE")));
+    call.talk();
+
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    call.anna.ask("INVITE", 2, &sdp(&call.ear.1, 3, "0"));
+    let asked = call.carla.takes("INVITE");
+    call.carla.answer(&asked, 200, &sdp(&call.ear.0, 3, "0"));
+    let answer = call.anna.hears(200, 2, "INVITE");
+    call.anna.ack(&answer, &none);
+    call.carla.takes("ACK");
+    std::thread::sleep(std::time::Duration::from_millis(1600));
+    call.carla.ask("INVITE", 3, &sdp(&call.ear.0, 4, "0"));
+    let asked = call.anna.takes("INVITE");
+    call.anna.answer(&asked, 200, &sdp(&call.ear.1, 4, "0"));
+    let answer = call.carla.hears(200, 3, "INVITE");
+    call.carla.ack(&answer, &none);
+    call.anna.takes("ACK");
+    call.talk();
+    call.ends(9);
+}
+
 // B6 B7: RFC 3264 section 8.3.2
 #[test]
 fn a_reinvite_changes_the_codec() {

@@ -1,12 +1,126 @@
-//! Session timers (RFC 4028): each phone agrees on one with the relay, and refreshes it alone. That a
-//! missing refresh ends the call takes a minute at least, and is proved on the virtual clock
-//! (`relay/tests/session/timers.rs`).
+//! Session timers (RFC 4028): each phone agrees on one with the relay, and refreshes it alone. A call
+//! that nobody refreshes any more takes a minute to end at least, since nobody may agree on less than 90 s
+//! (section 4): there the centre's clocks run faster than those of the phones.
 
 use crate::support;
 
+use std::time::{Duration, Instant};
+
 use support::sipp::received;
-use support::steps::{More, Of, bye, ends, hears, send};
-use support::{CALL, SOON, Stage};
+use support::steps::{More, Of, accept, bye, ends, hears, hears_invite, pause, sdp, send, takes};
+use support::{CALL, SOON, Setup, Stage, have};
+
+/// How much faster the centre's clocks run.
+const HASTE: u32 = 20;
+/// The least interval that there is, as the phones count.
+const LEAST: Duration = Duration::from_millis(90_000 / HASTE as u64);
+/// What a phone adds to refresh.
+const REFRESH: &str = "Supported: timer\nSession-Expires: 90;refresher=uac";
+
+fn hurried() -> Option<Stage> {
+    if !have(&["faketime"]) {
+        return None;
+    }
+    Stage::set_with(Setup::default().hurry(HASTE))
+}
+
+/// A re-INVITE that changes nothing but the time.
+fn reinvite(of: Of, cseq: u32, stage: &Stage) -> String {
+    let media = match of {
+        Of::Caller => &stage.carla,
+        Of::Agent => &stage.anna,
+    };
+    let same = sdp(1, media.address().port(), "");
+    let more = More::headers(REFRESH).body("application/sdp", same);
+    send(of, "INVITE", cseq, &more) + &hears_invite(200) + &send(of, "ACK", cseq, &More::default())
+}
+
+fn takes_reinvite(stage: &Stage, of: Of, more: &str) -> String {
+    let media = match of {
+        Of::Caller => &stage.carla,
+        Of::Agent => &stage.anna,
+    };
+    let same = sdp(1, media.address().port(), "");
+    let more = More::headers(more).body("application/sdp", same);
+    takes("INVITE") + &accept("200 OK", &more)
+}
+
+/// Both sides are hung up, and by the relay: neither phone has said BYE.
+fn assert_hung_up(stage: &Stage, call: support::stage::Call<'_>) {
+    let (caller, agent) = (call.caller.succeeds(CALL), call.agent.succeeds(SOON));
+    for seen in [&caller, &agent] {
+        let byes = received(seen).filter(|sip| sip.is_request("BYE")).count();
+        assert_eq!(byes, 1);
+    }
+    stage.centre.wait_empty();
+    stage.centre.wait_available("anna");
+}
+
+// B6: RFC 4028 section 10
+#[test]
+fn a_caller_that_goes_silent_is_hung_up_and_so_is_its_agent() {
+    let Some(stage) = hurried() else { return };
+    let begin = Instant::now();
+    let call = stage.call(
+        stage.agent("agent_steps.xml").word("steps", ends()),
+        stage
+            .caller("caller_steps.xml")
+            .word("header", REFRESH)
+            .word("steps", ends()),
+    );
+    assert_hung_up(&stage, call);
+    // A third of the interval before it is over; the phones cannot have been quicker.
+    assert!(begin.elapsed() > LEAST / 2, "{:?}", begin.elapsed());
+}
+
+// B6: RFC 4028 section 10
+#[test]
+fn an_agent_that_goes_silent_is_hung_up_and_so_is_its_caller() {
+    let Some(stage) = hurried() else { return };
+    let call = stage.call(
+        stage
+            .agent("agent_steps.xml")
+            .word(
+                "ok_header",
+                "Require: timer\nSession-Expires: 90;refresher=uas",
+            )
+            .word("steps", ends()),
+        stage.caller("caller_steps.xml").word("steps", ends()),
+    );
+    assert_hung_up(&stage, call);
+}
+
+// B6: RFC 4028 section 7.4: a re-INVITE refreshes as an UPDATE does
+#[test]
+fn a_caller_refreshes_by_reinvites_and_the_call_lasts_as_long_as_it_does() {
+    let Some(stage) = hurried() else { return };
+    let wait = u32::try_from((LEAST / 2).as_millis()).unwrap();
+    let caller = pause(wait)
+        + &reinvite(Of::Caller, 2, &stage)
+        + &pause(wait)
+        + &reinvite(Of::Caller, 3, &stage)
+        + &ends();
+    let agent = takes_reinvite(&stage, Of::Agent, "Subject: the same")
+        + &takes_reinvite(&stage, Of::Agent, "Subject: the same")
+        + &ends();
+    let begin = Instant::now();
+    let call = stage.call(
+        stage.agent("agent_steps.xml").word("steps", agent),
+        stage
+            .caller("caller_steps.xml")
+            .word("header", REFRESH)
+            .word("steps", caller),
+    );
+    let refreshed = call.caller.receives("the second refresh", CALL, |sip| {
+        sip.is_answer(200, "INVITE") && sip.header("CSeq") == Some("3 INVITE")
+    });
+    let expires = refreshed.header("Session-Expires");
+    assert_eq!(expires, Some("90;refresher=uac"));
+    assert!(refreshed.headers("Require").any(|tags| tags == "timer"));
+    // Without the first one the call would have been over by now.
+    assert!(begin.elapsed() > LEAST);
+    assert_hung_up(&stage, call);
+}
 
 // B6
 #[test]

@@ -44,6 +44,8 @@ struct Bucket {
 pub struct Strangers {
     sets: Box<[[Bucket; WAYS]]>,
     seed: u64,
+    /// Places in use.
+    used: usize,
 }
 
 impl Strangers {
@@ -54,7 +56,14 @@ impl Strangers {
         Strangers {
             sets: vec![[Bucket::default(); WAYS]; SETS].into_boxed_slice(),
             seed,
+            used: 0,
         }
+    }
+
+    /// Sources that are remembered, [`MAX_STRANGERS`] at most.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.used
     }
 
     /// Whether a datagram of that source may be considered at `now`, in nanoseconds of a clock
@@ -79,6 +88,7 @@ impl Strangers {
             return admitted;
         }
         if let Some(fullest) = set.iter_mut().min_by_key(|bucket| bucket.full_at) {
+            self.used += usize::from(fullest.full_at == 0);
             *fullest = Bucket {
                 source,
                 full_at: now.saturating_add(TOKEN_NS),

@@ -58,6 +58,8 @@ impl Api {
             client: reqwest::Client::builder()
                 .timeout(Duration::from_secs(5))
                 .no_proxy()
+                // One that is kept may be closed by the server in the moment of its next use.
+                .pool_max_idle_per_host(0)
                 .build()
                 .expect("an HTTP client"),
             base: format!("http://{address}"),

@@ -1,13 +1,14 @@
 //! baresip as an agent's phone: it registers with digest, answers by itself and sends real audio.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use super::process::{Folder, Running};
 use super::wait::until;
-use super::{Centre, SOON};
+use super::{Centre, RELAY, SOON};
 
 /// Pitch of the tone that it sends, in hertz.
 pub const TONE_HZ: u32 = 440;
@@ -16,6 +17,8 @@ pub const TONE_HZ: u32 = 440;
 #[derive(Debug)]
 pub struct Baresip {
     running: Running,
+    /// Where it takes commands.
+    control: SocketAddr,
     folder: Folder,
 }
 
@@ -46,7 +49,10 @@ impl Baresip {
 
     /// Starts a phone that calls the centre's address `support` at once, and registers nowhere.
     pub fn call(centre: &Centre, transport: &str, user: &str) -> Baresip {
-        let edge = centre.doors().tls;
+        let edge = match transport {
+            "tls" => centre.doors().tls,
+            _ => SocketAddr::new(address(), centre.edge.port()),
+        };
         let dial = format!("/dial sip:support@{edge};transport={transport}");
         let who = [user, "none", "0"];
         Baresip::run(address(), edge, centre, transport, who, &["-e", &dial])
@@ -62,6 +68,7 @@ impl Baresip {
     ) -> Baresip {
         let folder = Folder::make();
         let local = SocketAddr::new(ip, centre.ports.next());
+        let control = SocketAddr::new(RELAY, centre.ports.next());
         // Several pairs: it looks for one that is free, should somebody have taken a port of the block.
         let rtp: [u16; 4] = std::array::from_fn(|_| centre.ports.next());
         let authority = centre.doors.as_ref().map_or_else(String::new, |doors| {
@@ -82,7 +89,9 @@ impl Baresip {
              module sndfile.so\n\
              module_tmp uuid.so\n\
              module_tmp account.so\n\
-             module_app menu.so\n",
+             module_app menu.so\n\
+             module_app ctrl_tcp.so\n\
+             ctrl_tcp_listen {control}\n",
             rtp[0],
             rtp[3] + 1,
             folder.path().display(),
@@ -107,7 +116,24 @@ impl Baresip {
             .arg(folder.path())
             .args(options);
         let running = Running::start("baresip", &mut command, &folder.file("log"));
-        Baresip { running, folder }
+        Baresip {
+            running,
+            control,
+            folder,
+        }
+    }
+
+    /// Does what its user asks for: one of its menu's long commands.
+    pub fn command(&self, command: &str, parameter: &str) {
+        let order = format!("{{\"command\":\"{command}\",\"params\":\"{parameter}\"}}");
+        let mut stream = TcpStream::connect(self.control).expect("baresip takes commands");
+        // A netstring each way.
+        write!(stream, "{}:{order},", order.len()).expect("a command");
+        stream.set_read_timeout(Some(SOON)).expect("a time-out");
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).expect("an answer");
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        assert!(answer.contains("\"ok\":true"), "{command}: {answer}");
     }
 
     /// Waits until its log has a line with this text.

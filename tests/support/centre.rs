@@ -13,7 +13,7 @@ use super::declaration::Declaration;
 use super::ports::Ports;
 use super::process::{Folder, Running};
 use super::wait::until;
-use super::{AGENT, RELAY, RELAY6, SOON};
+use super::{AGENT, RELAY, RELAY6, SOON, peers};
 
 /// The binary under test.
 pub const PATCHBAY: &str = env!("CARGO_BIN_EXE_patchbay");
@@ -33,6 +33,7 @@ pub struct Setup {
     secure_link: bool,
     relay_keys: String,
     control_keys: String,
+    haste: Option<u32>,
 }
 
 /// The listeners of a relay that has a certificate.
@@ -65,6 +66,7 @@ impl Default for Setup {
             secure_link: false,
             relay_keys: String::new(),
             control_keys: String::new(),
+            haste: None,
         }
     }
 }
@@ -124,6 +126,13 @@ impl Setup {
     #[must_use]
     pub fn control(mut self, lines: &str) -> Setup {
         self.control_keys = lines.to_owned();
+        self
+    }
+
+    /// Its clocks run so many times as fast as those of everybody else, for what takes minutes by its RFC.
+    #[must_use]
+    pub fn hurry(mut self, times: u32) -> Setup {
+        self.haste = Some(times);
         self
     }
 
@@ -236,7 +245,9 @@ impl Centre {
             let relay = launch_relay(&folder, setup.hand_over);
             (launch("control", &folder, &[]), Some(relay))
         } else {
-            (launch("up", &folder, &[]), None)
+            let mut command = command_of("up", &folder, &[]);
+            peers::hurry(&mut command, setup.haste);
+            (run("up", &mut command, &folder), None)
         };
         let secret = read_word(&data.join("link-secret"));
         let token_file = data.join("api-token");
@@ -439,6 +450,14 @@ fn launch_relay(folder: &Folder, hand_over: bool) -> Running {
 }
 
 fn launch(part: &str, folder: &Folder, options: &[&str]) -> Running {
+    run(part, &mut command_of(part, folder, options), folder)
+}
+
+fn run(part: &str, command: &mut Command, folder: &Folder) -> Running {
+    Running::start(part, command, &folder.file(&format!("{part}.log")))
+}
+
+fn command_of(part: &str, folder: &Folder, options: &[&str]) -> Command {
     let mut command = Command::new(PATCHBAY);
     command
         .arg(part)
@@ -449,7 +468,7 @@ fn launch(part: &str, folder: &Folder, options: &[&str]) -> Running {
         .args(["--data".as_ref(), folder.file("data").as_os_str()])
         .args(options)
         .env("RUST_BACKTRACE", "1");
-    Running::start(part, &mut command, &folder.file(&format!("{part}.log")))
+    command
 }
 
 fn make_private_folder(path: &PathBuf) {

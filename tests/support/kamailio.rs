@@ -1,5 +1,6 @@
 //! Kamailio (Debian: kamailio) as a proxy of others, before the centre or behind it.
 
+use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
@@ -49,7 +50,7 @@ request_route {
     }
     if (uri == myself) {
         record_route();
-        if ($rU == "support") { $ru = "sip:support@CENTRE"; } else { $du = "sip:AGENT"; }
+        if ($rU == "support") { $ru = "sip:support@CENTRE;transport=WORD"; } else { $du = "sip:AGENT"; }
         t_relay();
         exit;
     }
@@ -61,11 +62,35 @@ request_route {
 }
 "#;
 
+/// How it speaks with the centre; the other parties are beyond it over UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// UDP, by the address for all.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS, with a certificate of the authority that the centre believes.
+    Tls,
+}
+
+impl Side {
+    /// In URIs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Side::Udp => "udp",
+            Side::Tcp => "tcp",
+            Side::Tls => "tls",
+        }
+    }
+}
+
 /// A running proxy.
 #[derive(Debug)]
 pub struct Kamailio {
     /// Where it listens, over UDP.
     pub at: SocketAddr,
+    /// Where it listens for the centre.
+    pub side: SocketAddr,
     running: Running,
     _folder: Folder,
 }
@@ -82,16 +107,50 @@ impl Drop for Kamailio {
 
 impl Kamailio {
     /// Starts it; the phone of the agent is at `agent`. It answers when this returns.
-    pub fn start(centre: &Centre, agent: SocketAddr) -> Kamailio {
+    pub fn start(centre: &Centre, agent: SocketAddr, by: Side) -> Kamailio {
         let folder = Folder::make();
         let at = SocketAddr::new(KAMAILIO, centre.ports.next());
-        let script = SCRIPT
-            .replace("CENTRE", &centre.edge.to_string())
-            .replace("AGENT", &agent.to_string());
-        let config = format!(
-            "#!KAMAILIO\ndebug=1\nlog_stderror=yes\nfork=yes\nchildren=2\ndisable_tcp=yes\n\
-             auto_aliases=no\ndns=no\nrev_dns=no\nlisten=udp:{at}\n{script}"
+        let edge = match by {
+            Side::Tls => centre.doors().tls,
+            _ => centre.edge,
+        };
+        let side = match by {
+            Side::Udp => at,
+            _ => SocketAddr::new(KAMAILIO, centre.ports.next()),
+        };
+        let mut config = format!(
+            "#!KAMAILIO\ndebug=1\nlog_stderror=yes\nfork=yes\nchildren=2\n\
+             auto_aliases=no\ndns=no\nrev_dns=no\nlisten=udp:{at}\n"
         );
+        match by {
+            Side::Udp => config.push_str("disable_tcp=yes\n"),
+            _ => {
+                let word = by.word();
+                writeln!(config, "tcp_children=2\nlisten={word}:{side}").expect("a line");
+            }
+        }
+        if by == Side::Tls {
+            let [certificate, key] = ["proxy.crt", "proxy.key"].map(|name| folder.file(name));
+            centre
+                .doors()
+                .authority
+                .issue(&[KAMAILIO], &certificate, &key);
+            let (certificate, key) = (certificate.display(), key.display());
+            write!(
+                config,
+                "enable_tls=yes\nloadmodule \"tls.so\"\n\
+                 modparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\n\
+                 modparam(\"tls\", \"certificate\", \"{certificate}\")\n\
+                 modparam(\"tls\", \"private_key\", \"{key}\")\n\
+                 modparam(\"tls\", \"verify_certificate\", 0)\n\
+                 modparam(\"tls\", \"require_certificate\", 0)\n"
+            )
+            .expect("lines");
+        }
+        config += &SCRIPT
+            .replace("CENTRE", &edge.to_string())
+            .replace("WORD", by.word())
+            .replace("AGENT", &agent.to_string());
         let file = folder.file("kamailio.cfg");
         std::fs::write(&file, config).expect("a configuration");
         let mut command = Command::new(peers::find("kamailio").expect("kamailio"));
@@ -108,6 +167,7 @@ impl Kamailio {
         });
         Kamailio {
             at,
+            side,
             running,
             _folder: folder,
         }

@@ -1,15 +1,17 @@
 //! Programs that this project did not write. With `CI` set every one of them must be there.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Debian package of each program, for the message.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("sipp", "sip-tester"),
     ("rtpengine", "rtpengine-daemon"),
     ("kamailio", "kamailio"),
     ("baresip", "baresip-core"),
     ("tcpdump", "tcpdump"),
     ("systemd-analyze", "systemd"),
+    ("faketime", "faketime"),
     ("ip", "iproute2"),
     ("chromium", "chromium"),
     ("npm", "npm"),
@@ -36,6 +38,10 @@ fn in_ci() -> bool {
 }
 
 fn problem(program: &str) -> Option<String> {
+    if program == "kamailio's tls.so" {
+        let missing = "kamailio has no TLS (apt-get install kamailio-tls-modules)";
+        return kamailio_tls().is_none().then(|| missing.to_owned());
+    }
     if find(program).is_none() {
         let package = PACKAGES.iter().find(|(name, _)| *name == program);
         let package = package.map_or(program, |(_, package)| package);
@@ -61,6 +67,41 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .chain(["/usr/sbin", "/sbin", "/usr/bin"].map(PathBuf::from))
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
+}
+
+/// Lets the clocks of a process run so many times as fast (Debian: faketime).
+pub fn hurry(command: &mut Command, times: Option<u32>) {
+    if let Some(times) = times {
+        command.env("LD_PRELOAD", faketime().expect("faketime"));
+        command.env("FAKETIME", format!("+0 x{times}"));
+    }
+}
+
+/// The module by which kamailio speaks TLS.
+fn kamailio_tls() -> Option<PathBuf> {
+    let folders = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib",
+    ];
+    let mut files = folders
+        .map(|folder| Path::new(folder).join("kamailio/modules/tls.so"))
+        .into_iter();
+    files.find(|file| file.is_file())
+}
+
+/// The library by which faketime changes the clocks of a process.
+fn faketime() -> Option<PathBuf> {
+    let folders = [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib",
+    ];
+    let mut files = folders.map(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1"));
+    files
+        .iter_mut()
+        .find(|file| file.is_file())
+        .map(std::mem::take)
 }
 
 /// Opening a capture needs CAP_NET_RAW: bit 13 of the effective set.

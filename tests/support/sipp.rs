@@ -156,6 +156,7 @@ impl Sipp {
         // A word that the test has given comes first.
         for (word, usual) in [
             ("header", "Subject: a call"),
+            ("target", ""),
             ("formats", ""),
             ("lines", ""),
             ("early", ""),

@@ -47,6 +47,8 @@ pub(crate) struct Ticket {
     pub deadline: Duration,
     /// Agents passed over because an offer of it failed, with the time of their return.
     pub skipped: Vec<(AgentId, Duration)>,
+    /// The one agent that it is for, whatever its queue: it does not wait for others.
+    pub only: Option<AgentId>,
     pub from: String,
     pub to: String,
     pub media: Vec<String>,

@@ -1,5 +1,6 @@
 //! What is known of a contact when it arrives: the facts that rules look at (requirement A2).
 
+use crate::id::AgentId;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub struct Facts {
     pub source: Option<SocketAddr>,
     /// What it came over: `udp`, `tcp`, `tls`, `ws`, `wss`; empty if not known.
     pub transport: String,
+    /// The agent whose device the request names (RFC 5627): the contact is for nobody else.
+    pub wanted_agent: Option<AgentId>,
 }
 
 /// One `m=` line of a session description (RFC 8866 section 5.14).

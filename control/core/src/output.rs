@@ -91,6 +91,8 @@ pub enum RefuseReason {
     WaitedTooLong,
     /// No agent of the queue is logged in and reachable (480).
     NoAgents,
+    /// The one agent that the contact is for is not free, or did not answer (480).
+    AgentUnavailable,
     /// The queue was removed from the declaration (480).
     QueueRemoved,
     /// The relay has no room for another session (503).
@@ -106,7 +108,11 @@ impl RefuseReason {
             Self::NoUsableMedium => 488,
             Self::NoRule => 404,
             Self::ByRule => 403,
-            Self::QueueFull | Self::WaitedTooLong | Self::NoAgents | Self::QueueRemoved => 480,
+            Self::QueueFull
+            | Self::WaitedTooLong
+            | Self::NoAgents
+            | Self::AgentUnavailable
+            | Self::QueueRemoved => 480,
             Self::NotConfigured | Self::RelayFull | Self::TooManyContacts => 503,
         }
     }
@@ -121,6 +127,7 @@ impl RefuseReason {
             Self::QueueFull => "the queue is full",
             Self::WaitedTooLong => "waited as long as the queue allows",
             Self::NoAgents => "no agent of the queue is logged in and reachable",
+            Self::AgentUnavailable => "the agent that it is for is not free, or did not answer",
             Self::QueueRemoved => "the queue was removed",
             Self::RelayFull => "the relay has no room for another session",
             Self::TooManyContacts => "too many contacts are alive",

@@ -34,7 +34,9 @@ impl Registrar {
     /// first.
     #[must_use]
     pub fn devices(&self, agent: &str) -> Vec<Device> {
-        self.devices_where(agent, |_| true)
+        let fixed = self.fixed_uri(agent).map(fixed);
+        let registered = self.registered(agent, |_| true);
+        fixed.into_iter().chain(registered).collect()
     }
 
     /// The device of an agent that a GRUU names, and whose it is; none if it is not registered.
@@ -42,7 +44,7 @@ impl Registrar {
     pub fn device_of(&self, uri: &Uri) -> Option<(String, Device)> {
         let (agent, instance) = self.named_by(uri)?;
         let of = |binding: &Binding| binding.instance.as_deref() == Some(instance.as_str());
-        let device = self.devices_where(&agent, of).into_iter().next()?;
+        let device = self.registered(&agent, of).into_iter().next()?;
         Some((agent, device))
     }
 
@@ -59,7 +61,7 @@ impl Registrar {
         }
     }
 
-    fn devices_where(&self, agent: &str, wanted: impl Fn(&Binding) -> bool) -> Vec<Device> {
+    fn registered(&self, agent: &str, wanted: impl Fn(&Binding) -> bool) -> Vec<Device> {
         let of_agent = self.table.of(agent).iter();
         let mut bindings: Vec<&Binding> = of_agent.filter(|b| wanted(b)).collect();
         bindings.sort_by_key(|b| std::cmp::Reverse((b.q_milli, b.updated_unix_ms)));
@@ -77,9 +79,7 @@ impl Registrar {
                 )),
             }
         }
-        let fixed = self.fixed_uri(agent).map(fixed);
-        let registered = devices.into_iter().map(|(_, device)| device);
-        fixed.into_iter().chain(registered).collect()
+        devices.into_iter().map(|(_, device)| device).collect()
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use patchbay_core::{AgentId, ContactId, OfferId};
-use patchbay_sip::Message;
 use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
+use patchbay_sip::{Message, Uri};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::hunt::{Hunt, Ways};
@@ -65,6 +65,8 @@ pub(super) struct Call {
     pub(super) branches: Vec<Branch>,
     /// The last provisional answer, which is repeated every minute.
     pub(super) progress: Option<Message>,
+    /// The one device that it is for (RFC 5627).
+    pub(super) device: Option<Uri>,
     pub(super) timer: Instant,
 }
 

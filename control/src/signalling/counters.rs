@@ -27,6 +27,8 @@ pub enum Drop {
     BadBody,
     /// In a dialog that control does not have (481).
     NoDialog,
+    /// The name of a device that was never given or is void (404), or that is not registered (480).
+    NoDevice,
     /// A method that is not served (405, 501).
     Method,
     /// The transaction layer refused to send.
@@ -41,7 +43,7 @@ pub enum Drop {
 
 impl Drop {
     /// All reasons with the words of their metric label.
-    pub const ALL: [(Drop, &'static str); 17] = [
+    pub const ALL: [(Drop, &'static str); 18] = [
         (Drop::Unreadable, "unreadable"),
         (Drop::Malformed, "malformed"),
         (Drop::StrayAck, "stray_ack"),
@@ -54,6 +56,7 @@ impl Drop {
         (Drop::BadExtension, "bad_extension"),
         (Drop::BadBody, "bad_body"),
         (Drop::NoDialog, "no_dialog"),
+        (Drop::NoDevice, "no_device"),
         (Drop::Method, "method"),
         (Drop::NotSent, "not_sent"),
         (Drop::LateAnswer, "late_answer"),

@@ -39,6 +39,7 @@ pub(super) fn decode(request: &Message) -> Result<Facts, BadBody> {
         delayed_offer,
         source,
         transport,
+        wanted_agent: None,
     })
 }
 

@@ -70,7 +70,12 @@ impl Signalling {
         ring_for: Duration,
         now: Moment,
     ) {
-        let devices = self.registrar.devices(agent.as_str());
+        let named = self.calls.get(contact).and_then(|call| call.device.clone());
+        let devices = match named {
+            // RFC 5627 section 5.4: to that device alone.
+            Some(uri) => Vec::from_iter(self.registrar.device_of(&uri).map(|(_, device)| device)),
+            None => self.registrar.devices(agent.as_str()),
+        };
         let manner = self.registrar.manner(agent.as_str());
         let Some(call) = self.calls.get(contact) else {
             let cause = OfferFailure::Unreachable;

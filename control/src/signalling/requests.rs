@@ -1,9 +1,9 @@
 //! What arrives, and the answer that each request gets.
 
-use patchbay_core::Input;
+use patchbay_core::{Facts, Input};
 use patchbay_sip::carried::is_envelope;
 use patchbay_sip::transaction::{Flow, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, ParseError};
+use patchbay_sip::{HeaderName, Message, Method, ParseError, Uri};
 use tracing::{debug, info};
 
 use super::call::{Call, MAX_CALLS, RequestName, Stage};
@@ -176,6 +176,11 @@ impl Signalling {
                 return Err(response.into());
             }
         };
+        let device = self.named_device(request)?;
+        let facts = Facts {
+            wanted_agent: device.as_ref().map(|(agent, _)| agent.as_str().into()),
+            ..facts
+        };
         let contact = self.contacts.contact();
         info!(%contact, call_id = %name.0, from = %facts.from, to = %facts.to, "contact arrived");
         self.counters.invites += 1;
@@ -189,11 +194,30 @@ impl Signalling {
             hunts: Vec::new(),
             branches: Vec::new(),
             progress: None,
+            device: device.map(|(_, uri)| uri),
             timer: now.at + PROGRESS_EVERY,
         };
         self.calls.insert(contact, call);
         self.tell(Input::ContactArrived { contact, facts });
         Ok(())
+    }
+
+    /// The agent and the URI of the device that an INVITE is for, where it calls a GRUU (RFC 5627).
+    /// `Err` is the answer where there is none: 404 for a name that was never given or is void, 480 for a
+    /// device that is not registered (section 5.4).
+    fn named_device(&mut self, request: &Message) -> Result<Option<(String, Uri)>, Box<Message>> {
+        let uri = request.uri().and_then(|uri| Uri::parse(uri).ok());
+        let Some(uri) = uri.filter(|uri| uri.params.contains("gr")) else {
+            return Ok(None);
+        };
+        match (
+            self.registrar.device_of(&uri),
+            self.registrar.named_by(&uri),
+        ) {
+            (Some((agent, _)), _) => Ok(Some((agent, uri))),
+            (None, Some(_)) => Err(self.refuse(request, 480, Drop::NoDevice).into()),
+            (None, None) => Err(self.refuse(request, 404, Drop::NoDevice).into()),
+        }
     }
 
     fn check_invite(&mut self, request: &Message) -> Result<RequestName, Box<Message>> {

@@ -163,3 +163,54 @@ fn a_phone_that_asks_for_names_of_its_own_gets_them() {
     let uri = patchbay_sip::Uri::parse(&third).unwrap();
     assert_eq!(registrar.named_by(&uri), anna);
 }
+
+fn call(scene: &mut Scene, uri: &str, call_id: &str) {
+    let mut invite = scene.invite(call_id);
+    invite.set_uri(uri);
+    scene.receive(&invite);
+}
+
+// A5; RFC 5627 section 5.4
+#[test]
+fn a_call_to_a_name_goes_to_that_device_or_to_none() {
+    let mut scene = Scene::new(ONE_REGISTERS);
+    let named = contact("198.51.100.1", ";q=0.1");
+    let ok = register(&mut scene, &named, "gruu", 1);
+    let (public, temporary) = (gruu(&ok, "pub-gruu"), gruu(&ok, "temp-gruu"));
+    let (public, temporary) = (public.unwrap(), temporary.unwrap());
+    // Her other device is the one that she would rather be called at.
+    let mut request = scene.register_request("anna", Some("<sip:anna@198.51.100.2>"), 3);
+    request.headers.set(HeaderName::CallId, "other");
+    assert_eq!(
+        scene.register(request, "anna", "open sesame").status(),
+        Some(200)
+    );
+
+    call(&mut scene, &temporary, "call-1");
+    let rings = scene.expect_transfer("anna");
+    assert_eq!(rings.target.agent_uri, "sip:anna@198.51.100.1:5090");
+    // She has a call already, and there is nobody else to wait for.
+    call(&mut scene, &public, "call-2");
+    scene.expect(480);
+    // It fails there: no other device is tried.
+    scene.refuse(&rings, 486);
+    scene.expect(480);
+    scene.expect_nothing_but_repeats(480);
+    assert_eq!(scene.machine.signalling().open_calls(), 0);
+    let reasons: Vec<_> = scene.events_named("contact_refused");
+    assert!(
+        reasons
+            .iter()
+            .all(|event| event["why"] == "agent_unavailable"),
+        "{reasons:?}"
+    );
+
+    for (uri, status) in [
+        ("sip:anna@patchbay.example;gr=urn:uuid:unknown", 480),
+        ("sip:tgruu.00@patchbay.example;gr", 404),
+        ("sip:anna@patchbay.example;gr", 404),
+    ] {
+        call(&mut scene, uri, uri);
+        scene.expect(status);
+    }
+}

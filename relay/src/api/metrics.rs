@@ -23,6 +23,14 @@ pub fn text(
     let relay = registry.sub_registry_with_prefix("patchbay_relay");
     signalling(relay, gauges);
     metrics_of_doors::doors(relay, &shared.door);
+    let media = totals.threads.iter().map(|thread| thread.sources).sum();
+    metrics_of_doors::sources(relay, &shared.door, media);
+    gauge(
+        relay,
+        "api_handshakes_under_way",
+        "TLS handshakes of connections to this API under way",
+        shared.handshakes.under_way() as u64,
+    );
     let endpoints = [("public", &shared.door.tls), ("link", &shared.link_tls)];
     metrics_of_doors::certificates(relay, endpoints, unix_now());
     engine(relay, totals);

@@ -43,6 +43,23 @@ pub(super) fn doors(registry: &mut Registry, door: &Door) {
     );
 }
 
+/// Hosts that are remembered so that none asks too often; `media` by the packet threads together.
+pub(super) fn sources(registry: &mut Registry, door: &Door, media: u64) {
+    let [handshakes, stun] = door.sources().map(|count| count as u64);
+    let family = Family::<Labels, Gauge>::default();
+    for (of, count) in [("handshakes", handshakes), ("stun", stun), ("media", media)] {
+        let value = i64::try_from(count).unwrap_or(i64::MAX);
+        family
+            .get_or_create(&vec![("of", of.to_owned())])
+            .set(value);
+    }
+    registry.register(
+        "sources_remembered",
+        "Hosts whose handshakes, STUN requests and unexpected media packets are counted, so that none sends too many",
+        family,
+    );
+}
+
 /// How long certificates count, and how often changed files were taken.
 pub(super) fn certificates(
     registry: &mut Registry,

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
+pub use secure::Handshakes;
 pub use serve::serve;
 pub use tunnel::Tunnels;
 
@@ -64,4 +65,6 @@ pub struct Shared {
     pub link_tls: Option<Arc<Endpoint>>,
     /// Where transfers by tunnels go.
     pub tunnels: Tunnels,
+    /// Handshakes of this API's clients.
+    pub handshakes: Handshakes,
 }

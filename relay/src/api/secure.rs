@@ -17,6 +17,23 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// Pause after the listener failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
+/// The places for handshakes under way.
+#[derive(Clone, Debug)]
+pub struct Handshakes(Arc<Semaphore>);
+
+impl Default for Handshakes {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_HANDSHAKES)))
+    }
+}
+
+impl Handshakes {
+    /// Handshakes under way.
+    pub fn under_way(&self) -> usize {
+        MAX_HANDSHAKES - self.0.available_permits()
+    }
+}
+
 /// Gives connections whose handshake is done.
 pub(super) struct SecureListener {
     ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
@@ -25,10 +42,10 @@ pub(super) struct SecureListener {
 
 impl SecureListener {
     /// Accepts on `listener` until this is dropped.
-    pub(super) fn new(listener: TcpListener, tls: Arc<Endpoint>) -> Self {
+    pub(super) fn new(listener: TcpListener, tls: Arc<Endpoint>, places: Handshakes) -> Self {
         let local = listener.local_addr();
         let (done, ready) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(accept(listener, tls, done));
+        tokio::spawn(accept(listener, tls, places, done));
         Self { ready, local }
     }
 }
@@ -36,12 +53,12 @@ impl SecureListener {
 async fn accept(
     listener: TcpListener,
     tls: Arc<Endpoint>,
+    places: Handshakes,
     done: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_HANDSHAKES));
     loop {
         // The semaphore is never closed.
-        let place = Arc::clone(&places).acquire_owned().await;
+        let place = Arc::clone(&places.0).acquire_owned().await;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = done.closed() => return,

@@ -27,7 +27,10 @@ pub async fn serve(listener: TcpListener, shared: Shared) {
             });
             take(prompt, shared).await;
         }
-        Some(tls) => take(SecureListener::new(listener, tls), shared).await,
+        Some(tls) => {
+            let secured = SecureListener::new(listener, tls, shared.handshakes.clone());
+            take(secured, shared).await;
+        }
     }
 }
 

@@ -329,6 +329,7 @@ impl Core {
         while let Some(output) = self.layer.poll() {
             self.dispatch(output, now);
         }
+        self.end_settled_tunnels();
     }
 
     fn dispatch(&mut self, output: transaction::Output, now: Now) {
@@ -345,7 +346,6 @@ impl Core {
             } => self.request(server, request, flow, now),
             From::Ack { ack, .. } => {
                 self.with_sessions(now, |sessions, cx| sessions.ack(cx, &ack));
-                self.end_settled_tunnels();
             }
             From::Cancelled { server, .. } => self.cancelled(server, now),
             From::Response {

@@ -312,6 +312,8 @@ pub struct ThreadCells {
     pub connect_errors: Cell,
     /// Sockets that were not listened to for a while, since they took in too much.
     pub floods: Cell,
+    /// Unknown sources that are remembered.
+    pub sources: Cell,
     /// Pairs in the table.
     pub pairs: Cell,
     /// Allocations of the thread since it was ready.
@@ -334,6 +336,7 @@ impl ThreadCells {
             connect_errors: self.connect_errors.get(),
             floods: self.floods.get(),
             strangers: 0,
+            sources: self.sources.get(),
             pairs: self.pairs.get(),
             allocations: self.allocations.get(),
         }

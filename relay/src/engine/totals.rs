@@ -157,6 +157,8 @@ pub struct ThreadTotals {
     /// Datagrams from elsewhere for flows whose source is learned, refused before the engine saw
     /// them. Counted with steered ports only; else they are among [`HostUdp::no_ports`].
     pub strangers: u64,
+    /// Unknown sources that the thread remembers, [`crate::strangers::MAX_STRANGERS`] at most.
+    pub sources: u64,
     /// Pairs that are open on this thread.
     pub pairs: u64,
     /// Allocations since the thread was ready; see [`EngineTotals::allocations`].
@@ -182,6 +184,7 @@ impl Add for ThreadTotals {
             connect_errors: self.connect_errors + other.connect_errors,
             floods: self.floods + other.floods,
             strangers: self.strangers + other.strangers,
+            sources: self.sources + other.sources,
             pairs: self.pairs + other.pairs,
             allocations: self.allocations + other.allocations,
         }

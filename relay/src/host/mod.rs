@@ -121,6 +121,7 @@ impl Relay {
             door: Arc::clone(&door),
             link_tls: link_tls.clone(),
             tunnels: api::Tunnels::new(inbound.clone()),
+            handshakes: api::Handshakes::default(),
         };
         let mut core = core(&config, &engine, &listen)?;
         // What phones and control have sent meanwhile waits for the host.

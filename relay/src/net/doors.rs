@@ -63,6 +63,13 @@ impl Door {
         MAX_HANDSHAKES - self.handshakes.available_permits()
     }
 
+    /// Hosts whose handshakes and whose STUN requests are remembered, so that none asks too often.
+    pub fn sources(&self) -> [usize; 2] {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        [Asked::Handshake, Asked::Stun]
+            .map(|what| sources.get(what as usize).map_or(0, Strangers::remembered))
+    }
+
     /// Whether that host may ask for this once more now.
     pub(super) fn admits(&self, what: Asked, source: IpAddr) -> bool {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -17,9 +17,10 @@ pub use doors::{Door, HANDSHAKE_TIME, MAX_HANDSHAKES, Opening, accept, connect};
 pub use link::{CONTROL_LINKS_FROM, LinkTo, follow as follow_control};
 pub use routes::KernelRoutes;
 pub use stream::{Connection, FIRST_MESSAGE_TIME, MAX_IDLE, MAX_WRITE_QUEUE, Patience};
+pub use stun::{answer as answer_stun, is_stun};
 pub use udp::{UdpListener, bind as bind_udp};
 pub use web::{MAX_WEB_SILENCE, WEB_PING_EVERY};
-pub use web_handshake::MAX_UPGRADE_BYTES;
+pub use web_handshake::{MAX_UPGRADE_BYTES, upgrade};
 
 use crate::locate::{Candidate, Inquiry};
 use bytes::Bytes;

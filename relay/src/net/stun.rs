@@ -21,13 +21,13 @@ const MAX_UNKNOWN: usize = 8;
 
 /// Whether a datagram is STUN and not SIP: its first two bits are 0 and the cookie is there (RFC
 /// 8489 section 5). SIP begins with a letter.
-pub(super) fn is_stun(datagram: &[u8]) -> bool {
+pub fn is_stun(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| first & 0xc0 == 0)
         && datagram.get(4..8) == Some(&MAGIC_COOKIE)
 }
 
 /// The answer to a Binding request from `source`; none for everything else.
-pub(super) fn answer(datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
+pub fn answer(datagram: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let kind = number(datagram, 0)?;
     let length = usize::from(number(datagram, 2)?);
     let transaction: [u8; 16] = datagram.get(4..HEADER_BYTES)?.try_into().ok()?;

@@ -14,11 +14,12 @@ const MAX_UPGRADE_HEADERS: usize = 64;
 /// The subprotocol's name (RFC 7118 section 4.1).
 const SUBPROTOCOL: &str = "sip";
 
-/// Takes the request and answers it.
-pub(super) async fn upgrade<S>(
-    mut stream: S,
-    origins: &[String],
-) -> Result<WebSocketStream<S>, DoorDrop>
+/// Takes the request that opens a WebSocket for SIP and answers it; `origins` are those of the pages that
+/// may ask, all if there are none.
+///
+/// # Errors
+/// Why the connection is closed; the answer has told its peer, if there was one to give.
+pub async fn upgrade<S>(mut stream: S, origins: &[String]) -> Result<WebSocketStream<S>, DoorDrop>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

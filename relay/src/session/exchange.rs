@@ -25,6 +25,20 @@ impl Session {
         if self.is_notice(&request) {
             return self.notified(cx, server, &request);
         }
+        if self.must_wait(side, &request) {
+            return self.hold(cx, side, (server, direct), request);
+        }
+        self.handle(cx, side, (server, direct), request);
+    }
+
+    /// The same, of a request whose turn it is.
+    pub(super) fn handle(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        (server, direct): (ServerKey, Option<Flow>),
+        request: Message,
+    ) {
         let lent = self.lend_early(side, &request);
         match self.check(cx, side, &request) {
             Err(refusal) => refusal.answer(cx.layer, cx.counters, server, &request, cx.now),
@@ -89,6 +103,7 @@ impl Session {
             Side::Agent => EndedBy::Agent,
         };
         // Who hangs up has heard the answer, acknowledged or not.
+        cx.links.settled.extend(self.leg(side).unacknowledged());
         self.leg(side).forget_answer();
         self.parting = Some(Box::new(request.clone()));
         self.end(cx, by, EndCause::Bye);

@@ -12,6 +12,7 @@ mod expiry;
 mod failover;
 mod forks;
 pub mod handover;
+mod held;
 mod hidden;
 mod ids;
 mod leg;
@@ -98,7 +99,7 @@ pub struct Links {
     servers: FxHashMap<ServerKey, SessionId>,
     tags: FxHashMap<String, (SessionId, Side)>,
     referrals: refer::Referrals,
-    /// INVITEs whose 2xx has its ACK: nothing more will be said to them.
+    /// INVITEs whose 2xx has its ACK, or will not have it: nothing more will be said to them.
     pub(crate) settled: Vec<ServerKey>,
 }
 
@@ -164,6 +165,8 @@ pub struct Session {
     media: MediaState,
     invite: Option<Invite>,
     reinvite: Option<Reinvite>,
+    /// Requests that wait for the other side's ACK.
+    held: Vec<held::Held>,
     early: Option<Box<early::Early>>,
     /// Who was there before a newcomer that is not yet answered.
     replaced: Option<Box<replace::Replaced>>,
@@ -258,7 +261,9 @@ impl Session {
     fn wake(&mut self, cx: &mut Context<'_>) {
         let now = cx.now.instant;
         for side in [Side::Client, Side::Agent] {
+            let unacknowledged = self.leg(side).unacknowledged();
             if self.leg(side).wake(cx) {
+                cx.links.settled.extend(unacknowledged);
                 match self.leg(side).bye_after_ack.take() {
                     Some(cause) => self.bye(cx, side, cause),
                     None => self.end(cx, EndedBy::Relay, EndCause::NoAck),
@@ -372,6 +377,7 @@ impl Session {
         let said = [&self.caller, &self.agent]
             .iter()
             .all(|leg| leg.bye_after_ack.is_none());
-        self.ended && said && self.clients.is_empty() && self.owes_notify.is_none()
+        let idle = self.clients.is_empty() && self.held.is_empty();
+        self.ended && said && idle && self.owes_notify.is_none()
     }
 }

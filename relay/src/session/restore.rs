@@ -182,6 +182,7 @@ impl Session {
             media,
             invite: None,
             reinvite: None,
+            held: Vec::new(),
             early: None,
             replaced: None,
             detached: state.detached,

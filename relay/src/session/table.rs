@@ -113,6 +113,7 @@ impl Sessions {
     ) {
         if let Some(mut session) = self.rows.remove(&id) {
             act(&mut session, cx);
+            session.release_held(cx);
             self.keep(cx, session);
         }
     }
@@ -178,9 +179,13 @@ impl Sessions {
         let Some(id) = cx.links.servers.get(&server).copied() else {
             return false;
         };
-        self.with(cx, id, |session, cx| match session.invite {
-            Some(_) => session.cancel(cx),
-            None => session.cancel_reinvite(cx),
+        self.with(cx, id, |session, cx| {
+            if !session.cancel_held(cx, server) {
+                match session.invite {
+                    Some(_) => session.cancel(cx),
+                    None => session.cancel_reinvite(cx),
+                }
+            }
         });
         true
     }

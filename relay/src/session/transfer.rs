@@ -111,6 +111,7 @@ impl Sessions {
                 least_s: 0,
             }),
             reinvite: None,
+            held: Vec::new(),
             early: None,
             replaced: None,
             detached: false,

@@ -34,6 +34,17 @@ fn a_source_has_its_burst_and_then_its_rate() {
 }
 
 #[test]
+fn no_more_sources_are_remembered_than_there_are_places() {
+    let mut table = Strangers::new(7);
+    assert!(table.admit(v4(1), 1) && table.admit(v4(1), 2) && table.admit(v4(2), 2));
+    assert_eq!(table.remembered(), 2);
+    for source in 0..100_000 {
+        let _ = table.admit(v4(source), 3);
+    }
+    assert_eq!(table.remembered(), MAX_STRANGERS);
+}
+
+#[test]
 fn what_one_source_does_costs_no_other() {
     let mut table = Strangers::new(7);
     admitted(&mut table, v4(1), 50_000, 1);

@@ -9,6 +9,9 @@ use patchbay_relay::readdress::sdp::{Description, OriginLine};
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{HeaderName, Message};
 
+use patchbay_route::transfer::TUNNELS;
+
+use crate::carrying::in_envelope;
 use crate::mutate::{Choices, by_bytes, mutated};
 use crate::support::*;
 
@@ -31,10 +34,12 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let methods = [
         "INVITE", "INFO", "BYE", "ACK", "CANCEL", "UPDATE", "REFER", "PRACK",
     ];
+    let handed = transfer(&invite(), "o2", bed.now());
+    let sealed = in_envelope(&handed, "TCP 10.0.0.2:5070", "sealed");
     let mut words = Words {
-        caller: vec![wire(invite())],
+        caller: vec![wire(invite()), wire(sealed.clone())],
         agent: Vec::new(),
-        control: vec![wire(transfer(&invite(), "o2", bed.now()))],
+        control: vec![wire(handed), wire(sealed)],
     };
     for (number, method) in (2u32..).zip(methods) {
         let from_caller = in_dialog(method, &call.ok, number, CALLER);
@@ -89,7 +94,7 @@ fn step<F: FnMut() -> u8>(
         0..=2 => (udp(CALLER), &WORDS.caller),
         3..=5 => (udp(AGENT), &WORDS.agent),
         6 => (udp(STRANGER), &WORDS.caller),
-        _ => (control(), &WORDS.control),
+        _ => (by_control(choices), &WORDS.control),
     };
     let strange = flow == udp(STRANGER);
     match choices.byte() % 8 {
@@ -119,6 +124,17 @@ fn step<F: FnMut() -> u8>(
         )),
     }
     strange
+}
+
+/// Control's connection, or one of its tunnels.
+fn by_control<F: FnMut() -> u8>(choices: &mut Choices<F>) -> Flow {
+    match choices.byte() % 4 {
+        0 => Flow {
+            connection: TUNNELS.start + u64::from(choices.byte() % 2),
+            ..control()
+        },
+        _ => control(),
+    }
 }
 
 fn bytes(bed: &mut Bed, flow: Flow, bytes: Vec<u8>) {

@@ -42,6 +42,30 @@ fn the_tunnel_of_an_answered_call_ends_when_the_answer_has_arrived() {
     bed.expect_silence(CALLER);
 }
 
+// B5: RFC 3261 section 15, who hangs up has heard the answer
+#[test]
+fn the_tunnel_of_a_call_that_ends_before_its_ack_ends_with_it() {
+    let mut bed = Bed::by(Carrier::Tunnel);
+    let first = offer(&mut bed);
+    let ok = with_sdp(answer(&first, 200, "anna"), "203.0.113.7", 6000);
+    bed.receive_message(udp(AGENT), &ok);
+    pass_upstream(&mut bed, "200");
+    let ok = bed.expect(CALLER, "200");
+    bed.receive_message(udp(CALLER), &in_dialog("BYE", &ok, 2, CALLER));
+    assert_eq!(bed.ended_tunnels, [TUNNELS.start]);
+    bed.expect(AGENT, "BYE");
+
+    // Without a word from the caller it ends when nobody waits for the ACK any more.
+    let mut bed = Bed::by(Carrier::Tunnel);
+    let second = offer(&mut bed);
+    let ok = with_sdp(answer(&second, 200, "anna"), "203.0.113.7", 6000);
+    bed.receive_message(udp(AGENT), &ok);
+    bed.pass(std::time::Duration::from_secs(31));
+    assert!(bed.ended_tunnels.is_empty());
+    bed.pass(std::time::Duration::from_secs(2));
+    assert_eq!(bed.ended_tunnels, [TUNNELS.start]);
+}
+
 // B5
 #[test]
 fn a_tunnel_that_breaks_takes_its_offer_back_and_no_other() {

@@ -14,6 +14,7 @@
 
 #[macro_use]
 mod target;
+mod carried;
 mod digest;
 mod framing;
 mod messages;

@@ -144,6 +144,7 @@ impl Distributor {
             class: queue.map(|_| self.classes.intern(&typed.queue, &typed.skills)),
             deadline: self.now.mono.saturating_add(seconds(max_wait)),
             skipped: Vec::new(),
+            only: facts.wanted_agent.clone(),
             from: clipped(&facts.from),
             to: clipped(if facts.to.is_empty() {
                 &facts.request_uri
@@ -163,7 +164,10 @@ impl Distributor {
         ) else {
             return Some(RefuseReason::QueueRemoved);
         };
-        if !class.free.is_empty() {
+        if ticket.only.is_some() {
+            // It has its agent at once, or is refused: it takes no place in the queue.
+            None
+        } else if !class.free.is_empty() {
             None
         } else if queue.staffed == 0 && queue.declared.when_no_agents == WhenNoAgents::Refuse {
             Some(RefuseReason::NoAgents)
@@ -183,6 +187,9 @@ impl Distributor {
         let Some(ticket) = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref()) else {
             return;
         };
+        if ticket.only.is_some() {
+            return self.refuse_waiting(contact, RefuseReason::AgentUnavailable);
+        }
         let queue = ticket.typed.queue.clone();
         let position = self.position(ticket);
         let choice = self.choice(ticket, None);

@@ -22,14 +22,24 @@ impl Distributor {
         let (State::Waiting, Some(ticket)) = (found.state, &found.ticket) else {
             return false;
         };
-        let Some(class) = ticket.class.and_then(|class| self.classes.get(class)) else {
-            return false;
+        let agent = match &ticket.only {
+            Some(agent) => Some(agent.clone()).filter(|agent| self.is_free(agent, ticket)),
+            None => ticket
+                .class
+                .and_then(|class| self.classes.get(class))
+                .and_then(|class| best(class, ticket))
+                .map(|rank| rank.agent.clone()),
         };
-        let Some(agent) = best(class, ticket).map(|rank| rank.agent.clone()) else {
+        let Some(agent) = agent else {
             return false;
         };
         self.offer(contact, &agent);
         true
+    }
+
+    fn is_free(&self, agent: &AgentId, ticket: &Ticket) -> bool {
+        let found = self.agents.get(agent);
+        found.is_some_and(|found| unavailable(found).is_none()) && !ticket.skips(agent)
     }
 
     /// Offers the first contact that waits for a free agent to it, if there is one.

@@ -186,6 +186,7 @@ impl Distributor {
             class: self.classes.find(&typed.queue, &typed.skills),
             deadline: Duration::ZERO,
             skipped: Vec::new(),
+            only: None,
             from: String::new(),
             to: String::new(),
             media: Vec::new(),

@@ -28,6 +28,8 @@ pub struct Facts {
     pub source: Option<String>,
     /// What it came over: `udp`, `tcp`, …
     pub transport: String,
+    /// The agent whose device the request names by a GRUU.
+    pub wanted_agent: Option<String>,
 }
 
 /// One medium of a session description.

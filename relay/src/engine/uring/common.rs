@@ -124,6 +124,8 @@ impl Common {
         }
         let allocated = allocations::of_this_thread().wrapping_sub(self.allocated_at_start);
         self.mailbox.cells.allocations.set(allocated);
+        let sources = self.strangers.remembered() as u64;
+        self.mailbox.cells.sources.set(sources);
         Ok(())
     }
 
