@@ -4,6 +4,7 @@ use super::leave::Leaving;
 use super::names::{self, Names};
 use super::sockets::Sockets;
 use super::supervisor::SUPERVISE_EVERY;
+use super::tap::unix_us;
 use crate::api::Command;
 use crate::edge::overload::Load;
 use crate::edge::{Core, Gauges, Now, Output};
@@ -13,8 +14,10 @@ use crate::files::Journal;
 use crate::net::{
     self, CONTROL_LINKS_FROM, Connection, Door, Ending, Inbound, Opening, Patience, Wire,
 };
+use crate::trace::Tap;
 use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionList};
+use patchbay_route::trace::Way;
 use patchbay_route::transfer::TUNNELS;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
@@ -48,6 +51,8 @@ pub(super) struct Host {
     pub hand_over: Option<PathBuf>,
     pub instance: String,
     pub names: Arc<Names>,
+    /// Sees every message for those who want to look.
+    pub tap: Tap,
     /// Messages that waited when the last ones were handled.
     pub waiting_messages: usize,
 }
@@ -123,8 +128,17 @@ impl Host {
 
     fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Message { bytes, flow } => self.core.receive(bytes, flow, now()),
+            Inbound::Message { bytes, flow } => {
+                let now = now();
+                if self.tap.is_on() {
+                    self.note(unix_us(), Way::In, flow, &bytes);
+                }
+                self.core.receive(bytes, flow, now);
+            }
             Inbound::Unframed { head, flow } => {
+                if self.tap.is_on() {
+                    self.note(unix_us(), Way::In, flow, &head);
+                }
                 self.core.unframed(head, flow, now());
                 // The end of the connection comes next, perhaps in the same batch.
                 self.flush();
@@ -198,9 +212,15 @@ impl Host {
     }
 
     pub(super) fn flush(&mut self) {
+        let traced_at = self.trace_flush();
         while let Some(output) = self.core.poll() {
             match output {
-                Output::Send { flow, bytes } => self.send(flow, bytes),
+                Output::Send { flow, bytes } => {
+                    if let Some(at) = traced_at {
+                        self.note(at, Way::Out, flow, &bytes);
+                    }
+                    self.send(flow, bytes);
+                }
                 Output::Connect { flow, name } => {
                     self.waiting.insert(flow.connection, (flow, Vec::new()));
                     let opening = Opening { flow, name };
@@ -249,6 +269,7 @@ impl Host {
                 .max()
                 .unwrap_or_default(),
             kept_events: self.events.kept(),
+            trace: self.trace_gauges(),
             ..self.core.gauges()
         }
     }
@@ -278,6 +299,9 @@ impl Host {
             }
             Command::End(id, answer) => {
                 let _ = answer.send(self.core.end_session(id, now()));
+            }
+            Command::Trace(follow, answer) => {
+                let _ = answer.send(self.open_trace(follow));
             }
             Command::Drain(draining) => self.core.set_draining(draining),
             Command::Gauges(answer) => {
