@@ -106,7 +106,8 @@ impl Tap {
     /// Traces that follow.
     #[must_use]
     pub fn followers(&self) -> usize {
-        self.followers.len()
+        let there = |follower: &&Follower| !follower.told.is_closed();
+        self.followers.iter().filter(there).count()
     }
 
     /// Messages that came faster than the readers of traces took them.
