@@ -39,7 +39,7 @@ const SESSION_EXPIRES: Duration = Duration::from_secs(1800);
 const SESSION_EXPIRES_S: RangeInclusive<usize> = 90..=86_400;
 /// A phone has had a request four times by then (RFC 3261 section 17.1.1.2), and answers within 200 ms.
 const FAILOVER_AFTER: Duration = Duration::from_secs(4);
-/// A minute of signalling at 50 calls a second.
+/// Some 6,000 messages: 300 simple calls.
 const TRACE_RING: usize = 4 * 1024 * 1024;
 /// New calls a second that may be asked for.
 const CALLS_PER_S: RangeInclusive<usize> = 1..=100_000;

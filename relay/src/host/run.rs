@@ -4,7 +4,6 @@ use super::leave::Leaving;
 use super::names::{self, Names};
 use super::sockets::Sockets;
 use super::supervisor::SUPERVISE_EVERY;
-use super::tap::unix_us;
 use crate::api::Command;
 use crate::edge::overload::Load;
 use crate::edge::{Core, Gauges, Now, Output};
@@ -59,13 +58,20 @@ pub(super) struct Host {
 
 /// The time, by both clocks.
 pub(super) fn now() -> Now {
+    now_and_us().0
+}
+
+/// The same, with the microseconds of Unix time.
+pub(super) fn now_and_us() -> (Now, u64) {
     let unix = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    Now {
+    let us = u64::try_from(unix.as_micros()).unwrap_or(u64::MAX);
+    let now = Now {
         instant: Instant::now(),
-        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
-    }
+        unix_ms: us / 1000,
+    };
+    (now, us)
 }
 
 impl Host {
@@ -129,17 +135,18 @@ impl Host {
     fn take(&mut self, inbound: Inbound) {
         match inbound {
             Inbound::Message { bytes, flow } => {
-                let now = now();
+                let (now, unix_us) = now_and_us();
                 if self.tap.is_on() {
-                    self.note(unix_us(), Way::In, flow, &bytes);
+                    self.note(unix_us, Way::In, flow, &bytes);
                 }
                 self.core.receive(bytes, flow, now);
             }
             Inbound::Unframed { head, flow } => {
+                let (now, unix_us) = now_and_us();
                 if self.tap.is_on() {
-                    self.note(unix_us(), Way::In, flow, &head);
+                    self.note(unix_us, Way::In, flow, &head);
                 }
-                self.core.unframed(head, flow, now());
+                self.core.unframed(head, flow, now);
                 // The end of the connection comes next, perhaps in the same batch.
                 self.flush();
             }

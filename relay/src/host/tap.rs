@@ -1,21 +1,14 @@
 //! The host's part in showing the signalling: each message goes past the tap, with the time.
 
-use super::run::Host;
+use super::run::{Host, now_and_us};
 use crate::edge::TraceGauges;
 use crate::trace::Opened;
 use bytes::Bytes;
 use patchbay_route::trace::Way;
 use patchbay_sip::transaction::Flow;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// So many bytes of the ring are reckoned for a call; fewer calls than that are told apart in it.
 pub(super) const RING_BYTES_PER_CALL: usize = 4 * 1024;
-
-/// Microseconds of Unix time.
-pub(super) fn unix_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(u64::MAX)
-}
 
 impl Host {
     /// Before outputs are sent: the time to write beside them, if anybody wants to see them.
@@ -31,11 +24,15 @@ impl Host {
                 self.tap.joined(&joint);
             }
         }
-        Some(unix_us())
+        Some(now_and_us().1)
     }
 
     pub(super) fn note(&mut self, at_unix_us: u64, way: Way, flow: Flow, bytes: &Bytes) {
-        let flow = self.core.shown_flow(flow);
+        // Of what is only kept it is found out when somebody asks.
+        let flow = match self.tap.is_followed() {
+            true => self.core.shown_flow(flow),
+            false => flow,
+        };
         self.tap.note(at_unix_us, way, flow, bytes);
     }
 
@@ -43,7 +40,11 @@ impl Host {
     pub(super) fn open_trace(&mut self, follow: bool) -> Opened {
         let joints = self.core.joints();
         self.core.watch_joints(follow || self.tap.is_followed());
-        self.tap.open(unix_us(), joints, follow)
+        let mut opened = self.tap.open(now_and_us().1, joints, follow);
+        for seen in &mut opened.kept {
+            seen.flow = self.core.shown_flow(seen.flow);
+        }
+        opened
     }
 
     pub(super) fn trace_gauges(&self) -> TraceGauges {
