@@ -3,7 +3,7 @@
 use patchbay_bench::report::Paint;
 
 use super::list::clock;
-use super::reading::Kind;
+use super::reading::{Kind, harmless};
 use super::story::{Step, Story};
 
 /// Room for the times in front of the ladder.
@@ -118,7 +118,8 @@ impl Columns {
             row.push('\n');
         }
         if look.full {
-            let lines = step.text.lines().map(|line| format!("    {line}\n"));
+            let lines = step.text.lines();
+            let lines = lines.map(|line| format!("    {}\n", harmless(line)));
             row.push('\n');
             row.extend(lines);
             row.push('\n');

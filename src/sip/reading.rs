@@ -5,6 +5,20 @@ use patchbay_sip::carried::{is_envelope, open};
 use patchbay_sip::sdp::{self, MediaKind, Sdp};
 use patchbay_sip::{Message, Method, Uri};
 
+/// A text that only shows itself: what would move a terminal's cursor, colour it or turn its letters
+/// round is struck out, since anybody can send it.
+pub fn harmless(text: &str) -> String {
+    let harmful = |c: &char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let shown = text.chars().map(|c| match harmful(&c) && c != '\t' {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    });
+    shown.collect()
+}
+
 /// What kind of message it is, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -77,8 +91,8 @@ impl Reading {
                 cseq.unwrap_or_default(),
                 to_tag,
             ),
-            label: label(&message),
-            note: note.join(", "),
+            label: harmless(&label(&message)),
+            note: harmless(&note.join(", ")),
             call_id,
         }
     }
@@ -87,7 +101,7 @@ impl Reading {
         Reading {
             kind: Kind::Failure,
             label: "unreadable".to_owned(),
-            note: start.clone(),
+            note: harmless(&start),
             call_id: String::new(),
             begins: false,
             from: String::new(),
@@ -187,5 +201,5 @@ fn about(medium: &sdp::MediaView<'_>) -> String {
 /// The user of an address, or its host.
 fn user(uri: Option<Uri>) -> String {
     let named = |uri: Uri| uri.user_unescaped().unwrap_or_else(|| uri.host.to_string());
-    uri.map(named).unwrap_or_default()
+    harmless(&uri.map(named).unwrap_or_default())
 }

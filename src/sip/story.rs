@@ -7,7 +7,7 @@ use patchbay_route::trace::{TracedMessage, Way};
 
 use super::ladder::{Look, ladder};
 use super::list::list;
-use super::reading::Reading;
+use super::reading::{Reading, harmless};
 
 /// What part somebody plays; columns stand in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ const REPEATED_AMONG: usize = 256;
 impl Story {
     /// Adds a message; the step that it is or repeats.
     pub fn add(&mut self, message: &TracedMessage) -> &Step {
-        self.call.clone_from(&message.call);
+        self.call = harmless(&message.call);
         if !message.contact.is_empty() {
             self.contact.clone_from(&message.contact);
         }
@@ -117,7 +117,7 @@ impl Story {
     fn enter(&mut self, role: Role, name: &str, address: SocketAddr, call_id: &str) -> usize {
         self.parties.push(Party {
             role,
-            name: name.to_owned(),
+            name: harmless(name),
             address,
             call_ids: vec![call_id.to_owned()],
         });

@@ -310,3 +310,27 @@ fn bytes_that_are_no_message_are_shown_as_such() {
     let shown = stories(vec![message]).ladders(NARROW, false);
     assert!(shown.contains("unreadable HELO"), "{shown}");
 }
+
+#[test]
+fn nobody_can_play_with_the_terminal_of_who_looks() {
+    let mut message = forked_and_held().remove(0);
+    let text = String::from_utf8(message.content.bytes()).unwrap();
+    let evil = text
+        .replace("<sip:carla@h>", "<sip:%1b[2J\u{202e}carla@h>")
+        .replace("Via:", "Subject: \u{1b}]0;mine\u{7}\r\nVia:")
+        .replace("CSeq: 1 INVITE", "CSeq: 1 INV\u{9b}ITE");
+    message.content = Content::new(evil.as_bytes());
+    message.call = "c\u{1b}[31m".into();
+    let look = Look {
+        full: true,
+        ..NARROW
+    };
+    let shown = stories(vec![message.clone()]).ladders(look, false);
+    let listed = stories(vec![message.clone()]).list(Paint::plain());
+    let live = Live::new(look).message(&message);
+    for shown in [shown, listed, live] {
+        let harmful = |c: char| c.is_control() && c != '\n';
+        assert!(!shown.contains(harmful), "{shown:?}");
+        assert!(!shown.contains('\u{202e}'), "{shown:?}");
+    }
+}

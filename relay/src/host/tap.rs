@@ -13,11 +13,12 @@ pub(super) const RING_BYTES_PER_CALL: usize = 4 * 1024;
 impl Host {
     /// Before outputs are sent: the time to write beside them, if anybody wants to see them.
     pub(super) fn trace_flush(&mut self) -> Option<u64> {
+        let followed = self.tap.is_followed();
+        // Who follows may be gone since the last time: then nobody takes them.
+        self.core.watch_joints(followed);
         if !self.tap.is_on() {
             return None;
         }
-        let followed = self.tap.is_followed();
-        self.core.watch_joints(followed);
         if followed {
             // Before the messages, so that whose they are is known when they come.
             for joint in self.core.fresh_joints() {

@@ -46,6 +46,9 @@ impl Sessions {
     /// Tells of new ones by [`Sessions::fresh_joints`] from now on, or no more.
     pub fn watch_joints(&mut self, watched: bool) {
         self.joints.watched = watched;
+        if !watched {
+            self.joints.fresh.clear();
+        }
     }
 
     /// Those that came about since this was asked for the last time.

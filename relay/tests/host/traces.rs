@@ -25,7 +25,7 @@ fn read(text: &str) -> (Vec<TracedMessage>, Vec<TraceLine>) {
     (messages, others)
 }
 
-async fn kept(bed: &Bed, body: &str) -> (Vec<TracedMessage>, Vec<TraceLine>) {
+pub async fn kept(bed: &Bed, body: &str) -> (Vec<TracedMessage>, Vec<TraceLine>) {
     let answer = ask(bed, body).await;
     assert_eq!(answer.status(), StatusCode::OK);
     read(&answer.text().await.unwrap())
