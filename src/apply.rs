@@ -1,6 +1,6 @@
 //! `patchbay apply`: makes a running control node what `centre.toml` declares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +61,12 @@ pub async fn run(args: ApplyArgs) -> Result<ExitCode> {
     }
     let api = fields::base_url(&args.api)
         .map_err(|fault| anyhow!("--api: {}; {}", fault.what, fault.remedy))?;
-    let token_file = token_file(&args, &Environment::of_process());
+    let environment = Environment::of_process();
+    let token_file = token_file(
+        args.token_file.as_deref(),
+        args.data.as_deref(),
+        &environment,
+    );
     let token = secret::read(&token_file).with_context(|| {
         "no API token; run this as the user of the control node, or name a copy of its token with \
          --token-file"
@@ -81,9 +86,10 @@ pub async fn run(args: ApplyArgs) -> Result<ExitCode> {
     }
 }
 
-fn token_file(args: &ApplyArgs, environment: &Environment) -> PathBuf {
-    match (&args.token_file, &args.data) {
-        (Some(file), _) => file.clone(),
+/// Where the API's token is: in a file that is named, or in a data directory.
+pub fn token_file(file: Option<&Path>, data: Option<&Path>, environment: &Environment) -> PathBuf {
+    match (file, data) {
+        (Some(file), _) => file.to_owned(),
         (None, Some(data)) => data.join(TOKEN_FILE),
         (None, None) => environment.default_data().join(TOKEN_FILE),
     }
@@ -112,7 +118,7 @@ async fn put(api: &str, token: &str, centre: &Centre, dry_run: bool) -> Result<R
 }
 
 /// The outer errors only repeat the URL.
-fn innermost(error: &reqwest::Error) -> String {
+pub fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

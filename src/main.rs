@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod scratch;
 mod serve;
+mod sip;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +49,9 @@ enum Command {
     /// Measure the packet engine, or a centre, with the bundled generators
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Look at the signalling of a running centre
+    #[command(subcommand)]
+    Sip(sip::SipCommand),
     /// Tell a running centre its queues, agents and rules
     Apply(apply::ApplyArgs),
     /// Report every error of configuration files, with line and remedy
@@ -91,6 +95,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         match command {
             Command::Demo(args) => demo::run(args).await,
             Command::Apply(args) => apply::run(args).await,
+            Command::Sip(command) => sip::run(command).await,
             Command::Check(args) => check::run(args),
             Command::Bench(command) => bench::run(command).await,
             Command::Up(args) => serve::run_both(args).await,

@@ -212,6 +212,7 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
             ..EngineConfig::default()
         },
         journal: Some(config.data.join("sessions.jsonl")),
+        trace_ring: relay.trace_ring,
         hand_over: Some(config.data.join("hand-over.json")),
     };
     Ok(Relay::start(settings).await?)

@@ -57,6 +57,7 @@ mod reliable_provisional;
 mod retransmitted_invite;
 mod rules_and_skills;
 mod session_timers;
+mod sip_trace;
 mod systemd_units;
 mod telephone_events;
 mod termination_notice;

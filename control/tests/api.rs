@@ -10,4 +10,5 @@ mod api_page;
 mod api_process;
 mod api_rules;
 mod api_support;
+mod api_trace;
 mod store_support;

@@ -7,7 +7,7 @@ use api_support::Server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const ROUTES: [&str; 22] = [
+const ROUTES: [&str; 23] = [
     "DELETE /api/v1/agents/{id}",
     "DELETE /api/v1/contacts/{id}",
     "GET /api/v1/agents",
@@ -22,6 +22,7 @@ const ROUTES: [&str; 22] = [
     "GET /api/v1/relays",
     "GET /api/v1/rules",
     "GET /api/v1/sessions",
+    "GET /api/v1/trace",
     "GET /healthz",
     "GET /metrics",
     "GET /readyz",

@@ -55,6 +55,9 @@ pub struct RelayConfig {
     pub engine: EngineConfig,
     /// Where a line is written for each ended session; none writes none.
     pub journal: Option<PathBuf>,
+    /// Bytes for the last messages, which are kept so that calls can be looked at afterwards; 0 keeps
+    /// none.
+    pub trace_ring: usize,
     /// Where a process that hands its calls over leaves them, and where one that starts looks for
     /// them; none hands nothing over.
     pub hand_over: Option<PathBuf>,

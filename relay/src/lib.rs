@@ -16,6 +16,7 @@ pub mod net;
 pub mod readdress;
 pub mod session;
 pub mod strangers;
+pub mod trace;
 
 pub use config::{RelayConfig, Secret};
 pub use host::{MAX_HAND_OVER_AGE, Relay, RelayError};

@@ -7,6 +7,7 @@ use patchbay_core::Network;
 use patchbay_core::centre::Digest;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
 use patchbay_relay::readdress::headers::NEEDED;
+use patchbay_relay::trace::MAX_RING_BYTES;
 use patchbay_route::transfer::Carrier;
 use patchbay_sip::Method;
 use patchbay_sip::digest::Algorithm;
@@ -159,6 +160,30 @@ pub fn port_range(text: &str) -> Result<RangeInclusive<u16>, Fault> {
         ));
     }
     Ok(low..=high)
+}
+
+/// Memory for messages: `64 MiB`, `512 KiB` or `off`.
+pub fn ring_bytes(text: &str) -> Result<usize, Fault> {
+    const LEAST: usize = 64 * 1024;
+    if text == "off" {
+        return Ok(0);
+    }
+    let units = [("KiB", 1024), ("MiB", 1024 * 1024)];
+    let read = units.iter().find_map(|(unit, bytes)| {
+        let number: usize = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(*bytes)
+    });
+    match read {
+        Some(bytes) if (LEAST..=MAX_RING_BYTES).contains(&bytes) => Ok(bytes),
+        Some(_) => Err(Fault::new(
+            format!("`{text}` is too little or too much"),
+            "give 64 KiB to 1024 MiB, or \"off\"",
+        )),
+        None => Err(Fault::new(
+            format!("`{text}` is no size of memory"),
+            "write it like \"64 MiB\" or \"512 KiB\", or \"off\"",
+        )),
+    }
 }
 
 /// `http://host:port` without a path, or `https`; the end slash is dropped.

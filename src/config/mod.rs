@@ -110,6 +110,8 @@ pub struct Relay {
     pub dns: Vec<SocketAddr>,
     /// Methods that do not pass inside a call.
     pub deny_methods: Vec<Method>,
+    /// Bytes for the last messages, kept so that calls can be looked at afterwards; 0 keeps none.
+    pub trace_ring: usize,
     /// After SIGTERM, established calls go on in the next process of the relay.
     pub hand_over: bool,
 }

@@ -39,6 +39,8 @@ const SESSION_EXPIRES: Duration = Duration::from_secs(1800);
 const SESSION_EXPIRES_S: RangeInclusive<usize> = 90..=86_400;
 /// A phone has had a request four times by then (RFC 3261 section 17.1.1.2), and answers within 200 ms.
 const FAILOVER_AFTER: Duration = Duration::from_secs(4);
+/// Some 6,000 messages: 300 simple calls.
+const TRACE_RING: usize = 4 * 1024 * 1024;
 /// New calls a second that may be asked for.
 const CALLS_PER_S: RangeInclusive<usize> = 1..=100_000;
 /// Seconds that may be waited for a place: its transaction ends after 32 s.
@@ -122,6 +124,7 @@ pub struct RawRelay {
     pub large_over_tcp: Option<Placed<bool>>,
     pub dns: Option<Placed<Vec<Placed<SocketAddr>>>>,
     pub deny_methods: Option<Placed<Vec<Placed<Method>>>>,
+    pub trace_ring: Option<Placed<usize>>,
     pub hand_over: Option<Placed<bool>>,
 }
 
@@ -188,6 +191,7 @@ impl RawRelay {
                 "deny_methods",
                 list(parsed(fields::deniable_method)),
             ),
+            trace_ring: section.take(report, "trace_ring", parsed(fields::ring_bytes)),
             hand_over: section.take(report, "hand_over", reader::truth),
         };
         section.finish(report);
@@ -229,6 +233,7 @@ impl RawRelay {
             large_over_tcp: value(&self.large_over_tcp).unwrap_or(true),
             dns: values(&self.dns).unwrap_or_default(),
             deny_methods: values(&self.deny_methods).unwrap_or_default(),
+            trace_ring: value(&self.trace_ring).unwrap_or(TRACE_RING),
             hand_over: value(&self.hand_over).unwrap_or(false),
         }
     }

@@ -82,6 +82,7 @@ fn every_key_is_taken_over() {
         large_over_tcp = false
         dns = ["192.0.2.53", "[2001:db8::53]:5353"]
         deny_methods = ["REFER", "X-FROB"]
+        trace_ring = "64 MiB"
         hand_over = true
         [control]
         sip = "10.0.0.2:5071"
@@ -125,6 +126,7 @@ fn every_key_is_taken_over() {
         config.relay.deny_methods,
         [Method::Refer, Method::from("X-FROB")]
     );
+    assert_eq!(config.relay.trace_ring, 64 * 1024 * 1024);
     assert!(config.relay.hand_over);
     assert_eq!(config.control.relays, ["http://10.0.0.1:8091"]);
     assert_eq!(config.control.realm, "example.org");

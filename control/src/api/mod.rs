@@ -18,12 +18,14 @@ mod listener;
 mod metrics;
 mod openapi;
 mod page;
+pub mod pcap;
 mod problem;
 mod queues;
 mod relays;
 mod rules;
 mod schema;
 mod token;
+mod trace;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -155,6 +157,7 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(relays::sessions))
         .routes(routes!(relays::relays))
         .routes(routes!(events::stream))
+        .routes(routes!(trace::trace))
         .routes(routes!(openapi::get));
     OpenApiRouter::with_openapi(openapi::base())
         .nest("/api/v1", v1)

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use http_body_util::{BodyDataStream, Empty};
+use http_body_util::{BodyDataStream, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use patchbay_route::session::{Capacity, SessionList};
+use patchbay_route::trace::{TRACES_PATH, TraceAsk};
 use patchbay_tls::{Endpoint, ServerName, TlsConnector, TlsStream};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -62,7 +63,7 @@ pub struct RelayClient {
     tls: Option<Arc<Endpoint>>,
 }
 
-type Body = Empty<Bytes>;
+type Body = Full<Bytes>;
 
 impl RelayClient {
     /// A client for the relay at `base` (`http://127.0.0.1:8090`).
@@ -157,8 +158,32 @@ impl RelayClient {
         serde_json::from_slice(&body).map_err(|e| LinkError::Unreadable(e.to_string()))
     }
 
-    /// Sends a request and waits for the answer's head.
+    /// The signalling of calls, as raw chunks of JSON lines ([`super::LineReader`]).
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn trace(
+        &self,
+        asked: &TraceAsk,
+    ) -> Result<impl Stream<Item = Result<Bytes, LinkError>> + Unpin + use<>, LinkError> {
+        let body = serde_json::to_vec(asked).map_err(|e| LinkError::Client(e.to_string()))?;
+        let answer = self.send(Method::POST, TRACES_PATH, body.into()).await?;
+        check(&answer)?;
+        let chunks = BodyDataStream::new(answer.into_body());
+        Ok(chunks.map(|chunk| chunk.map_err(transport)).boxed())
+    }
+
     async fn ask(&self, method: Method, path: &str) -> Result<Response<Incoming>, LinkError> {
+        self.send(method, path, Bytes::new()).await
+    }
+
+    /// Sends a request and waits for the answer's head.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, LinkError> {
         let asking = async {
             let mut sender = self.connect().await?;
             let host = match self.host.contains(':') {
@@ -170,7 +195,8 @@ impl RelayClient {
                 .uri(path)
                 .header("host", host)
                 .header("authorization", self.token())
-                .body(Body::new())
+                .header("content-type", "application/json")
+                .body(Body::new(body))
                 .map_err(|error| LinkError::Client(error.to_string()))?;
             sender.send_request(request).await.map_err(transport)
         };

@@ -10,6 +10,7 @@
 
 mod book;
 mod client;
+mod lines;
 mod secret;
 mod sse;
 mod tunnel;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 pub use book::{MAX_DOOMED, Place, RELAY_LOST_AFTER, Relay, RelayBook, attempt_name};
 pub use client::{LinkError, MAX_ANSWER_BYTES, RelayClient};
+pub use lines::{LineReader, LineTooLong, MAX_TRACE_LINE_BYTES};
 pub use secret::Secret;
 pub use sse::{MAX_EVENT_BYTES, MAX_LINE_BYTES, SseError, SseReader};
 pub use tunnel::TunnelLink;

@@ -17,5 +17,6 @@ pub mod reception;
 pub mod session;
 pub mod settled;
 pub mod steering;
+pub mod trace;
 pub mod transfer;
 pub mod verdict;

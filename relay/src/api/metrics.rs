@@ -111,6 +111,12 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
     tables(registry, gauges);
     counter(
         registry,
+        "trace_lost",
+        "SIP messages that came faster than the reader of a trace took them",
+        gauges.trace.lost,
+    );
+    counter(
+        registry,
         "failovers",
         "Requests that went to another place that their name leads to because the first failed",
         counters.failovers,
@@ -239,6 +245,21 @@ fn tables(registry: &mut Registry, gauges: &Gauges) {
             "kept_events",
             "Events that are kept for control to read",
             gauges.kept_events,
+        ),
+        (
+            "traces",
+            "Traces of the signalling that go on",
+            gauges.trace.followers,
+        ),
+        (
+            "trace_messages",
+            "SIP messages that are kept for traces",
+            gauges.trace.kept_messages,
+        ),
+        (
+            "trace_bytes",
+            "Memory that they take, of what trace_ring allows",
+            gauges.trace.kept_bytes,
         ),
         (
             "referrals",

@@ -6,6 +6,7 @@ mod metrics_of_doors;
 mod routes;
 mod secure;
 mod serve;
+mod traces;
 mod tunnel;
 
 use crate::config::Secret;
@@ -14,11 +15,12 @@ use crate::engine::Engine;
 use crate::events::Events;
 use crate::net::Door;
 use crate::session::SessionId;
+use crate::trace::Opened;
 use patchbay_route::session::SessionList;
 use patchbay_tls::Endpoint;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use secure::Handshakes;
 pub use serve::serve;
@@ -33,6 +35,8 @@ pub enum Command {
     End(SessionId, oneshot::Sender<bool>),
     /// Refuse new calls, or take them again.
     Drain(bool),
+    /// Messages that are kept, and those that come if that is true.
+    Trace(bool, oneshot::Sender<Opened>),
     /// Numbers.
     Gauges(oneshot::Sender<Gauges>),
     /// Stop the host once its calls have ended, or after this time.
@@ -67,4 +71,6 @@ pub struct Shared {
     pub tunnels: Tunnels,
     /// Handshakes of this API's clients.
     pub handshakes: Handshakes,
+    /// One for each trace that may be open.
+    pub traces: Arc<Semaphore>,
 }

@@ -1,6 +1,6 @@
 //! The routes of the relay API.
 
-use super::{Command, Shared, auth, metrics, tunnel};
+use super::{Command, Shared, auth, metrics, traces, tunnel};
 use crate::edge::Gauges;
 use crate::engine::ThreadHealth;
 use crate::events::Replay;
@@ -13,6 +13,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::{Stream, StreamExt, stream};
 use patchbay_route::session::{Capacity, RelayEvent, SessionList};
+use patchbay_route::trace::TRACES_PATH;
 use patchbay_route::transfer::TUNNEL_PATH;
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -35,6 +36,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/relay/v1/capacity", get(capacity))
         .route("/relay/v1/drain", post(drain).delete(undrain))
         .route(TUNNEL_PATH, post(tunnel::open))
+        .route(TRACES_PATH, post(traces::open))
         .route("/metrics", get(show_metrics))
         .layer(middleware::from_fn_with_state(
             shared.clone(),
@@ -56,7 +58,7 @@ impl IntoResponse for Stopping {
     }
 }
 
-async fn ask<T>(
+pub(super) async fn ask<T>(
     shared: &Shared,
     command: impl FnOnce(oneshot::Sender<T>) -> Command,
 ) -> Result<T, Stopping> {

@@ -12,11 +12,12 @@ pub mod overload;
 pub mod paths;
 mod proxy;
 mod refusal;
+mod traced;
 mod tunnels;
 mod types;
 
 pub use refusal::Refusal;
-pub use types::{Config, Gauges, Now, Occupancy, Output};
+pub use types::{Config, Gauges, Now, Occupancy, Output, TraceGauges};
 
 use crate::engine::PairId;
 use crate::locate::{Candidate, Inquiry, Places};
@@ -284,6 +285,7 @@ impl Core {
             opening: 0,
             longest_write_queue: 0,
             kept_events: 0,
+            trace: TraceGauges::default(),
             referrals: self.links.referrals(),
             remembered_transfers: self.sessions.remembered(),
             cached_routes: self.paths.cached_routes(),

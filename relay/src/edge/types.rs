@@ -103,6 +103,8 @@ pub struct Gauges {
     pub longest_write_queue: usize,
     /// Events that are kept for control to read.
     pub kept_events: usize,
+    /// What those who look at the signalling make of work.
+    pub trace: TraceGauges,
     /// Addresses given out for transfers by phones.
     pub referrals: usize,
     /// Transfers remembered so that they are not taken twice.
@@ -123,4 +125,17 @@ pub struct Gauges {
     pub counters: EdgeCounters,
     /// Drops inside the transaction layer, by reason.
     pub transaction_drops: Vec<(String, u64)>,
+}
+
+/// Traces of the signalling.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TraceGauges {
+    /// Traces that follow.
+    pub followers: usize,
+    /// Messages that are kept.
+    pub kept_messages: usize,
+    /// Bytes that they take.
+    pub kept_bytes: usize,
+    /// Messages that came faster than the readers of traces took them.
+    pub lost: u64,
 }

@@ -5,6 +5,7 @@ mod names;
 mod run;
 mod sockets;
 mod supervisor;
+mod tap;
 
 pub use leave::{Found, MAX_HAND_OVER_AGE};
 pub use names::{DNS_TIME, LOCATE_TIME, MAX_CACHED_ANSWERS, MAX_RECORDS};
@@ -17,6 +18,7 @@ use crate::engine::{Engine, EngineError};
 use crate::events::Events;
 use crate::files::Journal;
 use crate::net::{self, Door, Inbound, KernelRoutes, LinkTo};
+use crate::trace::{MAX_RING_BYTES, MAX_TRACES, Tap};
 use names::Names;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction;
@@ -28,7 +30,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Commands of the API that wait.
@@ -122,8 +124,10 @@ impl Relay {
             link_tls: link_tls.clone(),
             tunnels: api::Tunnels::new(inbound.clone()),
             handshakes: api::Handshakes::default(),
+            traces: Arc::new(Semaphore::new(MAX_TRACES)),
         };
         let mut core = core(&config, &engine, &listen)?;
+        core.keep_joints(config.trace_ring.min(MAX_RING_BYTES) / tap::RING_BYTES_PER_CALL);
         // What phones and control have sent meanwhile waits for the host.
         let left = leave::look_for(config.hand_over.as_deref());
         let found = left.and_then(|left| leave::take_over(&mut core, left));
@@ -144,6 +148,7 @@ impl Relay {
             hand_over: config.hand_over.clone(),
             instance,
             names: Arc::new(Names::open(&config.dns)?),
+            tap: Tap::new(config.trace_ring),
             waiting_messages: 0,
         };
         let api_task = tokio::spawn(api::serve(api_listener, shared));

@@ -13,8 +13,10 @@ use crate::files::Journal;
 use crate::net::{
     self, CONTROL_LINKS_FROM, Connection, Door, Ending, Inbound, Opening, Patience, Wire,
 };
+use crate::trace::Tap;
 use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionList};
+use patchbay_route::trace::Way;
 use patchbay_route::transfer::TUNNELS;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
@@ -48,19 +50,28 @@ pub(super) struct Host {
     pub hand_over: Option<PathBuf>,
     pub instance: String,
     pub names: Arc<Names>,
+    /// Sees every message for those who want to look.
+    pub tap: Tap,
     /// Messages that waited when the last ones were handled.
     pub waiting_messages: usize,
 }
 
 /// The time, by both clocks.
 pub(super) fn now() -> Now {
+    now_and_us().0
+}
+
+/// The same, with the microseconds of Unix time.
+pub(super) fn now_and_us() -> (Now, u64) {
     let unix = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    Now {
+    let us = u64::try_from(unix.as_micros()).unwrap_or(u64::MAX);
+    let now = Now {
         instant: Instant::now(),
-        unix_ms: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
-    }
+        unix_ms: us / 1000,
+    };
+    (now, us)
 }
 
 impl Host {
@@ -123,9 +134,19 @@ impl Host {
 
     fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Message { bytes, flow } => self.core.receive(bytes, flow, now()),
+            Inbound::Message { bytes, flow } => {
+                let (now, unix_us) = now_and_us();
+                if self.tap.is_on() {
+                    self.note(unix_us, Way::In, flow, &bytes);
+                }
+                self.core.receive(bytes, flow, now);
+            }
             Inbound::Unframed { head, flow } => {
-                self.core.unframed(head, flow, now());
+                let (now, unix_us) = now_and_us();
+                if self.tap.is_on() {
+                    self.note(unix_us, Way::In, flow, &head);
+                }
+                self.core.unframed(head, flow, now);
                 // The end of the connection comes next, perhaps in the same batch.
                 self.flush();
             }
@@ -198,9 +219,15 @@ impl Host {
     }
 
     pub(super) fn flush(&mut self) {
+        let traced_at = self.trace_flush();
         while let Some(output) = self.core.poll() {
             match output {
-                Output::Send { flow, bytes } => self.send(flow, bytes),
+                Output::Send { flow, bytes } => {
+                    if let Some(at) = traced_at {
+                        self.note(at, Way::Out, flow, &bytes);
+                    }
+                    self.send(flow, bytes);
+                }
                 Output::Connect { flow, name } => {
                     self.waiting.insert(flow.connection, (flow, Vec::new()));
                     let opening = Opening { flow, name };
@@ -249,6 +276,7 @@ impl Host {
                 .max()
                 .unwrap_or_default(),
             kept_events: self.events.kept(),
+            trace: self.trace_gauges(),
             ..self.core.gauges()
         }
     }
@@ -278,6 +306,9 @@ impl Host {
             }
             Command::End(id, answer) => {
                 let _ = answer.send(self.core.end_session(id, now()));
+            }
+            Command::Trace(follow, answer) => {
+                let _ = answer.send(self.open_trace(follow));
             }
             Command::Drain(draining) => self.core.set_draining(draining),
             Command::Gauges(answer) => {

@@ -15,6 +15,7 @@ pub mod handover;
 mod held;
 mod hidden;
 mod ids;
+mod joint;
 mod leg;
 mod lost;
 mod media;
@@ -33,6 +34,7 @@ pub use expiry::{SessionTimer, check_interval};
 pub use forks::MAX_FORKS;
 pub use handover::{HAND_OVER_VERSION, HandOver, TakenOver};
 pub use ids::{Ids, SessionId};
+pub use joint::Joint;
 pub use leg::{Leg, SIP_PORT, transport_of};
 pub use media::{Media, MediaState, SDP_TYPE};
 pub use notice::{NOTICE_EXPIRES_S, NOTIFY_WAIT};
@@ -186,6 +188,8 @@ pub struct Session {
     /// The BYE that ended it, for what it says to the other side.
     parting: Option<Box<Message>>,
     ended: bool,
+    /// Dialogs that those who look at the signalling have been told of.
+    told_legs: u8,
 }
 
 impl Session {

@@ -195,6 +195,7 @@ impl Session {
             timer: None,
             parting: None,
             ended: false,
+            told_legs: 0,
         };
         Some((session, whole))
     }

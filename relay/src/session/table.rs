@@ -22,6 +22,7 @@ pub struct Sessions {
     pub(super) rows: FxHashMap<SessionId, Box<Session>>,
     timers: BTreeSet<(Instant, SessionId)>,
     pub(super) replays: FxHashMap<[u8; 32], u64>,
+    pub(super) joints: super::joint::Joints,
 }
 
 impl Sessions {
@@ -95,8 +96,10 @@ impl Sessions {
         }
         if session.is_over() {
             forget(cx.links, &session);
+            self.note_past(session);
             return;
         }
+        self.note_joint(&mut session);
         session.look_up_legs(cx);
         session.timer = session.next_wakeup();
         if let Some(at) = session.timer {

@@ -124,6 +124,7 @@ impl Sessions {
             timer: None,
             parting: None,
             ended: false,
+            told_legs: 0,
         })
     }
 

@@ -7,4 +7,5 @@ mod edge;
 mod handed_over;
 mod support;
 mod tls;
+mod traces;
 mod tunnel;

@@ -53,6 +53,7 @@ impl Bed {
                 ..EngineConfig::default()
             },
             journal: None,
+            trace_ring: 0,
             hand_over: None,
         };
         change(&mut config);

@@ -86,7 +86,11 @@ async fn heard(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
 async fn a_tls_phone_registers_by_a_path_that_names_its_transport() {
     let folder = Folder::new("tls-path");
     let files = issue(&folder, "relay", &authority());
-    let bed = Bed::with(|config| secured(config, &files)).await;
+    let bed = Bed::with(|config| {
+        secured(config, &files);
+        config.trace_ring = 1024 * 1024;
+    })
+    .await;
     let mut control = bed.control().await;
     bed.until_ready(true).await;
     let mut phone = dial(&bed, &files).await;
@@ -105,6 +109,14 @@ async fn a_tls_phone_registers_by_a_path_that_names_its_transport() {
     assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
     phone.write_all(b"\r\n\r\n").await.unwrap();
     assert_eq!(heard(&mut phone).await, "\r\n");
+    // A trace shows what TLS carried.
+    let (shown, _) = crate::traces::kept(&bed, "{\"filter\":{\"method\":\"REGISTER\"}}").await;
+    let ways: Vec<_> = shown.iter().map(|one| one.transport.as_str()).collect();
+    assert_eq!(ways, ["TLS", "TCP", "TCP", "TLS"]);
+    assert_eq!(
+        (shown[0].content.bytes(), shown[0].remote),
+        (text.into_bytes(), here)
+    );
 }
 
 #[tokio::test]

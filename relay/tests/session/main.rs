@@ -29,5 +29,6 @@ mod silence;
 mod strange;
 mod support;
 mod timers;
+mod traced;
 mod tunnels;
 mod update;

@@ -212,8 +212,15 @@ fn replacing(call: &Call, more: &str) -> Message {
 #[test]
 fn an_invite_with_replaces_takes_the_place_of_a_side() {
     let mut bed = Bed::new();
+    bed.core.keep_joints(9);
     let call = establish(&mut bed);
     takes_place(&mut bed, &replacing(&call, ""), CAROL);
+    let before = call.ok.call_id().unwrap();
+    let joint = bed.core.joints().into_iter().find(|joint| {
+        let has = |id: &str| joint.call_ids.iter().any(|known| known == id);
+        has("pickup") && has(before)
+    });
+    assert!(joint.is_some(), "who was replaced belongs to the call");
 }
 
 #[test]

@@ -7,8 +7,10 @@ mod sessions;
 mod state;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use declaration::{AgentDeclaration, Declaration, RuleDeclaration};
 pub use explanation::{Explanation, Facts};
 pub use sessions::Sessions;
 pub use state::{Agent, AgentView, Contact, Contacts, EventMessage, QueueView, Status};
+pub use trace::TraceLine;

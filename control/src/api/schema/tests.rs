@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{declaration, explanation, sessions, state};
+use super::{declaration, explanation, sessions, state, trace};
 use crate::api::declaration::shown;
 use crate::store;
 
@@ -223,4 +223,45 @@ fn sessions_are_as_documented() {
     let mut value = serde_json::to_value(session).unwrap();
     value["relay"] = Value::String("http://192.0.2.1:8090".into());
     documented::<sessions::Session>(&value);
+}
+
+#[test]
+fn lines_of_a_trace_are_as_documented() {
+    use patchbay_route::trace::{Content, TraceEnd, TraceLine, TracedMessage, Way};
+    let message = TracedMessage {
+        at_unix_us: 1,
+        relay: "http://r".into(),
+        way: Way::In,
+        transport: "UDP".into(),
+        local: "192.0.2.1:5060".parse().unwrap(),
+        remote: "192.0.2.9:5060".parse().unwrap(),
+        control: true,
+        call: "c".into(),
+        contact: "k".into(),
+        session: "s".into(),
+        agent: "a".into(),
+        content: Content::new(b"x"),
+    };
+    let bare = TracedMessage {
+        control: false,
+        call: String::new(),
+        contact: String::new(),
+        session: String::new(),
+        agent: String::new(),
+        content: Content::new(&[0xff]),
+        ..message.clone()
+    };
+    let unreachable = TraceLine::Unreachable {
+        relay: "r".into(),
+        error: "e".into(),
+    };
+    for line in [
+        TraceLine::Message(message),
+        TraceLine::Message(bare),
+        TraceLine::Lost(7),
+        unreachable,
+        TraceLine::End(TraceEnd::Shown),
+    ] {
+        documented::<trace::TraceLine>(&line);
+    }
 }
