@@ -25,10 +25,11 @@ macro_rules! header_names {
                 }
             }
 
-            fn known(name: &str) -> Option<HeaderName> {
-                let mut at = *FIRST.get(usize::from(hash(name.as_bytes())))?;
+            /// The name that is spelt so, if it is known.
+            pub(crate) fn known(name: &[u8]) -> Option<HeaderName> {
+                let mut at = *FIRST.get(usize::from(hash(name)))?;
                 while let Some((known, spelling)) = KNOWN.get(usize::from(at)) {
-                    if name.eq_ignore_ascii_case(spelling) {
+                    if name.eq_ignore_ascii_case(spelling.as_bytes()) {
                         return Some(known.name());
                     }
                     at = *NEXT.get(usize::from(at))?;
@@ -189,7 +190,7 @@ impl HeaderName {
 
 impl From<&str> for HeaderName {
     fn from(name: &str) -> Self {
-        HeaderName::known(name).unwrap_or_else(|| HeaderName::Other(name.into()))
+        HeaderName::known(name.as_bytes()).unwrap_or_else(|| HeaderName::Other(name.into()))
     }
 }
 

@@ -338,10 +338,7 @@ fn header(input: &Bytes, line: &[u8], folded: bool) -> Result<(HeaderName, Text)
     let (name, value) = line
         .split_at_checked(at)
         .ok_or(ParseErrorKind::HeaderLine)?;
-    let name = std::str::from_utf8(name.trim_ascii_end())
-        .ok()
-        .filter(|name| is_token(name));
-    let name = HeaderName::from(name.ok_or(ParseErrorKind::HeaderLine)?);
+    let name = header_name(name.trim_ascii_end()).ok_or(ParseErrorKind::HeaderLine)?;
     let value = value.get(1..).unwrap_or_default().trim_ascii();
     if folded && value.contains(&b'\n') {
         return Ok((name, Text::from_wire(unfold(value))));
@@ -350,6 +347,14 @@ fn header(input: &Bytes, line: &[u8], folded: bool) -> Result<(HeaderName, Text)
         return Err(ParseErrorKind::HeaderLine);
     }
     Ok((name, Text::part_of(input, value)))
+}
+
+/// A name, which must be a token; those that are known are.
+fn header_name(name: &[u8]) -> Option<HeaderName> {
+    HeaderName::known(name).or_else(|| {
+        let name = std::str::from_utf8(name).ok()?;
+        is_token(name).then(|| HeaderName::Other(name.into()))
+    })
 }
 
 /// A value on one line: every line end with the white space around it is one space (RFC 3261

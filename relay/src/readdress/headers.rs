@@ -228,7 +228,7 @@ mod tests {
             P-Made-Up: x\r\nIn-Reply-To: 7@host\r\n",
         );
         let mut to = Message::request(Method::Invite, "sip:c@d");
-        assert_eq!(pass(&from, &mut to, &["192.0.2.9".into()]), 1);
+        assert_eq!(pass(&from, &mut to, &["192.0.2.9"]), 1);
         let names: Vec<_> = to
             .headers
             .iter()

@@ -17,7 +17,7 @@ pub struct Config {
     /// either side. RFC 3261 leaves that to the user (timer C); this is the way out of a state that
     /// nobody looks after. 1 hour.
     pub proceeding_limit: Duration,
-    /// Most transactions at a time, both sides together. 131072.
+    /// Most transactions at a time, both sides together. 524288: a call needs five for 32 s.
     pub max_transactions: usize,
     /// Outputs waiting for [`super::Layer::poll`] above which messages are dropped. 65536.
     pub max_outputs: usize,
@@ -50,7 +50,7 @@ impl Default for Config {
             t4: Duration::from_secs(5),
             trying_delay: Duration::from_millis(200),
             proceeding_limit: Duration::from_secs(3600),
-            max_transactions: 131_072,
+            max_transactions: 524_288,
             max_outputs: 65_536,
             retry_after_seconds: 5,
         }

@@ -2,7 +2,7 @@
 use super::*;
 
 const ROOM: usize = 4096;
-const TABLE: (usize, usize) = (0, 131_072);
+const TABLE: (usize, usize) = (0, 524_288);
 
 fn load(waiting: usize, each: Duration) -> Load {
     Load {
@@ -84,7 +84,7 @@ fn of_a_hundred_new_calls_the_share_is_refused() {
     let mut off = Overload::new(CallLimit::Off);
     assert!((0..10_000).all(|_| !off.refuses(TABLE, now, 1)));
     // A table that is nearly full is kept for what goes on.
-    assert!(off.refuses((118_000, 131_072), now, 1));
+    assert!(off.refuses((472_000, 524_288), now, 1));
 }
 
 #[test]
