@@ -108,13 +108,16 @@ impl Text {
         out.into()
     }
 
-    /// What `value` writes.
-    pub(crate) fn written(value: &impl fmt::Display) -> Text {
+    /// What `value` writes, in place where it is short.
+    pub fn written(value: &impl fmt::Display) -> Text {
         use fmt::Write;
-        let mut out = String::with_capacity(USUAL_BYTES);
-        // Writing to a String cannot fail.
+        let mut out = Piecewise::default();
+        // Neither part of it can fail.
         let _ = write!(out, "{value}");
-        out.into()
+        match out.beyond {
+            Some(text) => Text(Repr::Shared(ByteString::from(text))),
+            None => Text(Repr::Inline(out.place)),
+        }
     }
 
     /// This text with `suffix` after it; received bytes stay as they were.
@@ -126,6 +129,27 @@ impl Text {
         wire.extend_from_slice(self.wire());
         wire.extend_from_slice(suffix.as_bytes());
         Text::from_wire(Bytes::from(wire))
+    }
+}
+
+/// A text that is being written: in place until it is too long for that.
+#[derive(Default)]
+struct Piecewise {
+    place: ArrayString<INLINE_TEXT_BYTES>,
+    beyond: Option<String>,
+}
+
+impl fmt::Write for Piecewise {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if let Some(beyond) = &mut self.beyond {
+            beyond.push_str(part);
+        } else if self.place.try_push_str(part).is_err() {
+            let mut beyond = String::with_capacity(USUAL_BYTES.max(self.place.len() + part.len()));
+            beyond.push_str(&self.place);
+            beyond.push_str(part);
+            self.beyond = Some(beyond);
+        }
+        Ok(())
     }
 }
 
@@ -298,5 +322,18 @@ mod tests {
         assert_eq!(Text::from(long.as_str()), Text::from(long.clone()));
         assert_eq!(Text::from("abc"), Text::from_static("abc"));
         assert_eq!(String::from(Text::from("abc")), "abc");
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_is_whole_however_long() {
+        for length in 0..INLINE_TEXT_BYTES * 3 {
+            let (half, rest) = (
+                "\u{fc}".repeat(length / 4),
+                "x".repeat(length - length / 4 * 2),
+            );
+            let text = Text::written(&format_args!("{half}{rest}{length}"));
+            assert_eq!(text, format!("{half}{rest}{length}"));
+            assert_eq!(text.wire(), format!("{half}{rest}{length}").as_bytes());
+        }
     }
 }

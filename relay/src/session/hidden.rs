@@ -5,27 +5,24 @@ use super::leg::rare;
 use super::{Context, Session};
 use crate::engine::Side;
 use patchbay_sip::{HeaderName, Host, Message, NameAddr, Text, Via, Written};
+use smallvec::SmallVec;
 
-/// Names that a party usually has, at most.
-const USUAL_NAMES: usize = 8;
+/// Names that one side must not see of the other: few, and short.
+pub(super) type Hidden = SmallVec<[Text; 8]>;
+
 /// Headers in which a party says where it is to be reached.
 const PLACES: [HeaderName; 2] = [HeaderName::Contact, HeaderName::RecordRoute];
 
 impl Session {
     /// Addresses and names of `side` that the other side must not see: those of its dialog and its
     /// media, and those that `message`, which is about to pass, gives as where it comes from.
-    pub(super) fn hidden(
-        &mut self,
-        cx: &mut Context<'_>,
-        side: Side,
-        message: &Message,
-    ) -> Vec<Text> {
+    pub(super) fn hidden(&mut self, cx: &mut Context<'_>, side: Side, message: &Message) -> Hidden {
         let ours = [
             cx.paths.advertised(&self.caller.flow).ip(),
             cx.paths.advertised(&self.agent.flow).ip(),
         ]
         .map(|ip| Text::from(&Written(ip)));
-        let mut hidden = Vec::with_capacity(USUAL_NAMES);
+        let mut hidden = Hidden::new();
         let mut add = |name: Text| {
             if !hidden.contains(&name) && !ours.contains(&name) {
                 hidden.push(name);

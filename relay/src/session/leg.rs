@@ -87,7 +87,7 @@ impl Leg {
     }
 
     /// Our Contact on this side.
-    pub fn contact(&self, cx: &mut Context<'_>) -> String {
+    pub fn contact(&self, cx: &mut Context<'_>) -> Text {
         let shown = cx.paths.sent_by(&self.flow);
         let (scheme, transport) = match (self.sips, self.flow.transport) {
             // `sips` says TLS by itself (RFC 5630 section 4).
@@ -95,7 +95,7 @@ impl Leg {
             (true, Transport::Wss) => ("sips", transport_param(Transport::Wss)),
             (_, transport) => ("sip", transport_param(transport)),
         };
-        format!("<{scheme}:{}@{shown}{transport}>", self.tag)
+        Text::written(&format_args!("<{scheme}:{}@{shown}{transport}>", self.tag))
     }
 
     /// The connection to this party went with another process. A party that names the very host

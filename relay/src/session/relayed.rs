@@ -164,7 +164,7 @@ impl Session {
         let hops = request.max_forwards().unwrap_or(70).saturating_sub(1);
         forwarded
             .headers
-            .set(HeaderName::MaxForwards, hops.to_string());
+            .set(HeaderName::MaxForwards, Text::written(&hops));
         let held_back = headers::pass(request, &mut forwarded, &hidden);
         cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
         headers::pass_options(request, &mut forwarded);
@@ -213,7 +213,7 @@ impl Session {
                     return refusal.answer(cx.layer, cx.counters, server, request, cx.now);
                 }
             }
-        } else {
+        } else if !response.body.is_empty() {
             let hidden = self.hidden(cx, side, response);
             put_foreign_body(cx, &mut answer, response, &hidden);
         }
@@ -246,7 +246,7 @@ impl Session {
         };
         match (success && taken.is_ok(), self.answered) {
             (true, Some(_)) => self.media.settle(),
-            (true, None) => self.media.stand(fork),
+            (true, None) => self.media.stand(fork.map(String::from)),
             (false, _) => self.media.withdraw(),
         }
         taken.map_err(|error| refusal_of(cx, &error))
