@@ -33,13 +33,14 @@ const USUAL_WIDTH: usize = 100;
 #[derive(Subcommand, Debug)]
 pub enum SipCommand {
     /// Show calls as ladders: who sent what to whom, and when
+    ///
+    /// Without an option that names calls, those that the relays have kept are listed (`trace_ring` in
+    /// [relay]). Of a call both sides are shown, by whichever of them it is found, with control between
+    /// them. Secrets are struck out.
     Trace(Box<TraceArgs>),
 }
 
 /// Options of `patchbay sip trace`.
-///
-/// Without any of the first six, the calls that are kept are listed. Of a call both sides are shown,
-/// by whichever of them it is found.
 #[derive(Args, Debug)]
 pub struct TraceArgs {
     /// The call with this Call-ID, on whichever side

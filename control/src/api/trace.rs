@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use patchbay_route::trace::{TraceAsk, TraceEnd, TraceFilter, TraceLine};
 use serde::Deserialize;
@@ -121,10 +122,8 @@ pub async fn trace(
     })?;
     let format = params.format;
     let ask = params.ask();
-    let mut relays = Vec::new();
-    for client in &shared.api.relays {
-        relays.push(lines_of(client.clone(), ask.clone()).await);
-    }
+    let relays = shared.api.relays.iter();
+    let relays = join_all(relays.map(|client| lines_of(client.clone(), ask.clone()))).await;
     let joined = Joined {
         relays: stream::select_all(relays),
         end: TraceEnd::Shown,

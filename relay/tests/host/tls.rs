@@ -211,6 +211,7 @@ async fn a_page_registers_over_a_websocket_and_is_answered_in_frames() {
     let files = issue(&folder, "relay", &authority());
     let bed = Bed::with(|config| {
         secured(config, &files);
+        config.trace_ring = 1024 * 1024;
         config.origins = vec!["https://desk.example".into()];
     })
     .await;
@@ -231,7 +232,7 @@ async fn a_page_registers_over_a_websocket_and_is_answered_in_frames() {
 
     let here = SocketAddr::from(([192, 0, 2, 1], 9));
     let text = request("REGISTER", "WS", here).replace("192.0.2.1:9", "page.invalid");
-    page.send(Frame::text(text)).await.unwrap();
+    page.send(Frame::text(text.clone())).await.unwrap();
     let forwarded = control.next().await.unwrap();
     let path = forwarded.headers.get(HeaderName::Path).unwrap();
     assert!(path.contains(";transport=ws;lr;ob>"), "{path}");
@@ -258,4 +259,8 @@ async fn a_page_registers_over_a_websocket_and_is_answered_in_frames() {
         let line = format!("door_drops_total{{reason=\"{wanted}\"}} 1");
         assert!(metrics.contains(&line), "{line} in {metrics}");
     }
+    let (shown, _) = crate::traces::kept(&bed, "{\"filter\":{\"method\":\"REGISTER\"}}").await;
+    let ways: Vec<_> = shown.iter().map(|one| one.transport.as_str()).collect();
+    assert_eq!(ways, ["WS", "TCP", "TCP", "WS"]);
+    assert_eq!(shown[0].content.bytes(), text.into_bytes());
 }
