@@ -53,7 +53,7 @@ impl fmt::Display for CSeq {
 
 impl From<CSeq> for crate::text::Text {
     fn from(cseq: CSeq) -> Self {
-        cseq.to_string().into()
+        crate::text::Text::written(&cseq)
     }
 }
 

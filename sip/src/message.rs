@@ -232,13 +232,13 @@ impl Message {
     }
 
     /// The tag of From.
-    pub fn from_tag(&self) -> Option<String> {
-        NameAddr::tag_of(self.headers.get(HeaderName::From)?).map(str::to_owned)
+    pub fn from_tag(&self) -> Option<Text> {
+        NameAddr::tag_of(self.headers.get(HeaderName::From)?).map(Text::from)
     }
 
     /// The tag of To.
-    pub fn to_tag(&self) -> Option<String> {
-        NameAddr::tag_of(self.headers.get(HeaderName::To)?).map(str::to_owned)
+    pub fn to_tag(&self) -> Option<Text> {
+        NameAddr::tag_of(self.headers.get(HeaderName::To)?).map(Text::from)
     }
 
     /// Adds a tag to To where it has none. The value keeps the bytes that were received.

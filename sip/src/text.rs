@@ -115,13 +115,19 @@ impl Text {
         out.into()
     }
 
-    /// What `value` writes.
-    pub(crate) fn written(value: &impl fmt::Display) -> Text {
+    /// What `value` writes, in place where it is short.
+    pub fn written(value: &impl fmt::Display) -> Text {
         use fmt::Write;
-        let mut out = String::with_capacity(USUAL_BYTES);
-        // Writing to a String cannot fail.
+        let mut out = Written::default();
+        // Neither part of it can fail.
         let _ = write!(out, "{value}");
-        out.into()
+        match out.beyond {
+            Some(text) => Text(Repr::Shared(ByteString::from(text))),
+            None => Text(Repr::Inline {
+                len: out.len,
+                buf: out.buf.0,
+            }),
+        }
     }
 
     /// This text with `suffix` after it; received bytes stay as they were.
@@ -133,6 +139,48 @@ impl Text {
         wire.extend_from_slice(self.wire());
         wire.extend_from_slice(suffix.as_bytes());
         Text::from_wire(Bytes::from(wire))
+    }
+}
+
+/// A text that is being written: in place until it is too long for that.
+#[derive(Default)]
+struct Written {
+    len: u8,
+    buf: Buffer,
+    beyond: Option<String>,
+}
+
+impl fmt::Write for Written {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if let Some(beyond) = &mut self.beyond {
+            beyond.push_str(part);
+            return Ok(());
+        }
+        let from = usize::from(self.len);
+        let until = from + part.len();
+        match (self.buf.0.get_mut(from..until), u8::try_from(until)) {
+            (Some(room), Ok(len)) => {
+                room.copy_from_slice(part.as_bytes());
+                self.len = len;
+            }
+            _ => {
+                let mut beyond = String::with_capacity(USUAL_BYTES.max(until));
+                let before = self.buf.0.get(..from).unwrap_or_default();
+                beyond.push_str(std::str::from_utf8(before).map_err(|_| fmt::Error)?);
+                beyond.push_str(part);
+                self.beyond = Some(beyond);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Room for a text in place.
+struct Buffer([u8; INLINE_TEXT_BYTES]);
+
+impl Default for Buffer {
+    fn default() -> Buffer {
+        Buffer([0; INLINE_TEXT_BYTES])
     }
 }
 
@@ -299,5 +347,18 @@ mod tests {
         assert_eq!(Text::from(long.as_str()), Text::from(long.clone()));
         assert_eq!(Text::from("abc"), Text::from_static("abc"));
         assert_eq!(String::from(Text::from("abc")), "abc");
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_is_whole_however_long() {
+        for length in 0..INLINE_TEXT_BYTES * 3 {
+            let (half, rest) = (
+                "\u{fc}".repeat(length / 4),
+                "x".repeat(length - length / 4 * 2),
+            );
+            let text = Text::written(&format_args!("{half}{rest}{length}"));
+            assert_eq!(text, format!("{half}{rest}{length}"));
+            assert_eq!(text.wire(), format!("{half}{rest}{length}").as_bytes());
+        }
     }
 }

@@ -264,7 +264,7 @@ fn request_name(request: &Message) -> Option<RequestName> {
     let call_id = request.call_id().ok()?.to_owned();
     Some((
         call_id,
-        request.from_tag().unwrap_or_default(),
+        request.from_tag().unwrap_or_default().into(),
         request.cseq().ok()?.number,
     ))
 }

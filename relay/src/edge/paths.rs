@@ -3,7 +3,7 @@
 use super::Output;
 use crate::locate::Spoken;
 use patchbay_sip::transaction::Flow;
-use patchbay_sip::{Message, Transport};
+use patchbay_sip::{Message, Text, Transport};
 use patchbay_tls::{CertificateDer, stands_for};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -338,11 +338,13 @@ impl Paths {
     }
 
     /// The same as SIP writes it, with the host's name where a certificate must stand for it.
-    pub fn sent_by(&mut self, flow: &Flow) -> String {
+    pub fn sent_by(&mut self, flow: &Flow) -> Text {
         let address = self.advertised(flow);
         match (&self.tls_name, flow.transport) {
-            (Some(name), Transport::Tls | Transport::Wss) => format!("{name}:{}", address.port()),
-            _ => address.to_string(),
+            (Some(name), Transport::Tls | Transport::Wss) => {
+                Text::written(&format_args!("{name}:{}", address.port()))
+            }
+            _ => Text::written(&address),
         }
     }
 

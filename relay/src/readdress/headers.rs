@@ -5,7 +5,7 @@
 //! (requirements B6, D11).
 
 use super::sdp::names_any;
-use patchbay_sip::{HeaderName, Message, Method};
+use patchbay_sip::{HeaderName, Message, Method, Text};
 
 /// Headers that belong to one leg, hop or trust domain, in lower case. All of `P-…` (RFC 3427
 /// section 4.1: private to a domain) belong to them too.
@@ -107,7 +107,7 @@ pub const NEEDED: [Method; 5] = [
 
 /// Copies onto `to` the headers of `from` that may pass, and returns how many were held back
 /// because they name something hidden.
-pub fn pass(from: &Message, to: &mut Message, hidden: &[String]) -> u64 {
+pub fn pass(from: &Message, to: &mut Message, hidden: &[Text]) -> u64 {
     let mut held_back = 0;
     for (name, value) in from.headers.iter() {
         if is_of_one_leg(name.as_str()) {
@@ -151,8 +151,8 @@ pub fn pass_options(from: &Message, to: &mut Message) {
         to.headers.push(HeaderName::Require, require);
     }
     let supported = match passing(HeaderName::Supported) {
-        tags if tags.is_empty() => SUPPORTED.to_owned(),
-        tags => format!("{SUPPORTED}, {tags}"),
+        tags if tags.is_empty() => Text::from(SUPPORTED),
+        tags => Text::written(&format_args!("{SUPPORTED}, {tags}")),
     };
     to.headers.push(HeaderName::Supported, supported);
 }
@@ -186,7 +186,7 @@ const OF_CONTROL: [HeaderName; 3] = [
 
 /// Copies onto the agent's INVITE what a transfer says of the caller's identity, and returns how many
 /// were held back because they name a hidden address.
-pub fn pass_identity(transfer: &Message, to: &mut Message, hidden: &[String]) -> u64 {
+pub fn pass_identity(transfer: &Message, to: &mut Message, hidden: &[Text]) -> u64 {
     let mut held_back = 0;
     for name in OF_CONTROL {
         for value in transfer.headers.all(name.clone()) {

@@ -233,10 +233,10 @@ fn nowhere(local: SocketAddr) -> SocketAddr {
 
 /// Whether a text names one of the hidden addresses. Hosts are the same in small and in capital
 /// letters (RFC 3261 section 19.1.4, RFC 5954 section 4.2).
-pub fn names_any(text: &str, hidden: &[String]) -> bool {
+pub fn names_any(text: &str, hidden: &[impl AsRef<str>]) -> bool {
     hidden
         .iter()
-        .any(|name| names(text.as_bytes(), name.as_bytes()))
+        .any(|name| names(text.as_bytes(), name.as_ref().as_bytes()))
 }
 
 fn names(text: &[u8], name: &[u8]) -> bool {

@@ -382,6 +382,9 @@ impl Session {
             return;
         }
         let is_final = response.status().is_some_and(|status| status >= 200);
+        if is_final && let Some((side, server, request)) = self.take_relayed(cx, client) {
+            return self.relayed_response(cx, side, (server, &request), response);
+        }
         match self.purpose(client) {
             Some(Purpose::Offer) => self.offer_response(cx, client, response),
             Some(Purpose::Answered(side)) => self.answered_again(cx, side, response),
@@ -393,10 +396,6 @@ impl Session {
                 self.refresh_response(cx, side, (client, status), Some(response));
             }
             Some(Purpose::Notice) if is_final => self.notice_response(cx, client, response),
-            Some(Purpose::Relayed(side, server, request)) if is_final => {
-                self.untrack(cx, client);
-                self.relayed_response(cx, side, (server, &request), response);
-            }
             _ => {}
         }
     }

@@ -4,7 +4,11 @@
 use super::leg::rare;
 use super::{Context, Session};
 use crate::engine::Side;
-use patchbay_sip::{HeaderName, Host, Message, NameAddr, Via};
+use patchbay_sip::{HeaderName, Host, Message, NameAddr, Text, Via};
+use smallvec::SmallVec;
+
+/// Names that one side must not see of the other: few, and short.
+pub(super) type Hidden = SmallVec<[Text; 12]>;
 
 /// Headers in which a party says where it is to be reached.
 const PLACES: [HeaderName; 2] = [HeaderName::Contact, HeaderName::RecordRoute];
@@ -12,21 +16,18 @@ const PLACES: [HeaderName; 2] = [HeaderName::Contact, HeaderName::RecordRoute];
 impl Session {
     /// Addresses and names of `side` that the other side must not see: those of its dialog and its
     /// media, and those that `message`, which is about to pass, gives as where it comes from.
-    pub(super) fn hidden(
-        &mut self,
-        cx: &mut Context<'_>,
-        side: Side,
-        message: &Message,
-    ) -> Vec<String> {
+    pub(super) fn hidden(&mut self, cx: &mut Context<'_>, side: Side, message: &Message) -> Hidden {
         let ours = [
-            cx.paths.advertised(&self.caller.flow).ip().to_string(),
-            cx.paths.advertised(&self.agent.flow).ip().to_string(),
+            Text::written(&cx.paths.advertised(&self.caller.flow).ip()),
+            Text::written(&cx.paths.advertised(&self.agent.flow).ip()),
         ];
-        let mut hidden = self.leg(side).names();
-        hidden.extend(self.media.addresses(side));
+        let mut hidden = Hidden::new();
+        self.leg(side).names(&mut hidden);
+        let media = self.media.addresses(side);
+        hidden.extend(media.iter().map(Text::from));
         hidden.extend(hosts(message).filter_map(|host| match host.ip() {
-            Some(ip) => Some(ip.to_string()),
-            None => Some(host.to_string()).filter(|name| rare(name)),
+            Some(ip) => Some(Text::written(&ip)),
+            None => Some(Text::written(&host)).filter(|name| rare(name)),
         }));
         hidden.retain(|address| !ours.contains(address));
         hidden

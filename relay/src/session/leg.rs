@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::failover::by_tcp;
+use super::hidden::Hidden;
 use super::reach::Named;
 use crate::edge::flow_token::Source;
 use crate::edge::paths::{default_port, transport_param};
@@ -86,7 +87,7 @@ impl Leg {
     }
 
     /// Our Contact on this side.
-    pub fn contact(&self, cx: &mut Context<'_>) -> String {
+    pub fn contact(&self, cx: &mut Context<'_>) -> Text {
         let shown = cx.paths.sent_by(&self.flow);
         let (scheme, transport) = match (self.sips, self.flow.transport) {
             // `sips` says TLS by itself (RFC 5630 section 4).
@@ -94,7 +95,7 @@ impl Leg {
             (true, Transport::Wss) => ("sips", transport_param(Transport::Wss)),
             (_, transport) => ("sip", transport_param(transport)),
         };
-        format!("<{scheme}:{}@{shown}{transport}>", self.tag)
+        Text::written(&format_args!("<{scheme}:{}@{shown}{transport}>", self.tag))
     }
 
     /// The connection to this party went with another process. A party that names the very host
@@ -106,27 +107,30 @@ impl Leg {
         }
     }
 
-    /// What names this party or its dialog: addresses, hosts, Call-ID and tags.
-    pub fn names(&self) -> Vec<String> {
-        let mut all = vec![self.flow.remote.ip().to_string()];
-        let mut words = vec![self.call_id.clone(), self.tag.clone()];
-        if let Some(dialog) = &self.dialog {
-            words.push(dialog.remote_tag.to_string());
-            let routes = dialog.route_set.iter().filter_map(|route| {
-                let route = patchbay_sip::NameAddr::parse(route).ok()?;
-                Some(route.uri.host)
-            });
-            let target = Uri::parse(&dialog.remote_target).ok();
-            for host in target.map(|uri| uri.host).into_iter().chain(routes) {
-                match host.ip() {
-                    Some(ip) => all.push(ip.to_string()),
-                    None => words.push(host.to_string()),
-                }
+    /// Adds what names this party or its dialog: addresses, hosts, Call-ID and tags.
+    pub(super) fn names(&self, all: &mut Hidden) {
+        // A short word is found by chance in what has nothing to do with it.
+        let add = |all: &mut Hidden, word: Text| {
+            if rare(&word) {
+                all.push(word);
+            }
+        };
+        all.push(Text::written(&self.flow.remote.ip()));
+        add(all, Text::from(&self.call_id));
+        add(all, Text::from(&self.tag));
+        let Some(dialog) = &self.dialog else { return };
+        add(all, dialog.remote_tag.clone());
+        let routes = dialog.route_set.iter().filter_map(|route| {
+            let route = NameAddr::parse(route).ok()?;
+            Some(route.uri.host)
+        });
+        let target = Uri::parse(&dialog.remote_target).ok();
+        for host in target.map(|uri| uri.host).into_iter().chain(routes) {
+            match host.ip() {
+                Some(ip) => all.push(Text::written(&ip)),
+                None => add(all, Text::written(&host)),
             }
         }
-        // A short word is found by chance in what has nothing to do with it.
-        all.extend(words.into_iter().filter(|name| rare(name)));
-        all
     }
 
     /// The flow for a new request to this side; none when it cannot be reached.

@@ -162,8 +162,8 @@ impl MediaState {
     }
 
     /// Addresses that `side` has named in its descriptions.
-    pub fn addresses(&self, side: Side) -> Vec<String> {
-        self.named[side as usize].clone()
+    pub fn addresses(&self, side: Side) -> &[String] {
+        self.named.get(side as usize).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the last answered exchange put the call on hold (RFC 3264 section 8.4).
@@ -389,7 +389,7 @@ impl MediaState {
             version: version + 1,
             address: address.unwrap_or_else(|| ends.of_side(to)),
         };
-        let mut hidden = self.addresses(from);
+        let mut hidden = self.addresses(from).to_vec();
         hidden.push(ends.of_side(from).to_string());
         hidden.retain(|name| *name != origin.address.to_string());
         description.readdressed(origin, &locals, &hidden)

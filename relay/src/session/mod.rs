@@ -231,6 +231,24 @@ impl Session {
         self.attempts.retain(|attempt| attempt.client != client);
     }
 
+    /// The request of the other side that a transaction is for, which is over now.
+    fn take_relayed(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: ClientKey,
+    ) -> Option<(Side, ServerKey, Box<Message>)> {
+        let relayed = |(key, purpose): &(ClientKey, Purpose)| {
+            *key == client && matches!(purpose, Purpose::Relayed(..))
+        };
+        let at = self.clients.iter().position(relayed)?;
+        let (_, purpose) = self.clients.remove(at);
+        self.untrack(cx, client);
+        match purpose {
+            Purpose::Relayed(side, server, request) => Some((side, server, request)),
+            _ => None,
+        }
+    }
+
     fn purpose(&self, client: ClientKey) -> Option<Purpose> {
         self.clients
             .iter()

@@ -13,7 +13,7 @@ use crate::engine::Side;
 use crate::readdress::headers;
 use bytes::Bytes;
 use patchbay_sip::transaction::{ClientKey, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method};
+use patchbay_sip::{HeaderName, Message, Method, Text};
 
 /// Most seconds that somebody shall wait who has made two offers at once (RFC 3261 section 14.2).
 const MAX_RETRY_AFTER_S: u64 = 10;
@@ -164,7 +164,7 @@ impl Session {
         let hops = request.max_forwards().unwrap_or(70).saturating_sub(1);
         forwarded
             .headers
-            .set(HeaderName::MaxForwards, hops.to_string());
+            .set(HeaderName::MaxForwards, Text::written(&hops));
         let held_back = headers::pass(request, &mut forwarded, &hidden);
         cx.counters.add(EdgeDrop::HeaderHeldBack, held_back);
         headers::pass_options(request, &mut forwarded);
@@ -213,7 +213,7 @@ impl Session {
                     return refusal.answer(cx.layer, cx.counters, server, request, cx.now);
                 }
             }
-        } else {
+        } else if !response.body.is_empty() {
             let hidden = self.hidden(cx, side, response);
             put_foreign_body(cx, &mut answer, response, &hidden);
         }
@@ -246,7 +246,7 @@ impl Session {
         };
         match (success && taken.is_ok(), self.answered) {
             (true, Some(_)) => self.media.settle(),
-            (true, None) => self.media.stand(fork),
+            (true, None) => self.media.stand(fork.map(String::from)),
             (false, _) => self.media.withdraw(),
         }
         taken.map_err(|error| refusal_of(cx, &error))
@@ -278,7 +278,7 @@ pub(super) fn refreshes_target(method: &Method) -> bool {
 /// A body that is no offer or answer passes as it is. What is known to tell of addresses does not:
 /// a description that nobody can use, a body whose type names something hidden, and all but the first
 /// line of a message fragment (RFC 3420) that names something hidden.
-fn put_foreign_body(cx: &mut Context<'_>, to: &mut Message, from: &Message, hidden: &[String]) {
+fn put_foreign_body(cx: &mut Context<'_>, to: &mut Message, from: &Message, hidden: &[Text]) {
     if from.body.is_empty() {
         return;
     }

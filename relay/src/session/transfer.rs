@@ -14,7 +14,7 @@ use bytes::Bytes;
 use patchbay_route::session::{NoticeState, SessionEvent, SessionState};
 use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
 use patchbay_sip::transaction::{Flow, ServerKey};
-use patchbay_sip::{HeaderName, Host, Message, Method, NameAddr};
+use patchbay_sip::{HeaderName, Host, Message, Method, NameAddr, Text};
 use std::net::{IpAddr, SocketAddr};
 
 /// Seconds after which a caller may try again when this host is out of room.
@@ -336,7 +336,7 @@ fn is_address(host: &Host) -> bool {
 
 /// The caller's identity as the agent sees it: user and display name, and the domain unless it
 /// is an address, or the name of the very host that the caller is at.
-fn shown_from(request: &Message, shown: SocketAddr, hidden: &[String]) -> String {
+fn shown_from(request: &Message, shown: SocketAddr, hidden: &[Text]) -> String {
     let Ok(mut from) = request.from() else {
         return format!("<sip:anonymous@{shown}>");
     };

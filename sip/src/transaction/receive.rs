@@ -215,7 +215,7 @@ impl Layer {
             self.counters.cancels_unmatched += 1;
         }
         let mut answer = Message::response_to(&cancel, status, "");
-        answer.set_to_tag(&tag.unwrap_or_else(|| self.tokens.tag()));
+        answer.set_to_tag(&tag.unwrap_or_else(|| self.tokens.tag().into()));
         let (reply, bytes) = (response_flow(&via, flow), answer.encode());
         self.counters.responses_out += 1;
         self.send(reply, bytes.clone());

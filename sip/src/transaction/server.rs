@@ -9,6 +9,7 @@ use super::config::Config;
 use super::flow::Flow;
 use super::matching::MatchKey;
 use crate::message::Message;
+use crate::text::Text;
 
 /// Where a server transaction stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub(super) struct Server {
     pub(super) last: Option<Bytes>,
     pub(super) cancelled: bool,
     /// The To tag of our answers, once there was one.
-    pub(super) to_tag: Option<String>,
+    pub(super) to_tag: Option<Text>,
     /// Kept until the final answer, for the 100 or 408 that the layer may have to send.
     request: Option<Message>,
     trying_at: Option<Instant>,
