@@ -28,8 +28,8 @@ impl DialogId {
     pub fn of_request(request: &Message) -> Option<DialogId> {
         Some(DialogId {
             call_id: request.call_id().ok()?.into(),
-            local_tag: request.to_tag()?.into(),
-            remote_tag: request.from_tag().unwrap_or_default().into(),
+            local_tag: request.to_tag()?,
+            remote_tag: request.from_tag().unwrap_or_default(),
         })
     }
 
@@ -37,8 +37,8 @@ impl DialogId {
     pub fn of_response(response: &Message) -> Option<DialogId> {
         Some(DialogId {
             call_id: response.call_id().ok()?.into(),
-            local_tag: response.from_tag().unwrap_or_default().into(),
-            remote_tag: response.to_tag()?.into(),
+            local_tag: response.from_tag().unwrap_or_default(),
+            remote_tag: response.to_tag()?,
         })
     }
 }

@@ -77,7 +77,7 @@ impl Reading {
             None => start,
         };
         let call_id = message.call_id().unwrap_or_default().to_owned();
-        let to_tag = message.to_tag().unwrap_or_default();
+        let to_tag = message.to_tag().unwrap_or_default().to_string();
         let remote = traced.remote.to_string();
         Reading {
             kind: kind(&message),

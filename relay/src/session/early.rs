@@ -76,7 +76,7 @@ impl Session {
             return false;
         }
         let wanted = match (side, request.method()) {
-            (Side::Agent, _) => request.from_tag().map(Text::from),
+            (Side::Agent, _) => request.from_tag(),
             (Side::Client, Some(Method::Prack)) => {
                 self.acknowledges(side, request).map(|(fork, _)| fork)
             }
@@ -120,7 +120,7 @@ impl Session {
         let Some(theirs) = rseq_of(response) else {
             return;
         };
-        let fork = Text::from(response.to_tag().unwrap_or_default());
+        let fork = response.to_tag().unwrap_or_default();
         let early = self.early();
         let known = |it: &&Reliable| it.from == from && it.fork == fork && it.theirs == theirs;
         let ours = match early.reliable.iter().find(known) {

@@ -52,10 +52,7 @@ fn plain_messages_are_read_alike() {
         assert_eq!(ours.cseq().unwrap().number, cseq.seq);
         let from = theirs.from_header().unwrap().typed().unwrap();
         assert_eq!(ours.from().unwrap().uri.to_string(), from.uri.to_string());
-        assert_eq!(
-            ours.from_tag(),
-            from.tag().map(|tag| tag.value().into())
-        );
+        assert_eq!(ours.from_tag(), from.tag().map(|tag| tag.value().into()));
         let via = theirs.via_header().unwrap().typed().unwrap();
         assert_eq!(
             ours.top_via().unwrap().branch(),
