@@ -63,7 +63,11 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Result<(Vec<u8>, Ve
         head.extend_from_slice(chunk.get(..length).unwrap_or_default());
         let new = head.get(searched..).unwrap_or_default();
         if let Some(at) = new.windows(4).position(|four| four == b"\r\n\r\n") {
-            let rest = head.split_off(searched + at + 4);
+            let end = searched + at + 4;
+            if end > MAX_UPGRADE_BYTES {
+                return Err(DoorDrop::NoUpgrade);
+            }
+            let rest = head.split_off(end);
             return Ok((head, rest));
         }
         if head.len() > MAX_UPGRADE_BYTES {

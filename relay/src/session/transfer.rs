@@ -10,6 +10,7 @@ use crate::edge::counters::EdgeDrop;
 use crate::edge::flow_token::Source;
 use crate::engine::Side;
 use crate::readdress::headers;
+use crate::readdress::sdp::names_any;
 use bytes::Bytes;
 use patchbay_route::session::{NoticeState, SessionEvent, SessionState};
 use patchbay_route::transfer::{self, TransferError, TransferTarget, Verified};
@@ -357,7 +358,12 @@ fn shown_from(request: &Message, shown: SocketAddr, hidden: &[Text]) -> String {
         };
     }
     from.params.remove("tag");
-    from.to_string()
+    let told = from.to_string();
+    // What is no SIP URI has its host anywhere.
+    match !from.uri.is_sip() && names_any(&told, hidden) {
+        true => format!("<sip:anonymous@{shown}>"),
+        false => told,
+    }
 }
 
 /// The flow that a Path of this host names.

@@ -172,6 +172,11 @@ impl Session {
                 continue;
             }
             let value = Text::part_of(&whole, value);
+            // Names and titles come in all encodings, and go no further; whether an address stands in
+            // what passes can only be seen in UTF-8.
+            if value.is_latin1() && !matches!(letter, b's' | b'i') {
+                return Err(malformed(number, "not UTF-8"));
+            }
             let done = match session.medias.last_mut() {
                 _ if letter == b'm' => medium(&value).map(|medium| session.medias.push(medium)),
                 Some(medium) => medium.take(letter, value),
@@ -431,6 +436,14 @@ mod tests {
         ] {
             assert!(matches!(session(bad), Err(SdpError::Malformed(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_names_and_titles_may_be_of_another_encoding() {
+        let of = |line: &[u8]| Session::parse(&[b"v=0\n", line, b"\n"].concat());
+        assert!(of(b"s=Z\xfcrich").is_ok() && of(b"i=Z\xfcrich").is_ok());
+        assert!(of(b"a=x:\xdd192.0.2.9").is_err());
+        assert!(of(b"m=audio 1 RTP/AVP 0\na=\xfc").is_err());
     }
 
     #[test]
