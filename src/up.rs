@@ -1,13 +1,14 @@
 //! Starting a relay, a control node, or both in one process.
 
-use crate::config::{self, Config, ListenTransport, link};
+use crate::config::{self, Config, ListenTransport, link, reachable};
 use anyhow::{Context, Result};
 use patchbay_control::api::{self, Api, Token};
-use patchbay_control::link::RelayClient;
-use patchbay_control::node::{self, Control, ControlConfig};
+use patchbay_control::link::{NearEvents, RelayClient};
+use patchbay_control::node::{self, Control, ControlConfig, NearLink};
 use patchbay_control::registrar::Expiry;
 use patchbay_control::store::Store;
 use patchbay_relay::engine::{EngineConfig, EngineKind, KeepFlows, xdp};
+use patchbay_relay::events::{Events, Replay};
 use patchbay_relay::{Relay, RelayConfig, Secret};
 use patchbay_sip::Transport;
 use patchbay_tls::{Endpoint, Files, Trust};
@@ -15,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Pairs that one session may need on average: audio, and video now and then.
@@ -75,13 +76,20 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Running> {
         Parts::Both => link::read_or_create(file)?,
         Parts::Relay | Parts::Control => link::read(file)?,
     };
+    let events = Events::default();
+    let near_events = (parts == Parts::Both)
+        .then(|| near_relay(config, &events))
+        .flatten();
     let control = match parts {
         Parts::Relay => None,
-        Parts::Both | Parts::Control => Some(start_control(config, &secret).await?),
+        Parts::Both | Parts::Control => Some(start_control(config, &secret, near_events).await?),
     };
+    let near = control
+        .as_ref()
+        .map(|control| (reachable(control.node.sip_addr), control.node.near.clone()));
     let relay = match parts {
         Parts::Control => None,
-        Parts::Both | Parts::Relay => Some(start_relay(config, &secret).await?),
+        Parts::Both | Parts::Relay => Some(start_relay(config, &secret, near, events).await?),
     };
     Ok(Running {
         relay,
@@ -90,7 +98,27 @@ pub async fn start(config: &Config, parts: Parts) -> Result<Running> {
     })
 }
 
-async fn start_control(config: &Config, secret: &str) -> Result<RunningControl> {
+/// The URL of the relay in this process, if control is to follow it, and its events.
+fn near_relay(config: &Config, events: &Events) -> Option<(String, NearEvents)> {
+    let own = reachable(config.relay.api);
+    let is_near = |url: &&String| {
+        let place = url.split_once("://").map(|(_, place)| place);
+        place.and_then(|place| place.trim_end_matches('/').parse().ok()) == Some(own)
+    };
+    let url = config.control.relays.iter().find(is_near)?.clone();
+    let events = events.clone();
+    let after = move |cursor| match events.after(cursor) {
+        Replay::From(kept, live) => Some((kept, live)),
+        Replay::Gone => None,
+    };
+    Some((url, NearEvents::new(after)))
+}
+
+async fn start_control(
+    config: &Config,
+    secret: &str,
+    near: Option<(String, NearEvents)>,
+) -> Result<RunningControl> {
     let store = Store::open(&config.data).await?;
     let token = Token::read_or_create(&config.data)?;
     let secret = patchbay_control::link::Secret::new(secret);
@@ -102,6 +130,7 @@ async fn start_control(config: &Config, secret: &str) -> Result<RunningControl> 
         link_tls: link_tls.clone(),
         sip_listen: config.control.sip,
         relay_urls: config.control.relays.clone(),
+        near,
         realm: config.control.realm.clone(),
         digest: config.control.digest.clone(),
         expiry: Expiry {
@@ -159,7 +188,12 @@ fn open_link(files: &Files) -> Result<Endpoint> {
     })
 }
 
-async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
+async fn start_relay(
+    config: &Config,
+    secret: &str,
+    near: Option<(SocketAddr, mpsc::Sender<NearLink>)>,
+    events: Events,
+) -> Result<Relay> {
     let relay = &config.relay;
     let listen = relay.listen.iter().map(|listen| {
         let transport = match listen.transport {
@@ -184,6 +218,8 @@ async fn start_relay(config: &Config, secret: &str) -> Result<Relay> {
         link_tls: config.link.tls.clone(),
         advertise: relay.advertise.clone(),
         control: relay.control.clone(),
+        near,
+        events,
         api: relay.api,
         link_secret: Secret(secret.as_bytes().to_vec()),
         max_sessions: relay.max_sessions,

@@ -253,6 +253,18 @@ fn an_agent_that_registers_through_a_proxy_is_called_by_its_path() {
     both_hang_up(&Way::Registered, Side::Udp);
 }
 
+// A1 A5 B6 D12: RFC 3327 section 5
+#[test]
+fn an_agent_that_registers_through_a_proxy_over_tcp_is_called_by_its_path() {
+    both_hang_up(&Way::Registered, Side::Tcp);
+}
+
+// A1 A5 B6 D12: RFC 3327 section 5
+#[test]
+fn an_agent_that_registers_through_a_proxy_over_tls_is_called_by_its_path() {
+    both_hang_up(&Way::Registered, Side::Tls);
+}
+
 // A1 B6 D11: RFC 3261 sections 18.1.1 and 18.2.2, RFC 5658
 #[test]
 fn a_trunks_proxy_speaks_tcp_with_the_centre() {

@@ -6,6 +6,7 @@ use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use support::message::Sip;
 use support::raw::Raw;
 use support::sipp::received;
@@ -26,8 +27,9 @@ struct Heard {
     taken: u64,
 }
 
-/// Sends new calls for somebody who is not there until `stop`, and counts the answers.
-fn flood(centre: &Centre, stop: &AtomicBool) -> Heard {
+/// Sends new calls for somebody who is not there until `stop`, and counts the answers; `turned` is set
+/// with the first one that was turned away.
+fn flood(centre: &Centre, stop: &AtomicBool, turned: &AtomicBool) -> Heard {
     let socket = UdpSocket::bind((STRANGER, 0)).expect("a UDP port");
     socket.connect(centre.edge).expect("the centre's address");
     socket.set_nonblocking(true).expect("a mode");
@@ -55,6 +57,7 @@ fn flood(centre: &Centre, stop: &AtomicBool) -> Heard {
             let _ = socket.send(invite.as_bytes());
         }
         hear(&socket, &mut heard);
+        turned.fetch_or(heard.turned_away > 0, Ordering::Relaxed);
         burst += 1;
         let next = began + Duration::from_secs(1) / BURSTS * burst;
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
@@ -91,9 +94,9 @@ fn a_flood_of_new_calls_is_turned_away_and_the_call_in_progress_goes_on() {
         .start();
     centre.wait_in_call("anna");
 
-    let stop = AtomicBool::new(false);
+    let (stop, turned) = (AtomicBool::new(false), AtomicBool::new(false));
     let told = std::thread::scope(|scope| {
-        let flooding = scope.spawn(|| flood(&centre, &stop));
+        let flooding = scope.spawn(|| flood(&centre, &stop, &turned));
         let limit = Instant::now() + CALL;
         let share = neighbour_is_told(&centre);
         while caller.finished().is_none() && Instant::now() < limit {
@@ -135,4 +138,74 @@ fn neighbour_is_told(centre: &Centre) -> u32 {
         }
         (share > 0).then_some(share)
     })
+}
+
+/// How long a starved process waits for its turn, and how long that is.
+const STARVED: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(4)];
+
+/// Gives a process the CPU for a moment now and then until `enough`.
+fn starve(pid: u32, enough: &AtomicBool) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let pid = pid.expect("a process");
+    let signal = |signal| kill_process(pid, signal).expect("our own process");
+    while !enough.load(Ordering::Relaxed) {
+        signal(Signal::STOP);
+        std::thread::sleep(STARVED[0]);
+        signal(Signal::CONT);
+        std::thread::sleep(STARVED[1]);
+    }
+}
+
+// A1 B6
+#[test]
+fn a_relay_that_falls_behind_turns_some_calls_away_and_the_call_in_progress_goes_on() {
+    if !have(&["sipp"]) {
+        return;
+    }
+    // What is usual, said for the reader.
+    let setup = Setup::default().apart().relay("max_calls_per_s = \"auto\"");
+    let centre = setup.start();
+    let anna = centre.declare_anna();
+    let agent = Sipp::agent("agent_held.xml", anna, &centre).start();
+    let caller = Sipp::caller("caller_holds.xml", CALLER, &centre)
+        .hold(Duration::from_secs(1))
+        .start();
+    centre.wait_in_call("anna");
+    let overload = "patchbay_relay_sip_drops_total{reason=\"overload\"}";
+    assert_eq!(centre.relay_api.metric(overload), 0.0);
+
+    let relay = centre.relay_process.as_ref().expect("a relay").pid();
+    let (stop, turned) = (AtomicBool::new(false), AtomicBool::new(false));
+    let heard = std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| flood(&centre, &stop, &turned));
+        let starving = scope.spawn(|| starve(relay, &turned));
+        let limit = Instant::now() + CALL;
+        while !turned.load(Ordering::Relaxed) && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let was_turned = turned.swap(true, Ordering::Relaxed);
+        starving.join().expect("the relay has the CPU again");
+        stop.store(true, Ordering::Relaxed);
+        let heard = flooding.join().expect("the flood ends");
+        assert!(was_turned, "nobody was turned away: {heard:?}");
+        heard
+    });
+    assert_eq!(heard.without_retry_after, 0, "{heard:?}");
+    // Held, taken back and ended, each exchange with its answer.
+    let seen = caller.succeeds(CALL);
+    agent.succeeds(SOON);
+    let refusals = received(&seen).filter(|sip| sip.status() >= Some(300));
+    assert_eq!(refusals.count(), 0, "nothing of the call was refused");
+    assert!(centre.relay_api.metric(overload) > 0.0);
+    // When it has caught up it takes calls as before.
+    let late = Raw::open(STRANGER, &centre.ports, centre.edge);
+    support::until("a new call is taken", SOON, || {
+        let call = late.invite("nobody", &support::raw::sdp(anna, "0", ""));
+        late.send(call);
+        late.all(Duration::from_millis(200))
+            .iter()
+            .any(|answer| answer.status() == Some(404))
+            .then_some(())
+    });
+    centre.wait_empty();
 }

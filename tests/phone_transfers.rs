@@ -8,44 +8,44 @@ use std::time::Duration;
 
 use support::sipp::received;
 use support::steps::{More, Of, accept, bye, ends, hears, pause, reply, sdp, send, takes};
-use support::{AGENT, CALL, CALLER, Media, RELAY, SOON, Sipp, Stage};
+use support::{AGENT, CALL, CALLER, Centre, Media, RELAY, SOON, Sipp, Stage};
 
 /// Where the third phone lives.
-const BOB: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
+pub const BOB: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
 
-fn referring(to: &str) -> More {
+pub fn referring(to: &str) -> More {
     More::headers(&format!(
         "Refer-To: {to}\nReferred-By: <sip:anna@[local_ip]:[local_port]>"
     ))
 }
 
-fn notify() -> More {
+pub fn notify() -> More {
     let more = More::headers("Event: refer\nSubscription-State: terminated;reason=noresource");
     more.body("message/sipfrag", "SIP/2.0 200 OK")
 }
 
 /// The address in the Refer-To that a phone was told.
-fn refer_to(phone: &support::sipp::Phone) -> String {
+pub fn refer_to(phone: &support::sipp::Phone) -> String {
     let refer = phone.receives("REFER", SOON, |sip| sip.is_request("REFER"));
     let value = refer.header("Refer-To").unwrap().to_owned();
     value.trim_matches(['<', '>']).to_owned()
 }
 
 /// A phone that calls the address that a transfer gave it.
-fn follows(stage: &Stage, from: IpAddr, address: &str, media: &Media) -> Sipp {
+pub fn follows(centre: &Centre, from: IpAddr, address: &str, media: &Media) -> Sipp {
     let user = address.strip_prefix("sip:").unwrap();
     let (user, host) = user.split_once('@').unwrap();
     assert!(
         host.starts_with(&RELAY.to_string()),
         "{address} is the relay's"
     );
-    Sipp::caller("caller.xml", from, &stage.centre)
+    Sipp::caller("caller.xml", from, centre)
         .calls_for(user)
         .media(media)
         .hold(Duration::from_secs(1))
 }
 
-fn assert_hides(seen: &[support::sipp::Seen], others: &[IpAddr]) {
+pub fn assert_hides(seen: &[support::sipp::Seen], others: &[IpAddr]) {
     for sip in received(seen) {
         for other in others {
             assert!(!sip.0.contains(&other.to_string()), "{}", sip.0);
@@ -53,7 +53,7 @@ fn assert_hides(seen: &[support::sipp::Seen], others: &[IpAddr]) {
     }
 }
 
-fn talk(a: (&Media, SocketAddr), b: (&Media, SocketAddr)) {
+pub fn talk(a: (&Media, SocketAddr), b: (&Media, SocketAddr)) {
     for ((from, to), other) in [(a, b.0), (b, a.0)] {
         from.talk(to, 1, 10);
         other.wait_intact(from.ssrc(), 10, SOON);
@@ -87,7 +87,7 @@ fn an_agent_transfers_its_caller_blindly_to_another_phone() {
         stage.caller("caller_steps.xml").word("steps", caller),
     );
     // sipp has no way to call in the same process: carla's second line does.
-    let second = follows(&stage, CALLER, &refer_to(&call.caller), &stage.carla).start();
+    let second = follows(&stage.centre, CALLER, &refer_to(&call.caller), &stage.carla).start();
     let offer = bob.receives("an INVITE", SOON, |sip| sip.is_request("INVITE"));
     let to_bob = second.answered().audio().unwrap();
     let to_carla = offer.audio().unwrap();
@@ -132,7 +132,7 @@ fn a_caller_transfers_its_agent_blindly() {
         stage.agent("agent_steps.xml").word("steps", agent),
         stage.caller("caller_steps.xml").word("steps", caller),
     );
-    let second = follows(&stage, AGENT, &refer_to(&call.agent), &stage.anna).start();
+    let second = follows(&stage.centre, AGENT, &refer_to(&call.agent), &stage.anna).start();
     let offer = bob.receives("an INVITE", SOON, |sip| sip.is_request("INVITE"));
     let to_bob = second.answered().audio().unwrap();
     talk((&stage.anna, to_bob), (&bobs, offer.audio().unwrap()));

@@ -6,9 +6,13 @@ use crate::support;
 
 use std::time::{Duration, Instant};
 
-use support::sipp::received;
-use support::steps::{More, Of, accept, bye, ends, hears, hears_invite, pause, sdp, send, takes};
-use support::{CALL, SOON, Setup, Stage, have};
+use support::media::Media;
+use support::message::Sip;
+use support::sipp::{Seen, received};
+use support::steps::{
+    More, Of, accept, bye, ends, hears, hears_invite, pause, reply, sdp, send, takes,
+};
+use support::{CALL, SOON, Setup, Stage, have, until};
 
 /// How much faster the centre's clocks run.
 const HASTE: u32 = 20;
@@ -43,6 +47,27 @@ fn takes_reinvite(stage: &Stage, of: Of, more: &str) -> String {
     let same = sdp(1, media.address().port(), "");
     let more = More::headers(more).body("application/sdp", same);
     takes("INVITE") + &accept("200 OK", &more)
+}
+
+/// What a phone adds that wants to be refreshed. It does not say that it takes UPDATE.
+const WANTS_REFRESH: &str = "Supported: timer\nSession-Expires: 90;refresher=uas";
+/// What it answers a refresh with.
+const AGREES: &str = "Require: timer\nSession-Expires: 90;refresher=uac";
+
+/// Takes a refresh and answers with this description.
+fn takes_refresh(version: u32, media: &Media) -> String {
+    let body = sdp(version, media.address().port(), "");
+    let more = More::headers(AGREES).body("application/sdp", body);
+    takes("INVITE") + &accept("200 OK", &more)
+}
+
+fn is_refresh(sip: &Sip) -> bool {
+    sip.is_request("INVITE") && sip.tag("To").is_some()
+}
+
+/// The re-INVITEs that a party got.
+fn refreshes(seen: &[Seen]) -> impl Iterator<Item = &Sip> {
+    received(seen).filter(|sip| is_refresh(sip))
 }
 
 /// Both sides are hung up, and by the relay: neither phone has said BYE.
@@ -119,6 +144,72 @@ fn a_caller_refreshes_by_reinvites_and_the_call_lasts_as_long_as_it_does() {
     assert!(refreshed.headers("Require").any(|tags| tags == "timer"));
     // Without the first one the call would have been over by now.
     assert!(begin.elapsed() > LEAST);
+    assert_hung_up(&stage, call);
+}
+
+// B6: RFC 4028 section 7.4, RFC 3264 section 8: the description is the last one, word for word
+#[test]
+fn a_caller_without_update_is_refreshed_by_reinvites_that_change_nothing() {
+    let Some(stage) = hurried() else { return };
+    // Glare first (RFC 3261 section 14.1), then it is refreshed, and once more.
+    let caller = takes("INVITE")
+        + &reply("491 Request Pending", &More::default())
+        + &takes("ACK")
+        + &takes_refresh(1, &stage.carla)
+        + &takes_refresh(1, &stage.carla)
+        + &bye(Of::Caller, 2);
+    let begin = Instant::now();
+    let call = stage.call(
+        stage.agent("agent_steps.xml").word("steps", ends()),
+        stage
+            .caller("caller_steps.xml")
+            .word("header", WANTS_REFRESH)
+            .word("steps", caller),
+    );
+    let answer = call.caller.answered();
+    assert_eq!(answer.header("Session-Expires"), Some("90;refresher=uas"));
+    let (caller, agent) = (call.caller.succeeds(CALL), call.agent.succeeds(SOON));
+    assert_eq!(refreshes(&caller).count(), 3);
+    for refresh in refreshes(&caller) {
+        assert_eq!(refresh.header("Session-Expires"), Some("90;refresher=uac"));
+        assert_eq!(refresh.body(), answer.body());
+    }
+    assert!(begin.elapsed() > LEAST);
+    assert_eq!(refreshes(&agent).count(), 0, "the caller's affair alone");
+    stage.centre.wait_empty();
+}
+
+// B6: RFC 4028 section 7.4, RFC 3261 section 14.1: 481 says that nobody is there any more
+#[test]
+fn a_caller_moves_its_audio_in_the_answer_to_a_refresh_and_later_knows_of_no_call() {
+    let Some(stage) = hurried() else { return };
+    let moved = Media::open(support::CALLER, &stage.centre.ports);
+    let caller = takes_refresh(2, &moved)
+        + &takes("INVITE")
+        + &reply("481 Call Does Not Exist", &More::default())
+        + &takes("ACK")
+        + &ends();
+    let call = stage.call(
+        stage.agent("agent_steps.xml").word("steps", ends()),
+        stage
+            .caller("caller_steps.xml")
+            .word("header", WANTS_REFRESH)
+            .word("steps", caller),
+    );
+    let (to_anna, to_carla) = (call.to_anna(), call.to_carla());
+    call.caller.receives("the refresh", CALL, is_refresh);
+    let moves = || {
+        let sessions = stage.centre.relay_sessions();
+        let remote = sessions.first()?["pairs"][0]["client"]["remote"]
+            .as_str()?
+            .to_owned();
+        (remote == moved.address().to_string()).then_some(())
+    };
+    until("the audio is moved", SOON, moves);
+    moved.talk(to_anna, 1, 5);
+    stage.anna.wait_intact(moved.ssrc(), 5, SOON);
+    stage.anna.talk(to_carla, 1, 5);
+    moved.wait_intact(stage.anna.ssrc(), 5, SOON);
     assert_hung_up(&stage, call);
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use support::forms::{Form, setup};
 use support::sipp::{Seen, received};
 use support::{
-    AGENT, CALL, CALLER, Capture, Centre, Declaration, Media, RELAY, SOON, Sipp, have, until,
+    AGENT, CALL, CALLER, Capture, Centre, Declaration, Media, RELAY, RELAY6, SOON, Sipp, have,
+    until,
 };
 
 in_each_form!(
@@ -115,6 +116,52 @@ fn between_hosts_with_certificates_a_tunnel_shows_nothing() {
     assert!(!text.is_empty());
     for word in ["INVITE", "SIP/2.0", "anna", "PRI * HTTP"] {
         assert!(!text.contains(word), "{word} in the clear");
+    }
+}
+
+// B5
+#[test]
+fn each_of_two_relays_gets_its_own_callers_by_tunnels_of_its_own() {
+    if !have(&["sipp", "tcpdump"]) {
+        return;
+    }
+    let centre = setup("tunnel").media_ports(16).second().start();
+    let second = centre.second.as_ref().expect("a second relay");
+    let (at_anna, at_ben) = (centre.agent_address(), centre.agent_address());
+    let two = Declaration::new().at("anna", at_anna).at("ben", at_ben);
+    centre.apply(&two);
+    let agents = [at_anna, at_ben].map(|at| Sipp::agent("agent.xml", at, &centre).start());
+    let apis = [centre.relay_api_address, second.api_address];
+    let captures = apis.map(|api| Capture::start(&format!("tcp port {}", api.port())));
+    let callers = [centre.edge, second.edge].map(|edge| {
+        let caller = Sipp::caller("caller.xml", CALLER, &centre).through(edge);
+        caller.hold(Duration::from_secs(2)).start()
+    });
+    let ranges = [centre.media_range, second.media_range];
+    for (caller, (first, last)) in callers.iter().zip(ranges) {
+        let audio = caller.answered().audio().expect("an answer with audio");
+        assert!((first..=last).contains(&audio.port()), "{audio}");
+    }
+    assert_eq!(
+        (centre.relay_sessions().len(), second.sessions().len()),
+        (1, 1)
+    );
+    for caller in callers {
+        caller.succeeds(CALL);
+    }
+    for agent in agents {
+        assert_eq!(methods(&agent.succeeds(SOON)), ["INVITE", "ACK", "BYE"]);
+    }
+    centre.wait_empty();
+    centre.wait_available("anna");
+    centre.wait_available("ben");
+    assert!(second.sessions().is_empty());
+    for capture in captures {
+        let seen = capture.stop();
+        let streams = [RELAY, RELAY6].map(|relay| seen.delivered_to(relay));
+        let texts = streams.iter().flatten();
+        let texts: String = texts.map(|text| String::from_utf8_lossy(text)).collect();
+        assert_eq!(texts.matches("INVITE sip:relay.invalid;agent=").count(), 1);
     }
 }
 
@@ -234,7 +281,7 @@ fn a_lost_connection_ends_the_ringing_and_tells_the_caller(form: Form) {
     if !have(&["sipp"]) {
         return;
     }
-    let mut centre: Centre = setup(form).apart().start();
+    let mut centre: Centre = setup(form).start();
     let agent_at = centre.declare_anna();
     let agent = Sipp::agent("agent_does_not_answer.xml", agent_at, &centre).start();
     let caller = Sipp::caller("caller_refused.xml", CALLER, &centre)

@@ -2,11 +2,14 @@
 
 use crate::edge::overload::CallLimit;
 use crate::engine::EngineConfig;
+use crate::events::Events;
+use crate::net::NearLink;
 use patchbay_sip::{Method, Transport};
 use patchbay_tls::Files;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// The configuration of one relay host.
 #[derive(Clone, Debug)]
@@ -28,6 +31,10 @@ pub struct RelayConfig {
     pub advertise: Vec<IpAddr>,
     /// Control nodes' private SIP listeners.
     pub control: Vec<SocketAddr>,
+    /// The one of them that runs in this process, and where it takes links.
+    pub near: Option<(SocketAddr, mpsc::Sender<NearLink>)>,
+    /// The stream of events, which those in this process may follow without the private API.
+    pub events: Events,
     /// Where the private API listens.
     pub api: SocketAddr,
     /// The secret shared with control.

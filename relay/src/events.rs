@@ -30,6 +30,15 @@ pub struct Events {
     live: broadcast::Sender<Arc<RelayEvent>>,
 }
 
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Events");
+        shown
+            .field("cursor", &self.cursor())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for Events {
     fn default() -> Self {
         let (live, _) = broadcast::channel(MAX_BEHIND);

@@ -59,7 +59,7 @@ pub enum CSeqError {
     Header(#[from] HeaderError),
 }
 
-/// One side of a dialog.
+/// One side of a dialog. Its texts are its own: it keeps none of the messages that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialog {
     /// Call-ID.
@@ -95,7 +95,7 @@ impl Dialog {
             local_tag: local_tag.into(),
             remote_tag: NameAddr::tag_of(remote_uri).unwrap_or("").into(),
             local_uri: tagged(local_uri, local_tag),
-            remote_uri: remote_uri.clone(),
+            remote_uri: remote_uri.detached(),
             remote_target: target(request)?,
             route_set: request
                 .headers
@@ -127,8 +127,8 @@ impl Dialog {
             remote_tag: NameAddr::tag_of(remote_uri)
                 .ok_or(HeaderError::Missing("To tag"))?
                 .into(),
-            local_uri: local_uri.clone(),
-            remote_uri: remote_uri.clone(),
+            local_uri: local_uri.detached(),
+            remote_uri: remote_uri.detached(),
             remote_target: target(response)?,
             route_set,
             local_cseq: request.cseq()?.number,

@@ -60,6 +60,7 @@ mod rack;
 mod scan;
 pub mod sdp;
 mod session_expires;
+pub mod shards;
 pub mod status;
 pub mod stream;
 pub mod text;

@@ -12,6 +12,7 @@ use crate::name_addr::{Contacts, NameAddr};
 use crate::parse::{self, ParseError};
 use crate::scan::split_commas;
 use crate::text::Text;
+use crate::uri::Host;
 use crate::via::Via;
 
 /// The first line.
@@ -91,22 +92,8 @@ impl Message {
         } else {
             reason
         };
-        let dialog =
-            (101..300).contains(&status) && request.method().is_some_and(Method::forms_dialog);
         let mut headers = Headers::with_capacity(12);
-        headers.extend(request.headers.iter().filter_map(|(name, value)| {
-            let copied = match name {
-                HeaderName::Via
-                | HeaderName::From
-                | HeaderName::To
-                | HeaderName::CallId
-                | HeaderName::CSeq => true,
-                HeaderName::RecordRoute => dialog,
-                HeaderName::Timestamp => status == 100,
-                _ => false,
-            };
-            copied.then(|| (name.clone(), value.clone()))
-        }));
+        headers.extend(Message::copied(request, status));
         Message {
             start: StartLine::Response {
                 status,
@@ -115,6 +102,26 @@ impl Message {
             headers,
             body: Bytes::new(),
         }
+    }
+
+    /// The headers that an answer to `request` takes from it.
+    pub(crate) fn copied(
+        request: &Message,
+        status: u16,
+    ) -> impl Iterator<Item = (HeaderName, Text)> {
+        let dialog =
+            (101..300).contains(&status) && request.method().is_some_and(Method::forms_dialog);
+        let lines = request.headers.iter().filter(move |(name, _)| match name {
+            HeaderName::Via
+            | HeaderName::From
+            | HeaderName::To
+            | HeaderName::CallId
+            | HeaderName::CSeq => true,
+            HeaderName::RecordRoute => dialog,
+            HeaderName::Timestamp => status == 100,
+            _ => false,
+        });
+        lines.map(|(name, value)| (name.clone(), value.clone()))
     }
 
     /// A request's method.
@@ -198,6 +205,19 @@ impl Message {
     /// Missing or malformed.
     pub fn top_via(&self) -> Result<Via, HeaderError> {
         Via::parse(self.first_via()?)
+    }
+
+    /// The host and port in the topmost Via: who has sent a request, by its own word.
+    ///
+    /// # Errors
+    /// Missing or malformed.
+    pub fn sent_by(&self) -> Result<(Host, Option<u16>), HeaderError> {
+        Via::sender(self.first_via()?)
+    }
+
+    /// The `branch` of the topmost Via.
+    pub(crate) fn branch(&self) -> Result<Option<&str>, HeaderError> {
+        Via::branch_in(self.first_via()?)
     }
 
     /// The topmost Via as it is written.

@@ -12,8 +12,9 @@ macro_rules! header_names {
         #[derive(Clone, Debug)]
         pub enum HeaderName {
             $($(#[$doc])* #[doc = concat!("`", $name, "`")] $variant,)*
-            /// Any other name, spelt as it came.
-            Other(Text),
+            /// Any other name, spelt as it came; in a box, so that the names of nearly all headers are
+            /// small.
+            Other(Box<Text>),
         }
 
         impl HeaderName {
@@ -190,7 +191,8 @@ impl HeaderName {
 
 impl From<&str> for HeaderName {
     fn from(name: &str) -> Self {
-        HeaderName::known(name.as_bytes()).unwrap_or_else(|| HeaderName::Other(name.into()))
+        HeaderName::known(name.as_bytes())
+            .unwrap_or_else(|| HeaderName::Other(Box::new(name.into())))
     }
 }
 
@@ -242,7 +244,7 @@ mod tests {
         assert_eq!(HeaderName::from("I"), HeaderName::CallId);
         assert_eq!(HeaderName::from("x-Note"), HeaderName::from("X-NOTE"));
         assert_ne!(HeaderName::from("z"), HeaderName::Via);
-        assert_eq!(HeaderName::Other("via".into()), HeaderName::Via);
+        assert_eq!(HeaderName::Other(Box::new("via".into())), HeaderName::Via);
     }
 
     #[test]

@@ -353,7 +353,7 @@ fn header(input: &Bytes, line: &[u8], folded: bool) -> Result<(HeaderName, Text)
 fn header_name(name: &[u8]) -> Option<HeaderName> {
     HeaderName::known(name).or_else(|| {
         let name = std::str::from_utf8(name).ok()?;
-        is_token(name).then(|| HeaderName::Other(name.into()))
+        is_token(name).then(|| HeaderName::Other(Box::new(name.into())))
     })
 }
 

@@ -120,6 +120,16 @@ impl Text {
         }
     }
 
+    /// The same text in a buffer of its own: what is kept for long must not keep the whole message
+    /// that it is a slice of.
+    pub(crate) fn detached(&self) -> Text {
+        match &self.0 {
+            Repr::Inline(_) => self.clone(),
+            Repr::Shared(text) => Text::from(&**text),
+            Repr::Latin1(latin1) => Text::from_wire(Bytes::copy_from_slice(&latin1.wire)),
+        }
+    }
+
     /// This text with `suffix` after it; received bytes stay as they were.
     pub fn with_suffix(&self, suffix: &str) -> Text {
         if let Repr::Inline(_) | Repr::Shared(_) = self.0 {
@@ -314,6 +324,19 @@ mod tests {
         assert_eq!(text, "Z\u{fc}rich");
         assert_eq!(text.wire(), b"Z\xfcrich");
         assert_eq!(text.with_suffix(";tag=1").wire(), b"Z\xfcrich;tag=1");
+    }
+
+    #[test]
+    fn a_detached_text_says_the_same() {
+        let long = Bytes::from(vec![b'x'; INLINE_TEXT_BYTES + 1]);
+        let text = Text::from_wire(long.clone());
+        assert!(!long.is_unique());
+        let detached = text.detached();
+        assert_eq!(detached, text);
+        drop(text);
+        assert!(long.is_unique());
+        let latin1 = Text::from_wire(Bytes::from_static(b"Z\xfcrich")).detached();
+        assert_eq!(latin1.wire(), b"Z\xfcrich");
     }
 
     #[test]

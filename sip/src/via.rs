@@ -59,6 +59,26 @@ impl Via {
         Params::scan(params, |_, _| Ok(()))
     }
 
+    /// Host and port of a value, as [`Via::parse`] finds them, without the rest.
+    pub(crate) fn sender(text: &str) -> Result<(Host, Option<u16>), HeaderError> {
+        let (_, sender, params) = parts(text)?;
+        Params::scan(params, |_, _| Ok(()))?;
+        Ok(sender)
+    }
+
+    /// The `branch` parameter of a value, as [`Via::parse`] finds it, without the rest.
+    pub(crate) fn branch_in(text: &str) -> Result<Option<&str>, HeaderError> {
+        let (_, _, params) = parts(text)?;
+        let mut branch = None;
+        Params::scan(params, |name, value| {
+            if branch.is_none() && name.eq_ignore_ascii_case("branch") {
+                branch = Some(value);
+            }
+            Ok(())
+        })?;
+        Ok(branch.flatten())
+    }
+
     /// The `branch` parameter.
     pub fn branch(&self) -> Option<&str> {
         self.params.value("branch")
@@ -163,6 +183,21 @@ mod tests {
         assert_eq!(via.branch(), Some("z9hG4bKx"));
         assert_eq!(via.rport(), Some(None));
         assert_eq!(Via::parse(&via.to_string()).unwrap(), via);
+    }
+
+    #[test]
+    fn parts_are_found_as_in_the_whole() {
+        for text in [
+            "SIP/2.0/UDP h:5062;rport;branch=z9hG4bKx;branch=z9hG4bKy",
+            "SIP/2.0/TLS [2001:db8::1]",
+            "SIP/2.0/UDP 192.0.2.1;BRANCH;branch=z9hG4bKx",
+        ] {
+            let via = Via::parse(text).unwrap();
+            assert_eq!(Via::branch_in(text).unwrap(), via.branch());
+            assert_eq!(Via::sender(text).unwrap(), (via.host, via.port));
+        }
+        let bad = "SIP/2.0/UDP h;branch=\"x";
+        assert!(Via::branch_in(bad).is_err() && Via::sender(bad).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `patchbay bench calls --against`: a centre of ours beside others.
 
 use super::calls::{MAX_AGENTS, SPARE, declared};
-use super::child::ChildCentre;
+use super::child::{CentreCli, ChildCentre};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use patchbay_bench::beside::{
@@ -141,8 +141,8 @@ impl BesideCli {
 /// Whatever hinders the run.
 pub async fn run(
     cli: BesideCli,
-    hold: Option<u64>,
-    seconds: Option<f64>,
+    centre: CentreCli,
+    (hold, seconds): (Option<u64>, Option<f64>),
     json: Option<PathBuf>,
 ) -> Result<ExitCode> {
     let plan = cli.plan(hold, seconds)?;
@@ -160,7 +160,7 @@ pub async fn run(
     let stopping = tokio::spawn(stop_when_asked(stop.clone()));
     let runtime = Handle::current();
     let carried_out = tokio::task::spawn_blocking(move || {
-        let start = move |wanted: &Wanted| start(&runtime, &program, wanted);
+        let start = move |wanted: &Wanted| start(&runtime, (&program, centre), wanted);
         let mut bed = Bed::new(cores, Box::new(start), &stop)?;
         carry_out(&plan, &mut bed)
     });
@@ -191,13 +191,17 @@ fn carry_out(plan: &Plan, bed: &mut Bed<'_>) -> Result<Report, BesideError> {
 }
 
 /// A centre of ours with agents enough that no caller waits.
-fn start(runtime: &Handle, program: &Path, wanted: &Wanted) -> Result<Box<dyn System>, String> {
+fn start(
+    runtime: &Handle,
+    (program, cli): (&Path, CentreCli),
+    wanted: &Wanted,
+) -> Result<Box<dyn System>, String> {
     let agents = (wanted.calls as f64 * SPARE).ceil() as usize;
     let agents = agents.clamp(wanted.phones.len(), MAX_AGENTS);
     let agents = declared(agents, &wanted.phones);
     let sessions = agents.len() + agents.len() / 10;
     let centre = on_core(wanted.core, || {
-        runtime.block_on(ChildCentre::start_program(program, &agents, sessions))
+        runtime.block_on(ChildCentre::start_program(program, cli, &agents, sessions))
     });
     let centre = centre.map_err(|error| format!("{error:#}"))?;
     Ok(Box::new(Ours {

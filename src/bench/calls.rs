@@ -1,7 +1,7 @@
 //! `patchbay bench calls`.
 
 use super::beside::BesideCli;
-use super::child::{Agent, ChildCentre};
+use super::child::{Agent, CentreCli, ChildCentre};
 use crate::scratch::free_udp_ports;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -34,6 +34,8 @@ Examples:
       1,000 calls, 50 a second, through a centre of its own: set-up times, CPU and memory of each.
   patchbay bench calls --media --calls 200 --hold 5000
       The same with audio, compared at both ends.
+  patchbay bench calls --transfer tunnel
+      The same with calls handed to the relay by HTTP/2, as `transfer` in [control] says.
   patchbay bench calls --search --rate 200
       The highest rate without a failed call.
   patchbay bench calls --against kamailio,forwarder --json calls.json
@@ -78,6 +80,8 @@ pub struct CallsCli {
     #[arg(long, value_name = "URI")]
     to: Option<String>,
     #[command(flatten)]
+    centre: CentreCli,
+    #[command(flatten)]
     beside: BesideCli,
     /// Write the report to this file
     #[arg(long, value_name = "FILE")]
@@ -103,7 +107,7 @@ const SEARCH_S: f64 = 5.0;
 /// Whatever hinders the run.
 pub async fn run(cli: CallsCli) -> Result<ExitCode> {
     if !cli.beside.against.is_empty() {
-        return super::beside::run(cli.beside, cli.hold, cli.seconds, cli.json).await;
+        return super::beside::run(cli.beside, cli.centre, (cli.hold, cli.seconds), cli.json).await;
     }
     let hold = cli.hold.unwrap_or(HOLD_MS);
     if !(cli.rate.is_finite() && cli.rate > 0.0) {
@@ -119,7 +123,10 @@ pub async fn run(cli: CallsCli) -> Result<ExitCode> {
     let phones = free_udp_ports(PHONES)?;
     let centre = match cli.target {
         Some(_) => None,
-        None => Some(ChildCentre::start(&declared(agents, &phones), agents + agents / 10).await?),
+        None => {
+            let declared = declared(agents, &phones);
+            Some(ChildCentre::start(cli.centre, &declared, agents + agents / 10).await?)
+        }
     };
     let sip = centre.as_ref().map(|centre| centre.sip).or(cli.target);
     let Some(target) = sip else {

@@ -1,7 +1,10 @@
 //! A centre in a process of its own, so that its CPU time and memory are its own too.
 
+use crate::config::fields;
 use crate::scratch;
 use anyhow::{Context, Result, bail};
+use clap::Args;
+use patchbay_route::transfer::Carrier;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,6 +28,28 @@ pub struct ChildCentre {
     data: PathBuf,
 }
 
+/// Options of a centre that is measured.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct CentreCli {
+    /// How its control hands a call to its relay: uri, message or tunnel
+    #[arg(long, value_name = "FORM", default_value = "uri", value_parser = form, conflicts_with = "target")]
+    pub transfer: Carrier,
+}
+
+fn form(text: &str) -> Result<Carrier, String> {
+    fields::carrier(text).map_err(|fault| fault.remedy)
+}
+
+impl CentreCli {
+    /// Lines of `[control]`. What is usual is not said: an older build may not know the key.
+    fn lines(self) -> String {
+        match self.transfer == Carrier::default() {
+            true => String::new(),
+            false => format!("transfer = \"{}\"\n", self.transfer.as_str()),
+        }
+    }
+}
+
 /// An agent: its identifier and the URI of its phone.
 pub type Agent = (String, String);
 
@@ -33,8 +58,8 @@ impl ChildCentre {
     ///
     /// # Errors
     /// Whatever hinders it; what it wrote is in the error.
-    pub async fn start(agents: &[Agent], max_sessions: usize) -> Result<Self> {
-        Self::start_program(&std::env::current_exe()?, agents, max_sessions).await
+    pub async fn start(cli: CentreCli, agents: &[Agent], max_sessions: usize) -> Result<Self> {
+        Self::start_program(&std::env::current_exe()?, cli, agents, max_sessions).await
     }
 
     /// The same with another build of Patchbay.
@@ -43,6 +68,7 @@ impl ChildCentre {
     /// Whatever hinders it; what it wrote is in the error.
     pub async fn start_program(
         program: &Path,
+        cli: CentreCli,
         agents: &[Agent],
         max_sessions: usize,
     ) -> Result<Self> {
@@ -53,7 +79,8 @@ impl ChildCentre {
             "[relay]\nlisten = [\"udp:{sip}\", \"tcp:{sip}\"]\ncontrol = [\"{control_sip}\"]\n\
              api = \"{relay_api}\"\nmax_sessions = {max_sessions}\nmedia_ports = \"{MEDIA_PORTS}\"\n\
              [control]\nsip = \"{control_sip}\"\napi = \"{control_api}\"\n\
-             relays = [\"http://{relay_api}\"]\n"
+             relays = [\"http://{relay_api}\"]\n{}",
+            cli.lines()
         );
         let file = data.join("patchbay.toml");
         std::fs::write(&file, config).context("cannot write the centre's configuration")?;
@@ -128,5 +155,39 @@ impl ChildCentre {
         let _ = tokio::time::timeout(STOP_TIME, self.process.wait()).await;
         // What cannot be removed is in the temporary directory anyway.
         let _ = std::fs::remove_dir_all(&self.data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        centre: CentreCli,
+        #[arg(long)]
+        target: Option<SocketAddr>,
+    }
+
+    fn lines(options: &[&str]) -> Result<String, String> {
+        let words = ["x"].iter().chain(options);
+        let read = Line::try_parse_from(words).map_err(|error| error.to_string());
+        read.map(|line| line.centre.lines())
+    }
+
+    #[test]
+    fn each_form_of_transfer_can_be_measured() {
+        assert_eq!(lines(&[]), Ok(String::new()));
+        assert_eq!(lines(&["--transfer", "uri"]), Ok(String::new()));
+        for form in ["message", "tunnel"] {
+            let expected = format!("transfer = \"{form}\"\n");
+            assert_eq!(lines(&["--transfer", form]), Ok(expected));
+        }
+        let wrong = lines(&["--transfer", "tunel"]);
+        assert!(wrong.is_err_and(|error| error.contains("tunnel")));
+        let both = lines(&["--transfer", "tunnel", "--target", "127.0.0.1:5060"]);
+        assert!(both.is_err());
     }
 }

@@ -17,6 +17,8 @@ mod raw;
 #[cfg(test)]
 mod tests;
 
+pub use raw::reachable;
+
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

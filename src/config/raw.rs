@@ -316,7 +316,8 @@ fn values<T: Clone>(placed: &Option<Placed<Vec<Placed<T>>>>) -> Option<Vec<T>> {
 }
 
 /// Where a listener of this host is dialled from the same host.
-fn reachable(listener: SocketAddr) -> SocketAddr {
+/// Where a listener of this host is reached from this host.
+pub fn reachable(listener: SocketAddr) -> SocketAddr {
     let ip = match listener.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -180,7 +180,7 @@ fn told(why: TraceEnd) -> Option<&'static str> {
         TraceEnd::Messages => Some("the trace ends: as many messages as --messages allows"),
         TraceEnd::Bytes => Some("the trace ends: as many bytes as are shown at once"),
         TraceEnd::Calls => Some("the trace ends: too many calls at once; name one"),
-        TraceEnd::Stopping => Some("the trace ends: the centre is stopping"),
+        TraceEnd::Stopping => Some("the trace ends: what it was read from is stopping"),
     }
 }
 

@@ -26,10 +26,31 @@ pub struct Browser {
 impl Browser {
     /// Opens the page: it registers `user` by the WebSocket at `socket` and answers every call.
     pub fn open(centre: &Centre, socket: &str, user: &str, password: &str) -> Browser {
+        Browser::open_with(centre, socket, (user, password), "")
+    }
+
+    /// The same, and who calls is handed over: the page calls `third` first, and then has its caller
+    /// take its own place there.
+    pub fn that_transfers(
+        centre: &Centre,
+        socket: &str,
+        account: (&str, &str),
+        third: &str,
+    ) -> Browser {
+        Browser::open_with(centre, socket, account, third)
+    }
+
+    fn open_with(
+        centre: &Centre,
+        socket: &str,
+        (user, password): (&str, &str),
+        third: &str,
+    ) -> Browser {
         let folder = Folder::make();
         let domain = centre.edge.ip();
         let settings = format!(
-            "const SOCKET = {socket:?}, URI = \"sip:{user}@{domain}\", PASSWORD = {password:?};\n"
+            "const SOCKET = {socket:?}, URI = \"sip:{user}@{domain}\", PASSWORD = {password:?}, \
+             THIRD = {third:?};\n"
         );
         let library = std::fs::read_to_string(library()).expect("the bundled library");
         let page = format!(
@@ -101,19 +122,32 @@ phone.on("connected", () => say("connected"));
 phone.on("disconnected", e => say("disconnected " + e.reason));
 phone.on("registered", () => say("registered"));
 phone.on("registrationFailed", e => say("failed " + e.cause));
+const media = {mediaConstraints: {audio: true, video: false}, pcConfig: {iceServers: []}};
 phone.on("newRTCSession", ({originator, session, request}) => {
-  if (originator !== "remote") return;
-  say("rings " + request.from.display_name);
+  const called = originator === "remote", name = called ? "" : "consultation ";
+  if (called) say("rings " + request.from.display_name);
   session.on("sdp", e => {
     if (e.originator === "remote" && !e.sdp.includes("a=ice-ufrag"))
       e.sdp = e.sdp.replace(/(m=audio[^\n]*\n)/, "$1a=ice-ufrag:test\r\na=ice-pwd:0123456789012345678901\r\n");
   });
-  session.on("accepted", () => say("accepted"));
-  session.on("confirmed", () => say("confirmed"));
-  session.on("ended", e => say("ended by " + e.originator));
-  session.on("failed", e => say("failed " + e.cause));
-  session.answer({mediaConstraints: {audio: true, video: false}, pcConfig: {iceServers: []}});
+  session.on("accepted", () => say(name + "accepted"));
+  session.on("confirmed", () => say(name + "confirmed"));
+  session.on("ended", e => say(name + "ended by " + e.originator));
+  session.on("failed", e => say(name + "failed " + e.cause + " " + (e.message && e.message.body || "")));
+  session.on("peerconnection:setremotedescriptionfailed", e => say(name + "no description: " + e));
+  if (!called) return;
+  session.answer(media);
+  if (THIRD) session.on("confirmed", () => consult(session));
 });
+const consult = caller => {
+  const consulted = phone.call(THIRD, media);
+  consulted.on("confirmed", () => caller.refer(THIRD, {replaces: consulted, eventHandlers: {
+    requestSucceeded: () => say("refer taken"),
+    requestFailed: e => say("refer failed " + e.cause),
+    accepted: () => { say("transferred"); caller.terminate(); },
+    failed: () => say("transfer failed"),
+  }}));
+};
 phone.start();
 "#;
 

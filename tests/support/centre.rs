@@ -1,6 +1,6 @@
 //! The product, started as its users start it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -10,8 +10,13 @@ use serde_json::Value;
 use super::api::Api;
 use super::certificates::Authority;
 use super::declaration::Declaration;
+use super::parts::{
+    command_of, launch, launch_relay, make_private_folder, read_word, run, terminate, write_secret,
+};
 use super::ports::Ports;
 use super::process::{Folder, Running};
+use super::second::Second;
+use super::setup::Setup;
 use super::wait::until;
 use super::{AGENT, RELAY, RELAY6, SOON, peers};
 
@@ -21,20 +26,6 @@ pub const PATCHBAY: &str = env!("CARGO_BIN_EXE_patchbay");
 pub const MD5_ONLY: &str = "digest = [\"md5\"]";
 /// How long the product may take until it says that it is ready.
 const START: Duration = Duration::from_secs(20);
-
-/// How a centre is set up.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    apart: bool,
-    hand_over: bool,
-    media_ports: u16,
-    also_at: Option<IpAddr>,
-    secure: bool,
-    secure_link: bool,
-    relay_keys: String,
-    control_keys: String,
-    haste: Option<u32>,
-}
 
 /// The listeners of a relay that has a certificate.
 #[derive(Debug)]
@@ -53,93 +44,6 @@ pub struct Doors {
     pub key: PathBuf,
     /// Addresses that it stands for.
     pub ips: Vec<IpAddr>,
-}
-
-impl Default for Setup {
-    fn default() -> Setup {
-        Setup {
-            apart: false,
-            hand_over: false,
-            media_ports: Ports::most_media(),
-            also_at: None,
-            secure: false,
-            secure_link: false,
-            relay_keys: String::new(),
-            control_keys: String::new(),
-            haste: None,
-        }
-    }
-}
-
-impl Setup {
-    /// Relay and control as two processes.
-    #[must_use]
-    pub fn apart(mut self) -> Setup {
-        self.apart = true;
-        self
-    }
-
-    /// The relay hands its calls over when it is told to stop.
-    #[must_use]
-    pub fn hand_over(mut self) -> Setup {
-        self.hand_over = true;
-        self
-    }
-
-    /// How many ports the relay has for media.
-    #[must_use]
-    pub fn media_ports(mut self, count: u16) -> Setup {
-        self.media_ports = count;
-        self
-    }
-
-    /// The relay host has this address too.
-    #[must_use]
-    pub fn also_at(mut self, ip: IpAddr) -> Setup {
-        self.also_at = Some(ip);
-        self
-    }
-
-    /// The relay has a certificate, and listens on TLS and for WebSockets too: at its further address
-    /// if it has one.
-    #[must_use]
-    pub fn secure(mut self) -> Setup {
-        self.secure = true;
-        self
-    }
-
-    /// Relay and control show each other certificates.
-    #[must_use]
-    pub fn secure_link(mut self) -> Setup {
-        self.secure_link = true;
-        self
-    }
-
-    /// Further lines of `[relay]`.
-    #[must_use]
-    pub fn relay(mut self, lines: &str) -> Setup {
-        self.relay_keys = lines.to_owned();
-        self
-    }
-
-    /// Further lines of `[control]`.
-    #[must_use]
-    pub fn control(mut self, lines: &str) -> Setup {
-        self.control_keys = lines.to_owned();
-        self
-    }
-
-    /// Its clocks run so many times as fast as those of everybody else, for what takes minutes by its RFC.
-    #[must_use]
-    pub fn hurry(mut self, times: u32) -> Setup {
-        self.haste = Some(times);
-        self
-    }
-
-    /// Starts it; nothing is declared yet.
-    pub fn start(self) -> Centre {
-        Centre::start_with(self)
-    }
 }
 
 /// A running centre.
@@ -171,6 +75,8 @@ pub struct Centre {
     pub folder: Folder,
     /// Where phones reach it securely.
     pub doors: Option<Doors>,
+    /// The second relay.
+    pub second: Option<Second>,
     secure_link: bool,
     hand_over: bool,
 }
@@ -181,7 +87,8 @@ impl Centre {
         Setup::default().start()
     }
 
-    fn start_with(setup: Setup) -> Centre {
+    /// Starts one of this kind.
+    pub(super) fn start_with(setup: Setup) -> Centre {
         let folder = Folder::make();
         let ports = Ports::claim();
         let at = |port| SocketAddr::new(RELAY, port);
@@ -215,6 +122,14 @@ impl Centre {
                 ("https", files)
             }
         };
+        let second_api = SocketAddr::new(RELAY6, ports.next());
+        let mut relays = vec![format!("{scheme}://{relay_api_address}")];
+        let mut control_listen = control_sip;
+        if setup.second {
+            relays.push(format!("{scheme}://{second_api}"));
+            // One relay comes by IPv4, the other by IPv6.
+            control_listen.set_ip(Ipv6Addr::UNSPECIFIED.into());
+        }
         let config = format!(
             "[relay]\n\
              listen = {listen:?}\n\
@@ -224,9 +139,9 @@ impl Centre {
              max_sessions = {}\n\
              {}\n\
              [control]\n\
-             sip = \"{control_sip}\"\n\
+             sip = \"{control_listen}\"\n\
              api = \"{api_address}\"\n\
-             relays = [\"{scheme}://{relay_api_address}\"]\n\
+             relays = {relays:?}\n\
              {}\n\
              [link]\n\
              {link}\n",
@@ -249,6 +164,9 @@ impl Centre {
             peers::hurry(&mut command, setup.haste);
             (run("up", &mut command, &folder), None)
         };
+        let second = setup
+            .second
+            .then(|| Second::start(&ports, second_api, control_sip.port(), media_range.1 + 1));
         let secret = read_word(&data.join("link-secret"));
         let token_file = data.join("api-token");
         let token = until("control writes its API token", START, || {
@@ -271,6 +189,7 @@ impl Centre {
             media_range,
             folder,
             doors,
+            second,
             secure_link: setup.secure_link,
             hand_over: setup.hand_over,
         };
@@ -436,64 +355,4 @@ fn make_doors(folder: &Folder, ports: &Ports, ip: IpAddr) -> Doors {
         key,
         ips,
     }
-}
-
-fn terminate(process: &mut Running) {
-    process.signal("TERM");
-    let status = process.wait(SOON);
-    assert!(status.success(), "it left with {status}");
-}
-
-fn launch_relay(folder: &Folder, hand_over: bool) -> Running {
-    let options: &[&str] = if hand_over { &["--hand-over"] } else { &[] };
-    launch("relay", folder, options)
-}
-
-fn launch(part: &str, folder: &Folder, options: &[&str]) -> Running {
-    run(part, &mut command_of(part, folder, options), folder)
-}
-
-fn run(part: &str, command: &mut Command, folder: &Folder) -> Running {
-    Running::start(part, command, &folder.file(&format!("{part}.log")))
-}
-
-fn command_of(part: &str, folder: &Folder, options: &[&str]) -> Command {
-    let mut command = Command::new(PATCHBAY);
-    command
-        .arg(part)
-        .args([
-            "--config".as_ref(),
-            folder.file("patchbay.toml").as_os_str(),
-        ])
-        .args(["--data".as_ref(), folder.file("data").as_os_str()])
-        .args(options)
-        .env("RUST_BACKTRACE", "1");
-    command
-}
-
-fn make_private_folder(path: &PathBuf) {
-    use std::os::unix::fs::DirBuilderExt;
-    let mut builder = std::fs::DirBuilder::new();
-    builder.mode(0o700).create(path).expect("a data folder");
-}
-
-/// The secret that an operator puts on both hosts.
-fn write_secret(path: &PathBuf) {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .expect("a secret file");
-    let secret = format!("{:064x}\n", u128::from(std::process::id()) * 7919 + 0xfeed);
-    file.write_all(secret.as_bytes()).expect("a secret");
-}
-
-fn read_word(path: &PathBuf) -> String {
-    let text = std::fs::read_to_string(path).expect("a readable file");
-    text.trim().to_owned()
 }

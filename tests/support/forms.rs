@@ -1,6 +1,6 @@
 //! The ways in which control hands a call over to the relay: whatever way, the same comes of it.
 
-use super::centre::Setup;
+use super::setup::Setup;
 
 /// One of the ways, as `control.transfer` names it.
 pub type Form = &'static str;
@@ -24,7 +24,10 @@ macro_rules! in_each_form {
     };
 }
 
-/// A centre whose control transfers calls so.
+/// A centre whose control transfers calls so, to a relay in a process of its own: inside one, a link
+/// cannot be captured.
 pub fn setup(form: Form) -> Setup {
-    Setup::default().control(&format!("transfer = \"{form}\""))
+    Setup::default()
+        .apart()
+        .control(&format!("transfer = \"{form}\""))
 }

@@ -44,7 +44,7 @@ request_route {
     if (is_method("OPTIONS")) { sl_send_reply("200", "OK"); exit; }
     if (is_method("REGISTER")) {
         add_path();
-        $du = "sip:CENTRE";
+        $du = "sip:CENTRE;transport=WORD";
         t_relay();
         exit;
     }

@@ -172,12 +172,18 @@ pub(crate) fn check(text: &str) -> Result<(), IdError> {
 #[derive(Clone, Debug)]
 pub struct IdSource {
     state: u64,
+    /// Counts contacts, from the seed on.
+    contacts: u32,
 }
 
 impl IdSource {
     /// A source that gives the same numbers for the same seed.
     pub fn new(seed: u64) -> Self {
-        Self { state: seed }
+        let [.., a, b, c, d] = seed.to_be_bytes();
+        Self {
+            state: seed,
+            contacts: u32::from_be_bytes([a, b, c, d]),
+        }
     }
 
     /// The next number.
@@ -189,9 +195,17 @@ impl IdSource {
         mixed ^ (mixed >> 31)
     }
 
-    /// The next contact's identifier.
-    pub fn contact(&mut self) -> ContactId {
-        ContactId(self.number())
+    /// The identifier of a contact that comes now: the second (of Unix time, modulo 2^32), then a
+    /// number that does not repeat within 2^32 contacts. So contacts of one time stand together
+    /// wherever they are kept in order.
+    pub fn contact(&mut self, unix_ms: u64) -> ContactId {
+        self.contacts = self.contacts.wrapping_add(0x9e37_79b9);
+        // A permutation of 32 bits: each step can be undone.
+        let mut mixed = self.contacts;
+        mixed = (mixed ^ (mixed >> 16)).wrapping_mul(0x7feb_352d);
+        mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x846c_a68b);
+        mixed ^= mixed >> 16;
+        ContactId((unix_ms / 1000) << 32 | u64::from(mixed))
     }
 
     /// The next offer's identifier.
@@ -207,7 +221,7 @@ mod tests {
 
     #[test]
     fn numbers_are_read_back_from_what_is_written() {
-        let id = IdSource::new(7).contact();
+        let id = IdSource::new(7).contact(1);
         assert_eq!(id.to_string().parse::<ContactId>().unwrap(), id);
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(serde_json::from_str::<ContactId>(&json).unwrap(), id);
@@ -220,6 +234,21 @@ mod tests {
         ] {
             assert_eq!(wrong.parse::<OfferId>(), Err(IdError::NotHex), "{wrong}");
         }
+    }
+
+    #[test]
+    fn contacts_of_one_time_stand_together_and_none_is_like_another() {
+        let mut source = IdSource::new(9);
+        let early: Vec<u64> = (0..10_000)
+            .map(|n| source.contact(5_000 + n / 11).0)
+            .collect();
+        let late = source.contact(6_000).0;
+        assert!(early.iter().all(|id| id >> 32 == 5 && *id < late));
+        let mut sorted = early.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), early.len());
+        assert_ne!(sorted, early, "the order within a second is none");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::id::{AgentId, ContactId, OfferId};
 use crate::limits::{MAX_REMEMBERED, REMEMBER};
 use core::time::Duration;
-use rustc_hash::FxHashMap;
+use patchbay_sip::shards::Shards;
 use std::collections::VecDeque;
 
 /// An offer that is over.
@@ -28,8 +28,8 @@ enum Key {
 /// What is remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    offers: FxHashMap<OfferId, Past>,
-    contacts: FxHashMap<ContactId, Duration>,
+    offers: Shards<OfferId, Past>,
+    contacts: Shards<ContactId, Duration>,
     order: VecDeque<(Duration, Key)>,
 }
 

@@ -3,7 +3,7 @@
 
 use crate::id::{AgentId, ContactId, OfferId};
 use core::time::Duration;
-use rustc_hash::FxHashMap;
+use patchbay_sip::shards::Shards;
 use std::collections::BTreeSet;
 
 /// What a timer is for.
@@ -29,7 +29,7 @@ pub(crate) enum Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     order: BTreeSet<(Duration, Timer)>,
-    due: FxHashMap<Timer, Duration>,
+    due: Shards<Timer, Duration>,
 }
 
 impl Timers {

@@ -1,6 +1,7 @@
 //! The event stream: from any cursor on, without a gap and without a repetition.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -121,16 +122,17 @@ async fn still_there(store: &Store, cursor: u64) -> Result<u64, Failure> {
     Err(Failure::new(Kind::Gone, detail))
 }
 
-fn message(stored: StoredEvent) -> Option<Message> {
+fn message(stored: Arc<StoredEvent>) -> Option<Message> {
     let id = stored.cursor.to_string();
-    Message::default().id(id).json_data(Told::from(stored)).ok()
+    let told = Told::from(Arc::unwrap_or_clone(stored));
+    Message::default().id(id).json_data(told).ok()
 }
 
 /// Reads the store up to its end, then the live events. A reader that falls behind these goes back
 /// to the store, so that a slow client costs a batch of memory, however slow it is.
 struct Reader {
     store: Store,
-    receiver: Receiver<StoredEvent>,
+    receiver: Receiver<Arc<StoredEvent>>,
     last: u64,
     replaying: bool,
     stopping: CancellationToken,
@@ -138,7 +140,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn next(&mut self) -> Option<Vec<StoredEvent>> {
+    async fn next(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
         loop {
             if self.replaying {
                 // What was removed before it was read would be a gap; the client is told when it
@@ -150,7 +152,7 @@ impl Reader {
                     Ok(batch) if batch.is_empty() => self.replaying = false,
                     Ok(batch) => {
                         self.last = batch.last().map_or(self.last, |event| event.cursor);
-                        return Some(batch);
+                        return Some(batch.into_iter().map(Arc::new).collect());
                     }
                     Err(error) => {
                         tracing::error!(%error, "an event stream ends");

@@ -24,6 +24,8 @@ use crate::link::{LineReader, LinkError, RelayClient};
 
 /// Media type of JSON lines.
 const JSON_LINES: &str = "application/jsonl";
+/// What is said of a relay that ends its trace because it leaves.
+const STOPPING: &str = "it is stopping";
 
 /// Which calls, and how much of them.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -227,8 +229,13 @@ fn read(
     for line in lines {
         let mut line: TraceLine =
             serde_json::from_slice(&line).map_err(|error| unreadable(error.to_string()))?;
-        if let TraceLine::Message(message) = &mut line {
-            relay.clone_into(&mut message.relay);
+        match &mut line {
+            TraceLine::Message(message) => relay.clone_into(&mut message.relay),
+            // The others may go on for long: whoever looks must not take its silence for peace.
+            TraceLine::End(TraceEnd::Stopping) => {
+                told.push(unreachable(relay, STOPPING.to_owned()))
+            }
+            _ => {}
         }
         told.push(Told::Line(Box::new(line)));
     }

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::secret::Secret;
+use super::stream::{EventStream, NearEvents};
 
 /// Time for a question that has a short answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -61,6 +62,8 @@ pub struct RelayClient {
     secret: Secret,
     /// What both sides show each other; none: plain HTTP.
     tls: Option<Arc<Endpoint>>,
+    /// Its events where it runs in this process.
+    near: Option<NearEvents>,
 }
 
 type Body = Full<Bytes>;
@@ -81,6 +84,7 @@ impl RelayClient {
             base: base.trim_end_matches('/').to_owned(),
             secret,
             tls: None,
+            near: None,
         })
     }
 
@@ -88,6 +92,13 @@ impl RelayClient {
     #[must_use]
     pub fn secured(mut self, tls: Option<Arc<Endpoint>>) -> RelayClient {
         self.tls = tls;
+        self
+    }
+
+    /// The same with its events read where they happen, in this process.
+    #[must_use]
+    pub fn near(mut self, events: Option<NearEvents>) -> RelayClient {
+        self.near = events;
         self
     }
 
@@ -131,20 +142,21 @@ impl RelayClient {
         }
     }
 
-    /// The event stream after `cursor`, as raw chunks.
+    /// The events after `cursor`.
     ///
     /// # Errors
     /// [`LinkError`].
-    pub async fn events(
-        &self,
-        cursor: u64,
-    ) -> Result<impl Stream<Item = Result<Bytes, LinkError>> + Unpin + use<>, LinkError> {
+    pub(super) async fn events(&self, cursor: u64) -> Result<EventStream, LinkError> {
+        if let Some(near) = &self.near {
+            return near.after(cursor);
+        }
         let path = format!("/relay/v1/events?after={cursor}");
         let answer = self.ask(Method::GET, &path).await?;
         check(&answer)?;
         // No limit for the whole answer, which never ends.
         let chunks = BodyDataStream::new(answer.into_body());
-        Ok(chunks.map(|chunk| chunk.map_err(transport)).boxed())
+        let chunks = chunks.map(|chunk| chunk.map_err(transport)).boxed();
+        Ok(EventStream::far(chunks))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, LinkError> {

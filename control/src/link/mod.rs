@@ -13,11 +13,12 @@ mod client;
 mod lines;
 mod secret;
 mod sse;
+mod stream;
 mod tunnel;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
 use patchbay_route::session::{Capacity, RelayEvent, SessionList};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -27,6 +28,7 @@ pub use client::{LinkError, MAX_ANSWER_BYTES, RelayClient};
 pub use lines::{LineReader, LineTooLong, MAX_TRACE_LINE_BYTES};
 pub use secret::Secret;
 pub use sse::{MAX_EVENT_BYTES, MAX_LINE_BYTES, SseError, SseReader};
+pub use stream::{Following, NearEvents};
 pub use tunnel::TunnelLink;
 
 /// First pause after a failure; it doubles up to [`MAX_PAUSE`].
@@ -62,7 +64,7 @@ pub enum LinkReport {
         /// Which relay.
         relay: usize,
         /// What happened.
-        event: RelayEvent,
+        event: Arc<RelayEvent>,
     },
     /// The relay's capacity.
     Capacity {
@@ -137,10 +139,8 @@ async fn follow_once(
     {
         return Ok(());
     }
-    let mut reader = SseReader::default();
     let mut capacity = tokio::time::interval(CAPACITY_EVERY);
     capacity.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut heard = Instant::now();
     loop {
         tokio::select! {
             () = reports.closed() => return Ok(()),
@@ -161,10 +161,8 @@ async fn follow_once(
                     return Ok(());
                 }
             }
-            chunk = next_chunk(&mut stream, heard + MAX_SILENCE) => {
-                heard = Instant::now();
-                reader.push(&chunk?).map_err(|e| LinkError::Unreadable(e.to_string()))?;
-                if !forward(relay, &mut reader, (&mut cursor, u64::MAX), reports).await? {
+            event = stream.next() => {
+                if !forward(relay, event?, &mut cursor, reports).await? {
                     return Ok(());
                 }
             }
@@ -183,65 +181,37 @@ async fn catch_up(
     let Ok(mut stream) = client.events(0).await else {
         return Ok(true);
     };
-    let (mut reader, mut cursor) = (SseReader::default(), 0);
+    let mut cursor = 0;
     let latest = Instant::now() + CATCH_UP;
     while cursor < list.cursor {
-        let Ok(chunk) = next_chunk(&mut stream, latest).await else {
+        let Ok(Ok(event)) = tokio::time::timeout_at(latest, stream.next()).await else {
             return Ok(true);
         };
-        reader
-            .push(&chunk)
-            .map_err(|e| LinkError::Unreadable(e.to_string()))?;
-        if !forward(relay, &mut reader, (&mut cursor, list.cursor), reports).await? {
+        if !forward(relay, event, &mut cursor, reports).await? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-async fn next_chunk(
-    stream: &mut (impl Stream<Item = Result<bytes::Bytes, LinkError>> + Unpin),
-    latest: Instant,
-) -> Result<bytes::Bytes, LinkError> {
-    match tokio::time::timeout_at(latest, stream.next()).await {
-        Err(_) => Err(LinkError::Transport(
-            "the event stream fell silent".to_owned(),
-        )),
-        Ok(None) => Err(LinkError::Transport(
-            "the relay closed the event stream".to_owned(),
-        )),
-        Ok(Some(chunk)) => chunk,
-    }
+fn transport_said(what: &str) -> LinkError {
+    LinkError::Transport(what.to_owned())
 }
 
-/// Tells of the events after a cursor, up to another one. False when nobody listens any more.
+/// Tells of an event unless it was told before. False when nobody listens any more.
 async fn forward(
     relay: usize,
-    reader: &mut SseReader,
-    (cursor, last): (&mut u64, u64),
+    event: Arc<RelayEvent>,
+    cursor: &mut u64,
     reports: &mpsc::Sender<LinkReport>,
 ) -> Result<bool, LinkError> {
-    while *cursor < last
-        && let Some(data) = reader.next_data()
-    {
-        let event: RelayEvent =
-            serde_json::from_str(&data).map_err(|e| LinkError::Unreadable(e.to_string()))?;
-        if event.cursor <= *cursor {
-            continue;
-        }
-        if event.cursor != *cursor + 1 {
-            return Err(LinkError::Unreadable(
-                "events are missing from the stream".to_owned(),
-            ));
-        }
-        *cursor = event.cursor;
-        if reports
-            .send(LinkReport::Event { relay, event })
-            .await
-            .is_err()
-        {
-            return Ok(false);
-        }
+    if event.cursor <= *cursor {
+        return Ok(true);
     }
-    Ok(true)
+    if event.cursor != *cursor + 1 {
+        return Err(stream::unreadable("events are missing from the stream"));
+    }
+    *cursor = event.cursor;
+    let report = LinkReport::Event { relay, event };
+    Ok(reports.send(report).await.is_ok())
 }

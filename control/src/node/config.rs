@@ -9,7 +9,7 @@ use patchbay_route::transfer::Carrier;
 use patchbay_sip::digest::Algorithm;
 use patchbay_tls::Endpoint;
 
-use crate::link::Secret;
+use crate::link::{NearEvents, Secret};
 use crate::registrar::Expiry;
 
 /// Everything that a node needs to know. `Debug` shows no secret.
@@ -19,6 +19,8 @@ pub struct ControlConfig {
     pub sip_listen: SocketAddr,
     /// Base URLs of the relays' private APIs, such as `http://127.0.0.1:8090`.
     pub relay_urls: Vec<String>,
+    /// The one of these relays that runs in this process, and where its events are read.
+    pub near: Option<(String, NearEvents)>,
     /// The secret shared with the relays: signs transfers, opens their APIs.
     pub link_secret: Secret,
     /// What control and relays show each other, on both ways; none: the link is plain.
@@ -55,6 +57,7 @@ impl ControlConfig {
         ControlConfig {
             sip_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5070)),
             relay_urls: vec!["http://127.0.0.1:8090".to_owned()],
+            near: None,
             link_secret,
             link_tls: None,
             transfer: Carrier::default(),

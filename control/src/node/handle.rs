@@ -116,7 +116,7 @@ pub struct NodeHandle {
     commands: mpsc::Sender<Command>,
     centre: watch::Receiver<Arc<Centre>>,
     published: Arc<RwLock<Published>>,
-    events: broadcast::Sender<StoredEvent>,
+    events: broadcast::Sender<Arc<StoredEvent>>,
     store: Store,
     /// Two declarations applied at once must not be stored in one order and used in the other.
     applying: Arc<tokio::sync::Mutex<()>>,
@@ -128,7 +128,7 @@ impl NodeHandle {
         commands: mpsc::Sender<Command>,
         centre: watch::Receiver<Arc<Centre>>,
         published: Arc<RwLock<Published>>,
-        events: broadcast::Sender<StoredEvent>,
+        events: broadcast::Sender<Arc<StoredEvent>>,
         store: Store,
     ) -> NodeHandle {
         let applying = Arc::default();
@@ -265,7 +265,7 @@ impl NodeHandle {
 
     /// Events from now on, each after it was stored. For older ones read the store first.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<StoredEvent> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<StoredEvent>> {
         self.events.subscribe()
     }
 

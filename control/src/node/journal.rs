@@ -73,14 +73,14 @@ pub(super) struct JournalWriter {
     queue: mpsc::Receiver<Entry>,
     counters: Arc<JournalCounters>,
     store: Store,
-    events: broadcast::Sender<StoredEvent>,
+    events: broadcast::Sender<Arc<StoredEvent>>,
     stop: CancellationToken,
 }
 
 /// Both ends. When `stop` is cancelled, writes are no longer repeated for ever.
 pub(super) fn journal(
     store: Store,
-    events: broadcast::Sender<StoredEvent>,
+    events: broadcast::Sender<Arc<StoredEvent>>,
     stop: CancellationToken,
 ) -> (Journal, JournalWriter) {
     let (sender, queue) = mpsc::channel(MAX_JOURNAL);
@@ -161,11 +161,12 @@ impl JournalWriter {
                 continue;
             }
             let unix_ms = event.unix_ms;
-            let _gone = self.events.send(StoredEvent {
+            let stored = StoredEvent {
                 cursor,
                 unix_ms,
                 event,
-            });
+            };
+            let _gone = self.events.send(Arc::new(stored));
         }
     }
 

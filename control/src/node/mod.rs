@@ -32,4 +32,4 @@ pub use tunnels::MAX_TUNNEL_WRITES;
 pub use views::{
     Applied, BindingView, Counters, Metric, MetricKind, Readiness, RelayView, Sample, StoredEvent,
 };
-pub use wire::{MAX_CONNECTIONS, MAX_WIRE_EVENTS, MAX_WRITES};
+pub use wire::{MAX_CONNECTIONS, MAX_WIRE_EVENTS, MAX_WRITES, NearLink};

@@ -19,7 +19,7 @@ use super::journal::journal;
 use super::machine::Machine;
 use super::run::{Node, unix_ms};
 use super::tunnels::Tunnels;
-use super::wire::{Connections, MAX_WIRE_EVENTS, Wire, WireCounters};
+use super::wire::{Connections, MAX_WIRE_EVENTS, NearLink, Wire, WireCounters};
 use crate::link::{LinkError, RelayClient, follow};
 use crate::signalling::SignallingConfig;
 use crate::store::{Store, StoreError};
@@ -27,6 +27,9 @@ use patchbay_tls::keep_fresh;
 
 /// Reports of the relay links that may wait for the node's task.
 const MAX_REPORTS: usize = 1024;
+
+/// Links from this process that may wait to be taken.
+const MAX_NEAR_LINKS: usize = 4;
 
 /// How long connections may take to write their last answers when the node stops.
 const LAST_WRITES: Duration = Duration::from_secs(1);
@@ -66,6 +69,8 @@ pub struct Control {
     pub handle: NodeHandle,
     /// Where it listens for relays.
     pub sip_addr: SocketAddr,
+    /// Where a relay in this process hands over its end of a link.
+    pub near: mpsc::Sender<NearLink>,
     /// Ends when the node has ended: after [`NodeHandle::shutdown`], or when all handles are
     /// dropped. Everything that was to be stored is stored by then.
     pub join: JoinHandle<()>,
@@ -86,7 +91,9 @@ pub async fn start(config: ControlConfig, store: Store) -> Result<Control, Contr
         .iter()
         .map(|url| {
             let client = RelayClient::new(url, config.link_secret.clone())?;
-            Ok(client.secured(config.link_tls.clone()))
+            let near = config.near.as_ref().filter(|(near, _)| near == url);
+            let events = near.map(|(_, events)| events.clone());
+            Ok(client.secured(config.link_tls.clone()).near(events))
         })
         .collect::<Result<_, LinkError>>()?;
     let machine = remembered(&config, &store, seed).await?;
@@ -173,7 +180,8 @@ fn spawn(
         stop: stop.clone(),
         tasks: tasks.clone(),
     };
-    tokio::spawn(wire.listen(listener));
+    let (near, near_links) = mpsc::channel(MAX_NEAR_LINKS);
+    tokio::spawn(wire.listen(listener, near_links));
     if let Some(tls) = config.link_tls.clone() {
         let stopped = stop.clone();
         tokio::spawn(async move { stopped.run_until_cancelled(keep_fresh(tls)).await });
@@ -212,6 +220,7 @@ fn spawn(
     Control {
         handle,
         sip_addr,
+        near,
         join,
     }
 }

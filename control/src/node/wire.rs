@@ -138,6 +138,10 @@ impl Connections {
     }
 }
 
+/// One end of a link inside a process: the address of the other end, whole messages to it, and
+/// whole messages from it. The link is gone when either queue is.
+pub type NearLink = (SocketAddr, mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>);
+
 /// What every connection needs.
 #[derive(Clone)]
 pub(super) struct Wire {
@@ -152,13 +156,23 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Takes connections until stopped.
-    pub(super) async fn listen(self, listener: TcpListener) {
+    /// Takes connections until stopped; those from this process come by `near`.
+    pub(super) async fn listen(self, listener: TcpListener, mut near: mpsc::Receiver<NearLink>) {
         let room = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
         let mut number = 0;
+        let Ok(local) = listener.local_addr() else {
+            return;
+        };
         loop {
             let (stream, remote) = tokio::select! {
                 () = self.stop.cancelled() => return,
+                Some(link) = near.recv() => {
+                    number += 1;
+                    count(&self.counters.accepted);
+                    let wire = self.clone();
+                    self.tasks.spawn(wire.serve_near(link, local, number));
+                    continue;
+                }
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => accepted,
                     Err(error) => {
@@ -209,6 +223,51 @@ impl Wire {
         warn!(%remote, why, "a relay's TLS handshake failed");
     }
 
+    /// Carries SIP to a relay in this process until either end is gone.
+    async fn serve_near(self, (remote, queue, from): NearLink, local: SocketAddr, connection: u64) {
+        let flow = Flow {
+            transport: Transport::Tcp,
+            local,
+            remote,
+            connection,
+        };
+        let cut = self.stop.child_token();
+        let writer = Writer::new(queue, cut.clone());
+        self.while_open(flow, writer, async {
+            tokio::select! {
+                () = cut.cancelled() => {}
+                () = self.take(from, flow) => {}
+            }
+        })
+        .await;
+    }
+
+    /// Passes on what comes from a relay in this process.
+    async fn take(&self, mut from: mpsc::Receiver<Bytes>, flow: Flow) {
+        let mut batch = Vec::with_capacity(WRITE_BATCH);
+        while from.recv_many(&mut batch, WRITE_BATCH).await > 0 {
+            for bytes in batch.drain(..) {
+                let parsed = Box::new(Message::parse(bytes));
+                let message = WireEvent::Message { flow, parsed };
+                if self.events.send(message).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Tells the node's task of a connection, does what it is for, and tells of its end.
+    async fn while_open(&self, flow: Flow, writer: Writer, work: impl Future<Output = ()>) {
+        let opened = WireEvent::Opened { flow, writer };
+        if self.events.send(opened).await.is_err() {
+            return;
+        }
+        info!(remote = %flow.remote, "relay connected");
+        work.await;
+        info!(remote = %flow.remote, "relay disconnected");
+        let _stopped = self.events.send(WireEvent::Closed { flow }).await;
+    }
+
     /// Carries SIP on a connection until it ends.
     async fn carry(
         self,
@@ -229,26 +288,15 @@ impl Wire {
         let (queue, writes) = mpsc::channel(MAX_WRITES);
         // Weak, so that the writer ends, all written, when the node's task drops its end.
         let pongs = queue.downgrade();
-        let writer = Writer {
-            queue,
-            cut: cut.clone(),
-        };
-        if self
-            .events
-            .send(WireEvent::Opened { flow, writer })
-            .await
-            .is_err()
-        {
-            return;
-        }
-        info!(%remote, "relay connected");
-        tokio::select! {
-            () = cut.cancelled() => {}
-            () = self.read(reading, flow, pongs) => {}
-            () = write(writing, writes) => {}
-        }
-        info!(%remote, "relay disconnected");
-        let _stopped = self.events.send(WireEvent::Closed { flow }).await;
+        let writer = Writer::new(queue, cut.clone());
+        self.while_open(flow, writer, async {
+            tokio::select! {
+                () = cut.cancelled() => {}
+                () = self.read(reading, flow, pongs) => {}
+                () = write(writing, writes) => {}
+            }
+        })
+        .await;
     }
 
     async fn read(

@@ -86,7 +86,7 @@ impl Signalling {
             return;
         }
         let Some(hunt) = call.hunt(offer) else { return };
-        if hunt.answer.is_some() {
+        if hunt.winner.is_some() {
             return;
         }
         if !std::mem::replace(&mut hunt.ringing, true) {
@@ -106,15 +106,23 @@ impl Signalling {
         let offer = branch.offer;
         let again = std::mem::replace(&mut branch.answered, true);
         let Some(hunt) = call.hunt(offer) else { return };
-        match &hunt.answer {
-            Some((winner, _)) if *winner == client => {
+        match hunt.winner {
+            Some(winner) if winner == client => {
                 return self.repeated(contact, offer, response, now);
             }
             // Its ACK and BYE are under way.
             Some(_) if again => return,
             Some(_) => return self.hang_up(contact, &response, now),
-            None => hunt.answer = Some((client, response.clone())),
+            None => hunt.winner = Some(client),
         }
+        let crossed = match stage {
+            Stage::Open => {
+                hunt.answer = Some(Box::new(response));
+                None
+            }
+            Stage::Cancelled => Some(response),
+            Stage::Answered(_) => None,
+        };
         hunt.groups.clear();
         let before = hunt.next_group.take();
         self.calls.set_hunt_timer(contact, offer, before, None);
@@ -123,7 +131,7 @@ impl Signalling {
             // The distributor has its session ended.
             self.counters.drop(Drop::LateAnswer);
         }
-        if stage == Stage::Cancelled {
+        if let Some(response) = crossed {
             // The answer crossed the CANCEL. A proxy passes every 2xx on (RFC 3261 section 16.7
             // step 10); the caller acknowledges it and hangs up.
             info!(%contact, %offer, "answer crossed the cancel");
@@ -201,7 +209,10 @@ impl Signalling {
         let Some(call) = self.calls.get(contact) else {
             return;
         };
-        let response = reply(&call.request, 487, "", &call.tag);
+        let Some(request) = call.request() else {
+            return;
+        };
+        let response = reply(request, 487, "", &call.tag);
         self.finish(contact, response, None, now);
     }
 

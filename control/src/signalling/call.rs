@@ -1,12 +1,14 @@
 //! The calls that control still answers for.
 
-use std::collections::BTreeSet;
+use patchbay_sip::shards::Shards;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use patchbay_core::{AgentId, ContactId, OfferId};
 use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
 use patchbay_sip::{Message, Uri};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::hunt::{Hunt, Ways};
 use crate::registrar::Target;
@@ -15,7 +17,7 @@ use crate::registrar::Target;
 pub const MAX_CALLS: usize = 100_000;
 
 /// What names a request beyond its branch (RFC 3261 section 8.2.2.2): Call-ID, From tag, CSeq.
-pub(super) type RequestName = (String, String, u32);
+pub(super) type RequestName = Arc<(String, String, u32)>;
 
 /// Where a call stands towards its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,26 +53,59 @@ impl Branch {
     }
 }
 
+/// What only a call needs that has no final answer.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// The caller's INVITE.
+    pub(super) request: Message,
+    /// The last provisional answer, which is repeated every minute.
+    pub(super) progress: Option<Message>,
+    /// The one device that it is for (RFC 5627).
+    pub(super) device: Option<Uri>,
+}
+
 /// One caller's INVITE.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) server: ServerKey,
     pub(super) flow: Flow,
-    pub(super) request: Message,
+    /// Gone after the final answer, when no device is left that could still answer.
+    pub(super) open: Option<Box<Open>>,
     pub(super) name: RequestName,
     /// The To tag of our own answers.
     pub(super) tag: String,
     pub(super) stage: Stage,
     pub(super) hunts: Vec<Hunt>,
     pub(super) branches: Vec<Branch>,
-    /// The last provisional answer, which is repeated every minute.
-    pub(super) progress: Option<Message>,
-    /// The one device that it is for (RFC 5627).
-    pub(super) device: Option<Uri>,
     pub(super) timer: Instant,
 }
 
 impl Call {
+    /// The caller's INVITE, as long as it is there.
+    pub(super) fn request(&self) -> Option<&Message> {
+        self.open.as_ref().map(|open| &open.request)
+    }
+
+    /// The one device that it is for, if it is for one.
+    pub(super) fn device(&self) -> Option<Uri> {
+        self.open.as_ref().and_then(|open| open.device.clone())
+    }
+
+    /// Forgets, at the final answer, what repeated and late messages do not need.
+    pub(super) fn settle(&mut self) {
+        // A device that answers all the same is ended in the caller's name.
+        if !self.branches.iter().any(Branch::pending) {
+            self.open = None;
+        }
+        for hunt in &mut self.hunts {
+            hunt.groups = VecDeque::new();
+            hunt.answer = None;
+        }
+        for branch in &mut self.branches {
+            branch.ways = Ways::new();
+        }
+    }
+
     pub(super) fn hunt(&mut self, offer: OfferId) -> Option<&mut Hunt> {
         self.hunts.iter_mut().find(|hunt| hunt.offer == offer)
     }
@@ -98,10 +133,10 @@ impl Call {
 /// All calls, found by any of their names.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    calls: FxHashMap<ContactId, Box<Call>>,
-    servers: FxHashMap<ServerKey, ContactId>,
-    clients: FxHashMap<ClientKey, ContactId>,
-    names: FxHashMap<RequestName, ContactId>,
+    calls: Shards<ContactId, Box<Call>>,
+    servers: Shards<ServerKey, ContactId>,
+    clients: Shards<ClientKey, ContactId>,
+    names: Shards<RequestName, ContactId>,
     timers: BTreeSet<(Instant, ContactId)>,
     /// When offers go on to the next devices.
     hunts: BTreeSet<(Instant, ContactId, OfferId)>,

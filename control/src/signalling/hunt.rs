@@ -48,8 +48,10 @@ pub(super) struct Hunt {
     pub(super) cancelled: bool,
     /// The best failure so far.
     pub(super) failure: Option<(u16, OfferFailure)>,
-    /// The 2xx that won, without our Via, until it is decided who gets it.
-    pub(super) answer: Option<(ClientKey, Message)>,
+    /// Who sent the first 2xx.
+    pub(super) winner: Option<ClientKey>,
+    /// That 2xx, without our Via, until it is decided who gets it.
+    pub(super) answer: Option<Box<Message>>,
 }
 
 impl Hunt {
@@ -118,7 +120,7 @@ impl Signalling {
                 .iter()
                 .any(|b| b.offer == offer && b.pending());
             let Some(hunt) = call.hunt(offer) else { return };
-            if rings || hunt.answer.is_some() {
+            if rings || hunt.winner.is_some() {
                 return;
             }
             let group = hunt.groups.pop_front();
@@ -253,7 +255,7 @@ impl Signalling {
 
 /// ACK and BYE for a 2xx that nobody wants. They go straight to the relay that gave it.
 fn farewell(call: &Call, response: &Message) -> Option<(Message, Message)> {
-    let mut dialog = Dialog::uac(&call.request, response).ok()?;
+    let mut dialog = Dialog::uac(call.request()?, response).ok()?;
     dialog.route_set.clear();
     let cseq = response.cseq().ok()?.number;
     dialog.local_cseq = cseq;

@@ -41,11 +41,14 @@ impl Signalling {
             return;
         }
         debug!(%contact, "queued");
+        let Some(request) = call.request() else {
+            return;
+        };
         // Who requires it is told nothing that is not acknowledged, but for 100 (RFC 3262 section 3).
-        if call.request.headers.lists(HeaderName::Require, "100rel") {
+        if request.headers.lists(HeaderName::Require, "100rel") {
             return;
         }
-        let response = reply(&call.request, 182, "Queued", &call.tag);
+        let response = reply(request, 182, "Queued", &call.tag);
         self.progress(contact, response, now);
     }
 
@@ -55,7 +58,9 @@ impl Signalling {
             return;
         };
         let server = call.server;
-        call.progress = Some(response.clone());
+        if let Some(open) = &mut call.open {
+            open.progress = Some(response.clone());
+        }
         self.calls.set_timer(contact, now.at + PROGRESS_EVERY);
         self.respond(server, response, now);
         self.pump(now);
@@ -70,7 +75,7 @@ impl Signalling {
         ring_for: Duration,
         now: Moment,
     ) {
-        let named = self.calls.get(contact).and_then(|call| call.device.clone());
+        let named = self.calls.get(contact).and_then(|call| call.device());
         let devices = match named {
             // RFC 5627 section 5.4: to that device alone.
             Some(uri) => Vec::from_iter(self.registrar.device_of(&uri).map(|(_, device)| device)),
@@ -82,6 +87,8 @@ impl Signalling {
             let code = NO_DEVICE;
             return self.tell(Input::OfferFailed { offer, cause, code });
         };
+        // Nearly all calls have one.
+        call.hunts.reserve_exact(1);
         call.hunts.push(Hunt {
             offer,
             agent: agent.clone(),
@@ -94,6 +101,7 @@ impl Signalling {
             ringing: false,
             cancelled: false,
             failure: None,
+            winner: None,
             answer: None,
         });
         self.hunt_on(contact, offer, now);
@@ -116,8 +124,8 @@ impl Signalling {
                 return;
             };
             let mut invite = invite;
-            if let Some(template) = &self.config.screen_pop_url {
-                let value = identity::call_info(template, &contact.to_string(), &call.request);
+            if let (Some(template), Some(request)) = (&self.config.screen_pop_url, call.request()) {
+                let value = identity::call_info(template, &contact.to_string(), request);
                 invite.invite.headers.push(HeaderName::CallInfo, value);
             }
             let flow = call.flow;
@@ -140,6 +148,7 @@ impl Signalling {
                         answered: false,
                     };
                     if let Some(call) = self.calls.get(contact) {
+                        call.branches.reserve_exact(1);
                         call.branches.push(branch);
                     }
                     return;
@@ -170,14 +179,16 @@ impl Signalling {
         let Some(call) = self.calls.get(contact) else {
             return;
         };
-        let answer = call.hunt(offer).and_then(|hunt| hunt.answer.clone());
-        let Some((_, answer)) = answer else { return };
-        if matches!(call.stage, Stage::Answered(_)) {
+        let Some(hunt) = call.hunt(offer).filter(|hunt| hunt.winner.is_some()) else {
+            return;
+        };
+        let answer = hunt.answer.take();
+        let Some(answer) = answer.filter(|_| !matches!(call.stage, Stage::Answered(_))) else {
             self.counters.drop(Drop::LateAnswer);
             return;
-        }
+        };
         info!(%contact, %offer, "answered");
-        self.finish(contact, answer, Some(offer), now);
+        self.finish(contact, *answer, Some(offer), now);
     }
 
     /// The final answer that refuses the contact.
@@ -195,8 +206,11 @@ impl Signalling {
         if matches!(call.stage, Stage::Answered(_)) {
             return;
         }
+        let Some(request) = call.request() else {
+            return;
+        };
         info!(%contact, status, why = why.text(), "refused");
-        let response = refusal(&call.request, status, retry_after_s, why, &call.tag);
+        let response = refusal(request, status, retry_after_s, why, &call.tag);
         self.finish(contact, response, None, now);
     }
 
@@ -209,9 +223,12 @@ impl Signalling {
         if matches!(call.stage, Stage::Answered(_)) {
             return false;
         }
+        let Some(request) = call.request() else {
+            return false;
+        };
         info!(%contact, "ended while waiting");
         let status = if self.draining { 503 } else { 480 };
-        let mut response = reply(&call.request, status, "", &call.tag);
+        let mut response = reply(request, status, "", &call.tag);
         response
             .headers
             .push(HeaderName::RetryAfter, retry_after_s.to_string());
@@ -240,7 +257,7 @@ impl Signalling {
             return;
         };
         call.stage = Stage::Answered(offer);
-        call.progress = None;
+        call.settle();
         let server = call.server;
         self.calls.set_timer(contact, now.at + KEEP_ANSWERED);
         self.respond(server, response, now);
@@ -278,7 +295,7 @@ fn transferred(
     contact: ContactId,
     target: &Target,
 ) -> Option<Unsigned> {
-    let mut invite = call.request.clone();
+    let mut invite = call.request()?.clone();
     let hunt = call.hunt(offer)?;
     let hops = invite
         .max_forwards()

@@ -1,12 +1,14 @@
 //! What arrives, and the answer that each request gets.
 
+use std::sync::Arc;
+
 use patchbay_core::{Facts, Input};
 use patchbay_sip::carried::is_envelope;
 use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, ParseError, Uri};
 use tracing::{debug, info};
 
-use super::call::{Call, MAX_CALLS, RequestName, Stage};
+use super::call::{Call, MAX_CALLS, Open, RequestName, Stage};
 use super::counters::Drop;
 use super::reply::{ALLOW, SUPPORTED, reply};
 use super::timers::PROGRESS_EVERY;
@@ -181,20 +183,22 @@ impl Signalling {
             wanted_agent: device.as_ref().map(|(agent, _)| agent.as_str().into()),
             ..facts
         };
-        let contact = self.contacts.contact();
+        let contact = self.contacts.contact(now.unix_ms());
         info!(%contact, call_id = %name.0, from = %facts.from, to = %facts.to, "contact arrived");
         self.counters.invites += 1;
         let call = Call {
             server,
             flow,
-            request: screened,
+            open: Some(Box::new(Open {
+                request: screened,
+                progress: None,
+                device: device.map(|(_, uri)| uri),
+            })),
             name,
             tag: self.layer.fresh_tag().to_string(),
             stage: Stage::Open,
             hunts: Vec::new(),
             branches: Vec::new(),
-            progress: None,
-            device: device.map(|(_, uri)| uri),
             timer: now.at + PROGRESS_EVERY,
         };
         self.calls.insert(contact, call);
@@ -262,9 +266,7 @@ impl Signalling {
 
 fn request_name(request: &Message) -> Option<RequestName> {
     let call_id = request.call_id().ok()?.to_owned();
-    Some((
-        call_id,
-        request.from_tag().unwrap_or_default().into(),
-        request.cseq().ok()?.number,
-    ))
+    let from_tag = request.from_tag().unwrap_or_default().into();
+    let cseq = request.cseq().ok()?.number;
+    Some(Arc::new((call_id, from_tag, cseq)))
 }

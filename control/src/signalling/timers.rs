@@ -25,7 +25,7 @@ impl Signalling {
                 return;
             };
             match call.stage {
-                Stage::Open => match call.progress.clone() {
+                Stage::Open => match call.open.as_ref().and_then(|open| open.progress.clone()) {
                     // A reliable one (RFC 3262) has its own repetition and is sent once here.
                     Some(again) if !again.headers.contains(patchbay_sip::HeaderName::RSeq) => {
                         self.progress(contact, again, now);

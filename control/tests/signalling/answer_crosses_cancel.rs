@@ -98,5 +98,8 @@ fn started(transfer: &Transfer) -> LinkReport {
         unix_ms: 1,
         event: SessionEvent::Started(of),
     };
-    LinkReport::Event { relay: 0, event }
+    LinkReport::Event {
+        relay: 0,
+        event: event.into(),
+    }
 }

@@ -29,6 +29,7 @@ mod hostile;
 mod invite_repeated;
 mod malformed;
 mod methods;
+mod near;
 mod no_agent;
 mod no_answer;
 mod no_codec;

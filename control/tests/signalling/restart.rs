@@ -110,6 +110,7 @@ fn an_agent_in_a_call_from_before_the_restart_is_not_called_until_it_ends() {
         unix_ms: UNIX_MS,
         event: SessionEvent::Ended(ended),
     };
+    let event = event.into();
     scene.link(LinkReport::Event { relay: 0, event });
     assert_eq!(scene.events_named("contact_ended").len(), 1);
     assert_eq!(

@@ -7,9 +7,9 @@ use super::paths::{default_port, transport_param};
 use super::{Core, Now, Refusal};
 use crate::readdress::sdp::{Description, Line};
 use crate::session::SDP_TYPE;
+use patchbay_sip::shards::Shards;
 use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Transport, Uri, Written};
-use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -22,14 +22,14 @@ struct Forwarded {
     server: ServerKey,
     invite: bool,
     /// What a failure is answered to; none once there was a final answer.
-    request: Option<Message>,
+    request: Option<Box<Message>>,
 }
 
 /// The transactions that were passed to control.
 #[derive(Default)]
 pub struct Proxy {
-    by_client: FxHashMap<ClientKey, Forwarded>,
-    by_server: FxHashMap<ServerKey, ClientKey>,
+    by_client: Shards<ClientKey, Forwarded>,
+    by_server: Shards<ServerKey, ClientKey>,
     accepted: VecDeque<(Instant, ClientKey)>,
 }
 
@@ -45,7 +45,7 @@ impl Proxy {
         let forwarded = Forwarded {
             server,
             invite,
-            request: Some(request),
+            request: Some(Box::new(request)),
         };
         self.by_client.insert(client, forwarded);
     }
@@ -61,7 +61,7 @@ impl Proxy {
         let waiting: Vec<_> = waiting.map(|(client, _)| *client).collect();
         let forget = |client| {
             let forwarded = self.forget(client)?;
-            Some((client, forwarded.server, forwarded.request?))
+            Some((client, forwarded.server, *forwarded.request?))
         };
         waiting.into_iter().filter_map(forget).collect()
     }
@@ -90,7 +90,7 @@ impl Proxy {
     /// The request that got no answer from control.
     pub fn failed(&mut self, client: ClientKey) -> Option<(ServerKey, Message)> {
         let forwarded = self.forget(client)?;
-        Some((forwarded.server, forwarded.request?))
+        Some((forwarded.server, *forwarded.request?))
     }
 
     /// Passes a response of control on to the outside; false if nobody waits for it.
@@ -296,9 +296,9 @@ pub(super) fn source_of(request: &Message, flow: Flow) -> Source {
 
 /// A UDP party whose Via names another address than its packets come from (RFC 3581).
 fn is_behind_nat(request: &Message, flow: &Flow) -> bool {
-    let Ok(via) = request.top_via() else {
+    let Ok((host, port)) = request.sent_by() else {
         return true;
     };
-    let port = via.port.unwrap_or(crate::session::SIP_PORT);
-    via.host.ip() != Some(flow.remote.ip()) || port != flow.remote.port()
+    let port = port.unwrap_or(crate::session::SIP_PORT);
+    host.ip() != Some(flow.remote.ip()) || port != flow.remote.port()
 }

@@ -15,9 +15,8 @@ use crate::config::RelayConfig;
 use crate::edge::paths::{Listener, Paths};
 use crate::edge::{Config, Core};
 use crate::engine::{Engine, EngineError};
-use crate::events::Events;
 use crate::files::Journal;
-use crate::net::{self, Door, Inbound, KernelRoutes, LinkTo};
+use crate::net::{self, Door, Inbound, KernelRoutes, LinkTo, LinkWay};
 use crate::trace::{MAX_RING_BYTES, MAX_TRACES, Tap};
 use names::Names;
 use patchbay_sip::Transport;
@@ -106,7 +105,7 @@ impl Relay {
         let sockets = Sockets::bind(&config, &door, &inbound).await?;
         let listen = sockets.listen.clone();
         let (commands, orders) = mpsc::channel(MAX_COMMANDS);
-        let events = Events::default();
+        let events = config.events.clone();
         let instance = format!(
             "{:016x}",
             seed()?.iter().fold(0_u64, |s, b| s << 4 ^ u64::from(*b))
@@ -131,7 +130,7 @@ impl Relay {
         // What phones and control have sent meanwhile waits for the host.
         let left = leave::look_for(config.hand_over.as_deref());
         let found = left.and_then(|left| leave::take_over(&mut core, left));
-        let (links, mut served) = follow_control(&config, link_tls.as_ref(), &inbound);
+        let (links, mut served) = follow_control(&config, link_tls.as_ref(), api, &inbound);
         let fresh = [door.tls.clone(), link_tls].into_iter().flatten();
         served.extend(fresh.map(|tls| tokio::spawn(keep_fresh(tls)).abort_handle()));
         let host = Host {
@@ -267,18 +266,35 @@ fn open_tls(files: Option<&Files>, trust: Trust) -> Result<Option<Arc<Endpoint>>
     Ok(Some(Arc::new(Endpoint::open(files.clone(), trust, now)?)))
 }
 
+/// What control in this process knows us by: our private API, at an address that is one.
+fn own(api: SocketAddr, control: SocketAddr) -> SocketAddr {
+    match api.ip().is_unspecified() {
+        true => SocketAddr::new(control.ip(), api.port()),
+        false => api,
+    }
+}
+
 fn follow_control(
     config: &RelayConfig,
     tls: Option<&Arc<Endpoint>>,
+    api: SocketAddr,
     inbound: &mpsc::Sender<Inbound>,
 ) -> (Vec<watch::Sender<u64>>, Vec<tokio::task::AbortHandle>) {
     let step = config.control.len() as u64;
     let follow = |(index, address): (usize, &SocketAddr)| {
         let (closed, watching) = watch::channel(0);
         let numbers = (index as u64, step);
+        let way = match (&config.near, tls) {
+            // Who shares a process needs to show nobody anything.
+            (Some((near, door)), _) if near == address => {
+                LinkWay::Near(door.clone(), own(api, *near))
+            }
+            (_, Some(tls)) => LinkWay::Secured(Arc::clone(tls)),
+            (_, None) => LinkWay::Plain,
+        };
         let to = LinkTo {
             address: *address,
-            tls: tls.cloned(),
+            way,
         };
         let task = net::follow_control(to, numbers, inbound.clone(), watching);
         (closed, tokio::spawn(task).abort_handle())

@@ -1,6 +1,8 @@
-//! The connections to control nodes: kept up for ever, one each.
+//! The connections to control nodes: kept up for ever, one each. To a node in the same process it is a
+//! pair of queues.
 
 use super::{Inbound, Wire, doors};
+use bytes::Bytes;
 use patchbay_tls::Endpoint;
 use socket2::{SockRef, TcpKeepalive};
 use std::net::SocketAddr;
@@ -11,6 +13,9 @@ use tokio::sync::{mpsc, watch};
 
 /// Connection numbers of control links begin here; those of the public side are below.
 pub const CONTROL_LINKS_FROM: u64 = 1 << 63;
+/// Messages that may wait on a link inside this process, each way; a side that is further behind is
+/// cut off.
+pub const MAX_NEAR_QUEUE: usize = 8192;
 /// First pause after a failed attempt; doubles up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
@@ -21,13 +26,28 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(3);
 const KEEP_ALIVE_TRIES: u32 = 3;
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
+/// One end of a link inside a process: the address of the other end, whole messages to it, and
+/// whole messages from it. The link is gone when either queue is.
+pub type NearLink = (SocketAddr, mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>);
+
 /// A control node.
 #[derive(Clone, Debug)]
 pub struct LinkTo {
     /// Its private SIP listener.
     pub address: SocketAddr,
-    /// What both sides show each other; none: the link is plain TCP.
-    pub tls: Option<Arc<Endpoint>>,
+    /// How it is reached.
+    pub way: LinkWay,
+}
+
+/// How a control node is reached.
+#[derive(Clone, Debug)]
+pub enum LinkWay {
+    /// By TCP.
+    Plain,
+    /// By TLS; this is what both sides show each other.
+    Secured(Arc<Endpoint>),
+    /// It runs in this process: links are handed to it here, and it knows us by this address.
+    Near(mpsc::Sender<NearLink>, SocketAddr),
 }
 
 /// Connects to a control node, again and again; `closed` carries the number of the link that
@@ -83,10 +103,18 @@ fn say_once(control: SocketAddr, error: &std::io::Error, said: &mut String) {
 }
 
 async fn open(to: &LinkTo) -> std::io::Result<(Wire, SocketAddr, SocketAddr)> {
+    let tls = match &to.way {
+        LinkWay::Plain => None,
+        LinkWay::Secured(tls) => Some(tls),
+        LinkWay::Near(door, own) => {
+            let wire = hand_over(door, *own, to.address).await?;
+            return Ok((wire, *own, to.address));
+        }
+    };
     let stream = TcpStream::connect(to.address).await?;
     watch_over(&stream);
     let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
-    let wire = match &to.tls {
+    let wire = match tls {
         None => Wire::Plain(stream),
         Some(tls) => {
             let stream = doors::secure(stream, tls, to.address.ip(), None).await?;
@@ -94,6 +122,20 @@ async fn open(to: &LinkTo) -> std::io::Result<(Wire, SocketAddr, SocketAddr)> {
         }
     };
     Ok((wire, local, remote))
+}
+
+/// Hands a new link to control in this process.
+async fn hand_over(
+    door: &mpsc::Sender<NearLink>,
+    own: SocketAddr,
+    control: SocketAddr,
+) -> std::io::Result<Wire> {
+    let (to_control, there) = mpsc::channel(MAX_NEAR_QUEUE);
+    let (to_us, here) = mpsc::channel(MAX_NEAR_QUEUE);
+    let theirs = (own, to_us, there);
+    let gone = |_| std::io::ErrorKind::ConnectionRefused;
+    door.send(theirs).await.map_err(gone)?;
+    Ok(Wire::Near((control, to_control, here)))
 }
 
 /// Has the kernel probe a silent connection.

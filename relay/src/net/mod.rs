@@ -14,7 +14,9 @@ mod web_handshake;
 pub use busy::Busy;
 pub use counters::{DOOR_DROPS, DoorCounters, DoorDrop};
 pub use doors::{Door, HANDSHAKE_TIME, MAX_HANDSHAKES, Opening, accept, connect};
-pub use link::{CONTROL_LINKS_FROM, LinkTo, follow as follow_control};
+pub use link::{
+    CONTROL_LINKS_FROM, LinkTo, LinkWay, MAX_NEAR_QUEUE, NearLink, follow as follow_control,
+};
 pub use routes::KernelRoutes;
 pub use stream::{Connection, FIRST_MESSAGE_TIME, MAX_IDLE, MAX_WRITE_QUEUE, Patience};
 pub use stun::{answer as answer_stun, is_stun};
@@ -47,6 +49,8 @@ pub enum Wire {
     Web(Box<WebSocketStream<TcpStream>>),
     /// WebSocket over TLS.
     SecureWeb(Box<WebSocketStream<TlsStream<TcpStream>>>),
+    /// Queues of whole messages, to control in the same process.
+    Near(NearLink),
 }
 
 impl Wire {

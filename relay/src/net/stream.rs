@@ -99,6 +99,11 @@ impl Connection {
                 care_for(socket.get_ref().get_ref().0);
                 Self::web(*socket, flow, patience, inbound)
             }
+            Wire::Near((_, queue, from)) => {
+                let reading = take_all(from, flow, inbound);
+                let reader = Some(tokio::spawn(reading).abort_handle());
+                Self { queue, reader }
+            }
         }
     }
 
@@ -176,6 +181,28 @@ async fn read_all(
     let closed = Inbound::Closed {
         connection: flow.connection,
         ending,
+    };
+    // The signalling task is gone only when the whole host stops.
+    let _ = inbound.send(closed).await;
+}
+
+/// Passes on what comes from the other end of a queue, until that is gone.
+async fn take_all(mut from: mpsc::Receiver<Bytes>, flow: Flow, inbound: mpsc::Sender<Inbound>) {
+    let mut batch = Vec::with_capacity(WRITE_BATCH);
+    while from.recv_many(&mut batch, WRITE_BATCH).await > 0 {
+        for bytes in batch.drain(..) {
+            if inbound
+                .send(Inbound::Message { bytes, flow })
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+    let closed = Inbound::Closed {
+        connection: flow.connection,
+        ending: Ending::Gone,
     };
     // The signalling task is gone only when the whole host stops.
     let _ = inbound.send(closed).await;

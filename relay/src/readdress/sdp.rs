@@ -121,7 +121,7 @@ impl Line {
 /// A description that was read, and its media lines in order.
 #[derive(Debug, Clone)]
 pub struct Description {
-    sdp: Sdp,
+    sdp: Box<Sdp>,
     lines: Vec<Line>,
 }
 
@@ -148,6 +148,7 @@ impl Description {
             .enumerate()
             .map(|(index, media)| line(&sdp, &media, index).ok_or(SdpError::Address(index)))
             .collect::<Result<_, _>>()?;
+        let sdp = Box::new(sdp);
         Ok(Self { sdp, lines })
     }
 
@@ -171,7 +172,7 @@ impl Description {
         locals: &[Option<SocketAddr>],
         hidden: &[impl AsRef<str>],
     ) -> bytes::Bytes {
-        let mut sdp = self.sdp.clone();
+        let mut sdp = Sdp::clone(&self.sdp);
         sdp.hide(origin.address, origin.id, origin.version);
         let session = sdp.session_mut();
         session

@@ -152,7 +152,8 @@ impl Session {
         self.agent.dialog = Some(dialog);
         let cseq = response.cseq().map_or(1, |cseq| cseq.number);
         self.agent.owes_ack = Some(cseq);
-        self.agent.take_timer(cx.now.instant, response);
+        let repeats = self.media.can_repeat(Side::Agent);
+        self.agent.take_timer(cx.now.instant, response, repeats);
         let Some(invite) = self.invite.take() else {
             // The answer crossed the caller's CANCEL, which has been answered: no call.
             self.forget_answered(cx, None);
@@ -176,7 +177,9 @@ impl Session {
         };
         let mut answer = self.answer_for_caller(cx, &invite.request, response);
         put_body(&mut answer, response, body);
-        self.caller.answer_timer(cx, &invite.request, &mut answer);
+        let repeats = self.media.can_repeat(Side::Client);
+        let caller = &mut self.caller;
+        caller.answer_timer(cx, &invite.request, &mut answer, repeats);
         let cseq = self.agent.owes_ack.unwrap_or(1);
         // An offer in the answer is answered by the caller's ACK (RFC 3261 section 13.2.1).
         let ack_other = if self.media.offer_by() == Some(Side::Agent) {

@@ -56,7 +56,10 @@ impl Session {
         if dialogs.len() < MAX_FORKS
             && let Some(dialog) = self.agent_dialog(response)
         {
-            self.early().dialogs.push(dialog);
+            // Nearly all calls have one.
+            let dialogs = &mut self.early().dialogs;
+            dialogs.reserve_exact(1);
+            dialogs.push(dialog);
         }
     }
 

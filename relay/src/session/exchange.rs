@@ -184,6 +184,11 @@ impl Session {
         }
         for (_, purpose) in &mut self.clients {
             if let Purpose::Relayed(_, server, request) = purpose {
+                // The word of a transfer does not end with the call (RFC 5057 section 4): who is told
+                // may hang up first and say that it has heard afterwards.
+                if cause == EndCause::Bye && request.method() == Some(&Method::Notify) {
+                    continue;
+                }
                 let refusal = Refusal::plain(481, "Call Does Not Exist");
                 refusal.answer(cx.layer, cx.counters, *server, request, cx.now);
                 *purpose = Purpose::Bye;
@@ -210,15 +215,15 @@ impl Session {
         match self.send_reinvite(cx, from, &request) {
             Ok(client) => {
                 cx.links.servers.insert(server, self.id);
-                self.reinvite = Some(Reinvite {
+                self.reinvite = Some(Box::new(Reinvite {
                     from,
                     server,
                     request,
                     client,
-                });
+                }));
             }
             Err(refusal) => {
-                self.media.settle();
+                self.media.give_up();
                 refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
             }
         }
@@ -268,13 +273,13 @@ impl Session {
         cx.links.servers.remove(&reinvite.server);
         if status >= 300 {
             self.untrack(cx, client);
-            self.media.settle();
+            self.media.give_up();
             let answer = self.answer_from(cx, side, &reinvite.request, response);
             let _ = cx.layer.respond(reinvite.server, answer, cx.now.instant);
             return self.restore_replaced(cx);
         }
         self.mark_answered(cx, client, side);
-        self.reinvite_answered(cx, side, reinvite, response);
+        self.reinvite_answered(cx, side, *reinvite, response);
     }
 
     /// A provisional answer to a re-INVITE, which may be a reliable one with a description.
@@ -308,7 +313,8 @@ impl Session {
             dialog.refresh_target(response);
         }
         self.leg(side).owes_ack = Some(cseq);
-        self.leg(side).take_timer(cx.now.instant, response);
+        let repeats = self.media.can_repeat(side);
+        self.leg(side).take_timer(cx.now.instant, response, repeats);
         let ends = Ends::of(&self.caller, &self.agent);
         let body = match self.media.take(cx, ends, side, response) {
             Ok(body) => body,
@@ -316,15 +322,16 @@ impl Session {
                 let refusal = refusal_of(cx, &error);
                 let (server, request) = (reinvite.server, reinvite.request);
                 refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
-                self.media.settle();
+                self.media.give_up();
                 self.leg(side).send_ack(cx, cseq, None);
                 return self.restore_replaced(cx);
             }
         };
         let mut answer = self.answer_from(cx, side, &reinvite.request, response);
         put_body(&mut answer, response, body);
+        let repeats = self.media.can_repeat(reinvite.from);
         let asker = self.leg(reinvite.from);
-        asker.answer_timer(cx, &reinvite.request, &mut answer);
+        asker.answer_timer(cx, &reinvite.request, &mut answer, repeats);
         let asks = reinvite.request.body.is_empty() && self.media.offer_by() == Some(side);
         if !asks {
             self.media.settle();
@@ -356,11 +363,13 @@ impl Session {
             Purpose::Bye | Purpose::Answered(_) | Purpose::GivenUp(_) => {
                 self.untrack(cx, client);
             }
-            Purpose::Refresh(side) => self.refresh_response(cx, side, (client, status), None),
+            Purpose::Refresh(side) | Purpose::Renew(side) => {
+                self.refresh_response(cx, side, (client, status), None);
+            }
             Purpose::Notice => self.notice_failed(cx, client, status),
             Purpose::Reinvite(_) => {
                 self.untrack(cx, client);
-                self.media.settle();
+                self.media.give_up();
                 if let Some(reinvite) = self.reinvite.take() {
                     cx.links.servers.remove(&reinvite.server);
                     let refusal = Refusal::plain(status, "Other Side Silent");
@@ -390,6 +399,7 @@ impl Session {
             Some(Purpose::Answered(side)) => self.answered_again(cx, side, response),
             Some(Purpose::Reinvite(side)) => self.reinvite_response(cx, side, client, response),
             Some(Purpose::GivenUp(of)) => self.answered_late(cx, of, client, response),
+            Some(Purpose::Renew(side)) => self.renewal_response(cx, side, client, response),
             Some(Purpose::Bye) if is_final => self.untrack(cx, client),
             Some(Purpose::Refresh(side)) if is_final => {
                 let status = response.status().unwrap_or(500);

@@ -1,14 +1,14 @@
 //! Session timers (RFC 4028), on each leg by itself: a phone that can refresh its call has to, and
 //! a call that is no longer refreshed is ended on both sides.
 //!
-//! The relay asks each phone to be the refresher. It refreshes itself, by UPDATE, where a caller
-//! wants that and takes UPDATE; a phone that wants it and takes none has no timer.
+//! The relay asks each phone to be the refresher. It refreshes itself (`renewal.rs`) where a phone
+//! wants that.
 
-use super::{Context, Leg, Purpose, Session};
+use super::{Context, Leg, Session};
 use crate::edge::Refusal;
 use crate::engine::Side;
 use patchbay_route::session::{EndCause, EndedBy};
-use patchbay_sip::transaction::{ClientKey, ServerKey};
+use patchbay_sip::transaction::ServerKey;
 use patchbay_sip::{
     HeaderName, LEAST_SESSION_S, Message, Method, Refresher, SessionExpires, min_se,
 };
@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 /// A missing refresh ends the call this long before the interval is over, or a third of the
 /// interval if that is shorter (RFC 4028 section 10).
 const EARLY_END: Duration = Duration::from_secs(32);
-/// After a refresh that crossed another exchange, the next one is tried (RFC 3261 section 14.1).
-const RETRY: Duration = Duration::from_secs(3);
 /// The option tag.
 const TIMER: &str = "timer";
 
@@ -77,12 +75,19 @@ impl Leg {
         }
     }
 
-    /// Agrees on a timer as the one who answers `request` (RFC 4028 section 9), and says so.
+    /// Whether the relay refreshes it by re-INVITEs.
+    pub(super) fn is_renewed(&self) -> bool {
+        !self.updates && self.expiry.is_some_and(|timer| timer.ours)
+    }
+
+    /// Agrees on a timer as the one who answers `request` (RFC 4028 section 9), and says so. `repeats`:
+    /// the party's description is known, so that it can be refreshed without UPDATE.
     pub(super) fn answer_timer(
         &mut self,
         cx: &Context<'_>,
         request: &Message,
         answer: &mut Message,
+        repeats: bool,
     ) {
         self.note_allow(request);
         self.expiry = None;
@@ -91,7 +96,7 @@ impl Leg {
         }
         let asked = SessionExpires::of(&request.headers).ok().flatten();
         let ours = asked.and_then(|asked| asked.refresher) == Some(Refresher::Uas);
-        if ours && !self.updates {
+        if ours && !self.updates && !repeats {
             return;
         }
         let wanted = u32::try_from(cx.config.session_expires.as_secs()).unwrap_or(u32::MAX);
@@ -131,15 +136,16 @@ impl Leg {
         }
     }
 
-    /// Takes the timer that the answer to a request of ours agrees on (RFC 4028 section 7.2).
-    pub(super) fn take_timer(&mut self, now: Instant, response: &Message) {
+    /// Takes the timer that the answer to a request of ours agrees on (RFC 4028 section 7.2); `repeats`
+    /// as above.
+    pub(super) fn take_timer(&mut self, now: Instant, response: &Message, repeats: bool) {
         self.note_allow(response);
         let agreed = SessionExpires::of(&response.headers).ok().flatten();
         self.expiry = agreed.and_then(|agreed| {
             let ours = agreed.refresher == Some(Refresher::Uac);
             let seconds = agreed.seconds.max(LEAST_SESSION_S);
             // Whom we cannot refresh has no timer; its own clock ends the call if it insists.
-            (!ours || self.updates).then(|| SessionTimer::new(seconds, ours, now))
+            (!ours || self.updates || repeats).then(|| SessionTimer::new(seconds, ours, now))
         });
     }
 }
@@ -162,10 +168,11 @@ impl Session {
         request: &Message,
     ) {
         let mut ok = Message::response_to(request, 200, "OK");
+        let repeats = self.media.can_repeat(side);
         let leg = self.leg(side);
         let contact = leg.contact(cx);
         ok.headers.push(HeaderName::Contact, contact);
-        leg.answer_timer(cx, request, &mut ok);
+        leg.answer_timer(cx, request, &mut ok, repeats);
         let supported = crate::readdress::headers::SUPPORTED;
         ok.headers.push(HeaderName::Supported, supported);
         let _ = cx.layer.respond(server, ok, cx.now.instant);
@@ -183,62 +190,6 @@ impl Session {
                 true => self.refresh(cx, side, timer),
                 false => self.end(cx, EndedBy::Relay, EndCause::Unreachable),
             }
-        }
-    }
-
-    fn refresh(&mut self, cx: &mut Context<'_>, side: Side, timer: SessionTimer) {
-        let leg = self.leg(side);
-        // Should no answer come at all, the transaction's own time-out ends the call.
-        let due = cx.now.instant + timer.interval;
-        leg.expiry = Some(SessionTimer { due, ..timer });
-        let Some(mut update) = leg.request(cx, Method::Update) else {
-            return;
-        };
-        leg.ask_timer(cx, 0, &mut update);
-        let supported = crate::readdress::headers::SUPPORTED;
-        update.headers.push(HeaderName::Supported, supported);
-        let flow = leg.reach(cx);
-        let sent = flow.and_then(|flow| self.send_within(cx, side, update, flow).ok());
-        match sent {
-            Some(client) => self.track(cx, client, Purpose::Refresh(side)),
-            None => self.end(cx, EndedBy::Relay, EndCause::Unreachable),
-        }
-    }
-
-    /// The answer to a refresh of ours; none came where `status` is 408.
-    pub(super) fn refresh_response(
-        &mut self,
-        cx: &mut Context<'_>,
-        side: Side,
-        (client, status): (ClientKey, u16),
-        response: Option<&Message>,
-    ) {
-        self.untrack(cx, client);
-        let now = cx.now.instant;
-        match (status, response) {
-            (200..=299, Some(response)) => {
-                let leg = self.leg(side);
-                if let Some(dialog) = &mut leg.dialog {
-                    dialog.refresh_target(response);
-                }
-                leg.take_timer(now, response);
-            }
-            (422, Some(response)) => {
-                let seconds = min_se(&response.headers);
-                if let Some(timer) = &mut self.leg(side).expiry {
-                    timer.interval = Duration::from_secs(u64::from(seconds));
-                    timer.due = now + RETRY;
-                }
-            }
-            // RFC 4028 section 10: nobody is there.
-            (408 | 481 | 503, _) => self.end(cx, EndedBy::Relay, EndCause::Unreachable),
-            (491 | 500, _) => {
-                if let Some(timer) = &mut self.leg(side).expiry {
-                    timer.due = now + RETRY;
-                }
-            }
-            // It cannot be refreshed in this way: there is no timer, as for a phone without one.
-            _ => self.leg(side).expiry = None,
         }
     }
 }

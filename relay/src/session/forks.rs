@@ -48,12 +48,14 @@ impl MediaState {
     /// A further offer begins while the call rings (RFC 3311, RFC 3262 section 5): what holds
     /// until then is put aside.
     pub(super) fn begin(&mut self) {
+        self.settle_terms();
         self.shelf = self.offer.take();
         self.keeps = true;
     }
 
     /// The further offer was refused, or nobody answered it: what held before holds on.
     pub(super) fn withdraw(&mut self) {
+        self.forget_pending();
         self.offer = self.shelf.take();
         self.answer = None;
     }
@@ -70,6 +72,7 @@ impl MediaState {
                 self.offer = Some((Side::Client, client));
                 self.forks = fork.map(|fork| (fork, agent)).into_iter().collect();
                 self.shelf = None;
+                self.settle_terms();
             }
             _ => self.withdraw(),
         }

@@ -82,6 +82,9 @@ pub struct LegState {
     /// Whether the dialog is one of `sips:`.
     #[serde(default)]
     pub sips: bool,
+    /// Whether it began with our INVITE.
+    #[serde(default)]
+    pub called: bool,
 }
 
 /// A session timer (RFC 4028).
@@ -141,6 +144,20 @@ pub struct MediaTerms {
     pub named: [Vec<String>; 2],
     /// Whether the call is on hold.
     pub held: bool,
+    /// What each side was told last, where it may have to be said once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<[SaidState; 2]>,
+}
+
+/// Descriptions of one side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaidState {
+    /// What it was sent last.
+    pub sent: String,
+    /// The version of that.
+    pub version: u64,
+    /// What it said last.
+    pub heard: String,
 }
 
 /// A media line with a pair of its own.

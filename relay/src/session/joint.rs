@@ -16,6 +16,8 @@ pub struct Joint {
     /// The caller's, then the agent's, then those of further dialogs: who was replaced, the
     /// subscription to the agent's phone.
     pub call_ids: Vec<String>,
+    /// A Call-ID of the call whose phone was sent into this one by REFER.
+    pub follows: Option<String>,
 }
 
 /// What is remembered of them for those who look at the signalling.
@@ -87,6 +89,7 @@ impl Sessions {
             return;
         }
         let further = further(&session);
+        let follows = session.follows.map(Into::into);
         let mut call_ids = vec![session.caller.call_id, session.agent.call_id];
         call_ids.extend(further);
         self.joints.remember(Joint {
@@ -94,6 +97,7 @@ impl Sessions {
             contact: session.target.contact,
             agent: session.target.agent_id,
             call_ids,
+            follows,
         });
     }
 }
@@ -115,11 +119,14 @@ impl Session {
             contact: self.target.contact.clone(),
             agent: self.target.agent_id.clone(),
             call_ids,
+            follows: self.follows.as_deref().map(str::to_owned),
         }
     }
 
     /// Changes when a dialog comes or goes.
     fn legs(&self) -> u8 {
-        2 + u8::from(self.replaced.is_some()) + 2 * u8::from(self.notice.is_some())
+        2 + u8::from(self.replaced.is_some())
+            + 2 * u8::from(self.notice.is_some())
+            + 4 * u8::from(self.follows.is_some())
     }
 }

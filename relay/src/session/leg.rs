@@ -49,15 +49,17 @@ pub struct Leg {
     pub flow: Flow,
     /// Whether the party can only be reached by `flow`.
     pub pinned: bool,
+    /// Whether its dialog began with our INVITE, so that the Call-ID is ours.
+    pub called: bool,
     /// Whether this side's dialog is one of `sips:` (RFC 3261 section 12.1.1, RFC 5630 section 4).
     pub sips: bool,
-    answer: Option<Answer>,
+    answer: Option<Box<Answer>>,
     /// Why the call has ended, while this side's ACK is waited for before it is sent a BYE: a callee
     /// must not send one earlier (RFC 3261 section 15).
     pub bye_after_ack: Option<EndCause>,
     /// A 2xx of this side to an INVITE of ours that we still owe an ACK, by its CSeq.
     pub owes_ack: Option<u32>,
-    last_ack: Option<LastAck>,
+    last_ack: Option<Box<LastAck>>,
     /// Until when the session has to be refreshed on this side.
     pub expiry: Option<super::SessionTimer>,
     /// Whether the party takes UPDATE.
@@ -75,6 +77,7 @@ impl Leg {
             dialog: None,
             flow: source.flow,
             pinned: source.pinned,
+            called: false,
             sips: false,
             answer: None,
             bye_after_ack: None,
@@ -95,7 +98,7 @@ impl Leg {
             (true, Transport::Wss) => ("sips", transport_param(Transport::Wss)),
             (_, transport) => ("sip", transport_param(transport)),
         };
-        Text::written(&format_args!("<{scheme}:{}@{shown}{transport}>", self.tag))
+        Text::joined(&["<", scheme, ":", &self.tag, "@", &shown, transport, ">"])
     }
 
     /// The connection to this party went with another process. A party that names the very host
@@ -162,7 +165,7 @@ impl Leg {
             let kind = from.headers.text(HeaderName::ContentType);
             (kind.cloned().unwrap_or_default(), from.body.clone())
         });
-        self.last_ack = Some(LastAck { cseq, body });
+        self.last_ack = Some(Box::new(LastAck { cseq, body }));
         self.send_last_ack(cx, true);
     }
 
@@ -197,12 +200,12 @@ impl Leg {
     ) {
         // A failure means that the way back is gone: the missing ACK then ends the session.
         let _ = cx.layer.respond(server, response.clone(), cx.now.instant);
-        self.answer = Some(Answer {
+        self.answer = Some(Box::new(Answer {
             server,
             response,
             retransmit: Retransmit::new(&cx.config.timers, cx.now.instant),
             ack_other,
-        });
+        }));
     }
 
     /// Whether no ACK is waited for, or owed.

@@ -1,5 +1,6 @@
 //! Offer and answer (RFC 3264) across the relay: the pairs in the engine follow the descriptions.
 
+use super::terms::{Sent, Terms};
 use super::{Context, Leg};
 use crate::engine::{Engine, OpenError, OpenPair, PairId, PairSpec, Remote, Side};
 use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
@@ -128,6 +129,8 @@ pub struct MediaState {
     pub(super) keeps: bool,
     /// An exchange is over: the call stands.
     pub(super) settled: bool,
+    /// What was said, where it may have to be said once more.
+    pub(super) terms: Option<Box<Terms>>,
 }
 
 /// The flows of a session's signalling: media take the same addresses.
@@ -209,12 +212,11 @@ impl MediaState {
         match self.offer.take() {
             Some((offerer, offer)) if offerer != side => {
                 self.open_rows(cx, ends, offerer, &offer, &description)?;
-                self.close_refused(cx, &offer);
-                self.close_refused(cx, &description);
-                self.agree(cx, ends, (offerer, &offer), (side, &description));
+                self.follow(cx, ends, (offerer, &offer), (side, &description));
                 self.remember_fork(message, &description);
-                let body = self.write(cx, ends, side, &description);
-                self.held = offer.asks_for_hold() || description.asks_for_hold();
+                let sent = self.write(cx, ends, side, &description);
+                let body = sent.body.clone();
+                self.note_answer(&message.body, sent);
                 self.answer = self.keeps.then_some(description);
                 // Kept until the final answer: a 183 and its 200 answer the same offer.
                 self.offer = Some((offerer, offer));
@@ -226,11 +228,27 @@ impl MediaState {
                     // Early media may flow to the caller before any answer.
                     self.apply(cx, ends, (side, &description), Agreed::default());
                 }
-                let body = self.write(cx, ends, side, &description);
+                let sent = self.write(cx, ends, side, &description);
+                let body = sent.body.clone();
+                self.note_offer(side, &message.body, sent);
                 self.offer = Some((side, description));
                 Ok(Some(body))
             }
         }
+    }
+
+    /// The media follow an offer and its answer.
+    pub(super) fn follow(
+        &mut self,
+        cx: &mut Context<'_>,
+        ends: Ends,
+        offer: (Side, &Description),
+        answer: (Side, &Description),
+    ) {
+        self.close_refused(cx, offer.1);
+        self.close_refused(cx, answer.1);
+        self.agree(cx, ends, offer, answer);
+        self.held = offer.1.asks_for_hold() || answer.1.asks_for_hold();
     }
 
     /// Offer and answer are known: both sides are heard where they say.
@@ -251,8 +269,15 @@ impl MediaState {
         self.apply(cx, ends, answer, agreed(offer.1));
     }
 
-    /// The exchange is over, answered or refused.
+    /// The exchange was refused, or nobody answered it.
+    pub fn give_up(&mut self) {
+        self.forget_pending();
+        self.settle();
+    }
+
+    /// The exchange is over, answered or given up.
     pub fn settle(&mut self) {
+        self.settle_terms();
         self.offer = None;
         self.shelf = None;
         self.answer = None;
@@ -268,7 +293,7 @@ impl MediaState {
         }
     }
 
-    fn remember_names(&mut self, side: Side, description: &Description) {
+    pub(super) fn remember_names(&mut self, side: Side, description: &Description) {
         let named = &mut self.named[side as usize];
         for line in description.lines() {
             if let Line::Relayed {
@@ -280,6 +305,8 @@ impl MediaState {
                         && !named.contains(&ip)
                         && named.len() < super::MAX_EXCHANGES_PER_SESSION
                     {
+                        // Nearly all calls have one.
+                        named.reserve_exact(1);
                         named.push(ip);
                     }
                 }
@@ -366,14 +393,14 @@ impl MediaState {
         }
     }
 
-    /// The body toward the side opposite of `from`.
+    /// The description toward the side opposite of `from`.
     fn write(
         &mut self,
         cx: &mut Context<'_>,
         ends: Ends,
         from: Side,
         description: &Description,
-    ) -> Bytes {
+    ) -> Sent {
         let to = from.other();
         let locals: Vec<Option<SocketAddr>> = self
             .rows
@@ -393,7 +420,10 @@ impl MediaState {
         hidden.push(Text::from(&Written(ends.of_side(from))));
         let shown = Text::from(&Written(origin.address));
         hidden.retain(|name| *name != shown);
-        description.readdressed(origin, &locals, &hidden)
+        Sent {
+            body: description.readdressed(origin, &locals, &hidden),
+            version: origin.version,
+        }
     }
 }
 

@@ -23,9 +23,11 @@ mod notice;
 mod reach;
 mod refer;
 mod relayed;
+mod renewal;
 mod replace;
 mod restore;
 mod table;
+mod terms;
 mod transfer;
 mod view;
 
@@ -52,8 +54,8 @@ use patchbay_route::session::{
 };
 use patchbay_route::transfer::TransferTarget;
 use patchbay_sip::Message;
+use patchbay_sip::shards::Shards;
 use patchbay_sip::transaction::{ClientKey, Layer, ServerKey};
-use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,9 +99,9 @@ pub struct Context<'a> {
 /// Which session a transaction or dialog belongs to.
 #[derive(Default)]
 pub struct Links {
-    clients: FxHashMap<ClientKey, SessionId>,
-    servers: FxHashMap<ServerKey, SessionId>,
-    tags: FxHashMap<String, (SessionId, Side)>,
+    clients: Shards<ClientKey, SessionId>,
+    servers: Shards<ServerKey, SessionId>,
+    tags: Shards<String, (SessionId, Side)>,
     referrals: refer::Referrals,
     /// INVITEs whose 2xx has its ACK, or will not have it: nothing more will be said to them.
     pub(crate) settled: Vec<ServerKey>,
@@ -123,8 +125,10 @@ enum Purpose {
     Reinvite(Side),
     /// A BYE to this side.
     Bye,
-    /// A refresh of this side's session timer.
+    /// A refresh of this side's session timer by UPDATE.
     Refresh(Side),
+    /// A refresh of this side's session timer by re-INVITE.
+    Renew(Side),
     /// A SUBSCRIBE to the agent's phone.
     Notice,
     /// What has gone to another place meanwhile: the INVITE to the agent, or a request to this side.
@@ -155,7 +159,7 @@ struct Invite {
     least_s: u32,
 }
 
-/// One transferred call.
+/// One transferred call. What it holds for a moment only lies in boxes: a call that stands is small.
 pub struct Session {
     id: SessionId,
     target: TransferTarget,
@@ -165,8 +169,8 @@ pub struct Session {
     caller: Leg,
     agent: Leg,
     media: MediaState,
-    invite: Option<Invite>,
-    reinvite: Option<Reinvite>,
+    invite: Option<Box<Invite>>,
+    reinvite: Option<Box<Reinvite>>,
     /// Requests that wait for the other side's ACK.
     held: Vec<held::Held>,
     early: Option<Box<early::Early>>,
@@ -180,7 +184,7 @@ pub struct Session {
     /// Those of them that went to one of several places.
     attempts: Vec<failover::Attempt>,
     /// The subscription to the agent's dialog, once its phone was asked.
-    notice: Option<notice::Notice>,
+    notice: Option<Box<notice::Notice>>,
     /// What is to be said of it as long as it was not.
     notice_unasked: NoticeState,
     guard: Option<Instant>,
@@ -188,6 +192,8 @@ pub struct Session {
     /// The BYE that ended it, for what it says to the other side.
     parting: Option<Box<Message>>,
     ended: bool,
+    /// A Call-ID of the call whose phone was sent into this one by REFER.
+    follows: Option<Box<str>>,
     /// Dialogs that those who look at the signalling have been told of.
     told_legs: u8,
 }
@@ -270,7 +276,7 @@ impl Session {
                 .expiry
                 .map(|timer| timer.due)
                 .filter(|_| !self.ended),
-            self.notice.as_ref().and_then(notice::Notice::next_wakeup),
+            self.notice.as_ref().and_then(|it| it.next_wakeup()),
             self.attempts_wakeup(),
         ]
         .into_iter()
@@ -373,6 +379,7 @@ impl Session {
         self.attempts.clear();
         self.forget_answered(cx, None);
         self.refuse_waiting(cx, cause);
+        self.cancel_renewals(cx);
         self.restore_replaced(cx);
         if cause != EndCause::Bye {
             self.owes_notify = None;

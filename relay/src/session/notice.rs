@@ -89,12 +89,12 @@ impl Session {
         cx.links
             .tags
             .insert(leg.tag.clone(), (self.id, Side::Agent));
-        self.notice = Some(Notice {
+        self.notice = Some(Box::new(Notice {
             state: NoticeState::Asked,
             leg,
             request: Some(request),
             due: None,
-        });
+        }));
         self.track(cx, client, Purpose::Notice);
     }
 

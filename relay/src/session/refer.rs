@@ -39,10 +39,19 @@ pub(super) enum Referred {
     InPlaceOf(SessionId, Side),
 }
 
+/// An address given out for a transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Referral {
+    pub(super) to: Referred,
+    /// A Call-ID of the call in which it was given out.
+    pub(super) follows: Box<str>,
+    until: Instant,
+}
+
 /// The addresses given out for transfers.
 #[derive(Default)]
 pub(super) struct Referrals {
-    open: FxHashMap<String, (Instant, Referred)>,
+    open: FxHashMap<String, Referral>,
 }
 
 impl Referrals {
@@ -50,22 +59,32 @@ impl Referrals {
         self.open.len()
     }
 
-    fn give(&mut self, name: String, to: Referred, now: Instant) -> Result<(), Refusal> {
+    fn give(
+        &mut self,
+        name: String,
+        (to, follows): (Referred, &str),
+        now: Instant,
+    ) -> Result<(), Refusal> {
         if self.open.len() >= MAX_REFERRALS {
-            self.open.retain(|_, (until, _)| *until > now);
+            self.open.retain(|_, given| given.until > now);
         }
         if self.open.len() >= MAX_REFERRALS {
             let reason = "Too Many Transfers";
             return Err(Refusal::busy(EdgeDrop::ReferralsFull, reason, 5));
         }
-        self.open.insert(name, (now + REFERRAL_TIME, to));
+        let given = Referral {
+            to,
+            follows: follows.into(),
+            until: now + REFERRAL_TIME,
+        };
+        self.open.insert(name, given);
         Ok(())
     }
 
     /// Whom the user part of a called address stands for.
-    pub(super) fn find(&self, name: &str, now: Instant) -> Option<Referred> {
-        let (until, to) = self.open.get(name)?;
-        (*until > now).then(|| to.clone())
+    pub(super) fn find(&self, name: &str, now: Instant) -> Option<Referral> {
+        let given = self.open.get(name)?;
+        (given.until > now).then(|| given.clone())
     }
 }
 
@@ -171,7 +190,10 @@ impl Session {
             },
         };
         let name = format!("refer-{}", cx.ids.tag());
-        cx.links.referrals.give(name.clone(), to, cx.now.instant)?;
+        let follows = &self.caller.call_id;
+        cx.links
+            .referrals
+            .give(name.clone(), (to, follows), cx.now.instant)?;
         let flow = self.leg(from.other()).flow;
         let shown = cx.paths.sent_by(&flow);
         let transport = transport_param(flow.transport);
@@ -281,8 +303,11 @@ mod tests {
         let mut referrals = Referrals::default();
         let now = Instant::now();
         let to = Referred::InPlaceOf("1".parse().unwrap_or_else(|_| unreachable!()), Side::Client);
-        assert!(referrals.give("refer-1".into(), to.clone(), now).is_ok());
-        assert_eq!(referrals.find("refer-1", now), Some(to));
+        let given = referrals.give("refer-1".into(), (to.clone(), "c1"), now);
+        assert!(given.is_ok());
+        let found = referrals.find("refer-1", now);
+        let found = found.map(|found| (found.to, found.follows));
+        assert_eq!(found, Some((to, "c1".into())));
         assert_eq!(referrals.find("refer-1", now + REFERRAL_TIME), None);
         assert_eq!(referrals.find("refer-2", now), None);
     }

@@ -108,6 +108,7 @@ impl Session {
         request: &Message,
     ) -> Result<(), Refusal> {
         let offers = !request.body.is_empty() || request.method() == Some(&Method::Invite);
+        self.check_renewal(offers)?;
         let updating = self.clients.iter().find_map(|(_, purpose)| match purpose {
             Purpose::Relayed(to, _, under_way) if may_describe(under_way) => {
                 let offers = !under_way.body.is_empty();
@@ -201,9 +202,11 @@ impl Session {
         }
         let mut answer = self.answer_from(cx, side, request, response);
         if success && request.method() == Some(&Method::Update) && self.answered.is_some() {
-            self.leg(side).take_timer(cx.now.instant, response);
+            let repeats = Side::ALL.map(|side| self.media.can_repeat(side));
+            let leg = self.leg(side);
+            leg.take_timer(cx.now.instant, response, repeats[side.index()]);
             let asker = self.leg(side.other());
-            asker.answer_timer(cx, request, &mut answer);
+            asker.answer_timer(cx, request, &mut answer, repeats[side.other().index()]);
         }
         if may_describe(request) {
             match self.answer_described(cx, side, request, response) {

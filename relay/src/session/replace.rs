@@ -5,7 +5,7 @@
 //! offer; when it agrees, the newcomer is answered and who was replaced gets a BYE. When it does
 //! not, nothing has changed.
 
-use super::refer::{Referred, Replaces};
+use super::refer::{Referral, Referred, Replaces};
 use super::{Context, Leg, Session, SessionId, Sessions};
 use crate::edge::counters::EdgeDrop;
 use crate::edge::flow_token::Source;
@@ -41,16 +41,32 @@ impl Sessions {
     ) {
         let request = Arc::new(request);
         let done = match referred(cx, &request) {
-            Some(Referred::Elsewhere { uri, replaces }) => {
-                self.put_through(cx, (server, &request), source, (uri, replaces))
-            }
-            Some(Referred::InPlaceOf(id, side)) => {
-                self.replace(cx, server, &request, source, (id, side))
-            }
+            Some(referral) => self.follow(cx, (server, &request), source, referral),
             None => self.replace_named(cx, server, &request, source),
         };
         if let Err(refusal) = done {
             refusal.answer(cx.layer, cx.counters, server, &request, cx.now);
+        }
+    }
+
+    /// A phone calls the address that it was given for a transfer.
+    fn follow(
+        &mut self,
+        cx: &mut Context<'_>,
+        (server, request): (ServerKey, &Arc<Message>),
+        source: Source,
+        Referral { to, follows, .. }: Referral,
+    ) -> Result<(), Refusal> {
+        match to {
+            Referred::Elsewhere { uri, replaces } => {
+                self.put_through(cx, (server, request), source, (uri, replaces), follows)
+            }
+            Referred::InPlaceOf(id, side) => {
+                if let Some(session) = self.rows.get_mut(&id) {
+                    session.follows.get_or_insert(follows);
+                }
+                self.replace(cx, server, request, source, (id, side))
+            }
         }
     }
 
@@ -105,6 +121,7 @@ impl Sessions {
         (server, request): (ServerKey, &Arc<Message>),
         source: Source,
         (uri, replaces): (String, Option<String>),
+        follows: Box<str>,
     ) -> Result<(), Refusal> {
         if cx.config.draining {
             return Err(Refusal::busy(EdgeDrop::Draining, "Going Down", 5));
@@ -115,6 +132,7 @@ impl Sessions {
         };
         let mut session = self.admit_call(cx, (server, request), source, target)?;
         session.detached = true;
+        session.follows = Some(follows);
         if let Some(invite) = &mut session.invite {
             invite.replaces = replaces;
         }
@@ -124,7 +142,7 @@ impl Sessions {
 }
 
 /// Whom the address that a request calls was given out for.
-fn referred(cx: &Context<'_>, request: &Message) -> Option<Referred> {
+fn referred(cx: &Context<'_>, request: &Message) -> Option<Referral> {
     let uri = Uri::parse(request.uri()?).ok()?;
     let name = uri.user.filter(|user| user.starts_with("refer-"))?;
     cx.links.referrals.find(&name, cx.now.instant)

@@ -1,10 +1,11 @@
 //! Giving established calls to the next process, and taking those of the last one.
 
 use super::handover::{
-    DialogState, FlowState, HAND_OVER_VERSION, HandOver, LegState, MediaTerms, RowState,
+    DialogState, FlowState, HAND_OVER_VERSION, HandOver, LegState, MediaTerms, RowState, SaidState,
     SessionState, TakenOver, TimerState, UsedTransfer,
 };
 use super::media::Row;
+use super::terms::{Said, Terms};
 use super::{
     Context, Leg, MEDIA_LOOK, Media, MediaState, Purpose, Session, SessionId, SessionTimer,
     Sessions,
@@ -195,6 +196,7 @@ impl Session {
             timer: None,
             parting: None,
             ended: false,
+            follows: None,
             told_legs: 0,
         };
         Some((session, whole))
@@ -260,6 +262,9 @@ impl MediaState {
                 .each_ref()
                 .map(|names| names.iter().map(|name| name.as_str().to_owned()).collect()),
             held: self.held,
+            said: self
+                .agreed_terms()
+                .map(|said| said.each_ref().map(Said::hand_over)),
         }
     }
 
@@ -296,6 +301,9 @@ impl MediaState {
                 .map(|names| names.into_iter().map(Text::from).collect()),
             held: terms.held,
             settled: true,
+            terms: terms
+                .said
+                .map(|said| Box::new(Terms::of(said.map(SaidState::restore)))),
             ..MediaState::default()
         };
         (state, whole)
@@ -359,6 +367,7 @@ impl Leg {
             timer: self.expiry.map(|timer| timer.hand_over(now)),
             updates: self.updates,
             sips: self.sips,
+            called: self.called,
         })
     }
 
@@ -395,6 +404,7 @@ impl Leg {
         leg.updates = state.updates;
         leg.expiry = state.timer.map(|timer| timer.restore(cx.now));
         leg.sips = state.sips;
+        leg.called = state.called;
         if flow.connection != 0 {
             leg.lose_connection();
         }

@@ -8,8 +8,8 @@ use crate::locate::{Candidate, Inquiry};
 use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::Verified;
 use patchbay_sip::Message;
+use patchbay_sip::shards::Shards;
 use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
-use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -19,9 +19,9 @@ pub const MAX_REPLAYS: usize = 200_000;
 /// All live sessions of this host.
 #[derive(Default)]
 pub struct Sessions {
-    pub(super) rows: FxHashMap<SessionId, Box<Session>>,
+    pub(super) rows: Shards<SessionId, Box<Session>>,
     timers: BTreeSet<(Instant, SessionId)>,
-    pub(super) replays: FxHashMap<[u8; 32], u64>,
+    pub(super) replays: Shards<[u8; 32], u64>,
     pub(super) joints: super::joint::Joints,
 }
 
@@ -100,6 +100,7 @@ impl Sessions {
             return;
         }
         self.note_joint(&mut session);
+        session.trim_terms();
         session.look_up_legs(cx);
         session.timer = session.next_wakeup();
         if let Some(at) = session.timer {
@@ -221,7 +222,7 @@ impl Sessions {
 
     /// Ends all sessions: the host goes down.
     pub fn end_all(&mut self, cx: &mut Context<'_>) {
-        let ids: Vec<_> = self.rows.keys().copied().collect();
+        let ids: Vec<_> = self.rows.iter().map(|(id, _)| *id).collect();
         for id in ids {
             self.end(cx, id, EndedBy::Relay, EndCause::Shutdown);
         }
@@ -231,7 +232,7 @@ impl Sessions {
 fn find(
     links: &Links,
     request: &Message,
-    rows: &FxHashMap<SessionId, Box<Session>>,
+    rows: &Shards<SessionId, Box<Session>>,
 ) -> Option<(SessionId, Side)> {
     let (id, side) = links.tags.get(request.to_tag()?.as_str()).copied()?;
     let session = rows.get(&id)?;

@@ -93,7 +93,8 @@ impl Sessions {
         let sips = |name| request.headers.get(name).is_some_and(is_sips);
         caller.sips = sips(HeaderName::To) || sips(HeaderName::Contact);
         // Until the agent's address is known, its leg stands where the caller's does.
-        let agent = Leg::new(cx.ids.tag(), cx.ids.call_id(), source);
+        let mut agent = Leg::new(cx.ids.tag(), cx.ids.call_id(), source);
+        agent.called = true;
         Ok(Session {
             id: cx.ids.session(),
             target,
@@ -103,14 +104,14 @@ impl Sessions {
             caller,
             agent,
             media: MediaState::default(),
-            invite: Some(Invite {
+            invite: Some(Box::new(Invite {
                 server,
                 request: Arc::clone(request),
                 client: None,
                 replaces: None,
                 cseq: 1,
                 least_s: 0,
-            }),
+            })),
             reinvite: None,
             held: Vec::new(),
             early: None,
@@ -125,6 +126,7 @@ impl Sessions {
             timer: None,
             parting: None,
             ended: false,
+            follows: None,
             told_legs: 0,
         })
     }

@@ -95,6 +95,10 @@ impl Calls {
             }
             whole = Some(whole.map_or(key, |whole| self.merge(whole, key)));
         }
+        if let Some(follows) = &joint.follows {
+            let key = self.of(follows);
+            whole = Some(whole.map_or(key, |whole| self.merge(whole, key)));
+        }
         let whole = whole.unwrap_or_default();
         if let Some(call) = self.calls.get_mut(&whole)
             && !joint.contact.is_empty()

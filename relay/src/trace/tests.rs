@@ -54,6 +54,7 @@ fn joint(call_ids: &[&str]) -> Joint {
         contact: "00c0".into(),
         agent: "anna".into(),
         call_ids: call_ids.iter().map(|id| (*id).to_owned()).collect(),
+        follows: None,
     }
 }
 
@@ -75,6 +76,23 @@ fn live(filter: TraceFilter) -> Vec<u64> {
         shown.extend(select.message(seen).unwrap());
     }
     times(&shown)
+}
+
+/// Otto's call is one into which carla's phone was sent.
+#[test]
+fn a_call_that_follows_from_another_is_shown_with_it_and_its_side_stays_its_own() {
+    let mut further = joint(&["x1", "b1"]);
+    further.follows = Some("c1".into());
+    further.agent.clear();
+    let mut select = Select::new(TraceFilter {
+        from: Some("carla".into()),
+        ..TraceFilter::default()
+    });
+    let shown = select.kept(story(), &[further, joint(&["c1", "a1"])]);
+    assert_eq!(times(&shown), [1, 2, 3, 4, 5]);
+    assert!(shown.iter().all(|shown| shown.call == "c1"));
+    let agents: Vec<&str> = shown.iter().map(|shown| shown.agent.as_str()).collect();
+    assert_eq!(agents, ["", "", "", "", "anna"]);
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn leg(tag: &str, phone: SocketAddr) -> LegState {
         timer: None,
         updates: false,
         sips: false,
+        called: false,
     }
 }
 

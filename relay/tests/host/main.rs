@@ -5,6 +5,7 @@ mod api;
 mod dead_thread;
 mod edge;
 mod handed_over;
+mod near;
 mod support;
 mod tls;
 mod traces;

@@ -35,6 +35,8 @@ impl Bed {
             link_tls: None,
             advertise: Vec::new(),
             control: vec![control.local_addr().unwrap()],
+            near: None,
+            events: Default::default(),
             api: any,
             link_secret: Secret(SECRET.into()),
             max_sessions: 10,

@@ -25,6 +25,7 @@ mod notice;
 mod order;
 mod refer;
 mod refused;
+mod renewals;
 mod silence;
 mod strange;
 mod support;

@@ -125,6 +125,30 @@ fn the_word_of_a_transfer_passes_after_the_bye() {
 }
 
 #[test]
+fn who_hangs_up_amid_the_word_of_a_transfer_still_answers_it() {
+    for silent in [false, true] {
+        let mut bed = Bed::new();
+        let call = establish(&mut bed);
+        agent_refers(&mut bed, &call, &format!("<sip:bob@{BOB}>"));
+        let word = in_dialog("NOTIFY", &call.ok, 2, CALLER);
+        bed.receive_message(udp(CALLER), &notify(word, "terminated;reason=noresource"));
+        let word = bed.expect(AGENT, "NOTIFY");
+        bed.receive_message(udp(AGENT), &from_agent("BYE", &call.offer, "anna", 2));
+        bed.expect(AGENT, "200");
+        let bye = bed.expect(CALLER, "BYE");
+        bed.receive_message(udp(CALLER), &answer(&bye, 200, "alice"));
+        assert!(bed.sent_to(CALLER).is_empty(), "not answered for the agent");
+        if !silent {
+            bed.receive_message(udp(AGENT), &answer(&word, 200, "anna"));
+            bed.expect(CALLER, "200");
+        }
+        bed.pass(Duration::from_secs(60));
+        assert_eq!(bed.core.session_views().len(), 0);
+        assert_eq!(bed.core.next_wakeup(), None);
+    }
+}
+
+#[test]
 fn an_address_of_the_centre_is_called_as_it_is() {
     let mut bed = Bed::new();
     let call = establish(&mut bed);

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::lines::{Attribute, Connection, Media, Origin, kind_of};
+use super::lines::{Attribute, Media};
 use super::media::{Direction, address, written};
+use super::values::{Connection, Origin, kind_of};
 use super::{Sdp, SdpError};
 use crate::address::Written;
 use crate::text::Text;

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::lines::{Attribute, Connection, Media, Session};
+use super::lines::{Attribute, Media, Session};
+use super::values::Connection;
 use crate::scan::cut;
 use crate::text::Text;
 

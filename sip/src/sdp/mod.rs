@@ -3,14 +3,16 @@
 mod hide;
 mod lines;
 mod media;
+mod values;
 mod write;
 
 use std::net::IpAddr;
 
 use bytes::Bytes;
 
-pub use lines::{Attribute, Connection, Media, Origin, Session};
+pub use lines::{Attribute, Media, Session};
 pub use media::{Codec, Direction, MediaKind, MediaView};
+pub use values::{Connection, Origin};
 
 /// Longest description in bytes.
 pub const MAX_SDP_BYTES: usize = 32_768;

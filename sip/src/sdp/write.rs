@@ -1,6 +1,7 @@
 //! Writing a description: its lines in the order of RFC 8866 section 5.
 
-use super::lines::{Connection, Media, Session};
+use super::lines::{Media, Session};
+use super::values::Connection;
 use crate::encode::decimal;
 use crate::text::Text;
 

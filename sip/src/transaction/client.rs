@@ -34,23 +34,38 @@ pub(super) enum CancelState {
     Sent,
 }
 
-/// One client transaction.
+/// One client transaction: after its final answer a tombstone, small for the 32 s that it stays.
 pub(super) struct Client {
+    pub(super) key: MatchKey,
+    /// When the transaction ends: timers B, F (no answer), D, K (absorbing), M (more 2xx), or the
+    /// limits of Proceeding.
+    pub(super) end_at: Option<Instant>,
+    /// The connection that it went by; 0 for UDP.
+    pub(super) connection: u64,
+    rest: Rest,
     pub(super) state: ClientState,
     pub(super) invite: bool,
     /// Answers concern nobody: the layer's own CANCEL.
     pub(super) silent: bool,
-    pub(super) key: MatchKey,
-    pub(super) flow: Flow,
     pub(super) cancel: CancelState,
-    /// When the transaction ends: timers B, F (no answer), D, K (absorbing), M (more 2xx), or the
-    /// limits of Proceeding.
-    pub(super) end_at: Option<Instant>,
-    /// What its ACK or CANCEL is made of: of an INVITE that has no final answer.
+}
+
+/// What only some states need.
+enum Rest {
+    /// No final answer.
+    Pending(Box<Pending>),
+    /// An INVITE failed: its ACK, for each time that the answer comes.
+    Failed(Box<(Flow, Bytes)>),
+    /// Nothing will be sent any more.
+    Nothing,
+}
+
+struct Pending {
+    flow: Flow,
+    /// What its ACK or CANCEL is made of: of an INVITE.
     request: Option<Message>,
     /// What may have to be sent again.
     bytes: Option<Bytes>,
-    ack: Option<Bytes>,
     /// Timers A and E.
     retransmit_at: Option<Instant>,
     interval: Duration,
@@ -60,7 +75,7 @@ pub(super) struct Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     /// Send this: the ACK of a failure.
-    pub(super) send: Option<Bytes>,
+    pub(super) send: Option<(Flow, Bytes)>,
     /// Give the response to the user.
     pub(super) deliver: bool,
     /// Now send the CANCEL that waited.
@@ -87,27 +102,31 @@ impl Client {
         now: Instant,
     ) -> Client {
         let invite = request.method() == Some(&Method::Invite);
+        let pending = Pending {
+            flow,
+            request: invite.then_some(request),
+            bytes: (!flow.is_reliable()).then_some(bytes),
+            retransmit_at: (!flow.is_reliable()).then(|| now + config.t1),
+            interval: config.t1,
+        };
         Client {
+            key,
+            end_at: Some(now + config.timeout()),
+            connection: flow.connection,
+            rest: Rest::Pending(Box::new(pending)),
             state: ClientState::Start,
             invite,
             silent,
-            key,
-            flow,
             cancel: CancelState::Wanted(false),
-            end_at: Some(now + config.timeout()),
-            request: invite.then_some(request),
-            bytes: (!flow.is_reliable()).then_some(bytes),
-            ack: None,
-            retransmit_at: (!flow.is_reliable()).then(|| now + config.t1),
-            interval: config.t1,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        [self.retransmit_at, self.end_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let retransmit_at = match &self.rest {
+            Rest::Pending(pending) => pending.retransmit_at,
+            Rest::Failed(_) | Rest::Nothing => None,
+        };
+        [retransmit_at, self.end_at].into_iter().flatten().min()
     }
 
     /// True while the user waits for an answer.
@@ -138,10 +157,21 @@ impl Client {
                 })
             }
             (ClientState::Completed, true) if status >= 300 => Some(Step {
-                send: self.ack.clone(),
+                send: match &self.rest {
+                    Rest::Failed(ack) => Some((**ack).clone()),
+                    Rest::Pending(_) | Rest::Nothing => None,
+                },
                 ..NOTHING
             }),
             (ClientState::Completed, _) => None,
+        }
+    }
+
+    /// Forgets what only a transaction without final answer needs, and gives it.
+    fn settle(&mut self) -> Option<Box<Pending>> {
+        match std::mem::replace(&mut self.rest, Rest::Nothing) {
+            Rest::Pending(pending) => Some(pending),
+            Rest::Failed(_) | Rest::Nothing => None,
         }
     }
 
@@ -152,32 +182,36 @@ impl Client {
         config: &Config,
         now: Instant,
     ) -> Step {
-        self.retransmit_at = None;
-        self.bytes = None;
         let mut step = Step {
             deliver: !self.silent,
             ..NOTHING
         };
         if status < 200 {
+            if let Rest::Pending(pending) = &mut self.rest {
+                pending.retransmit_at = None;
+                pending.bytes = None;
+            }
             self.state = ClientState::Proceeding;
             // A CANCEL under way has set the end already.
             if self.cancel != CancelState::Sent {
                 self.end_at = Some(now + config.proceeding_limit);
             }
             step.send_cancel = self.cancel == CancelState::Wanted(true);
-        } else if status < 300 {
+            return step;
+        }
+        let pending = self.settle();
+        if status < 300 {
             self.state = ClientState::Accepted;
-            self.request = None;
             self.end_at = Some(now + config.timeout());
         } else {
             self.state = ClientState::Completed;
-            let ack = self.build_ack(response).map(|ack| ack.encode());
-            self.request = None;
-            self.ack.clone_from(&ack);
-            step.send = ack;
+            step.ends = pending.as_ref().is_some_and(|it| it.flow.is_reliable());
+            step.send = pending.and_then(|pending| pending.ack(response));
+            if let (Some(ack), false) = (&step.send, step.ends) {
+                self.rest = Rest::Failed(Box::new(ack.clone()));
+            }
             // Timer D is at least 32 s over UDP and nothing over the others.
             self.end_at = Some(now + config.timeout().max(Duration::from_secs(32)));
-            step.ends = self.flow.is_reliable();
         }
         step
     }
@@ -187,35 +221,46 @@ impl Client {
             deliver: !self.silent,
             ..NOTHING
         };
-        if status < 200 {
-            if self.state == ClientState::Start {
-                self.state = ClientState::Proceeding;
-                self.interval = config.t2;
-            }
-        } else {
+        if status >= 200 {
             self.state = ClientState::Completed;
-            self.retransmit_at = None;
-            self.bytes = None;
             self.end_at = Some(now + config.t4);
-            step.ends = self.flow.is_reliable();
+            step.ends = self.settle().is_some_and(|it| it.flow.is_reliable());
+        } else if self.state == ClientState::Start {
+            self.state = ClientState::Proceeding;
+            if let Rest::Pending(pending) = &mut self.rest {
+                pending.interval = config.t2;
+            }
         }
         step
     }
 
     /// What to send again at `now`, if it is time (timers A and E).
-    pub(super) fn retransmit(&mut self, config: &Config, now: Instant) -> Option<Bytes> {
-        if self.retransmit_at? > now {
+    pub(super) fn retransmit(&mut self, config: &Config, now: Instant) -> Option<(Flow, Bytes)> {
+        let Rest::Pending(pending) = &mut self.rest else {
+            return None;
+        };
+        if pending.retransmit_at? > now {
             return None;
         }
-        self.interval = match (self.invite, self.state) {
-            (true, _) => self.interval.saturating_mul(2),
+        pending.interval = match (self.invite, self.state) {
+            (true, _) => pending.interval.saturating_mul(2),
             (false, ClientState::Proceeding) => config.t2,
-            (false, _) => self.interval.saturating_mul(2).min(config.t2),
+            (false, _) => pending.interval.saturating_mul(2).min(config.t2),
         };
-        self.retransmit_at = Some(now + self.interval);
-        self.bytes.clone()
+        pending.retransmit_at = Some(now + pending.interval);
+        Some((pending.flow, pending.bytes.clone()?))
     }
 
+    /// The CANCEL of a pending INVITE, and its way.
+    pub(super) fn build_cancel(&self) -> Option<(Flow, Message)> {
+        let Rest::Pending(pending) = &self.rest else {
+            return None;
+        };
+        Some((pending.flow, pending.along_invite(Method::Cancel, None)?))
+    }
+}
+
+impl Pending {
     /// What RFC 3261 sections 9.1 and 17.1.1.3 have in common: a request along the INVITE's way.
     fn along_invite(&self, method: Method, to: Option<&crate::text::Text>) -> Option<Message> {
         let invite = self.request.as_ref()?;
@@ -239,12 +284,9 @@ impl Client {
         Some(out)
     }
 
-    /// The CANCEL of a pending INVITE.
-    pub(super) fn build_cancel(&self) -> Option<Message> {
-        self.along_invite(Method::Cancel, None)
-    }
-
-    fn build_ack(&self, response: &Message) -> Option<Message> {
-        self.along_invite(Method::Ack, response.headers.text(HeaderName::To))
+    /// The ACK of a failure, and its way.
+    fn ack(&self, response: &Message) -> Option<(Flow, Bytes)> {
+        let ack = self.along_invite(Method::Ack, response.headers.text(HeaderName::To))?;
+        Some((self.flow, ack.encode()))
     }
 }

@@ -35,17 +35,17 @@ impl Transaction {
         }
     }
 
-    pub(super) fn match_key(&self) -> &MatchKey {
+    pub(super) fn match_key(&self) -> MatchKey {
         match self {
-            Transaction::Client(client) => &client.key,
-            Transaction::Server(server) => &server.key,
+            Transaction::Client(client) => client.key,
+            Transaction::Server(server) => server.key,
         }
     }
 
     fn connection(&self) -> u64 {
         match self {
-            Transaction::Client(client) => client.flow.connection,
-            Transaction::Server(server) => server.flow.connection,
+            Transaction::Client(client) => client.connection,
+            Transaction::Server(server) => server.connection,
         }
     }
 }
@@ -66,12 +66,12 @@ impl Layer {
     /// fresh outside of tests.
     pub fn new(config: Config, seed: [u8; 32]) -> Layer {
         let mut tokens = Tokens::new(seed);
-        let (a, b) = tokens.hash_keys();
+        let [a, b, c, d] = tokens.hash_keys();
         Layer {
             config,
             tokens,
             table: Slab::new(),
-            index: Index::new(Keyed(a, b)),
+            index: Index::new([Keyed(a, b), Keyed(c, d)]),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -106,7 +106,8 @@ impl Layer {
         request
             .headers
             .push_front(HeaderName::Via, own_via(&flow, sent_by, &branch));
-        self.start_client(request, MatchKey::client(&branch, method), flow, false, now)
+        let key = self.index.client_key(&branch, &method);
+        self.start_client(request, key, flow, false, now)
             .map(ClientKey)
             .ok_or(SendError::TableFull)
     }
@@ -155,11 +156,13 @@ impl Layer {
         let Some(Transaction::Client(entry)) = self.table.get_mut(place) else {
             return;
         };
-        let Some(cancel) = entry.build_cancel() else {
+        let Some((flow, cancel)) = entry.build_cancel() else {
             return;
         };
-        let flow = entry.flow;
-        let key = entry.key.with_method(Method::Cancel);
+        // Its Via is the INVITE's, and so is its branch (RFC 3261 section 9.1).
+        let Ok(via) = cancel.top_via() else { return };
+        let branch = via.branch().unwrap_or_default();
+        let key = self.index.client_key(branch, &Method::Cancel);
         entry.cancel = CancelState::Sent;
         entry.end_at = Some(now + timeout);
         self.rearm(place);
@@ -194,10 +197,11 @@ impl Layer {
         let Some(Transaction::Server(entry)) = self.table.get_mut(server.0) else {
             return Err(RespondError::Gone);
         };
+        let reply = entry.reply();
         let ends = entry.admit(status, &self.config, now)?;
+        let reply = reply.ok_or(RespondError::AlreadyFinal)?;
         let bytes = response.encode();
         entry.remember(status, &response, &bytes);
-        let reply = entry.reply;
         self.counters.responses_out += 1;
         self.send(reply, bytes);
         if ends {
@@ -220,7 +224,8 @@ impl Layer {
         let (Some(method), Ok(via)) = (request.method(), request.top_via()) else {
             return false;
         };
-        let key = MatchKey::server(request, &via, flow.remote.ip(), method.clone());
+        let source = flow.remote.ip();
+        let key = self.index.server_key(request, &via, source, method);
         key.is_ok_and(|key| self.find(&key).is_some())
     }
 
@@ -280,7 +285,8 @@ impl Layer {
         let (Ok(via), Ok(cseq)) = (request.top_via(), request.cseq()) else {
             return;
         };
-        let key = via.branch().map(|b| MatchKey::client(b, cseq.method));
+        let branch = via.branch();
+        let key = branch.map(|branch| self.index.client_key(branch, &cseq.method));
         if let Some(place) = key.and_then(|key| self.find(&key)) {
             self.fail(place, why);
         }
@@ -352,11 +358,9 @@ impl Layer {
     }
 
     pub(super) fn insert(&mut self, entry: Transaction) -> Option<Key> {
-        let deadline = entry.deadline();
+        let (deadline, key) = (entry.deadline(), entry.match_key());
         let place = self.table.insert(entry)?;
-        if let Some(entry) = self.table.get(place) {
-            self.index.insert(entry.match_key(), place);
-        }
+        self.index.insert(key, place);
         self.timers.set(place.index, deadline);
         Some(place)
     }

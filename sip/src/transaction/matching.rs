@@ -5,6 +5,7 @@
     reason = "std's SipHash is the keyed hash that network-chosen keys need"
 )]
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, SipHasher};
 use std::net::IpAddr;
 
@@ -14,7 +15,6 @@ use super::slab::Key;
 use crate::error::HeaderError;
 use crate::message::Message;
 use crate::method::Method;
-use crate::text::Text;
 use crate::uri::Host;
 use crate::via::{MAGIC_COOKIE, Via};
 
@@ -29,11 +29,14 @@ impl BuildHasher for Keyed {
     }
 }
 
+/// Tables that the index is made of: they grow one by one, none of them long enough to be a pause.
+const SHARDS: usize = 64;
+
 /// Where transactions are, by what identifies them, which they hold themselves. Never iterated, so
 /// that its order cannot matter.
 pub(crate) struct Index {
-    places: HashTable<Place>,
-    hasher: Keyed,
+    shards: Vec<HashTable<Place>>,
+    hashers: [Keyed; 2],
 }
 
 struct Place {
@@ -42,97 +45,114 @@ struct Place {
 }
 
 impl Index {
-    pub(crate) fn new(hasher: Keyed) -> Index {
+    /// An empty index; `hashers` must be different and secret.
+    pub(crate) fn new(hashers: [Keyed; 2]) -> Index {
         Index {
-            places: HashTable::new(),
-            hasher,
+            // Room for the first entries, so that a table that is hardly used does not go on growing.
+            shards: (0..SHARDS).map(|_| HashTable::with_capacity(3)).collect(),
+            hashers,
         }
     }
 
     /// Where the transaction of `wanted` is; `of` says what identifies the one in a place.
-    pub(crate) fn get<'a>(
+    pub(crate) fn get(
         &self,
         wanted: &MatchKey,
-        of: impl Fn(Key) -> Option<&'a MatchKey>,
+        of: impl Fn(Key) -> Option<MatchKey>,
     ) -> Option<Key> {
-        let hash = self.hasher.hash_one(wanted);
-        let found = self.places.find(hash, |place| {
-            place.hash == hash && of(place.key) == Some(wanted)
+        let found = self.shards.get(wanted.shard())?.find(wanted.hash, |place| {
+            place.hash == wanted.hash && of(place.key) == Some(*wanted)
         });
         found.map(|place| place.key)
     }
 
     /// A tag that is always the same for the same branch, and that nobody else can know.
     pub(crate) fn tag_of(&self, branch: &str) -> String {
-        format!("{:016x}", self.hasher.hash_one(branch))
+        format!("{:016x}", self.hashers[0].hash_one(branch))
     }
 
-    pub(crate) fn insert(&mut self, what: &MatchKey, key: Key) {
-        let hash = self.hasher.hash_one(what);
-        self.places
-            .insert_unique(hash, Place { hash, key }, |place| place.hash);
+    pub(crate) fn insert(&mut self, what: MatchKey, key: Key) {
+        let hash = what.hash;
+        if let Some(shard) = self.shards.get_mut(what.shard()) {
+            shard.insert_unique(hash, Place { hash, key }, |place| place.hash);
+        }
     }
 
-    pub(crate) fn remove(&mut self, what: &MatchKey, key: Key) {
-        let hash = self.hasher.hash_one(what);
-        if let Ok(place) = self.places.find_entry(hash, |place| place.key == key) {
+    pub(crate) fn remove(&mut self, what: MatchKey, key: Key) {
+        if let Some(shard) = self.shards.get_mut(what.shard())
+            && let Ok(place) = shard.find_entry(what.hash, |place| place.key == key)
+        {
             place.remove();
         }
     }
-}
 
-/// What identifies a transaction.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MatchKey {
-    branch: Text,
-    /// The sender as Via writes it: part of the key on the server side only, where others choose
-    /// branches.
-    sent_by: Option<(Host, Option<u16>)>,
-    /// The true source, on the server side: phones behind different NATs share private addresses,
-    /// and some of them share branches too.
-    source: Option<IpAddr>,
-    method: Method,
-}
-
-impl MatchKey {
     /// The key of a client transaction (section 17.1.3).
-    pub(crate) fn client(branch: &str, method: Method) -> MatchKey {
-        MatchKey {
-            branch: branch.into(),
+    pub(crate) fn client_key(&self, branch: &str, method: &Method) -> MatchKey {
+        self.key(&Name {
+            branch,
             sent_by: None,
             source: None,
-            method,
-        }
-    }
-
-    /// The key of the server transaction of a request (section 17.2.3). `method` is INVITE for its
-    /// ACK and for the INVITE that a CANCEL looks for, otherwise the request's own.
-    pub(crate) fn server(
-        request: &Message,
-        via: &Via,
-        source: IpAddr,
-        method: Method,
-    ) -> Result<MatchKey, HeaderError> {
-        let branch = match via.branch() {
-            Some(branch) if has_cookie(branch) => branch.into(),
-            _ => old_style(request, via)?,
-        };
-        Ok(MatchKey {
-            branch,
-            sent_by: Some((via.host.clone(), via.port)),
-            source: Some(source),
             method,
         })
     }
 
-    /// The key of the transaction of `method` with the same branch: the INVITE of a CANCEL, and the
-    /// other way round.
-    pub(crate) fn with_method(&self, method: Method) -> MatchKey {
-        MatchKey {
+    /// The key of the server transaction of a request (section 17.2.3). `method` is INVITE for its
+    /// ACK and for the INVITE that a CANCEL looks for, otherwise the request's own.
+    pub(crate) fn server_key(
+        &self,
+        request: &Message,
+        via: &Via,
+        source: IpAddr,
+        method: &Method,
+    ) -> Result<MatchKey, HeaderError> {
+        let branch = match via.branch() {
+            Some(branch) if has_cookie(branch) => Cow::Borrowed(branch),
+            _ => Cow::Owned(old_style(request, via)?),
+        };
+        Ok(self.key(&Name {
+            branch: &branch,
+            sent_by: Some((&via.host, via.port)),
+            source: Some(source),
             method,
-            ..self.clone()
+        }))
+    }
+
+    fn key(&self, name: &Name<'_>) -> MatchKey {
+        let [one, other] = &self.hashers;
+        MatchKey {
+            hash: one.hash_one(name),
+            more: other.hash_one(name),
         }
     }
+}
+
+/// What identifies a transaction, as 128 bits of a keyed hash of it: a transaction is found by what it
+/// need not keep. That two share them by accident is as likely as to guess a branch of 128 bits, and
+/// nobody without the keys can bring it about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MatchKey {
+    hash: u64,
+    more: u64,
+}
+
+impl MatchKey {
+    fn shard(self) -> usize {
+        // The remainder is below the number of tables, whatever the width of usize.
+        (self.more % SHARDS as u64) as usize
+    }
+}
+
+/// All that identifies a transaction.
+#[derive(Hash)]
+struct Name<'a> {
+    branch: &'a str,
+    /// The sender as Via writes it: part of the key on the server side only, where others choose
+    /// branches.
+    sent_by: Option<(&'a Host, Option<u16>)>,
+    /// The true source, on the server side: phones behind different NATs share private addresses,
+    /// and some of them share branches too.
+    source: Option<IpAddr>,
+    method: &'a Method,
 }
 
 fn has_cookie(branch: &str) -> bool {
@@ -144,14 +164,12 @@ fn has_cookie(branch: &str) -> bool {
 
 /// What identifies a transaction of an RFC 2543 element: Request-URI, From tag, Call-ID, CSeq number
 /// and top Via. The To tag is left out: the ACK's is that of our answer, the INVITE's is absent.
-fn old_style(request: &Message, via: &Via) -> Result<Text, HeaderError> {
+fn old_style(request: &Message, via: &Via) -> Result<String, HeaderError> {
     let uri = request.uri().ok_or(HeaderError::Missing("Request-URI"))?;
     let from = request.from()?;
     let tag = from.tag().unwrap_or("");
     let (call_id, cseq) = (request.call_id()?, request.cseq()?.number);
     let branch = via.branch().unwrap_or("");
     // A line end stands in none of the parts, so that no two sets of parts look alike.
-    Ok(Text::from(format!(
-        "{uri}\n{tag}\n{call_id}\n{cseq}\n{branch}"
-    )))
+    Ok(format!("{uri}\n{tag}\n{call_id}\n{cseq}\n{branch}"))
 }

@@ -44,20 +44,19 @@ impl Layer {
         flow: Flow,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let via = response.top_via().map_err(|_| DropReason::Malformed)?;
+        let branch = response.branch().map_err(|_| DropReason::Malformed)?;
         let cseq = response.cseq().map_err(|_| DropReason::Malformed)?;
-        let branch = via.branch().ok_or(DropReason::Malformed)?;
-        let place = self.find(&MatchKey::client(branch, cseq.method));
+        let branch = branch.ok_or(DropReason::Malformed)?;
+        let place = self.find(&self.index.client_key(branch, &cseq.method));
         let place = place.ok_or(DropReason::UnmatchedResponse)?;
         let Some(Transaction::Client(client)) = self.table.get_mut(place) else {
             return Err(DropReason::UnmatchedResponse);
         };
         let step = client.receive(status, &response, &self.config, now);
         let step = step.ok_or(DropReason::RepeatedResponse)?;
-        let own_flow = client.flow;
         self.counters.responses_in += 1;
-        if let Some(ack) = step.send {
-            self.send(own_flow, ack);
+        if let Some((way, ack)) = step.send {
+            self.send(way, ack);
         }
         if step.deliver {
             let client = ClientKey(place);
@@ -88,12 +87,13 @@ impl Layer {
         let method = request.method().cloned().ok_or(DropReason::Malformed)?;
         let via = request.top_via().map_err(|_| DropReason::Malformed)?;
         let via = complete_via(&mut request, via, &flow);
-        let matched = if method == Method::Ack {
-            Method::Invite
-        } else {
-            method.clone()
+        let matched = match &method {
+            Method::Ack => &Method::Invite,
+            method => method,
         };
-        let key = MatchKey::server(&request, &via, flow.remote.ip(), matched)
+        let key = self
+            .index
+            .server_key(&request, &via, flow.remote.ip(), matched)
             .map_err(|_| DropReason::Malformed)?;
         let known = self.find(&key);
         match (method, known) {
@@ -106,10 +106,7 @@ impl Layer {
                 self.receive_cancel(request, via, key, flow, now);
                 Ok(())
             }
-            (method, None) => {
-                let invite = method == Method::Invite;
-                self.start_server(request, invite, &via, key, flow, now)
-            }
+            (_, None) => self.start_server(request, &via, key, flow, now),
         }
     }
 
@@ -145,9 +142,8 @@ impl Layer {
     fn repeat_answer(&mut self, place: Key) {
         self.counters.requests_repeated += 1;
         if let Some(Transaction::Server(server)) = self.table.get(place)
-            && let Some(bytes) = server.last.clone()
+            && let Some((reply, bytes)) = server.again()
         {
-            let reply = server.reply;
             self.counters.retransmissions += 1;
             self.send(reply, bytes);
         }
@@ -156,7 +152,6 @@ impl Layer {
     fn start_server(
         &mut self,
         request: Message,
-        invite: bool,
         via: &Via,
         key: MatchKey,
         flow: Flow,
@@ -166,7 +161,7 @@ impl Layer {
             return Err(self.refuse_full(&request, flow));
         }
         let reply = response_flow(via, flow);
-        let server = Server::new(request.clone(), invite, key, flow, reply, &self.config, now);
+        let server = Server::new(&request, key, reply, &self.config, now);
         let Some(place) = self.insert(Transaction::Server(server)) else {
             return Err(self.refuse_full(&request, flow));
         };
@@ -198,7 +193,12 @@ impl Layer {
         now: Instant,
     ) {
         self.counters.requests_in += 1;
-        let invite = self.find(&key.with_method(Method::Invite));
+        let source = flow.remote.ip();
+        let invite = self
+            .index
+            .server_key(&cancel, &via, source, &Method::Invite)
+            .ok()
+            .and_then(|invite| self.find(&invite));
         let mut status = 481;
         let mut tag = None;
         let mut told = None;
@@ -206,7 +206,7 @@ impl Layer {
             && let Some(Transaction::Server(server)) = self.table.get_mut(place)
         {
             status = 200;
-            tag = server.to_tag.clone();
+            tag = server.to_tag();
             if server.is_pending() && !server.cancelled {
                 server.cancelled = true;
                 told = Some(place);
@@ -222,7 +222,7 @@ impl Layer {
         // Over UDP the CANCEL may come again; without a place in the table it is just answered anew.
         if !flow.is_reliable() && self.table.len() < self.config.max_transactions {
             let end_at = now + self.config.timeout();
-            let server = Server::answered(key, flow, reply, bytes, end_at);
+            let server = Server::answered(key, reply, bytes, end_at);
             self.insert(Transaction::Server(server));
         }
         if let Some(place) = told {

@@ -2,20 +2,22 @@
 
 use std::time::Instant;
 
+use super::paged::Paged;
+
 const NOWHERE: u32 = u32::MAX;
 
 /// A binary heap that knows where each place stands, so that a deadline is moved or removed in
 /// O(log n) and no dead entry ever stays behind.
 #[derive(Default)]
 pub(crate) struct Timers {
-    heap: Vec<(Instant, u32)>,
-    position: Vec<u32>,
+    heap: Paged<(Instant, u32)>,
+    position: Paged<u32>,
 }
 
 impl Timers {
     /// The earliest deadline and its place; ties go to the lower place.
     pub(crate) fn first(&self) -> Option<(Instant, u32)> {
-        self.heap.first().copied()
+        self.heap.get(0).copied()
     }
 
     /// Sets, moves or (with `None`) removes the deadline of `place`.
@@ -29,8 +31,8 @@ impl Timers {
             (None, NOWHERE) => {}
             (None, at) => self.remove(at as usize),
             (Some(deadline), NOWHERE) => {
-                if self.position.len() <= place as usize {
-                    self.position.resize(place as usize + 1, NOWHERE);
+                while self.position.len() <= place as usize {
+                    self.position.push(NOWHERE);
                 }
                 self.heap.push((deadline, place));
                 self.note(self.heap.len() - 1);
@@ -74,10 +76,15 @@ impl Timers {
     }
 
     fn swap(&mut self, a: usize, b: usize) {
-        if a < self.heap.len() && b < self.heap.len() {
-            self.heap.swap(a, b);
-            self.note(a);
-            self.note(b);
+        let (Some(one), Some(other)) = (self.heap.get(a).copied(), self.heap.get(b).copied())
+        else {
+            return;
+        };
+        for (at, entry) in [(a, other), (b, one)] {
+            if let Some(stands) = self.heap.get_mut(at) {
+                *stands = entry;
+            }
+            self.note(at);
         }
     }
 

@@ -42,20 +42,16 @@ impl Tokens {
         out
     }
 
-    /// Two words for keyed hashing.
-    pub(crate) fn hash_keys(&mut self) -> (u64, u64) {
+    /// Four words for keyed hashing.
+    pub(crate) fn hash_keys(&mut self) -> [u64; 4] {
         let digest = Sha256::new()
             .chain_update(self.seed)
             .chain_update(b"table")
             .finalize();
-        let word = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
+        let word = |at: usize| {
+            let bytes = digest.iter().skip(8 * at).take(8);
+            bytes.fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
         };
-        (
-            word(digest.get(..8).unwrap_or_default()),
-            word(digest.get(8..16).unwrap_or_default()),
-        )
+        [word(0), word(1), word(2), word(3)]
     }
 }

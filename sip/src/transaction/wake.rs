@@ -6,7 +6,6 @@ use super::Failure;
 use super::client::{CancelState, ClientState};
 use super::layer::{Layer, Transaction};
 use super::slab::Key;
-use crate::message::Message;
 
 /// Most deadlines handled in one call of [`Layer::wake`], so that a burst cannot hold up the caller
 /// or flood its queue; the rest stay due.
@@ -34,35 +33,21 @@ impl Layer {
         let Some(entry) = self.table.get_mut(key) else {
             return;
         };
-        let (ended, sent, flow) = match entry {
-            Transaction::Client(client) => {
-                let ended = client.end_at.is_some_and(|at| at <= now);
-                let sent = if ended {
-                    None
-                } else {
-                    client.retransmit(&self.config, now)
-                };
-                (ended, sent, client.flow)
+        let config = &self.config;
+        let (ended, sent) = match entry {
+            Transaction::Client(client) if client.end_at.is_none_or(|at| at > now) => {
+                (false, client.retransmit(config, now))
             }
-            Transaction::Server(server) => {
-                let ended = server.end_at.is_some_and(|at| at <= now);
-                let again = if ended {
-                    None
-                } else {
-                    server.retransmit(&self.config, now)
-                };
-                let sent = if ended {
-                    None
-                } else {
-                    again.or_else(|| server.trying(now))
-                };
-                (ended, sent, server.reply)
+            Transaction::Server(server) if server.end_at.is_none_or(|at| at > now) => {
+                let again = server.retransmit(config, now);
+                (false, again.or_else(|| server.trying(now)))
             }
+            _ => (true, None),
         };
         if ended {
             return self.end_one(key, now);
         }
-        if let Some(bytes) = sent {
+        if let Some((flow, bytes)) = sent {
             self.counters.retransmissions += 1;
             self.send(flow, bytes);
         }
@@ -83,8 +68,7 @@ impl Layer {
             }
             Some(Transaction::Server(server)) => {
                 // RFC 4320: only an INVITE is told so.
-                if let Some(invite) = server.unanswered_invite() {
-                    let (mut answer, reply) = (Message::response_to(invite, 408, ""), server.reply);
+                if let Some((reply, mut answer)) = server.given_up() {
                     answer.set_to_tag(&self.tokens.tag());
                     self.counters.responses_out += 1;
                     self.send(reply, answer.encode());

@@ -65,7 +65,10 @@ proptest! {
             transport,
         };
         let seen = run(&trial);
-        prop_assert!(seen.values().all(|count| *count == 1), "{seen:?}");
+        // The last copy leaves after 31.5 s (timer E, timer A), and is absorbed for 32 s after the
+        // first came (timers J and L): one that is on its way for longer than that leaves is taken for new.
+        let most = if trial.jitter_ms < 499 { 1 } else { 2 };
+        prop_assert!(seen.values().all(|count| (1..=most).contains(count)), "{seen:?}");
     }
 }
 

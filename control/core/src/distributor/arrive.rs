@@ -107,7 +107,7 @@ impl Distributor {
             arrived_unix_ms: self.now.unix_ms,
             answered: None,
         };
-        self.contacts.insert(contact, arrived);
+        self.contacts.insert(contact, Box::new(arrived));
         if let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue)) {
             queue.places.insert(place);
         }

@@ -133,7 +133,7 @@ impl Distributor {
     fn serve_all(&mut self) {
         let mut waiting: Vec<Place> = Vec::new();
         let mut homeless: Vec<ContactId> = Vec::new();
-        for (id, contact) in &self.contacts {
+        for (id, contact) in self.contacts.iter() {
             let (State::Waiting, Some(ticket)) = (contact.state, &contact.ticket) else {
                 continue;
             };

@@ -27,6 +27,7 @@ use crate::selection::{Classes, Place};
 use crate::timers::Timers;
 use crate::typing::Rules;
 use core::time::Duration;
+use patchbay_sip::shards::Shards;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -45,8 +46,8 @@ pub struct Distributor {
     agents: FxHashMap<AgentId, Agent>,
     queues: Vec<Queue>,
     classes: Classes,
-    contacts: FxHashMap<ContactId, Contact>,
-    legs: FxHashMap<OfferId, Leg>,
+    contacts: Shards<ContactId, Box<Contact>>,
+    legs: Shards<OfferId, Leg>,
     memory: Memory,
     timers: Timers,
     /// Counts arrivals, for the order within a queue.
@@ -97,8 +98,8 @@ impl Distributor {
             agents: FxHashMap::default(),
             queues: Vec::new(),
             classes: Classes::default(),
-            contacts: FxHashMap::default(),
-            legs: FxHashMap::default(),
+            contacts: Shards::default(),
+            legs: Shards::default(),
             memory: Memory::default(),
             timers: Timers::default(),
             arrivals: 0,

@@ -257,7 +257,7 @@ impl Distributor {
             arrived_unix_ms: session.since,
             answered: Some((self.now.mono, session.since)),
         };
-        self.contacts.insert(contact, adopted);
+        self.contacts.insert(contact, Box::new(adopted));
         self.add_leg(offer, contact, &session.agent, LegState::Live);
         self.counters.adopted += 1;
         self.tell(What::ContactAdopted {

@@ -20,7 +20,11 @@ impl Distributor {
     pub fn snapshot(&self, now: Now) -> Snapshot {
         let mut agents: Vec<&Agent> = self.agents.values().collect();
         agents.sort_unstable_by(|a, b| a.declared.id.cmp(&b.declared.id));
-        let mut contacts: Vec<(&ContactId, &Contact)> = self.contacts.iter().collect();
+        let mut contacts: Vec<(&ContactId, &Contact)> = self
+            .contacts
+            .iter()
+            .map(|(id, contact)| (id, &**contact))
+            .collect();
         contacts.sort_unstable_by_key(|(id, contact)| (contact.arrived_unix_ms, **id));
         Snapshot {
             agents: agents

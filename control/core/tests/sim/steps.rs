@@ -51,7 +51,7 @@ impl World {
     }
 
     fn call(&mut self) {
-        let contact = self.contacts.contact();
+        let contact = self.contacts.contact(self.now().unix_ms);
         let called = ["sales", "deutsch", "vip", "support", "nobody"];
         let last = 4 + usize::from(self.rng.percent(5));
         let user = *self.rng.pick(&called[..last]);
