@@ -58,6 +58,7 @@ mod retransmitted_invite;
 mod rules_and_skills;
 mod session_timers;
 mod sip_trace;
+mod strategies;
 mod systemd_units;
 mod telephone_events;
 mod termination_notice;

@@ -6,3 +6,4 @@ pub mod dialler;
 pub mod packets;
 pub mod phones;
 pub mod report;
+pub mod select;

@@ -4,6 +4,7 @@ mod beside;
 mod calls;
 mod child;
 mod packets;
+mod select;
 mod target;
 
 use anyhow::Result;
@@ -18,6 +19,8 @@ pub enum BenchCommand {
     Packets(packets::PacketsCli),
     /// Calls through a centre: set-up times, CPU and memory for each call
     Calls(calls::CallsCli),
+    /// The distributor alone: how long a decision takes among many agents
+    Select(select::SelectCli),
     /// A relay under test, as `packets` starts it
     #[command(hide = true)]
     Target(target::TargetCli),
@@ -43,6 +46,7 @@ pub async fn run(command: BenchCommand) -> Result<ExitCode> {
     match command {
         BenchCommand::Packets(args) => packets::run(args).await,
         BenchCommand::Calls(args) => calls::run(args).await,
+        BenchCommand::Select(args) => select::run(&args),
         BenchCommand::Target(args) => target::run(args).await,
         BenchCommand::Forward(args) => beside::forward(&args),
     }

@@ -1,6 +1,7 @@
 //! The centre's events, told as one line for each thing that a person wants to know.
 
 use patchbay_bench::report::{Paint, clock};
+use patchbay_core::centre::Strategy;
 use patchbay_core::explain::{Choice, Verdict};
 use patchbay_core::{ContactId, Event, What};
 use std::collections::HashMap;
@@ -281,14 +282,31 @@ fn words(value: &impl serde::Serialize) -> String {
     name.replace('_', " ")
 }
 
+/// What made an agent the first of the free.
+fn chosen_by(strategy: Strategy, idle_ms: u64, score: Option<u64>) -> String {
+    let score = score.unwrap_or_default();
+    match strategy {
+        Strategy::LongestIdle => format!("longest idle {}", seconds(idle_ms)),
+        Strategy::RingAll => "all ring".to_owned(),
+        Strategy::LeastOccupied => format!("least occupied {score} %"),
+        Strategy::RoundRobin => "next in turn".to_owned(),
+        Strategy::TopDown => format!("first of tier {score}"),
+        Strategy::SkillBest => format!("best skilled {score}"),
+        Strategy::WeightedRandom => "drawn by lot".to_owned(),
+    }
+}
+
 /// Why this agent, and why not the others.
 fn reasons(choice: &Choice) -> String {
     let told = choice.considered.iter().filter_map(|considered| {
         let agent = &considered.agent;
         Some(match &considered.verdict {
             Verdict::Chosen { .. } if choice.free <= 1 => "the only one free".to_owned(),
-            Verdict::Chosen { idle_ms } => format!("longest idle {}", seconds(*idle_ms)),
+            Verdict::Chosen { .. } if choice.last_agent => "served this caller before".to_owned(),
+            Verdict::Chosen { idle_ms, score } => chosen_by(choice.strategy, *idle_ms, *score),
             Verdict::LessIdle { idle_ms } => format!("{agent} idle {}", seconds(*idle_ms)),
+            Verdict::RanksLower { .. } => format!("{agent} comes after"),
+            Verdict::NotTheLast => format!("{agent} is not the one who knows this caller"),
             Verdict::LacksSkill { skill, has: 0, .. } => format!("{agent} lacks {skill}"),
             Verdict::LacksSkill { skill, needs, has } => {
                 format!("{agent} has {skill} {has} of {needs}")

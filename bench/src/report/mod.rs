@@ -3,6 +3,7 @@
 pub(crate) mod grid;
 mod paint;
 mod screen;
+pub(crate) mod svg;
 mod table;
 
 use std::io;

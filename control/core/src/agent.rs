@@ -4,8 +4,9 @@ use crate::centre::Agent as Declared;
 use crate::event::Activity;
 use crate::id::OfferId;
 use crate::input::Status;
-use crate::selection::Rank;
+use crate::selection::{Key, Load, Place, Work};
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 /// An agent at work.
 #[derive(Debug)]
@@ -29,8 +30,15 @@ pub(crate) struct Agent {
     pub classes: Vec<usize>,
     /// Indices of the queues that it serves.
     pub queues: Vec<usize>,
-    /// Its entry among the free, while it is there.
-    pub rank: Option<Rank>,
+    /// Its place in the declaration.
+    pub order: usize,
+    /// Its keys among the free of its classes, in their order, while it is free.
+    pub keys: Option<Vec<Key>>,
+    /// How many offers had been made, of all, when it got its last one; 0 if it never got any.
+    pub last_offer: u64,
+    pub load: Load,
+    /// Contacts that wait for it alone, because it served their callers before.
+    pub wanted: BTreeSet<Place>,
     /// Whether its queues count it as present.
     pub staffed: bool,
     pub activity: Activity,
@@ -52,7 +60,11 @@ impl Agent {
             missed: 0,
             classes: Vec::new(),
             queues: Vec::new(),
-            rank: None,
+            order: usize::MAX,
+            keys: None,
+            last_offer: 0,
+            load: Load::default(),
+            wanted: BTreeSet::new(),
             staffed: false,
             activity: Activity::Idle,
             activity_since_unix_ms: unix_ms,
@@ -64,12 +76,29 @@ impl Agent {
         self.in_declaration && self.reachable && self.status != Status::LoggedOut
     }
 
+    /// At work and ready for it, busy or not.
+    pub fn ready(&self) -> bool {
+        self.in_declaration && self.reachable && self.status == Status::Ready
+    }
+
     /// Free for the next contact.
     pub fn available(&self) -> bool {
-        self.in_declaration
-            && self.reachable
-            && self.status == Status::Ready
-            && self.activity == Activity::Idle
+        let room = match self.declared.capacity {
+            0 | 1 => self.activity == Activity::Idle,
+            more => self.legs.len() < more && self.rest_until.is_none(),
+        };
+        self.ready() && room
+    }
+
+    /// What counts for its occupancy.
+    pub fn work(&self) -> Work {
+        match self.activity {
+            Activity::Reserved { .. } | Activity::InCall { .. } | Activity::WrapUp { .. } => {
+                Work::Busy
+            }
+            Activity::Idle | Activity::Resting { .. } if self.ready() => Work::Idle,
+            Activity::Idle | Activity::Resting { .. } => Work::Away,
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! A contact and its legs: the two state machines that everything else serves.
 //!
 //! ```text
-//! contact:  (arrived) ─► Waiting ◄──► Offered(offer) ─► Connected(offer) ─► (ended)
-//!               │           │             │
-//!               └─ refused ─┴─ abandoned ─┘
+//! contact:  (arrived) ─► Waiting ◄──► Offered ─► Connected(offer) ─► (ended)
+//!               │           │            │
+//!               └─ refused ─┴─ abandoned ┘
 //!
 //! leg:      Offering ─► Live ─► (over)            the way that is wanted
 //!               │  └──► (failed)                  busy, declined, unreachable…
@@ -17,11 +17,14 @@
 //! long as any leg is there. A leg holds its agent; a contact never does, so that a contact may
 //! leave while its leg is still being taken back.
 
+use crate::centre::Relax;
 use crate::event::OfferEnd;
 use crate::explain::Typed;
-use crate::id::{AgentId, ContactId, OfferId};
+use crate::id::{AgentId, ContactId, OfferId, QueueId};
 use crate::selection::Place;
 use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A live contact.
 #[derive(Debug)]
@@ -40,6 +43,18 @@ pub(crate) struct Ticket {
     pub typed: Typed,
     /// Its order in the queue, for as long as it lives.
     pub place: Place,
+    /// What it asks for later, in order.
+    pub relax: Arc<[Relax]>,
+    /// How many of those steps were taken.
+    pub relaxed: usize,
+    /// The queues that it was in before.
+    pub before: Vec<QueueId>,
+    /// Offers of it that may still be answered, while it is `Offered`.
+    pub offers: Vec<OfferId>,
+    /// The agent that it waits for alone, for a while, because that agent served its caller last.
+    pub sticks_to: Option<AgentId>,
+    /// The caller, as far as the queue remembers its last agent.
+    pub caller: Option<Arc<str>>,
     /// Index of its queue; none once the queue was removed.
     pub queue: Option<usize>,
     /// Index of what it asks of an agent; none once the queue was removed.
@@ -55,6 +70,13 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    /// The skills that it asks for now.
+    pub fn skills(&self) -> &BTreeMap<String, u8> {
+        let step = self.relaxed.checked_sub(1);
+        let step = step.and_then(|step| self.relax.get(step));
+        step.map_or(&self.typed.skills, |step| &step.skills)
+    }
+
     pub fn skips(&self, agent: &AgentId) -> bool {
         self.skipped.iter().any(|(skipped, _)| skipped == agent)
     }
@@ -64,8 +86,20 @@ impl Ticket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Waiting,
-    Offered(OfferId),
+    /// With the offers of its ticket.
+    Offered,
     Connected(OfferId),
+}
+
+impl Contact {
+    /// The offer that it is connected with, or the first of those that may be answered.
+    pub fn offer(&self) -> Option<OfferId> {
+        match self.state {
+            State::Waiting => None,
+            State::Offered => self.ticket.as_ref()?.offers.first().copied(),
+            State::Connected(offer) => Some(offer),
+        }
+    }
 }
 
 /// What came of an offer; holds an agent.

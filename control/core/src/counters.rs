@@ -22,6 +22,8 @@ macro_rules! counters {
 counters! {
     /// Contacts that arrived.
     arrived,
+    /// Contacts whose callers were told to call somebody else.
+    redirected,
     /// Contacts refused, for any reason.
     refused,
     /// Contacts whose caller gave up before the answer.

@@ -1,5 +1,6 @@
 //! Events: what happened, told so that it explains itself (design rule: every decision says why).
 
+use crate::centre::OverflowWhen;
 use crate::explain::Choice;
 use crate::id::{AgentId, ContactId, OfferId, QueueId, RuleId};
 use crate::input::{EndCause, OfferFailure, Status};
@@ -60,6 +61,45 @@ pub enum What {
         position: usize,
         /// Whom it could have gone to, and why not.
         choice: Choice,
+    },
+    /// It has waited so long that it asks for less.
+    ContactRelaxed {
+        /// Which contact.
+        contact: ContactId,
+        /// In which queue.
+        queue: QueueId,
+        /// How many times it has come to ask for less, from 1.
+        step: usize,
+        /// The skills that it asks for now, with their lowest level.
+        skills: BTreeMap<String, u8>,
+        /// From arrival to now.
+        waited_ms: u64,
+    },
+    /// It could not stay in its queue and waits in another one.
+    ContactMoved {
+        /// Which contact.
+        contact: ContactId,
+        /// Where it was.
+        from: QueueId,
+        /// Where it is now.
+        queue: QueueId,
+        /// What made it go.
+        when: OverflowWhen,
+        /// From arrival to now.
+        waited_ms: u64,
+    },
+    /// It could not stay in its queue, and its caller was told to call somebody else.
+    ContactRedirected {
+        /// Which contact.
+        contact: ContactId,
+        /// Where it was.
+        queue: QueueId,
+        /// The URI that the caller was told.
+        to: String,
+        /// What made it go.
+        when: OverflowWhen,
+        /// From arrival to now.
+        waited_ms: u64,
     },
     /// It is offered to an agent.
     ContactOffered {

@@ -1,5 +1,6 @@
 //! How a decision explains itself (requirements A3, A4).
 
+use crate::centre::Strategy;
 use crate::id::{AgentId, QueueId, RuleId};
 use crate::output::RefuseReason;
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,22 @@ pub struct Choice {
     pub qualified: usize,
     /// Those of them that were free.
     pub free: usize,
+    /// What the free ones were compared by.
+    pub strategy: Strategy,
+    /// The agent chosen is the one that served the caller last, whoever else was free.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub last_agent: bool,
+    /// How many times the contact has come to ask for less.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub relaxed: usize,
     /// The chosen one and others, with the reason for each; at most
     /// [`crate::limits::MAX_EXPLAINED_AGENTS`].
     pub considered: Vec<Considered>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One agent in a choice.
@@ -33,16 +47,30 @@ pub struct Considered {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
-    /// Free, qualified, and idle for longest.
+    /// Free, qualified, and the first by the queue's strategy.
     Chosen {
-        /// For how long.
+        /// For how long it has been idle.
         idle_ms: u64,
+        /// What the strategy goes by: the occupancy in percent, how many offers had been made
+        /// when it got its last one, its tier, its levels added up, its weight. None where it is
+        /// the idle time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        score: Option<u64>,
     },
     /// Free and qualified, but another has been idle for longer.
     LessIdle {
         /// For how long.
         idle_ms: u64,
     },
+    /// Free and qualified, but another came first by the queue's strategy.
+    RanksLower {
+        /// For how long it has been idle.
+        idle_ms: u64,
+        /// As with the chosen one.
+        score: u64,
+    },
+    /// Free and qualified, but the contact waits for the agent who served its caller last.
+    NotTheLast,
     /// An offer of this contact to it failed a short while ago.
     FailedBefore,
     /// An offer to it failed a moment ago.

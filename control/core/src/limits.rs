@@ -32,6 +32,18 @@ pub const MAX_EXPLAINED_AGENTS: usize = 16;
 /// Agents that one contact passes over at a time because an offer to them failed; when another
 /// fails the one that would return first returns at once.
 pub const MAX_SKIPPED_AGENTS: usize = 64;
+/// Agents that one contact may ring at the same time.
+pub const MAX_RING_AT_ONCE: usize = 50;
+/// Steps in which one contact asks for less.
+pub const MAX_RELAXING_STEPS: usize = 8;
+/// Cases for which a queue may say where contacts go that cannot stay.
+pub const MAX_OVERFLOWS: usize = 8;
+/// How many times one contact moves to another queue; then it stays where it is.
+pub const MAX_MOVES: usize = 4;
+/// Calls that one agent takes at a time.
+pub const MAX_CAPACITY: usize = 1_000;
+/// Callers whose last agent is remembered; the one that was served longest ago is forgotten first.
+pub const MAX_LAST_AGENTS: usize = 100_000;
 /// Ended offers and contacts remembered so that late and repeated events are recognised.
 pub const MAX_REMEMBERED: usize = 100_000;
 /// Problems that the validation of a centre lists.
@@ -42,6 +54,11 @@ pub const MAX_PROBLEMS: usize = 1_000;
 pub const OFFER_GUARD: Duration = Duration::from_secs(35);
 /// How long an ended offer or contact is remembered.
 pub const REMEMBER: Duration = Duration::from_secs(120);
+/// How fast an agent's past work fades from its occupancy: after this time it counts 1/e.
+pub const OCCUPANCY_FADES: Duration = Duration::from_secs(3_600);
+/// The time within which a queue without a service level is taken to want its contacts answered,
+/// where it shares agents with others.
+pub const USUAL_SERVICE_LEVEL: Duration = Duration::from_secs(60);
 /// How often the relay's list of sessions is asked for while an agent holds an offer or a call.
 pub const RECONCILE_EVERY: Duration = Duration::from_secs(30);
 /// Retry-After of a refusal that is not the queue's: not configured, too many contacts. Seconds.

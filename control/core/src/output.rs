@@ -5,8 +5,8 @@ use crate::id::{AgentId, ContactId, OfferId, QueueId};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// One thing to do. Each contact gets exactly one of [`Output::Accept`] and [`Output::Refuse`],
-/// or none of both when its caller gave up first.
+/// One thing to do. Each contact gets exactly one of [`Output::Accept`], [`Output::Refuse`] and
+/// [`Output::Redirect`], or none of them when its caller gave up first.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// The contact waits in a queue: tell the caller (182 Queued, RFC 3261 section 21.1.4).
@@ -56,6 +56,14 @@ pub enum Output {
         /// Why.
         why: RefuseReason,
     },
+    /// Tell the caller to call another URI (302, RFC 3261 section 21.3.3). In the place of
+    /// [`Output::Refuse`].
+    Redirect {
+        /// Which contact.
+        contact: ContactId,
+        /// Whom its caller is to call.
+        to: String,
+    },
     /// A session lives on the relay that no contact wants, such as an answer that came after the
     /// caller had gone: end it there. Repeated while the relay's list still has it. A 2xx of it
     /// is not passed to the caller.
@@ -87,7 +95,7 @@ pub enum RefuseReason {
     NotConfigured,
     /// The queue holds as many as it may (480).
     QueueFull,
-    /// Waited as long as the queue allows (480).
+    /// Waited as long as the queue allows (480, or what its overflow says).
     WaitedTooLong,
     /// No agent of the queue is logged in and reachable (480).
     NoAgents,

@@ -36,6 +36,10 @@ pub struct AgentView {
     pub since_unix_ms: u64,
     /// Whether it would get the next contact that it is qualified for.
     pub available: bool,
+    /// How many calls it takes at a time.
+    pub capacity: usize,
+    /// Its calls and offers.
+    pub calls: usize,
     /// Its skills.
     pub skills: BTreeMap<String, u8>,
     /// The queues that it serves.
@@ -76,8 +80,8 @@ pub struct WaitingView {
     pub priority: i32,
     /// From arrival to now.
     pub waited_ms: u64,
-    /// The agent that it is being offered to.
-    pub offered_to: Option<AgentId>,
+    /// The agents that it is being offered to.
+    pub offered_to: Vec<AgentId>,
 }
 
 /// The states of a live contact.
@@ -105,10 +109,12 @@ pub struct ContactView {
     pub call_type: String,
     /// The rule that typed it; none for an adopted one.
     pub rule: Option<RuleId>,
-    /// The agent that it is offered to or connected with.
+    /// The agent that it is connected with, or the first that it is offered to.
     pub agent: Option<AgentId>,
     /// The offer.
     pub offer: Option<OfferId>,
+    /// The agent that it waits for alone, because that agent served its caller last.
+    pub waits_for: Option<AgentId>,
     /// The caller's URI; empty for an adopted one.
     pub from: String,
     /// The URI called; empty for an adopted one.

@@ -21,6 +21,12 @@ pub(crate) enum Timer {
     Rest(AgentId),
     /// The contact may be offered again to the agent that failed it.
     Skip(ContactId, AgentId),
+    /// The contact leaves its queue for where its overflow says.
+    Overflow(ContactId),
+    /// The contact asks for less from now on.
+    Relax(ContactId),
+    /// The contact no longer waits for one agent alone.
+    Unstick(ContactId),
     /// The relay's list of sessions is wanted.
     Reconcile,
 }

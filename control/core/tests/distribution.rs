@@ -47,7 +47,10 @@ fn the_longest_idle_agent_is_chosen_and_the_choice_explained() {
     assert_eq!((choice.qualified, choice.free), (2, 2));
     assert_eq!(
         choice.considered[0].verdict,
-        Verdict::Chosen { idle_ms: 4_000 }
+        Verdict::Chosen {
+            idle_ms: 4_000,
+            score: None
+        }
     );
     assert_eq!(choice.considered[1].agent, "anna".into());
     assert_eq!(

@@ -89,10 +89,21 @@ impl Signalling {
         if hunt.winner.is_some() {
             return;
         }
-        if !std::mem::replace(&mut hunt.ringing, true) {
+        let began = !std::mem::replace(&mut hunt.ringing, true);
+        // A caller whom several agents' phones ring for hears so once: not all cope with many early
+        // dialogs. What carries sound or must be acknowledged passes.
+        let bare =
+            response.body.is_empty() && !response.headers.lists(HeaderName::Require, "100rel");
+        let told = call
+            .hunts
+            .iter()
+            .any(|hunt| hunt.offer != offer && hunt.ringing && !hunt.cancelled);
+        if began {
             self.tell(Input::OfferRinging { offer });
         }
-        self.progress(contact, response, now);
+        if !(bare && told) {
+            self.progress(contact, response, now);
+        }
     }
 
     fn success(&mut self, contact: ContactId, client: ClientKey, response: Message, now: Moment) {

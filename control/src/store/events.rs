@@ -135,6 +135,7 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
     match &event.what {
         What::ContactTyped { contact, .. }
         | What::ContactQueued { contact, .. }
+        | What::ContactRelaxed { contact, .. }
         | What::ContactOffered { contact, .. }
         | What::OfferRinging { contact, .. }
         | What::OfferFailed { contact, .. }

@@ -247,7 +247,8 @@ impl PastContact {
                 self.waited_ms = *waited_ms;
                 self.end(Outcome::Abandoned, event);
             }
-            What::OfferRinging { .. }
+            What::ContactRelaxed { .. }
+            | What::OfferRinging { .. }
             | What::AgentNotice { .. }
             | What::OfferFailed { .. }
             | What::SessionUnwanted { .. }

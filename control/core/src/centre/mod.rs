@@ -3,11 +3,14 @@
 //! Unknown fields are refused when it is read; everything else is found by [`validate`], which
 //! lists all problems together.
 
+mod overflow;
 mod problems;
+mod queue;
 mod rules;
 mod validate;
 
 pub use problems::Problem;
+pub use queue::{Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
 pub use validate::validate;
 
 use crate::id::{AgentId, QueueId, RuleId};
@@ -37,48 +40,6 @@ pub struct Centre {
     pub phones: Phones,
 }
 
-/// A queue.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Queue {
-    /// Its identifier.
-    pub id: QueueId,
-    /// How long an agent's phone rings before the next one is tried. 1 to 180, default 20.
-    #[serde(default = "defaults::ring_seconds")]
-    pub ring_seconds: u32,
-    /// How long a contact waits before it is refused with 480. An offer under way at that time
-    /// may still be answered. 1 to 86400, default 300.
-    #[serde(default = "defaults::max_wait_seconds")]
-    pub max_wait_seconds: u32,
-    /// How many contacts may be in it; the next that finds no free agent is refused with 480.
-    /// 0 to 10000, default 100. With 0 a contact is offered at once or not at all. One that was
-    /// offered keeps its place when the offer fails, full or not.
-    #[serde(default = "defaults::max_length")]
-    pub max_length: usize,
-    /// The Retry-After of a refusal. 0 to 86400, default 30.
-    #[serde(default = "defaults::retry_after_seconds")]
-    pub retry_after_seconds: u32,
-    /// How long an agent is left alone after a call from this queue. 0 to 86400, default 0.
-    #[serde(default)]
-    pub wrap_up_seconds: u32,
-    /// What a contact finds when no agent of the queue is logged in and reachable. Default:
-    /// `refuse`.
-    #[serde(default)]
-    pub when_no_agents: WhenNoAgents,
-}
-
-/// What a contact finds when no agent of its queue is logged in and reachable. Agents that are
-/// paused or busy count as present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenNoAgents {
-    /// It is refused at once with 480. Those that already wait keep waiting.
-    #[default]
-    Refuse,
-    /// It waits, up to `max_wait_seconds`.
-    Wait,
-}
-
 /// An agent. It needs a `password`, with which its phone registers, or a `uri`, where it is
 /// always reached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +56,18 @@ pub struct Agent {
     /// The queues that it serves; default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Vec<QueueId>>,
+    /// Its tier in queues of the strategy `top_down`: the lower is served first. 1 to 100, default
+    /// 1. Within a tier the order of the declaration holds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tiers: BTreeMap<QueueId, u8>,
+    /// Its weight in queues of the strategy `weighted_random`: with twice the weight it is drawn
+    /// twice as often. 1 to 1000, default 10.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<QueueId, u16>,
+    /// How many calls it takes at a time. 1 to 1000, default 1. More than one is for automated
+    /// agents and for several people behind one address; those have no wrap-up.
+    #[serde(default = "defaults::capacity")]
+    pub capacity: usize,
     /// The password that its phone registers with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
@@ -116,6 +89,27 @@ pub struct Agent {
     /// Whether it starts paused. A later declaration changes the status only if this changed.
     #[serde(default)]
     pub paused: bool,
+}
+
+impl Agent {
+    /// One with that identifier that serves all queues and cannot be reached yet.
+    pub fn new(id: impl Into<AgentId>) -> Self {
+        Self {
+            id: id.into(),
+            name: String::new(),
+            skills: BTreeMap::new(),
+            queues: None,
+            tiers: BTreeMap::new(),
+            weights: BTreeMap::new(),
+            capacity: defaults::capacity(),
+            password: None,
+            digest: None,
+            uri: None,
+            devices: None,
+            notice: None,
+            paused: false,
+        }
+    }
 }
 
 /// A digest that a phone proves its password with.
@@ -283,12 +277,27 @@ pub struct Then {
     /// Skills that its agent must have, with their lowest level, 1 to 100.
     #[serde(default)]
     pub skills: BTreeMap<String, u8>,
+    /// What it asks for after it has waited for so long, step by step; each step replaces the
+    /// skills and asks for no more than the one before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relax: Vec<Relax>,
     /// -1000 to 1000, default 0. The higher is served first, within a queue and across queues.
     #[serde(default)]
     pub priority: i32,
     /// The call type's name; default: the rule's identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_type: Option<String>,
+}
+
+/// A step in which a contact asks for less.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relax {
+    /// How long after its arrival. 1 to 86400, more than the step before.
+    pub after_seconds: u32,
+    /// The skills that it asks for from then on, with their lowest level; default: none.
+    #[serde(default)]
+    pub skills: BTreeMap<String, u8>,
 }
 
 /// What happens to an agent after an offer that failed.
@@ -302,6 +311,8 @@ pub struct Offers {
     pub skip_seconds: u32,
     /// After how many unanswered offers in a row an agent is paused; default 0: never.
     pub pause_after_missed: u32,
+    /// After how many it is logged out; default 0: never.
+    pub log_out_after_missed: u32,
 }
 
 impl Default for Offers {
@@ -310,6 +321,7 @@ impl Default for Offers {
             back_off_seconds: 5,
             skip_seconds: 30,
             pause_after_missed: 0,
+            log_out_after_missed: 0,
         }
     }
 }
@@ -350,17 +362,8 @@ pub enum Notice {
 }
 
 mod defaults {
-    pub fn ring_seconds() -> u32 {
-        20
-    }
-    pub fn max_wait_seconds() -> u32 {
-        300
-    }
-    pub fn max_length() -> usize {
-        100
-    }
-    pub fn retry_after_seconds() -> u32 {
-        30
+    pub fn capacity() -> usize {
+        1
     }
     pub fn hours_from() -> String {
         "00:00".into()

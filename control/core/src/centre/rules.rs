@@ -4,11 +4,12 @@ use super::problems::Problems;
 use super::validate::{known, skills};
 use super::{Hours, Many, Rule, Then, When};
 use crate::id::QueueId;
-use crate::limits::{MAX_ALTERNATIVES, MAX_ID_BYTES, MAX_PRIORITY};
+use crate::limits::{MAX_ALTERNATIVES, MAX_ID_BYTES, MAX_PRIORITY, MAX_RELAXING_STEPS};
 use crate::typing::{Pattern, Prefix, Window};
 use std::collections::BTreeSet;
 
 const MEDIA: &[&str] = &["audio", "video", "message", "text"];
+const MAX_RELAX_SECONDS: u32 = 86_400;
 const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];
 
 pub(super) fn check(problems: &mut Problems, rules: &[Rule], queues: &BTreeSet<&QueueId>) {
@@ -179,6 +180,7 @@ fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&Que
         ),
     }
     skills(problems, &format!("{path}.skills"), &then.skills);
+    relax(problems, path, then);
     problems.range(
         format!("{path}.priority"),
         then.priority,
@@ -193,5 +195,38 @@ fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&Que
             format!("`{name}` is not a name"),
             format!("use 1 to {MAX_ID_BYTES} bytes of text"),
         );
+    }
+}
+
+/// Each step later than the one before, and asking for no more.
+fn relax(problems: &mut Problems, path: &str, then: &Then) {
+    problems.at_most(
+        format!("{path}.relax"),
+        then.relax.len(),
+        MAX_RELAXING_STEPS,
+    );
+    let (mut before, mut asked) = (0, &then.skills);
+    for (index, step) in then.relax.iter().enumerate() {
+        let path = format!("{path}.relax[{index}]");
+        skills(problems, &format!("{path}.skills"), &step.skills);
+        if step.after_seconds <= before || step.after_seconds > MAX_RELAX_SECONDS {
+            problems.add(
+                format!("{path}.after_seconds"),
+                format!("{} is out of range", step.after_seconds),
+                format!(
+                    "use {} to {MAX_RELAX_SECONDS}: steps are in their order",
+                    before + 1
+                ),
+            );
+        }
+        let more = |(skill, level): (&String, &u8)| asked.get(skill).is_none_or(|had| level > had);
+        if let Some((skill, _)) = step.skills.iter().find(|one| more(*one)) {
+            problems.add(
+                format!("{path}.skills.{skill}"),
+                "a step may not ask for more than the one before",
+                "lower the level, or leave the skill out",
+            );
+        }
+        (before, asked) = (step.after_seconds, &step.skills);
     }
 }

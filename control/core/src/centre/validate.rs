@@ -1,12 +1,18 @@
 //! Finds every problem of a declaration, each with its place and what to do.
 
 use super::problems::{Problem, Problems};
-use super::{Agent, Centre, Digest, Queue, rules};
+use super::{Agent, Centre, Digest, Queue, overflow, rules};
 use crate::id::{self, QueueId};
-use crate::limits::{MAX_AGENTS, MAX_QUEUES, MAX_RULES, MAX_SKILL_LEVEL, MAX_SKILLS};
+use crate::limits::{
+    MAX_AGENTS, MAX_CAPACITY, MAX_PRIORITY, MAX_QUEUES, MAX_RING_AT_ONCE, MAX_RULES,
+    MAX_SKILL_LEVEL, MAX_SKILLS,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_SECONDS: u32 = 86_400;
+const HOUR_SECONDS: u32 = 3_600;
+const MAX_TIER: u8 = 100;
+const MAX_WEIGHT: u16 = 1_000;
 const MAX_QUEUE_LENGTH: usize = 10_000;
 const MAX_RING_SECONDS: u32 = 180;
 const MAX_URI_BYTES: usize = 512;
@@ -36,7 +42,9 @@ pub fn validate(centre: &Centre) -> Vec<Problem> {
     );
     let queues: BTreeSet<&QueueId> = centre.queues.iter().map(|q| &q.id).collect();
     for (index, declared) in centre.queues.iter().enumerate() {
-        queue(&mut problems, &format!("queue[{index}]"), declared);
+        let path = format!("queue[{index}]");
+        queue(&mut problems, &path, declared);
+        overflow::check(&mut problems, &path, declared, &queues);
     }
     for (index, declared) in centre.agents.iter().enumerate() {
         agent(&mut problems, &format!("agent[{index}]"), declared, &queues);
@@ -88,6 +96,23 @@ fn queue(problems: &mut Problems, path: &str, queue: &Queue) {
         DAY_SECONDS,
     );
     problems.range(at("wrap_up_seconds"), queue.wrap_up_seconds, 0, DAY_SECONDS);
+    choice(problems, path, queue);
+}
+
+/// The keys that say who is chosen, and when.
+fn choice(problems: &mut Problems, path: &str, queue: &Queue) {
+    let at = |field: &str| format!("{path}.{field}");
+    let (most, points) = (MAX_RING_AT_ONCE, MAX_PRIORITY.unsigned_abs());
+    problems.range(at("ring_at_once"), queue.ring_at_once, 2, most);
+    let sticky = queue.sticky_seconds.unwrap_or(0);
+    problems.range(at("sticky_seconds"), sticky, 0, HOUR_SECONDS);
+    let gain = queue.priority_per_minute;
+    problems.range(at("priority_per_minute"), gain, 0, points);
+    if let Some(level) = queue.service_level {
+        let (seconds, percent) = (level.seconds, level.percent);
+        problems.range(at("service_level.seconds"), seconds, 1, HOUR_SECONDS);
+        problems.range(at("service_level.percent"), percent, 1, 100);
+    }
 }
 
 fn agent(problems: &mut Problems, path: &str, agent: &Agent, queues: &BTreeSet<&QueueId>) {
@@ -101,6 +126,16 @@ fn agent(problems: &mut Problems, path: &str, agent: &Agent, queues: &BTreeSet<&
     }
     for (index, queue) in agent.queues.iter().flatten().enumerate() {
         known(problems, format!("{path}.queues[{index}]"), queue, queues);
+    }
+    let capacity = format!("{path}.capacity");
+    problems.range(capacity, agent.capacity, 1, MAX_CAPACITY);
+    for (queue, tier) in &agent.tiers {
+        known(problems, format!("{path}.tiers.{queue}"), queue, queues);
+        problems.range(format!("{path}.tiers.{queue}"), *tier, 1, MAX_TIER);
+    }
+    for (queue, weight) in &agent.weights {
+        known(problems, format!("{path}.weights.{queue}"), queue, queues);
+        problems.range(format!("{path}.weights.{queue}"), *weight, 1, MAX_WEIGHT);
     }
     match (&agent.password, &agent.uri) {
         (None, None) => problems.add(
@@ -161,7 +196,7 @@ fn digest(problems: &mut Problems, path: &str, named: &[Digest], agent: &Agent) 
     }
 }
 
-fn plausible(uri: &str) -> bool {
+pub(super) fn plausible(uri: &str) -> bool {
     let lower = uri.to_ascii_lowercase();
     let rest = lower.strip_prefix("sip:").or(lower.strip_prefix("sips:"));
     let clean = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '\\' | ' ');
@@ -187,6 +222,8 @@ fn offers(problems: &mut Problems, centre: &Centre) {
         0,
         1_000,
     );
+    let log_out = offers.log_out_after_missed;
+    problems.range("offers.log_out_after_missed".into(), log_out, 0, 1_000);
 }
 
 pub(super) fn skills(problems: &mut Problems, path: &str, skills: &BTreeMap<String, u8>) {

@@ -5,12 +5,10 @@ use crate::agent::Agent;
 use crate::centre::Agent as Declared;
 use crate::contact::LegState;
 use crate::event::{Activity, OfferEnd, What};
-use crate::id::{AgentId, OfferId};
+use crate::id::{AgentId, ContactId, OfferId};
 use crate::input::Status;
 use crate::limits::MAX_AGENTS;
-use crate::selection::Rank;
 use crate::timers::Timer;
-use std::collections::BTreeMap;
 
 impl Distributor {
     pub(super) fn set_reachable(&mut self, agent: &AgentId, reachable: bool) {
@@ -67,7 +65,7 @@ impl Distributor {
             if let LegState::Offering { .. } = leg.state {
                 let contact = leg.contact;
                 self.take_back(offer, OfferEnd::AgentLeft);
-                self.back_to_waiting(contact);
+                self.offer_lost(contact);
             }
         }
     }
@@ -84,20 +82,27 @@ impl Distributor {
         });
     }
 
-    /// An offer rang out: the agent may be paused for it.
+    /// An offer rang out: the agent may be paused or logged out for it.
     pub(super) fn missed(&mut self, agent: &AgentId) {
-        let limit = self
-            .centre
-            .as_ref()
-            .map_or(0, |centre| centre.offers.pause_after_missed);
+        let offers = self.centre.as_ref().map(|centre| &centre.offers);
+        let (pause, log_out) = offers.map_or((0, 0), |offers| {
+            (offers.pause_after_missed, offers.log_out_after_missed)
+        });
         let Some(found) = self.agents.get_mut(agent) else {
             return;
         };
         found.missed = found.missed.saturating_add(1);
-        if limit > 0 && found.missed >= limit && found.status == Status::Ready {
-            found.status = Status::Paused {
-                reason: "missed offers".into(),
-            };
+        let reached = |limit: u32| limit > 0 && found.missed >= limit;
+        let status = if reached(log_out) {
+            Status::LoggedOut
+        } else if reached(pause) && found.status == Status::Ready {
+            let reason = "missed offers".into();
+            Status::Paused { reason }
+        } else {
+            return;
+        };
+        if found.status != status {
+            found.status = status;
             self.tell_status(agent);
         }
     }
@@ -158,9 +163,16 @@ impl Distributor {
             });
         }
         self.index(agent);
-        let free = self.agents.get(agent).is_some_and(|a| a.rank.is_some());
-        if free {
+        let Some(found) = self.agents.get(agent) else {
+            return;
+        };
+        if found.keys.is_some() {
             self.serve_agent(agent);
+        } else if !found.ready() {
+            let wanted: Vec<ContactId> = found.wanted.iter().map(|place| place.contact).collect();
+            for contact in wanted {
+                self.unstick(contact);
+            }
         }
     }
 
@@ -201,18 +213,16 @@ impl Distributor {
                 }
             }
         }
-        let wanted = found.available().then(|| Rank {
-            idle_since: found.idle_since,
-            agent: agent.clone(),
-        });
-        if found.rank != wanted {
-            if let Some(rank) = found.rank.take() {
-                self.classes.set_free(&found.classes, &rank, false);
-            }
-            if let Some(rank) = &wanted {
-                self.classes.set_free(&found.classes, rank, true);
-            }
-            found.rank = wanted;
+        let now = self.now.mono;
+        if found.load.work() != found.work() {
+            found.load.turn(found.work(), now);
+        }
+        if found.keys.is_some() == found.available() {
+            return;
+        }
+        match found.keys.take() {
+            Some(keys) => self.classes.leave_free(agent, &found.classes, &keys),
+            None => found.keys = Some(self.classes.enter_free(found, &mut self.lots)),
         }
     }
 
@@ -224,18 +234,8 @@ impl Distributor {
         if self.agents.len() >= MAX_AGENTS {
             return false;
         }
-        let declared = Declared {
-            id: agent.clone(),
-            name: String::new(),
-            skills: BTreeMap::new(),
-            queues: Some(Vec::new()),
-            password: None,
-            digest: None,
-            uri: None,
-            devices: None,
-            notice: None,
-            paused: false,
-        };
+        let mut declared = Declared::new(agent.clone());
+        declared.queues = Some(Vec::new());
         let stranger = Agent::new(declared, false, self.now.mono, self.now.unix_ms);
         self.agents.insert(agent.clone(), stranger);
         true

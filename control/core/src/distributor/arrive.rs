@@ -1,12 +1,12 @@
 //! Contacts arriving, waiting, and leaving before they are connected.
 
 use super::{Distributor, seconds};
-use crate::centre::WhenNoAgents;
+use crate::centre::{Relax, WhenNoAgents};
 use crate::contact::{Contact, State, Ticket};
 use crate::event::{OfferEnd, What};
 use crate::explain::Typed;
 use crate::facts::Facts;
-use crate::id::ContactId;
+use crate::id::{ContactId, QueueId};
 use crate::limits::{
     MAX_INFO_VALUES, MAX_LIVE_CONTACTS, MAX_SUBJECT_BYTES, OVERLOAD_RETRY_AFTER_S,
 };
@@ -15,8 +15,8 @@ use crate::output::{Output, RefuseReason};
 use crate::selection::Place;
 use crate::timers::Timer;
 use crate::typing::{Decision, Match};
-use core::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Why a contact that arrived is refused at once.
 pub(super) struct Refusal {
@@ -42,7 +42,10 @@ impl Distributor {
         self.counters.arrived += 1;
         let usable = Usable::of(facts);
         match self.type_contact_at(facts, &usable, self.now.unix_ms) {
-            Ok((typed, because)) => self.typed(contact, facts, &usable, typed, because),
+            Ok(((typed, relax), because)) => {
+                let ticket = self.ticket(contact, facts, &usable, typed, relax);
+                self.typed(contact, facts, ticket, because);
+            }
             Err(refusal) => self.refuse_new(contact, &refusal),
         }
     }
@@ -53,7 +56,7 @@ impl Distributor {
         facts: &Facts,
         usable: &Usable,
         unix_ms: u64,
-    ) -> Result<(Typed, Vec<String>), Refusal> {
+    ) -> Result<((Typed, Arc<[Relax]>), Vec<String>), Refusal> {
         if self.contacts.len() >= MAX_LIVE_CONTACTS {
             return Err(RefuseReason::TooManyContacts.into());
         }
@@ -68,7 +71,7 @@ impl Distributor {
             .decide(facts, usable, unix_ms)
             .ok_or(RefuseReason::NoRule)?;
         match decision {
-            Decision::Queue(typed) => Ok((typed, because)),
+            Decision::Queue(typed, relax) => Ok(((typed, relax), because)),
             Decision::Refuse(status) => Err(Refusal {
                 why: RefuseReason::ByRule,
                 status,
@@ -76,15 +79,7 @@ impl Distributor {
         }
     }
 
-    fn typed(
-        &mut self,
-        contact: ContactId,
-        facts: &Facts,
-        usable: &Usable,
-        typed: Typed,
-        because: Vec<String>,
-    ) {
-        let ticket = self.ticket(contact, facts, usable, typed);
+    fn typed(&mut self, contact: ContactId, facts: &Facts, ticket: Ticket, because: Vec<String>) {
         self.tell(What::ContactTyped {
             contact,
             call_type: ticket.typed.call_type.clone(),
@@ -112,10 +107,12 @@ impl Distributor {
             queue.places.insert(place);
         }
         if let Some(why) = refusal {
-            self.refuse_waiting(contact, why);
-            return;
+            return self.has_no_room(contact, why);
         }
         self.timers.set(Timer::MaxWait(contact), deadline);
+        self.set_overflow_timer(contact);
+        self.set_relax_timer(contact);
+        self.stick(contact);
         self.start_waiting(contact);
     }
 
@@ -125,24 +122,27 @@ impl Distributor {
         facts: &Facts,
         usable: &Usable,
         typed: Typed,
+        relax: Arc<[Relax]>,
     ) -> Ticket {
         self.arrivals += 1;
-        let queue = self
-            .queues
-            .iter()
-            .position(|queue| queue.declared.id == typed.queue);
-        let max_wait = queue
-            .and_then(|queue| self.queues.get(queue))
-            .map_or(0, |queue| queue.declared.max_wait_seconds);
+        let at = self.queue_at(&typed.queue);
+        let queue = at
+            .and_then(|at| self.queues.get(at))
+            .map(|queue| &queue.declared);
+        let max_wait = queue.map_or(0, |queue| queue.max_wait_seconds);
+        let came_ms = super::millis(self.now.mono);
+        let remembered = queue.is_some_and(|queue| queue.sticky_seconds.is_some());
         Ticket {
-            place: Place {
-                priority: Reverse(typed.priority),
-                arrival: self.arrivals,
-                contact,
-            },
-            queue,
-            class: queue.map(|_| self.classes.intern(&typed.queue, &typed.skills)),
+            place: Place::new(typed.priority, queue, came_ms, self.arrivals, contact),
+            queue: at,
+            class: self.classes.find(&typed.queue, &typed.skills),
             deadline: self.now.mono.saturating_add(seconds(max_wait)),
+            relax,
+            relaxed: 0,
+            before: Vec::new(),
+            offers: Vec::new(),
+            sticks_to: None,
+            caller: remembered.then(|| clipped(&facts.from).into()),
             skipped: Vec::new(),
             only: facts.wanted_agent.clone(),
             from: clipped(&facts.from),
@@ -156,18 +156,29 @@ impl Distributor {
         }
     }
 
+    pub(super) fn queue_at(&self, queue: &QueueId) -> Option<usize> {
+        let mut queues = self.queues.iter();
+        queues.position(|found| found.declared.id == *queue)
+    }
+
     /// Why a contact may not begin to wait. One that finds a free agent need not wait.
     pub(super) fn no_room(&self, ticket: &Ticket) -> Option<RefuseReason> {
-        let (Some(queue), Some(class)) = (
-            ticket.queue.and_then(|queue| self.queues.get(queue)),
-            ticket.class.and_then(|class| self.classes.get(class)),
-        ) else {
+        let (Some(queue), Some(class)) = (ticket.queue, ticket.class) else {
             return Some(RefuseReason::QueueRemoved);
         };
-        if ticket.only.is_some() {
-            // It has its agent at once, or is refused: it takes no place in the queue.
-            None
-        } else if !class.free.is_empty() {
+        // It has its one agent at once, or is refused: it takes no place in the queue.
+        match ticket.only {
+            Some(_) => None,
+            None => self.room_in(queue, class),
+        }
+    }
+
+    /// Why a queue does not take one more contact that asks for that.
+    pub(super) fn room_in(&self, queue: usize, class: usize) -> Option<RefuseReason> {
+        let (Some(queue), Some(class)) = (self.queues.get(queue), self.classes.get(class)) else {
+            return Some(RefuseReason::QueueRemoved);
+        };
+        if !class.free.is_empty() {
             None
         } else if queue.staffed == 0 && queue.declared.when_no_agents == WhenNoAgents::Refuse {
             Some(RefuseReason::NoAgents)
@@ -179,12 +190,13 @@ impl Distributor {
     }
 
     /// Makes a contact wait, unless an agent is free for it. It has its place already.
-    fn start_waiting(&mut self, contact: ContactId) {
-        self.set_waiting(contact, true);
-        if self.serve_contact(contact) {
+    pub(super) fn start_waiting(&mut self, contact: ContactId) {
+        self.note_wants(contact);
+        self.serve_contact(contact);
+        let Some(found) = self.contacts.get(&contact) else {
             return;
-        }
-        let Some(ticket) = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref()) else {
+        };
+        let (State::Waiting, Some(ticket)) = (found.state, &found.ticket) else {
             return;
         };
         if ticket.only.is_some() {
@@ -206,8 +218,20 @@ impl Distributor {
         });
     }
 
-    /// After an offer that failed: the contact still has its place.
-    pub(super) fn back_to_waiting(&mut self, contact: ContactId) {
+    /// After an offer that failed or was taken back: others may still be answered.
+    pub(super) fn offer_lost(&mut self, contact: ContactId) {
+        self.forget_agent_before(contact);
+        let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
+        if ticket.is_some_and(|ticket| ticket.offers.is_empty()) {
+            self.back_to_waiting(contact);
+        } else {
+            self.note_wants(contact);
+            self.serve_contact(contact);
+        }
+    }
+
+    /// After the last offer failed: the contact still has its place.
+    fn back_to_waiting(&mut self, contact: ContactId) {
         let now = self.now.mono;
         let Some(found) = self.contacts.get_mut(&contact) else {
             return;
@@ -225,18 +249,33 @@ impl Distributor {
         }
     }
 
-    /// Enters a contact among those that its class serves, or takes it from them.
+    /// Enters a contact where an agent that becomes free looks for it, or takes it from there.
+    pub(super) fn note_wants(&mut self, contact: ContactId) {
+        let wants = self.contacts.get(&contact).is_some_and(|c| self.wants(c));
+        self.set_waiting(contact, wants);
+    }
+
     pub(super) fn set_waiting(&mut self, contact: ContactId, waiting: bool) {
         let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
-        let Some((place, class)) = ticket.and_then(|t| Some((t.place, t.class?))) else {
+        let Some(ticket) = ticket else {
             return;
         };
-        if let Some(class) = self.classes.get_mut(class) {
-            if waiting {
-                class.waiting.insert(place);
-            } else {
-                class.waiting.remove(&place);
-            }
+        let place = ticket.place;
+        let agent = ticket.sticks_to.as_ref();
+        let waiting_here = match agent.and_then(|agent| self.agents.get_mut(agent)) {
+            Some(agent) => Some(&mut agent.wanted),
+            None => ticket
+                .class
+                .and_then(|class| self.classes.get_mut(class))
+                .map(|class| &mut class.waiting),
+        };
+        let Some(here) = waiting_here else {
+            return;
+        };
+        if waiting {
+            here.insert(place);
+        } else {
+            here.remove(&place);
         }
     }
 
@@ -255,22 +294,22 @@ impl Distributor {
             self.counters.dropped_unknown_contact += 1;
             return;
         };
-        let offer = match found.state {
-            State::Waiting => None,
-            State::Offered(offer) => Some(offer),
+        match found.state {
+            State::Waiting | State::Offered => {}
             // CANCEL has no effect once there was a final answer (RFC 3261 section 9.2).
             State::Connected(_) => {
                 self.counters.dropped_late += 1;
                 return;
             }
-        };
-        let agent = offer
-            .and_then(|offer| self.legs.get(&offer))
-            .map(|leg| leg.agent.clone());
+        }
+        let agent = found.offer().and_then(|offer| self.legs.get(&offer));
+        let agent = agent.map(|leg| leg.agent.clone());
         let waited_ms = self.since_ms(found.arrived);
-        let Some(queue) = found.ticket.as_ref().map(|t| t.typed.queue.clone()) else {
+        let Some(ticket) = found.ticket.as_ref() else {
             return;
         };
+        let (queue, offers) = (ticket.typed.queue.clone(), ticket.offers.clone());
+        self.count_kept(contact, false);
         self.counters.abandoned += 1;
         self.remove_contact(contact);
         self.tell(What::ContactAbandoned {
@@ -279,13 +318,40 @@ impl Distributor {
             agent,
             waited_ms,
         });
-        if let Some(offer) = offer {
+        for offer in offers {
             self.take_back(offer, OfferEnd::CallerGone);
+        }
+    }
+
+    /// Counts a contact for its queue's service level. One that gave up in time counts for
+    /// neither side.
+    pub(super) fn count_kept(&mut self, contact: ContactId, answered: bool) {
+        let Some(found) = self.contacts.get(&contact) else {
+            return;
+        };
+        let waited = self.since_ms(found.arrived);
+        let queue = found.ticket.as_ref().and_then(|ticket| ticket.queue);
+        if let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue))
+            && let Some(level) = queue.declared.service_level
+        {
+            let in_time = waited <= u64::from(level.seconds) * 1_000;
+            if answered || !in_time {
+                queue.kept.count(answered && in_time);
+            }
         }
     }
 
     /// Refuses a contact that is in state `Waiting`.
     pub(super) fn refuse_waiting(&mut self, contact: ContactId, why: RefuseReason) {
+        self.refuse_waiting_with(contact, why, why.status());
+    }
+
+    pub(super) fn refuse_waiting_with(
+        &mut self,
+        contact: ContactId,
+        why: RefuseReason,
+        status: u16,
+    ) {
         let Some(found) = self.contacts.get(&contact) else {
             return;
         };
@@ -298,7 +364,6 @@ impl Distributor {
         let retry = declared.map_or(OVERLOAD_RETRY_AFTER_S, |q| q.declared.retry_after_seconds);
         self.remove_contact(contact);
         self.counters.refused += 1;
-        let status = why.status();
         self.out(Output::Refuse {
             contact,
             status,
@@ -352,6 +417,9 @@ impl Distributor {
     /// Gives up a contact's place and the timers that go with it.
     pub(super) fn leave_queue(&mut self, contact: ContactId) {
         self.timers.cancel(&Timer::MaxWait(contact));
+        self.timers.cancel(&Timer::Overflow(contact));
+        self.timers.cancel(&Timer::Relax(contact));
+        self.timers.cancel(&Timer::Unstick(contact));
         let found = self.contacts.get_mut(&contact);
         let Some(ticket) = found.and_then(|c| c.ticket.as_mut()) else {
             return;
@@ -359,7 +427,14 @@ impl Distributor {
         for (agent, _) in ticket.skipped.drain(..) {
             self.timers.cancel(&Timer::Skip(contact, agent));
         }
-        if let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue)) {
+        self.give_up_place(contact);
+    }
+
+    pub(super) fn give_up_place(&mut self, contact: ContactId) {
+        let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
+        if let Some(ticket) = ticket
+            && let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue))
+        {
             queue.places.remove(&ticket.place);
         }
     }

@@ -7,16 +7,16 @@
 //! so that it can call again and be typed by the new rules; one whose agent's phone rings is
 //! left to it, and refused only if that fails.
 
-use super::{Distributor, Queue};
+use super::{Distributor, Kept, Queue};
 use crate::agent::{Agent, initial_status};
-use crate::centre::{Agent as Declared, Centre, Rule, validate};
+use crate::centre::{Agent as Declared, Centre, Queue as DeclaredQueue, validate};
 use crate::contact::State;
-use crate::id::{AgentId, ContactId};
+use crate::id::{AgentId, ContactId, QueueId};
 use crate::output::RefuseReason;
-use crate::selection::{Classes, Place, serves};
+use crate::selection::{Classes, Urgency, serves};
 use crate::typing::Rules;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Distributor {
     pub(super) fn configure(&mut self, centre: Centre) {
@@ -46,7 +46,7 @@ impl Distributor {
             agent.in_declaration = declared.contains(&agent.declared.id);
         }
         let now = self.now;
-        for agent in &centre.agents {
+        for (order, agent) in centre.agents.iter().enumerate() {
             let is_new = match self.agents.get_mut(&agent.id) {
                 Some(found) => redeclare(found, agent),
                 None => {
@@ -55,6 +55,9 @@ impl Distributor {
                     true
                 }
             };
+            if let Some(found) = self.agents.get_mut(&agent.id) {
+                found.order = order;
+            }
             if is_new {
                 changed.push(agent.id.clone());
             }
@@ -64,18 +67,21 @@ impl Distributor {
 
     /// Queues and classes are made anew; contacts are entered again where they were.
     fn replace_queues(&mut self, centre: &Centre) {
-        self.classes = wishes(&centre.rules);
-        self.queues = centre
+        self.classes = wishes(centre);
+        let kept: FxHashMap<QueueId, Kept> = self
             .queues
-            .iter()
-            .map(|declared| Queue {
-                declared: declared.clone(),
-                places: BTreeSet::new(),
-                agents: 0,
-                staffed: 0,
-                connected: 0,
-            })
+            .drain(..)
+            .map(|queue| (queue.declared.id, queue.kept))
             .collect();
+        let queues = centre.queues.iter().map(|declared| Queue {
+            declared: declared.clone(),
+            places: BTreeSet::new(),
+            agents: 0,
+            staffed: 0,
+            connected: 0,
+            kept: kept.get(&declared.id).copied().unwrap_or_default(),
+        });
+        self.queues = queues.collect();
         let index: FxHashMap<_, _> = centre
             .queues
             .iter()
@@ -95,23 +101,32 @@ impl Distributor {
                 queue.connected += 1;
                 continue;
             }
+            let came_ms = super::millis(contact.arrived);
+            let priority = ticket.typed.priority;
+            ticket
+                .place
+                .reorder(priority, Some(&queue.declared), came_ms);
             queue.places.insert(ticket.place);
-            let class = self
-                .classes
-                .intern(&ticket.typed.queue, &ticket.typed.skills);
-            ticket.class = Some(class);
-            if contact.state == State::Waiting
-                && let Some(class) = self.classes.get_mut(class)
-            {
-                class.waiting.insert(ticket.place);
+            let asked = ticket.relax.iter().skip(ticket.relaxed);
+            for step in asked {
+                intern(&mut self.classes, centre, &ticket.typed.queue, &step.skills);
             }
+            ticket.class = intern(
+                &mut self.classes,
+                centre,
+                &ticket.typed.queue,
+                ticket.skills(),
+            );
+            // Whoever it waited for may serve other queues now.
+            ticket.sticks_to = None;
         }
     }
 
     /// Enters all agents in the new queues and classes, without serving anybody yet.
     fn rejoin_agents(&mut self) {
         for agent in self.agents.values_mut() {
-            agent.rank = None;
+            agent.keys = None;
+            agent.wanted.clear();
             agent.staffed = false;
             agent.queues.clear();
             agent.classes.clear();
@@ -131,15 +146,18 @@ impl Distributor {
     /// Refuses those whose queue is gone, frees agents that are gone, and compares everybody who
     /// waits with everybody who is free, in the order of service.
     fn serve_all(&mut self) {
-        let mut waiting: Vec<Place> = Vec::new();
+        let mut waiting: Vec<(Urgency, ContactId)> = Vec::new();
         let mut homeless: Vec<ContactId> = Vec::new();
         for (id, contact) in self.contacts.iter() {
-            let (State::Waiting, Some(ticket)) = (contact.state, &contact.ticket) else {
+            let Some(ticket) = &contact.ticket else {
                 continue;
             };
-            match ticket.queue {
-                Some(_) => waiting.push(ticket.place),
-                None => homeless.push(*id),
+            match (contact.state, ticket.queue) {
+                (State::Waiting | State::Offered, Some(queue)) => {
+                    waiting.push((self.urgency(queue, &ticket.place), *id));
+                }
+                (State::Waiting, None) => homeless.push(*id),
+                (State::Offered, None) | (State::Connected(_), _) => {}
             }
         }
         homeless.sort_unstable();
@@ -152,8 +170,11 @@ impl Distributor {
             self.index(agent);
         }
         waiting.sort_unstable();
-        for place in waiting {
-            self.serve_contact(place.contact);
+        for (_, contact) in &waiting {
+            self.note_wants(*contact);
+        }
+        for (_, contact) in waiting.into_iter().rev() {
+            self.serve_contact(contact);
         }
         for agent in &agents {
             self.refresh(agent);
@@ -174,12 +195,45 @@ fn redeclare(agent: &mut Agent, declared: &Declared) -> bool {
     before != (agent.status.clone(), agent.reachable)
 }
 
-fn wishes(rules: &[Rule]) -> Classes {
+/// What rules can ask of an agent, at first and later.
+fn wishes(centre: &Centre) -> Classes {
     let mut classes = Classes::default();
-    for rule in rules {
-        if let Some(queue) = &rule.then.queue {
-            classes.intern(queue, &rule.then.skills);
+    for rule in &centre.rules {
+        let Some(queue) = &rule.then.queue else {
+            continue;
+        };
+        intern(&mut classes, centre, queue, &rule.then.skills);
+        for step in &rule.then.relax {
+            intern(&mut classes, centre, queue, &step.skills);
         }
     }
     classes
+}
+
+/// Makes the class of a wish in a queue and in those that its contacts may move to; the first.
+fn intern(
+    classes: &mut Classes,
+    centre: &Centre,
+    queue: &QueueId,
+    skills: &BTreeMap<String, u8>,
+) -> Option<usize> {
+    let find = |queue: &QueueId| {
+        let mut queues = centre.queues.iter().enumerate();
+        queues.find(|(_, declared)| declared.id == *queue)
+    };
+    let mut reached: Vec<(usize, &DeclaredQueue)> = Vec::from_iter(find(queue));
+    let mut class = None;
+    let mut next = 0;
+    while let Some((at, declared)) = reached.get(next).copied() {
+        let made = classes.intern((at, declared), skills);
+        class = class.or(Some(made));
+        let onward = declared.overflow.iter().filter_map(|o| o.queue.as_ref());
+        for further in onward.filter_map(find) {
+            if !reached.iter().any(|(at, _)| *at == further.0) {
+                reached.push(further);
+            }
+        }
+        next += 1;
+    }
+    class
 }

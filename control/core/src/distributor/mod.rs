@@ -9,6 +9,8 @@ mod agents;
 mod arrive;
 mod configure;
 mod offers;
+mod overflow;
+mod patience;
 mod select;
 mod sessions;
 mod timing;
@@ -23,13 +25,16 @@ use crate::id::{AgentId, ContactId, IdSource, OfferId};
 use crate::input::{Input, Now};
 use crate::memory::Memory;
 use crate::output::Output;
-use crate::selection::{Classes, Place};
+use crate::selection::{Classes, LastAgents, Place};
 use crate::timers::Timers;
 use crate::typing::Rules;
 use core::time::Duration;
 use patchbay_sip::shards::Shards;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, VecDeque};
+
+/// Makes the seed of the lots another one than that of the offers' names.
+const LOTS: u64 = 0x6c6f_7473;
 
 /// A whole centre at work.
 ///
@@ -49,6 +54,9 @@ pub struct Distributor {
     contacts: Shards<ContactId, Box<Contact>>,
     legs: Shards<OfferId, Leg>,
     memory: Memory,
+    last_agents: LastAgents,
+    /// Draws the lots of the queues that choose by lot.
+    lots: IdSource,
     timers: Timers,
     /// Counts arrivals, for the order within a queue.
     arrivals: u64,
@@ -68,6 +76,37 @@ pub(crate) struct Queue {
     pub staffed: usize,
     /// Its contacts in a call.
     pub connected: usize,
+    /// How many of its contacts of late were answered within its service level.
+    pub kept: Kept,
+}
+
+/// The part of the last contacts that was answered in time, from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept(f64);
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl Kept {
+    /// What one contact counts: the last twenty or so make most of it.
+    const ONE: f64 = 0.05;
+
+    pub fn count(&mut self, in_time: bool) {
+        self.0 += Self::ONE * (f64::from(u8::from(in_time)) - self.0);
+    }
+
+    /// How far it is from what is aimed at, in thousandths; 0 if it is reached.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 1000"
+    )]
+    pub fn short_of(self, percent: u32) -> u64 {
+        ((f64::from(percent) / 100.0 - self.0).clamp(0.0, 1.0) * 1_000.0) as u64
+    }
 }
 
 /// How much the distributor holds; all of it is bounded, and without contacts and sessions
@@ -101,6 +140,8 @@ impl Distributor {
             contacts: Shards::default(),
             legs: Shards::default(),
             memory: Memory::default(),
+            last_agents: LastAgents::default(),
+            lots: IdSource::new(seed ^ LOTS),
             timers: Timers::default(),
             arrivals: 0,
             outputs: VecDeque::new(),

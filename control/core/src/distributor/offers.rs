@@ -37,13 +37,20 @@ impl Distributor {
         let offer = self.new_offer_id();
         self.set_waiting(contact, false);
         if let Some(found) = self.contacts.get_mut(&contact) {
-            found.state = State::Offered(offer);
+            found.state = State::Offered;
+            if let Some(ticket) = &mut found.ticket {
+                ticket.offers.push(offer);
+            }
         }
+        self.note_wants(contact);
         let state = LegState::Offering { ringing: false };
         self.add_leg(offer, contact, agent, state);
         let due = self.now.mono.saturating_add(ring_for);
         self.timers.set(Timer::Ring(offer), due);
         self.counters.offers += 1;
+        if let Some(found) = self.agents.get_mut(agent) {
+            found.last_offer = self.counters.offers;
+        }
         self.out(Output::Offer {
             contact,
             offer,
@@ -95,6 +102,7 @@ impl Distributor {
     /// Removes a leg and its hold on the agent, and remembers it. The caller refreshes the agent.
     pub(super) fn remove_leg(&mut self, offer: OfferId, session_over: bool) -> Option<Leg> {
         let leg = self.legs.remove(&offer)?;
+        self.strike(leg.contact, offer);
         self.timers.cancel(&Timer::Ring(offer));
         self.timers.cancel(&Timer::Guard(offer));
         if let Some(agent) = self.agents.get_mut(&leg.agent) {
@@ -107,6 +115,14 @@ impl Distributor {
         };
         self.counters.forgotten_early += self.memory.offer(offer, past);
         Some(leg)
+    }
+
+    /// Takes an offer from those that its contact may be answered by.
+    fn strike(&mut self, contact: ContactId, offer: OfferId) {
+        let found = self.contacts.get_mut(&contact);
+        if let Some(ticket) = found.and_then(|found| found.ticket.as_mut()) {
+            ticket.offers.retain(|other| *other != offer);
+        }
     }
 
     pub(super) fn ringing(&mut self, offer: OfferId) {
@@ -137,11 +153,7 @@ impl Distributor {
             LegState::Offering { .. } => self.connect(contact, offer),
             LegState::Cancelling { why, .. } => {
                 match self.contacts.get(&contact).map(|found| found.state) {
-                    Some(State::Waiting) => self.connect(contact, offer),
-                    Some(State::Offered(other)) => {
-                        self.connect(contact, offer);
-                        self.take_back(other, OfferEnd::AnsweredElsewhere);
-                    }
+                    Some(State::Waiting | State::Offered) => self.connect(contact, offer),
                     Some(State::Connected(_)) | None => self.unwanted(offer, why),
                 }
             }
@@ -177,9 +189,10 @@ impl Distributor {
         }
     }
 
-    /// The leg becomes the contact's call.
+    /// The leg becomes the contact's call, and its other offers are taken back.
     fn connect(&mut self, contact: ContactId, offer: OfferId) {
         self.set_waiting(contact, false);
+        self.count_kept(contact, true);
         self.leave_queue(contact);
         self.timers.cancel(&Timer::Ring(offer));
         self.timers.cancel(&Timer::Guard(offer));
@@ -196,7 +209,12 @@ impl Distributor {
         found.state = State::Connected(offer);
         found.answered = Some((now.mono, now.unix_ms));
         let arrived = found.arrived;
-        if let Some(ticket) = &found.ticket {
+        let mut others = Vec::new();
+        if let Some(ticket) = &mut found.ticket {
+            others = core::mem::take(&mut ticket.offers);
+            if let Some(caller) = &ticket.caller {
+                self.last_agents.remember(caller, agent.clone());
+            }
             let queue = ticket.typed.queue.clone();
             if let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue)) {
                 queue.connected += 1;
@@ -214,6 +232,9 @@ impl Distributor {
         self.counters.connected += 1;
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.missed = 0;
+        }
+        for other in others.into_iter().filter(|other| *other != offer) {
+            self.take_back(other, OfferEnd::AnsweredElsewhere);
         }
         self.refresh(&agent);
     }
@@ -233,7 +254,7 @@ impl Distributor {
         }
     }
 
-    /// An offer of a contact that is `Offered` with it ended without an answer.
+    /// An offer that its contact may be answered by ended without an answer.
     pub(super) fn offer_over(&mut self, offer: OfferId, why: OfferEnd, code: u16) {
         // What ended by the relay's own word will not be answered; a time-out may be.
         let session_over = why == OfferEnd::Ended;
@@ -248,18 +269,25 @@ impl Distributor {
         self.rest(&leg.agent, why);
         if why == OfferEnd::RelayFull {
             // No other agent would help: all calls go through the relay.
-            self.refuse_offered(leg.contact, RefuseReason::RelayFull);
+            self.refuse_offered(leg.contact, RefuseReason::RelayFull, why);
         } else {
-            self.back_to_waiting(leg.contact);
+            self.offer_lost(leg.contact);
         }
         self.refresh(&leg.agent);
     }
 
-    fn refuse_offered(&mut self, contact: ContactId, why: RefuseReason) {
+    fn refuse_offered(&mut self, contact: ContactId, why: RefuseReason, taken_back: OfferEnd) {
+        let mut others = Vec::new();
         if let Some(found) = self.contacts.get_mut(&contact) {
             found.state = State::Waiting;
+            if let Some(ticket) = &mut found.ticket {
+                others = core::mem::take(&mut ticket.offers);
+            }
         }
         self.refuse_waiting(contact, why);
+        for offer in others {
+            self.take_back(offer, taken_back);
+        }
     }
 
     /// An offer that was taken back ended without an answer, as it should.
@@ -299,6 +327,7 @@ impl Distributor {
         };
         leg.since = now;
         let contact = leg.contact;
+        self.strike(contact, offer);
         self.timers.cancel(&Timer::Ring(offer));
         let guard = now.saturating_add(OFFER_GUARD);
         self.timers.set(Timer::Guard(offer), guard);
@@ -314,7 +343,8 @@ impl Distributor {
         self.take_back(offer, Self::RANG_OUT);
         self.missed(&agent);
         self.skip(contact, &agent, Self::RANG_OUT);
-        self.back_to_waiting(contact);
+        self.offer_lost(contact);
+        self.refresh(&agent);
     }
 
     /// The relay never said how a cancelled offer ended. A session that its list showed as
@@ -350,6 +380,12 @@ impl Distributor {
         let Some(ticket) = found.and_then(|found| found.ticket.as_mut()) else {
             return;
         };
+        let queue = ticket.queue.and_then(|queue| self.queues.get(queue));
+        let all = queue.is_some_and(|queue| queue.declared.at_once() > 1);
+        if all && why == OfferEnd::NoAnswer {
+            // All rang, so that there is nobody to go on to.
+            return;
+        }
         ticket.skipped.retain(|(skipped, _)| skipped != agent);
         ticket.skipped.push((agent.clone(), until));
         self.timers.set(Timer::Skip(contact, agent.clone()), until);

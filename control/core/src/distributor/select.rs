@@ -1,40 +1,81 @@
 //! The choice of an agent for a contact, and of a contact for an agent (requirement A4).
 
-use super::Distributor;
+use super::{Distributor, millis};
 use crate::agent::Agent;
-use crate::contact::{State, Ticket};
+use crate::contact::{Contact, State, Ticket};
 use crate::event::Activity;
 use crate::explain::{Choice, Considered, Verdict};
 use crate::id::{AgentId, ContactId};
 use crate::input::Status;
-use crate::limits::MAX_EXPLAINED_AGENTS;
-use crate::selection::{Class, Rank};
+use crate::limits::{MAX_EXPLAINED_AGENTS, USUAL_SERVICE_LEVEL};
+use crate::selection::{Class, Place, Rank, Urgency, score};
+use core::cmp::Reverse;
 
 /// Members of a class looked at for those that are not free.
 const MAX_MEMBERS_LOOKED_AT: usize = 4 * MAX_EXPLAINED_AGENTS;
 
 impl Distributor {
-    /// Offers a waiting contact to the longest idle agent that is free for it, if there is one.
-    pub(super) fn serve_contact(&mut self, contact: ContactId) -> bool {
-        let Some(found) = self.contacts.get(&contact) else {
+    /// Offers a contact to the agents that are free for it, in the order of its queue's strategy
+    /// and to as many as that allows.
+    pub(super) fn serve_contact(&mut self, contact: ContactId) {
+        while let Some(agent) = self.next_agent(contact) {
+            self.offer(contact, &agent);
+        }
+    }
+
+    fn next_agent(&mut self, contact: ContactId) -> Option<AgentId> {
+        let found = self.contacts.get(&contact)?;
+        let ticket = found.ticket.as_ref()?;
+        if !self.wants(found) {
+            return None;
+        }
+        if let Some(one) = ticket.only.as_ref().or(ticket.sticks_to.as_ref()) {
+            return Some(one.clone()).filter(|agent| self.is_free(agent, ticket));
+        }
+        let at = ticket.class?;
+        let mut free = self.classes.get(at)?.free.iter();
+        let agent = &free
+            .find(|rank| self.may(&rank.agent, contact, ticket))?
+            .agent;
+        let agent = agent.clone();
+        let class = self.classes.get_mut(at)?;
+        if class.free.first().is_some_and(|first| first.agent == agent) {
+            class.draw();
+        }
+        Some(agent)
+    }
+
+    /// Whether a contact may be offered to an agent, or to one more.
+    pub(super) fn wants(&self, contact: &Contact) -> bool {
+        let Some(ticket) = &contact.ticket else {
             return false;
         };
-        let (State::Waiting, Some(ticket)) = (found.state, &found.ticket) else {
-            return false;
+        match contact.state {
+            State::Waiting => true,
+            State::Offered => {
+                ticket.deadline > self.now.mono && ticket.offers.len() < self.at_once(ticket)
+            }
+            State::Connected(_) => false,
+        }
+    }
+
+    fn at_once(&self, ticket: &Ticket) -> usize {
+        let queue = ticket.queue.and_then(|queue| self.queues.get(queue));
+        match ticket.only.is_some() || ticket.sticks_to.is_some() {
+            true => 1,
+            false => queue.map_or(1, |queue| queue.declared.at_once()),
+        }
+    }
+
+    /// Whether a contact may be offered to a free agent: it does not pass it over, and the agent does
+    /// not hold another offer of it, which one that takes several calls could.
+    fn may(&self, agent: &AgentId, contact: ContactId, ticket: &Ticket) -> bool {
+        let held = self.agents.get(agent).map_or(&[][..], |found| &found.legs);
+        let of_it = |offer| {
+            let leg = self.legs.get(offer);
+            leg.is_some_and(|leg| leg.contact == contact && !leg.state.in_call())
         };
-        let agent = match &ticket.only {
-            Some(agent) => Some(agent.clone()).filter(|agent| self.is_free(agent, ticket)),
-            None => ticket
-                .class
-                .and_then(|class| self.classes.get(class))
-                .and_then(|class| best(class, ticket))
-                .map(|rank| rank.agent.clone()),
-        };
-        let Some(agent) = agent else {
-            return false;
-        };
-        self.offer(contact, &agent);
-        true
+        !ticket.skips(agent) && !held.iter().any(of_it)
     }
 
     fn is_free(&self, agent: &AgentId, ticket: &Ticket) -> bool {
@@ -42,17 +83,49 @@ impl Distributor {
         found.is_some_and(|found| unavailable(found).is_none()) && !ticket.skips(agent)
     }
 
-    /// Offers the first contact that waits for a free agent to it, if there is one.
+    /// Offers the most urgent contact that waits for a free agent to it, if there is one.
     pub(super) fn serve_agent(&mut self, agent: &AgentId) {
         let Some(found) = self.agents.get(agent) else {
             return;
         };
         let may = |contact| {
             let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
-            ticket.is_some_and(|ticket| !ticket.skips(agent))
+            ticket.is_some_and(|ticket| self.may(agent, contact, ticket))
         };
-        if let Some(contact) = self.classes.first_waiting(&found.classes, may) {
+        let urgency = |class: &Class, place: &Place| self.urgency(class.queue_at, place);
+        let of_all = self.classes.first_waiting(&found.classes, may, urgency);
+        let own = found.wanted.first().and_then(|place| {
+            let ticket = self.contacts.get(&place.contact)?.ticket.as_ref()?;
+            Some((self.urgency(ticket.queue?, place), place.contact))
+        });
+        if let Some((_, contact)) = of_all.max(own) {
             self.offer(contact, agent);
+        }
+    }
+
+    /// How urgent a contact is beside those of other queues.
+    pub(super) fn urgency(&self, queue: usize, place: &Place) -> Urgency {
+        let arrival = Reverse(place.arrival);
+        let (Some(queue), Some(contact)) =
+            (self.queues.get(queue), self.contacts.get(&place.contact))
+        else {
+            let (priority, waited) = (i64::MIN, 0);
+            return Urgency {
+                priority,
+                waited,
+                arrival,
+            };
+        };
+        let level = queue.declared.service_level;
+        let within = level.map_or(millis(USUAL_SERVICE_LEVEL), |l| {
+            u64::from(l.seconds) * 1_000
+        });
+        let short = level.map_or(0, |level| queue.kept.short_of(level.percent));
+        let used = self.since_ms(contact.arrived).saturating_mul(1_000) / within.max(1);
+        Urgency {
+            priority: place.priority_at(&queue.declared, millis(self.now.mono)),
+            waited: used.saturating_mul(1_000 + 2 * short) / 1_000,
+            arrival,
         }
     }
 
@@ -64,18 +137,9 @@ impl Distributor {
         };
         let mut considered = Vec::new();
         for rank in class.free.iter().take(MAX_EXPLAINED_AGENTS) {
-            let idle_ms = self.since_ms(rank.idle_since);
-            let verdict = if Some(&rank.agent) == chosen {
-                Verdict::Chosen { idle_ms }
-            } else if ticket.skips(&rank.agent) {
-                Verdict::FailedBefore
-            } else {
-                Verdict::LessIdle { idle_ms }
-            };
-            considered.push(Considered {
-                agent: rank.agent.clone(),
-                verdict,
-            });
+            if let Some(agent) = self.agents.get(&rank.agent) {
+                considered.push(self.compared(class, ticket, agent, chosen));
+            }
         }
         let room = MAX_EXPLAINED_AGENTS.saturating_sub(considered.len());
         let others = class.members.iter().take(MAX_MEMBERS_LOOKED_AT);
@@ -89,12 +153,42 @@ impl Distributor {
             chosen: chosen.cloned(),
             qualified: class.members.len(),
             free: class.free.len(),
+            strategy: class.strategy,
+            last_agent: chosen.is_some() && chosen == ticket.sticks_to.as_ref(),
+            relaxed: ticket.relaxed,
             considered,
         }
     }
+
+    /// What is said of a free agent.
+    fn compared(
+        &self,
+        class: &Class,
+        ticket: &Ticket,
+        agent: &Agent,
+        chosen: Option<&AgentId>,
+    ) -> Considered {
+        let idle_ms = self.since_ms(agent.idle_since);
+        let id = &agent.declared.id;
+        let score = score(class, agent, self.now.mono);
+        let verdict = if Some(id) == chosen {
+            Verdict::Chosen { idle_ms, score }
+        } else if ticket.skips(id) {
+            Verdict::FailedBefore
+        } else if ticket.sticks_to.is_some() {
+            Verdict::NotTheLast
+        } else {
+            match score {
+                Some(score) => Verdict::RanksLower { idle_ms, score },
+                None => Verdict::LessIdle { idle_ms },
+            }
+        };
+        let agent = id.clone();
+        Considered { agent, verdict }
+    }
 }
 
-/// The longest idle of the free that the contact does not pass over.
+/// The first of the free that the contact does not pass over.
 pub(super) fn best<'a>(class: &'a Class, ticket: &Ticket) -> Option<&'a Rank> {
     class.free.iter().find(|rank| !ticket.skips(&rank.agent))
 }
@@ -111,6 +205,9 @@ pub(super) fn unavailable(agent: &Agent) -> Option<Verdict> {
             return Some(Verdict::Paused { reason });
         }
         Status::Ready => {}
+    }
+    if agent.available() {
+        return None;
     }
     match agent.activity {
         Activity::Reserved { .. } => Some(Verdict::Reserved),

@@ -100,7 +100,8 @@ impl Distributor {
         let unix_ms = self.unix_at(until);
         if let Some(found) = self.agents.get_mut(agent) {
             found.idle_since = now;
-            if wrap_up_seconds > 0 && found.in_declaration {
+            let alone = found.declared.capacity <= 1;
+            if wrap_up_seconds > 0 && found.in_declaration && alone {
                 found.wrap_up_until = Some((until, unix_ms));
                 self.timers.set(Timer::WrapUp(agent.clone()), until);
             }

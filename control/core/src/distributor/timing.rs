@@ -18,17 +18,21 @@ impl Distributor {
                 Timer::WrapUp(agent) => self.wrap_up_over(&agent),
                 Timer::Rest(agent) => self.rest_over(&agent),
                 Timer::Skip(contact, agent) => self.skip_over(contact, &agent),
+                Timer::Overflow(contact) => self.overflows(contact),
+                Timer::Relax(contact) => self.relax(contact),
+                Timer::Unstick(contact) => self.unstick(contact),
                 Timer::Reconcile => self.reconcile(),
             }
         }
     }
 
-    /// A contact whose agent's phone is ringing is left to it: [`Distributor::back_to_waiting`]
-    /// refuses it when the offer fails.
+    /// A contact that rings is left to the phones, and refused when the last of them fails it.
     fn waited_too_long(&mut self, contact: ContactId) {
         let waiting = self.contacts.get(&contact).map(|c| c.state);
         if waiting == Some(State::Waiting) {
             self.refuse_waiting(contact, RefuseReason::WaitedTooLong);
+        } else {
+            self.note_wants(contact);
         }
     }
 
@@ -55,9 +59,7 @@ impl Distributor {
         if let Some(ticket) = found.ticket.as_mut() {
             ticket.skipped.retain(|(skipped, _)| skipped != agent);
         }
-        if found.state == State::Waiting {
-            self.serve_contact(contact);
-        }
+        self.serve_contact(contact);
     }
 
     fn reconcile(&mut self) {

@@ -12,8 +12,8 @@ use crate::limits::MAX_EXPLAINED_AGENTS;
 use crate::media::Usable;
 use crate::selection::{Place, lacking, serves};
 use crate::snapshot::{AgentView, ContactState, ContactView, QueueView, Snapshot, WaitingView};
-use core::cmp::Reverse;
 use core::time::Duration;
+use std::sync::Arc;
 
 impl Distributor {
     /// The state for the API.
@@ -55,7 +55,9 @@ impl Distributor {
             reachable: agent.reachable,
             activity: agent.activity.clone(),
             since_unix_ms: agent.activity_since_unix_ms,
-            available: agent.rank.is_some(),
+            available: agent.keys.is_some(),
+            capacity: agent.declared.capacity,
+            calls: agent.legs.len(),
             skills: agent.declared.skills.clone(),
             queues: queues.map(|queue| queue.declared.id.clone()).collect(),
             missed: agent.missed,
@@ -67,7 +69,7 @@ impl Distributor {
         let free = self
             .agents
             .values()
-            .filter(|agent| agent.rank.is_some() && serves(&agent.declared, &queue.declared.id));
+            .filter(|agent| agent.keys.is_some() && serves(&agent.declared, &queue.declared.id));
         QueueView {
             id: queue.declared.id.clone(),
             waiting: queue
@@ -90,26 +92,30 @@ impl Distributor {
         WaitingView {
             contact: place.contact,
             position,
-            priority: place.priority.0,
+            priority: contact
+                .and_then(|c| c.ticket.as_ref())
+                .map_or(0, |ticket| ticket.typed.priority),
             waited_ms: super::millis(waited),
-            offered_to: contact.and_then(|c| self.agent_of(c)).cloned(),
+            offered_to: contact.map_or_else(Vec::new, |c| self.rung(c)),
         }
     }
 
     fn agent_of(&self, contact: &Contact) -> Option<&AgentId> {
-        match contact.state {
-            State::Waiting => None,
-            State::Offered(offer) | State::Connected(offer) => {
-                self.legs.get(&offer).map(|leg| &leg.agent)
-            }
-        }
+        let leg = self.legs.get(&contact.offer()?)?;
+        Some(&leg.agent)
+    }
+
+    fn rung(&self, contact: &Contact) -> Vec<AgentId> {
+        let offers = contact.ticket.iter().flat_map(|ticket| &ticket.offers);
+        let legs = offers.filter_map(|offer| self.legs.get(offer));
+        legs.map(|leg| leg.agent.clone()).collect()
     }
 
     fn contact_view(&self, id: ContactId, contact: &Contact) -> ContactView {
-        let (state, offer) = match contact.state {
-            State::Waiting => (ContactState::Waiting, None),
-            State::Offered(offer) => (ContactState::Offered, Some(offer)),
-            State::Connected(offer) => (ContactState::Connected, Some(offer)),
+        let state = match contact.state {
+            State::Waiting => ContactState::Waiting,
+            State::Offered => ContactState::Offered,
+            State::Connected(_) => ContactState::Connected,
         };
         let ticket = contact.ticket.as_ref();
         let text = |of: fn(&Ticket) -> &String| ticket.map(of).cloned().unwrap_or_default();
@@ -120,7 +126,8 @@ impl Distributor {
             call_type: text(|t| &t.typed.call_type),
             rule: ticket.map(|t| t.typed.rule.clone()),
             agent: self.agent_of(contact).cloned(),
-            offer,
+            offer: contact.offer(),
+            waits_for: ticket.and_then(|ticket| ticket.sticks_to.clone()),
             from: text(|t| &t.from),
             to: text(|t| &t.to),
             media: ticket.map(|t| t.media.clone()).unwrap_or_default(),
@@ -144,7 +151,7 @@ impl Distributor {
             outcome: Outcome::Queue { position: 1 },
         };
         match self.type_contact_at(facts, &usable, now.unix_ms) {
-            Ok((typed, _)) => self.explain_typed(typed, &mut explanation),
+            Ok(((typed, _), _)) => self.explain_typed(typed, now, &mut explanation),
             Err(refusal) => {
                 explanation.outcome = Outcome::Refuse {
                     status: refusal.status,
@@ -155,8 +162,8 @@ impl Distributor {
         explanation
     }
 
-    fn explain_typed(&self, typed: Typed, explanation: &mut Explanation) {
-        let ticket = self.would_be(typed);
+    fn explain_typed(&self, typed: Typed, now: Now, explanation: &mut Explanation) {
+        let ticket = self.would_be(typed, now);
         let class = ticket.class.and_then(|class| self.classes.get(class));
         let chosen = class
             .and_then(|class| best(class, &ticket))
@@ -178,15 +185,22 @@ impl Distributor {
     }
 
     /// The ticket that a contact arriving now would get. Its class exists: every rule has one.
-    fn would_be(&self, typed: Typed) -> Ticket {
-        let queues = &self.queues;
+    fn would_be(&self, typed: Typed, now: Now) -> Ticket {
+        let at = self.queue_at(&typed.queue);
+        let queue = at
+            .and_then(|at| self.queues.get(at))
+            .map(|queue| &queue.declared);
+        let last = ContactId(u64::MAX);
+        let came_ms = super::millis(now.mono);
         Ticket {
-            place: Place {
-                priority: Reverse(typed.priority),
-                arrival: u64::MAX,
-                contact: ContactId(u64::MAX),
-            },
-            queue: queues.iter().position(|q| q.declared.id == typed.queue),
+            place: Place::new(typed.priority, queue, came_ms, u64::MAX, last),
+            queue: at,
+            relax: Arc::default(),
+            relaxed: 0,
+            before: Vec::new(),
+            offers: Vec::new(),
+            sticks_to: None,
+            caller: None,
             class: self.classes.find(&typed.queue, &typed.skills),
             deadline: Duration::ZERO,
             skipped: Vec::new(),

@@ -10,12 +10,13 @@ pub(crate) use hours::Window;
 pub(crate) use pattern::Pattern;
 pub use prefix::Prefix;
 
-use crate::centre::Rule;
+use crate::centre::{Relax, Rule};
 use crate::explain::{RuleVerdict, Typed};
 use crate::facts::Facts;
-use crate::id::RuleId;
+use crate::id::{QueueId, RuleId};
 use crate::media::Usable;
 use condition::{Declared, Seen};
+use std::sync::Arc;
 
 /// The rules, ready for comparison.
 #[derive(Debug, Default)]
@@ -33,7 +34,8 @@ struct Ready {
 /// What a rule decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    Queue(Typed),
+    /// Where it goes, and what it asks for later.
+    Queue(Typed, Arc<[Relax]>),
     Refuse(u16),
 }
 
@@ -95,17 +97,9 @@ impl Rules {
 impl Ready {
     fn new(rule: &Rule) -> Self {
         let then = match (&rule.then.queue, rule.then.refuse) {
-            (Some(queue), _) => Decision::Queue(Typed {
-                rule: rule.id.clone(),
-                call_type: rule
-                    .then
-                    .call_type
-                    .clone()
-                    .unwrap_or_else(|| rule.id.to_string()),
-                queue: queue.clone(),
-                skills: rule.then.skills.clone(),
-                priority: rule.then.priority,
-            }),
+            (Some(queue), _) => {
+                Decision::Queue(typed(rule, queue), rule.then.relax.as_slice().into())
+            }
             (None, status) => Decision::Refuse(status.unwrap_or(403)),
         };
         Self {
@@ -117,5 +111,16 @@ impl Ready {
 
     fn matches(&self, seen: &Seen<'_>) -> bool {
         self.conditions.iter().all(|c| c.holds(seen))
+    }
+}
+
+fn typed(rule: &Rule, queue: &QueueId) -> Typed {
+    let name = rule.then.call_type.clone();
+    Typed {
+        rule: rule.id.clone(),
+        call_type: name.unwrap_or_else(|| rule.id.to_string()),
+        queue: queue.clone(),
+        skills: rule.then.skills.clone(),
+        priority: rule.then.priority,
     }
 }

@@ -1,22 +1,72 @@
 //! The declarations that a simulated centre changes between.
 
 use super::rng::Rng;
-use patchbay_core::centre::{Agent, Centre, Many, Offers, Queue, Rule, Secret, Then, WhenNoAgents};
+use patchbay_core::centre::{
+    Agent, Centre, Many, Offers, Overflow, OverflowWhen, Queue, Relax, Rule, Secret, ServiceLevel,
+    Strategy, Then, WhenNoAgents,
+};
 use std::collections::BTreeMap;
 
 pub const AGENTS: u64 = 10;
 pub const SKILLS: [&str; 2] = ["german", "billing"];
 
+const STRATEGIES: [Strategy; 7] = [
+    Strategy::LongestIdle,
+    Strategy::LeastOccupied,
+    Strategy::RoundRobin,
+    Strategy::RingAll,
+    Strategy::TopDown,
+    Strategy::SkillBest,
+    Strategy::WeightedRandom,
+];
+
 fn queue(id: &str, rng: &mut Rng) -> Queue {
     Queue {
-        id: id.into(),
+        strategy: *rng.pick(&STRATEGIES),
+        ring_at_once: rng.range(2, 6) as usize,
+        sticky_seconds: *rng.pick(&[None, None, Some(0), Some(15)]),
+        priority_per_minute: *rng.pick(&[0, 0, 1, 60]),
+        service_level: rng.percent(30).then(|| ServiceLevel {
+            seconds: rng.range(5, 40) as u32,
+            percent: 80,
+        }),
         ring_seconds: rng.range(2, 25) as u32,
         max_wait_seconds: rng.range(5, 120) as u32,
         max_length: rng.range(0, 12) as usize,
-        retry_after_seconds: 30,
         wrap_up_seconds: *rng.pick(&[0, 0, 5, 20]),
         when_no_agents: *rng.pick(&[WhenNoAgents::Refuse, WhenNoAgents::Wait]),
+        overflow: overflow(id, rng),
+        ..Queue::new(id)
     }
+}
+
+fn overflow(id: &str, rng: &mut Rng) -> Vec<Overflow> {
+    let cases = [
+        OverflowWhen::Full,
+        OverflowWhen::NoAgents,
+        OverflowWhen::Waited,
+    ];
+    let mut overflow = Vec::new();
+    for when in cases {
+        if rng.percent(60) {
+            continue;
+        }
+        let other = if id == "sales" { "support" } else { "sales" };
+        let mut one = Overflow {
+            when,
+            after_seconds: (when == OverflowWhen::Waited).then_some(rng.range(1, 40) as u32),
+            queue: None,
+            redirect: None,
+            refuse: None,
+        };
+        match rng.range(0, 3) {
+            0 => one.refuse = Some(486),
+            1 => one.redirect = Some("sip:elsewhere@example.net".into()),
+            _ => one.queue = Some(other.into()),
+        }
+        overflow.push(one);
+    }
+    overflow
 }
 
 fn agent(number: u64, queues: &[&str], rng: &mut Rng) -> Agent {
@@ -28,19 +78,18 @@ fn agent(number: u64, queues: &[&str], rng: &mut Rng) -> Agent {
         }
     }
     Agent {
-        id: format!("a{number}").as_str().into(),
-        name: String::new(),
         skills,
         queues: rng.percent(60).then(|| {
             let served = queues.iter().filter(|_| rng.percent(70));
             served.map(|id| (*id).into()).collect()
         }),
+        tiers: [("sales".into(), rng.range(1, 3) as u8)].into(),
+        weights: [("sales".into(), rng.range(1, 30) as u16)].into(),
         password: registers.then(|| Secret::new("secret")),
-        digest: None,
-        devices: None,
-        notice: None,
         uri: (!registers).then(|| format!("sip:a{number}@192.0.2.{number}")),
         paused: rng.percent(5),
+        capacity: *rng.pick(&[1, 1, 1, 3]),
+        ..Agent::new(format!("a{number}").as_str())
     }
 }
 
@@ -60,8 +109,18 @@ fn then(queue: &str, rng: &mut Rng) -> Then {
         let skill = rng.pick(&SKILLS).to_string();
         skills.insert(skill, rng.range(1, 3) as u8);
     }
+    let less: BTreeMap<String, u8> = skills.keys().map(|skill| (skill.clone(), 1)).collect();
+    let relax = [(rng.range(1, 20) as u32, less), (40, BTreeMap::new())];
+    let relax = relax.map(|(after_seconds, skills)| Relax {
+        after_seconds,
+        skills,
+    });
     Then {
         queue: Some(queue.into()),
+        relax: match skills.is_empty() {
+            true => Vec::new(),
+            false => relax.into_iter().take(rng.range(0, 2) as usize).collect(),
+        },
         skills,
         priority: *rng.pick(&[0, 0, 5, -5]),
         ..Then::default()
@@ -101,6 +160,7 @@ pub fn any(rng: &mut Rng) -> Centre {
             back_off_seconds: rng.range(1, 8) as u32,
             skip_seconds: rng.range(1, 40) as u32,
             pause_after_missed: *rng.pick(&[0, 0, 2, 3]),
+            log_out_after_missed: *rng.pick(&[0, 0, 4]),
         },
     }
 }

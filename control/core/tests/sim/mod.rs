@@ -202,7 +202,8 @@ impl World {
         }
         let snapshot = self.distributor.snapshot(self.now());
         let sessions: BTreeSet<OfferId> = self.relay.sessions.keys().copied().collect();
-        self.oracle.check(&snapshot, &sessions, self.now_ms);
+        self.oracle
+            .check(&snapshot, &sessions, self.now_ms, &self.centre);
     }
 
     /// A new control process: it knows its declaration and its registrar, nothing of calls.

@@ -1,7 +1,7 @@
 //! What must be true after every step, from what was seen outside and from the snapshot.
 
 use patchbay_core::centre::Centre;
-use patchbay_core::snapshot::{ContactState, Snapshot};
+use patchbay_core::snapshot::{ContactState, ContactView, Snapshot};
 use patchbay_core::{
     Activity, AgentId, ContactId, Event, OfferEnd, OfferId, Output, QueueId, Status, What,
 };
@@ -14,6 +14,8 @@ pub struct Seen {
     pub queue: Option<QueueId>,
     pub priority: i32,
     pub skills: BTreeMap<String, u8>,
+    /// When it came.
+    pub came: u64,
     /// When it has waited as long as its queue allowed when it came.
     pub deadline: u64,
 }
@@ -35,8 +37,9 @@ pub struct Oracle {
     skips: BTreeMap<(ContactId, AgentId), u64>,
     /// When it may be, at the earliest.
     firm_skips: BTreeMap<(ContactId, AgentId), u64>,
-    /// Offers taken back, with the time until which their contact then passes over their agent.
-    taken_back: BTreeMap<OfferId, u64>,
+    /// Offers taken back, with the time until which their contact then passes over their agent, and
+    /// whether all agents rang.
+    taken_back: BTreeMap<OfferId, (u64, bool)>,
     /// Since when a busy agent has had no session on the relay.
     without_leg: BTreeMap<AgentId, (OfferId, u64)>,
     pub offers: u64,
@@ -46,6 +49,8 @@ pub struct Oracle {
 /// Longest time that an agent may seem to be in a call that the relay does not have: one interval
 /// of the list, one more for a list that was under way, and delays.
 const PHANTOM_CALL_MS: u64 = 75_000;
+/// Longest time that a contact may wait for one agent alone, and the lateness of a timer.
+const STICKS_MS: u64 = 15_010;
 /// Longest time that an agent may be reserved for an offer that the relay does not have: ring
 /// timer, guard timer, and lateness.
 const PHANTOM_OFFER_MS: u64 = 65_000;
@@ -58,6 +63,7 @@ impl Oracle {
             queue: None,
             priority: 0,
             skills: BTreeMap::new(),
+            came: 0,
             deadline: u64::MAX,
         };
         assert!(self.unanswered.insert(contact, seen).is_none());
@@ -92,7 +98,7 @@ impl Oracle {
                 offer,
                 agent,
                 ..
-            } => self.offered(*contact, *offer, agent, now),
+            } => self.offered(*contact, *offer, agent, now, centre),
             Output::Accept { contact, .. } => {
                 self.connected += 1;
                 self.answer(*contact, 200);
@@ -100,24 +106,46 @@ impl Oracle {
             Output::Refuse {
                 contact, status, ..
             } => self.answer(*contact, *status),
+            Output::Redirect { contact, .. } => self.answer(*contact, 302),
             Output::CancelOffer { contact, offer } => {
                 let (of, agent) = self.open.get(offer).expect("an open offer is cancelled");
                 assert_eq!(of, contact);
                 self.skips.insert((*contact, agent.clone()), now + skip);
-                self.taken_back.insert(*offer, now + skip);
+                let all = self.rings_all(*contact, centre);
+                self.taken_back.insert(*offer, (now + skip, all));
             }
             Output::Event(event) => self.event(event, now, skip, centre),
             Output::Queued { .. } | Output::EndSession { .. } | Output::ListSessions => {}
         }
     }
 
-    fn offered(&mut self, contact: ContactId, offer: OfferId, agent: &AgentId, now: u64) {
+    /// Whether a contact rings several agents, so that one that did not answer may ring again.
+    fn rings_all(&self, contact: ContactId, centre: &Centre) -> bool {
+        let seen = self.unanswered.get(&contact);
+        let queue = seen.and_then(|seen| seen.queue.as_ref());
+        let declared = centre.queues.iter().find(|q| Some(&q.id) == queue);
+        declared.is_some_and(|queue| queue.at_once() > 1)
+    }
+
+    fn offered(
+        &mut self,
+        contact: ContactId,
+        offer: OfferId,
+        agent: &AgentId,
+        now: u64,
+        centre: &Centre,
+    ) {
         self.offers += 1;
         let live = self.unanswered.contains_key(&contact);
         assert!(live, "a contact that is not there is offered");
-        // Invariant 1.
-        let reserved = self.open.values().any(|(_, other)| other == agent);
-        assert!(!reserved, "{agent} has a second reservation");
+        // Invariant 1: no more reservations than it takes calls.
+        let reserved = self.open.values().filter(|(_, other)| other == agent);
+        let declared = centre.agents.iter().find(|declared| declared.id == *agent);
+        let capacity = declared.map_or(1, |declared| declared.capacity);
+        assert!(
+            reserved.count() < capacity,
+            "{agent} has too many reservations"
+        );
         let skip = self.firm_skips.get(&(contact, agent.clone()));
         assert!(skip.is_none_or(|until| *until <= now), "offered too soon");
         assert!(
@@ -151,6 +179,20 @@ impl Oracle {
                 seen.queue = Some(queue.clone());
                 seen.priority = *priority;
                 seen.skills = skills.clone();
+                seen.came = now;
+                let declared = centre.queues.iter().find(|q| q.id == *queue);
+                let max_wait = declared.expect("a declared queue").max_wait_seconds;
+                seen.deadline = now + u64::from(max_wait) * 1_000;
+            }
+            What::ContactRelaxed {
+                contact, skills, ..
+            } => {
+                let seen = self.unanswered.get_mut(contact).expect("not answered");
+                seen.skills = skills.clone();
+            }
+            What::ContactMoved { contact, queue, .. } => {
+                let seen = self.unanswered.get_mut(contact).expect("not answered");
+                seen.queue = Some(queue.clone());
                 let declared = centre.queues.iter().find(|q| q.id == *queue);
                 let max_wait = declared.expect("a declared queue").max_wait_seconds;
                 seen.deadline = now + u64::from(max_wait) * 1_000;
@@ -173,9 +215,12 @@ impl Oracle {
                     why,
                     OfferEnd::NoAnswer | OfferEnd::Declined | OfferEnd::NotAcceptable
                 );
-                let until = self.taken_back.remove(offer).unwrap_or(now + skip);
+                let all = self.rings_all(*contact, centre);
+                let (until, all) = self.taken_back.remove(offer).unwrap_or((now + skip, all));
                 if skipped {
                     self.skips.insert((*contact, agent.clone()), until);
+                }
+                if skipped && !(all && *why == OfferEnd::NoAnswer) {
                     self.firm_skips.insert((*contact, agent.clone()), until);
                 }
             }
@@ -187,22 +232,33 @@ impl Oracle {
         }
     }
 
-    pub fn check(&mut self, snapshot: &Snapshot, sessions: &BTreeSet<OfferId>, now: u64) {
-        self.check_places(snapshot);
+    pub fn check(
+        &mut self,
+        snapshot: &Snapshot,
+        sessions: &BTreeSet<OfferId>,
+        now: u64,
+        centre: &Centre,
+    ) {
+        self.check_places(snapshot, centre);
         self.check_nobody_waits_for_ever(snapshot, now);
+        self.check_nobody_sticks(snapshot, now);
         self.check_agents(snapshot, sessions, now);
-        self.check_nobody_idle_while_wanted(snapshot, now);
+        self.check_nobody_idle_while_wanted(snapshot, now, centre);
     }
 
     /// Invariant 7: everybody who was typed and has no final answer is in its queue, in the order
     /// of priority and arrival, whatever happened to its offers.
-    fn check_places(&self, snapshot: &Snapshot) {
-        let mut expected: BTreeMap<&QueueId, Vec<(i32, u64, ContactId)>> = BTreeMap::new();
+    fn check_places(&self, snapshot: &Snapshot, centre: &Centre) {
+        let mut expected: BTreeMap<&QueueId, Vec<(i64, u64, ContactId)>> = BTreeMap::new();
         for (contact, seen) in &self.unanswered {
             let there = snapshot.contacts.iter().any(|c| c.id == *contact);
             assert!(there, "{contact}, which has no final answer, is lost");
             let queue = seen.queue.as_ref().expect("typed");
-            let row = (-seen.priority, seen.order, *contact);
+            let declared = centre.queues.iter().find(|q| q.id == *queue);
+            let gain = declared.map_or(0, |queue| queue.priority_per_minute);
+            let gained = seen.came * u64::from(gain) / 60;
+            let order = gained as i64 - 1_000 * i64::from(seen.priority);
+            let row = (order, seen.order, *contact);
             expected.entry(queue).or_default().push(row);
         }
         for queue in &snapshot.queues {
@@ -229,6 +285,28 @@ impl Oracle {
         for contact in waiting.filter(|c| c.state == ContactState::Waiting) {
             let deadline = self.unanswered[&contact.id].deadline;
             assert!(now <= deadline + 10, "{} waits for ever", contact.id);
+        }
+    }
+
+    /// A contact waits for one agent alone only while that agent works, and not for ever.
+    fn check_nobody_sticks(&self, snapshot: &Snapshot, now: u64) {
+        for contact in &snapshot.contacts {
+            let Some(agent) = &contact.waits_for else {
+                continue;
+            };
+            let found = snapshot.agents.iter().find(|a| a.id == *agent);
+            let waiting = contact.state == ContactState::Waiting;
+            let ready = found.is_some_and(|a| a.reachable && a.status == Status::Ready);
+            assert!(
+                ready || !waiting,
+                "{} waits for {agent}, who left",
+                contact.id
+            );
+            let came = self
+                .unanswered
+                .get(&contact.id)
+                .map_or(now, |seen| seen.came);
+            assert!(!waiting || now <= came + STICKS_MS, "{} sticks", contact.id);
         }
     }
 
@@ -269,22 +347,40 @@ impl Oracle {
         self.without_leg.retain(|agent, _| known.contains(agent));
     }
 
+    /// Whether a contact would take one more agent.
+    fn wants_more(&self, contact: &ContactView, snapshot: &Snapshot, now: u64, c: &Centre) -> bool {
+        let queue = contact.queue.as_ref();
+        let declared = c.queues.iter().find(|q| Some(&q.id) == queue);
+        let places = snapshot.queues.iter().flat_map(|queue| &queue.waiting);
+        let mut places = places.filter(|place| place.contact == contact.id);
+        match contact.state {
+            ContactState::Waiting => true,
+            ContactState::Connected => false,
+            ContactState::Offered => {
+                let room = declared.map_or(0, |queue| queue.at_once());
+                let rung = places.next().map_or(room, |place| place.offered_to.len());
+                rung < room
+                    && now < self.unanswered[&contact.id].deadline
+                    && contact.waits_for.is_none()
+            }
+        }
+    }
+
     /// Invariant 4: never an idle agent together with a contact that waits for it.
-    fn check_nobody_idle_while_wanted(&self, snapshot: &Snapshot, now: u64) {
+    fn check_nobody_idle_while_wanted(&self, snapshot: &Snapshot, now: u64, centre: &Centre) {
         for agent in &snapshot.agents {
-            let free = agent.declared
-                && agent.reachable
-                && agent.status == Status::Ready
-                && agent.activity == Activity::Idle;
-            assert_eq!(free, agent.available, "{agent:?}");
+            let ready = agent.declared && agent.reachable && agent.status == Status::Ready;
+            let idle = ready && agent.activity == Activity::Idle;
+            let free = agent.available;
+            assert!(free || !idle, "{agent:?}");
+            assert!(!free || ready && agent.calls < agent.capacity, "{agent:?}");
+            assert!(idle || !free || agent.capacity > 1, "{agent:?}");
             if !free {
                 continue;
             }
-            let waiting = snapshot
-                .contacts
-                .iter()
-                .filter(|c| c.state == ContactState::Waiting);
-            for contact in waiting {
+            let contacts = snapshot.contacts.iter();
+            let waiting = contacts.filter(|c| self.wants_more(c, snapshot, now, centre));
+            for contact in waiting.filter(|c| c.waits_for.as_ref().is_none_or(|a| *a == agent.id)) {
                 let seen = &self.unanswered[&contact.id];
                 let serves = contact
                     .queue
@@ -295,7 +391,9 @@ impl Oracle {
                     .iter()
                     .all(|(skill, level)| agent.skills.get(skill).is_some_and(|has| has >= level));
                 let skip = self.skips.get(&(contact.id, agent.id.clone()));
-                let skipped = skip.is_some_and(|until| now < *until);
+                let mut open = self.open.values();
+                let rings = open.any(|(c, a)| *c == contact.id && *a == agent.id);
+                let skipped = rings || skip.is_some_and(|until| now < *until);
                 assert!(
                     !(serves && skilled) || skipped,
                     "{} is idle while {} waits",

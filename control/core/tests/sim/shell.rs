@@ -52,7 +52,10 @@ impl World {
                 self.network(|| Step::ToRelay(Down::End(offer)), true);
             }
             Output::ListSessions => self.ask_for_list(),
-            Output::Queued { .. } | Output::Refuse { .. } | Output::Event(_) => {}
+            Output::Queued { .. }
+            | Output::Refuse { .. }
+            | Output::Redirect { .. }
+            | Output::Event(_) => {}
         }
     }
 

@@ -63,7 +63,7 @@ impl World {
         let facts = Facts {
             request_uri: format!("sip:{user}@centre.example"),
             to: format!("sip:{user}@centre.example"),
-            from: "sip:caller@example.net".into(),
+            from: format!("sip:caller{}@example.net", self.rng.range(0, 20)),
             media: vec![Medium {
                 kind: "audio".into(),
                 port: 4_000,

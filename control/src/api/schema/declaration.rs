@@ -27,6 +27,23 @@ pub struct Declaration {
 pub struct QueueDeclaration {
     /// Its identifier: letters, digits, `-`, `_`, `.`, `+`; at most 64.
     pub id: String,
+    /// Which of the free agents gets a contact: `longest_idle` (default), `least_occupied`,
+    /// `round_robin`, `ring_all`, `top_down`, `skill_best`, `weighted_random`.
+    #[schema(required = false, default = "longest_idle")]
+    pub strategy: String,
+    /// With `ring_all`: how many agents ring at the same time; 2 to 50, default 10.
+    #[schema(required = false, default = 10)]
+    pub ring_at_once: u32,
+    /// How long a contact waits for the agent who served its caller last, before others may have
+    /// it; 0 to 3600; 0: that agent is only preferred. Default: no agent is preferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky_seconds: Option<u32>,
+    /// Points of priority that a contact gains for each minute of its waiting; 0 to 1000.
+    #[schema(required = false, default = 0)]
+    pub priority_per_minute: u32,
+    /// How soon contacts are to be answered; weighs queues that share agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_level: Option<ServiceLevel>,
     /// How long an agent's phone rings; 1 to 180, default 20.
     #[schema(required = false, default = 20)]
     pub ring_seconds: u32,
@@ -47,6 +64,16 @@ pub struct QueueDeclaration {
     pub when_no_agents: String,
 }
 
+/// How soon contacts are to be answered.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceLevel {
+    /// Within so many seconds of their arrival; 1 to 3600.
+    pub seconds: u32,
+    /// So many of a hundred; 1 to 100.
+    pub percent: u32,
+}
+
 /// An agent; it has a password, with which its phone registers, or a URI, where it is reached.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +89,12 @@ pub struct AgentDeclaration {
     /// The queues that it serves; default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Vec<String>>,
+    /// Its tiers in queues of the strategy `top_down`, the lower first; 1 to 100, default 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tiers: BTreeMap<String, u8>,
+    /// Its weights in queues of the strategy `weighted_random`; 1 to 1000, default 10.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, u16>,
     /// The password of its phone. It can be written and never read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(write_only)]
@@ -120,12 +153,26 @@ pub struct Then {
     /// Skills that its agent must have, with their lowest level, 1 to 100.
     #[schema(required = false)]
     pub skills: BTreeMap<String, u8>,
+    /// What it asks for after it has waited for so long, step by step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relax: Vec<Relax>,
     /// -1000 to 1000; the higher is served first.
     #[schema(required = false, default = 0)]
     pub priority: i32,
     /// The call type's name; default: the rule's identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_type: Option<String>,
+}
+
+/// A step in which a contact asks for less.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Relax {
+    /// How long after its arrival; 1 to 86400, more than the step before.
+    pub after_seconds: u32,
+    /// The skills that it asks for from then on: no more than before.
+    #[schema(required = false)]
+    pub skills: BTreeMap<String, u8>,
 }
 
 /// What happens to an agent after an offer that failed.

@@ -128,6 +128,14 @@ pub struct Choice {
     pub qualified: u32,
     /// Those of them that were free.
     pub free: u32,
+    /// What the free ones were compared by: `longest_idle`, …
+    pub strategy: String,
+    /// The agent chosen is the one that served the caller last.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub last_agent: bool,
+    /// How many times the contact has come to ask for less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relaxed: Option<u32>,
     /// The chosen one and others, each with a `verdict` and what belongs to it.
     pub considered: Vec<Considered>,
 }
@@ -137,7 +145,7 @@ pub struct Choice {
 pub struct Considered {
     /// Which agent.
     pub agent: String,
-    /// `chosen`, `less_idle`, `in_call`, `lacks_skill`, …
+    /// `chosen`, `less_idle`, `ranks_lower`, `in_call`, `lacks_skill`, …
     pub verdict: String,
     /// What belongs to the verdict.
     #[serde(flatten)]

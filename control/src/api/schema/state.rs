@@ -103,8 +103,8 @@ pub struct WaitingView {
     pub priority: i32,
     /// From arrival to now.
     pub waited_ms: u64,
-    /// The agent that it is being offered to.
-    pub offered_to: Option<String>,
+    /// The agents that it is being offered to.
+    pub offered_to: Vec<String>,
 }
 
 /// One live contact.
@@ -121,10 +121,12 @@ pub struct ContactView {
     pub call_type: String,
     /// The rule that typed it.
     pub rule: Option<String>,
-    /// The agent that it is offered to or connected with.
+    /// The agent that it is connected with, or the first that it is offered to.
     pub agent: Option<String>,
     /// The offer.
     pub offer: Option<String>,
+    /// The agent that it waits for alone, because that agent served its caller last.
+    pub waits_for: Option<String>,
     /// The caller's URI.
     pub from: String,
     /// The URI called.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use patchbay_core::Centre;
+use patchbay_core::centre::Strategy;
 use patchbay_core::explain::{
     Choice, ConditionVerdict, Considered, Explanation, Outcome, RuleVerdict, Typed, Verdict,
 };
@@ -90,7 +91,7 @@ fn agents_queues_and_contacts_are_as_documented() {
             position: 1,
             priority: -1,
             waited_ms: 1,
-            offered_to: Some(AgentId::new("a")),
+            offered_to: vec![AgentId::new("a")],
         }],
         max_length: 1,
         connected: 1,
@@ -106,6 +107,7 @@ fn agents_queues_and_contacts_are_as_documented() {
         rule: None,
         agent: None,
         offer: Some(offer),
+        waits_for: Some(AgentId::new("a")),
         from: "f".into(),
         to: "t".into(),
         media: vec!["audio".into()],
@@ -166,6 +168,9 @@ fn explained(outcome: Outcome) -> Explanation {
             chosen: None,
             qualified: 1,
             free: 0,
+            strategy: Strategy::LongestIdle,
+            last_agent: true,
+            relaxed: 1,
             considered: vec![Considered {
                 agent: AgentId::new("a"),
                 verdict: lacks,

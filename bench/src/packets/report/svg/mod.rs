@@ -1,10 +1,8 @@
 //! The report as a picture: diagrams in two columns under a title that says where and when.
 
-mod canvas;
 mod panel;
-mod scale;
 
-use canvas::{Anchor, Canvas, FAINT, Font, INK};
+use crate::report::svg::canvas::{Anchor, Canvas, FAINT, Font, INK};
 use panel::{HEIGHT, Kind, Panel, Point, Series, WIDTH};
 
 use super::words::whole;

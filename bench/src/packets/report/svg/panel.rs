@@ -1,9 +1,9 @@
 //! One diagram: its frame, and bars or lines in it.
 
-use super::canvas::{Anchor, Canvas, FAINT, Font, INK, RULE};
-use super::scale::Axis;
 use crate::packets::plan::Contender;
 use crate::packets::report::words::whole;
+use crate::report::svg::canvas::{Anchor, Canvas, FAINT, Font, INK, RULE};
+use crate::report::svg::scale::Axis;
 
 /// Width of a panel with its labels.
 pub(super) const WIDTH: f64 = 580.0;

@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 
 /// Text in the picture.
-pub(super) const INK: &str = "#1f2328";
+pub(crate) const INK: &str = "#1f2328";
 /// Less important text.
-pub(super) const FAINT: &str = "#59636e";
+pub(crate) const FAINT: &str = "#59636e";
 /// Lines of the grid.
-pub(super) const RULE: &str = "#e4e8ec";
+pub(crate) const RULE: &str = "#e4e8ec";
 /// Fonts that every system has one of: nothing is loaded from anywhere.
 const FONTS: &str = "Inter, 'Segoe UI', Roboto, 'DejaVu Sans', Arial, sans-serif";
 
 /// Where text stands relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -21,7 +21,7 @@ pub(super) enum Anchor {
 
 /// How text looks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Font {
+pub(crate) struct Font {
     pub size: f64,
     pub bold: bool,
     pub colour: &'static str,
@@ -53,7 +53,7 @@ impl Font {
 
 /// A picture under way.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     body: String,
 }
 

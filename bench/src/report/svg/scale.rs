@@ -7,7 +7,7 @@ const LINES: f64 = 5.0;
 
 /// An axis from its foot to its head.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     pub logarithmic: bool,

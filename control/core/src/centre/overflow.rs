@@ -1,0 +1,80 @@
+//! Finds the problems of what is done with contacts that cannot stay.
+
+use super::problems::Problems;
+use super::validate::{known, plausible};
+use super::{Overflow, OverflowWhen, Queue};
+use crate::id::QueueId;
+use crate::limits::MAX_OVERFLOWS;
+use std::collections::BTreeSet;
+
+const DAY_SECONDS: u32 = 86_400;
+
+pub(super) fn check(
+    problems: &mut Problems,
+    path: &str,
+    queue: &Queue,
+    queues: &BTreeSet<&QueueId>,
+) {
+    let declared = queue.overflow.len();
+    problems.at_most(format!("{path}.overflow"), declared, MAX_OVERFLOWS);
+    for (index, overflow) in queue.overflow.iter().enumerate() {
+        let path = format!("{path}.overflow[{index}]");
+        let mut earlier = queue.overflow.iter().take(index);
+        if earlier.any(|other| other.when == overflow.when) {
+            problems.add(
+                &path,
+                "an earlier one is for the same case",
+                "keep one of them",
+            );
+        }
+        after(problems, &path, overflow);
+        whereto(problems, &path, overflow, queue, queues);
+    }
+}
+
+fn after(problems: &mut Problems, path: &str, overflow: &Overflow) {
+    let path = format!("{path}.after_seconds");
+    match (overflow.when, overflow.after_seconds) {
+        (OverflowWhen::Waited, Some(seconds)) => problems.range(path, seconds, 1, DAY_SECONDS),
+        (OverflowWhen::Waited, None) => problems.add(
+            path,
+            "it is not said how long they wait",
+            "add after_seconds, such as after_seconds = 60",
+        ),
+        (OverflowWhen::Full | OverflowWhen::NoAgents, Some(_)) => {
+            problems.add(path, "it is for `when = \"waited\"` alone", "remove it")
+        }
+        (OverflowWhen::Full | OverflowWhen::NoAgents, None) => {}
+    }
+}
+
+fn whereto(
+    problems: &mut Problems,
+    path: &str,
+    overflow: &Overflow,
+    queue: &Queue,
+    queues: &BTreeSet<&QueueId>,
+) {
+    match (&overflow.queue, &overflow.redirect, overflow.refuse) {
+        (Some(to), None, None) if *to == queue.id => problems.add(
+            format!("{path}.queue"),
+            "it is the queue itself",
+            "name another one",
+        ),
+        (Some(to), None, None) => known(problems, format!("{path}.queue"), to, queues),
+        (None, Some(uri), None) if !plausible(uri) => problems.add(
+            format!("{path}.redirect"),
+            format!("`{uri}` is not a SIP URI"),
+            "write it like \"sip:voicemail@example.com\"",
+        ),
+        (None, Some(_), None) => {}
+        (None, None, Some(status)) => {
+            problems.range(format!("{path}.refuse"), status, 400, 699);
+        }
+        _ => problems.add(
+            path,
+            "one of `queue`, `redirect` and `refuse` must be given, and one alone",
+            "say where the contacts go",
+        ),
+    }
+}

@@ -1,0 +1,143 @@
+//! Contacts that cannot enter their queue, or stay in it.
+
+use super::{Distributor, seconds};
+use crate::centre::{Overflow, OverflowWhen};
+use crate::contact::State;
+use crate::event::What;
+use crate::id::{ContactId, QueueId};
+use crate::limits::MAX_MOVES;
+use crate::output::{Output, RefuseReason};
+use crate::timers::Timer;
+
+impl Distributor {
+    /// Sets the time at which a contact has waited long enough in its queue.
+    pub(super) fn set_overflow_timer(&mut self, contact: ContactId) {
+        let overflow = self.overflow_of(contact, OverflowWhen::Waited);
+        if let Some(after) = overflow.and_then(|overflow| overflow.after_seconds) {
+            let due = self.now.mono.saturating_add(seconds(after));
+            self.timers.set(Timer::Overflow(contact), due);
+        }
+    }
+
+    fn overflow_of(&self, contact: ContactId, when: OverflowWhen) -> Option<Overflow> {
+        let ticket = self.contacts.get(&contact)?.ticket.as_ref()?;
+        let queue = self.queues.get(ticket.queue?)?;
+        queue.declared.overflow_when(when).cloned()
+    }
+
+    /// A contact that may not begin to wait: it goes elsewhere, or is refused.
+    pub(super) fn has_no_room(&mut self, contact: ContactId, why: RefuseReason) {
+        let when = match why {
+            RefuseReason::QueueFull => OverflowWhen::Full,
+            RefuseReason::NoAgents => OverflowWhen::NoAgents,
+            _ => return self.refuse_waiting(contact, why),
+        };
+        if !self.goes_elsewhere(contact, when, why) {
+            self.refuse_waiting(contact, why);
+        }
+    }
+
+    /// A contact that has waited for long. One that rings is left to the phones.
+    pub(super) fn overflows(&mut self, contact: ContactId) {
+        let state = self.contacts.get(&contact).map(|found| found.state);
+        if state == Some(State::Waiting) {
+            let why = RefuseReason::WaitedTooLong;
+            self.goes_elsewhere(contact, OverflowWhen::Waited, why);
+        }
+    }
+
+    /// Does what the queue says for such a contact. False if it says nothing, or nothing that can be
+    /// done.
+    pub(super) fn goes_elsewhere(
+        &mut self,
+        contact: ContactId,
+        when: OverflowWhen,
+        why: RefuseReason,
+    ) -> bool {
+        let Some(overflow) = self.overflow_of(contact, when) else {
+            return false;
+        };
+        if let Some(queue) = overflow.queue {
+            return self.moves(contact, queue, when);
+        }
+        if let Some(to) = overflow.redirect {
+            self.redirect(contact, to, when);
+        } else {
+            let status = overflow.refuse.unwrap_or_else(|| why.status());
+            self.refuse_waiting_with(contact, why, status);
+        }
+        true
+    }
+
+    /// The contact waits in another queue, by its old arrival. False if it stays.
+    fn moves(&mut self, contact: ContactId, to: QueueId, when: OverflowWhen) -> bool {
+        let Some(at) = self.queue_at(&to) else {
+            return false;
+        };
+        let Some(found) = self.contacts.get(&contact) else {
+            return false;
+        };
+        let (arrived, waited_ms) = (found.arrived, self.since_ms(found.arrived));
+        let Some(ticket) = &found.ticket else {
+            return false;
+        };
+        let class = self.classes.find(&to, ticket.skills());
+        let was_there = ticket.before.contains(&to) || ticket.before.len() >= MAX_MOVES;
+        let room = class.is_some_and(|class| self.room_in(at, class).is_none());
+        if was_there || !room {
+            return false;
+        }
+        self.forget_agent_before(contact);
+        self.give_up_place(contact);
+        let Some(queue) = self.queues.get_mut(at) else {
+            return false;
+        };
+        let deadline = seconds(queue.declared.max_wait_seconds);
+        let deadline = self.now.mono.saturating_add(deadline);
+        let ticket = self.contacts.get_mut(&contact);
+        let Some(ticket) = ticket.and_then(|found| found.ticket.as_mut()) else {
+            return false;
+        };
+        let from = core::mem::replace(&mut ticket.typed.queue, to.clone());
+        ticket.before.push(from.clone());
+        (ticket.queue, ticket.class, ticket.deadline) = (Some(at), class, deadline);
+        let (priority, came_ms) = (ticket.typed.priority, super::millis(arrived));
+        ticket
+            .place
+            .reorder(priority, Some(&queue.declared), came_ms);
+        queue.places.insert(ticket.place);
+        self.timers.set(Timer::MaxWait(contact), deadline);
+        self.tell(What::ContactMoved {
+            contact,
+            from,
+            queue: to,
+            when,
+            waited_ms,
+        });
+        self.set_overflow_timer(contact);
+        self.set_relax_timer(contact);
+        self.start_waiting(contact);
+        true
+    }
+
+    fn redirect(&mut self, contact: ContactId, to: String, when: OverflowWhen) {
+        let Some(found) = self.contacts.get(&contact) else {
+            return;
+        };
+        let waited_ms = self.since_ms(found.arrived);
+        let Some(queue) = found.ticket.as_ref().map(|t| t.typed.queue.clone()) else {
+            return;
+        };
+        self.remove_contact(contact);
+        self.counters.redirected += 1;
+        let uri = to.clone();
+        self.out(Output::Redirect { contact, to: uri });
+        self.tell(What::ContactRedirected {
+            contact,
+            queue,
+            to,
+            when,
+            waited_ms,
+        });
+    }
+}

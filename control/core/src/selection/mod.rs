@@ -1,0 +1,301 @@
+//! Who serves whom (requirement A4): the free agents and the waiting contacts of each class.
+//!
+//! A *class* is a queue and the skills asked for: what a rule can ask of an agent. There are as
+//! many as the rules make, and each agent belongs to those that it can serve. A decision then
+//! looks at free agents of one class, or at the waiting contacts of one agent's classes, and
+//! never at everybody.
+
+mod last;
+mod load;
+mod rank;
+
+pub(crate) use last::LastAgents;
+pub(crate) use load::{Load, Work};
+pub(crate) use rank::{Key, Rank, score};
+
+use crate::agent::Agent;
+use crate::centre::{Agent as Declared, Queue, Strategy};
+use crate::id::{AgentId, ContactId, IdSource, QueueId};
+use core::cmp::Reverse;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A contact's order in its queue: the one with more priority, then the earlier arrival.
+///
+/// Priority grows alike for all contacts of a queue, so what it is worth relative to the others
+/// of the queue is known at the arrival and never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// What its priority would have been at time 0, in thousandths of a point, negated.
+    order: i64,
+    pub arrival: u64,
+    pub contact: ContactId,
+}
+
+impl Place {
+    /// Of a contact that came so many milliseconds after the start of the clock, as the
+    /// `arrival`th.
+    pub fn new(
+        priority: i32,
+        queue: Option<&Queue>,
+        came_ms: u64,
+        arrival: u64,
+        contact: ContactId,
+    ) -> Self {
+        let mut place = Self {
+            order: 0,
+            arrival,
+            contact,
+        };
+        place.reorder(priority, queue, came_ms);
+        place
+    }
+
+    /// Its order in another queue, or in one that was declared anew.
+    pub fn reorder(&mut self, priority: i32, queue: Option<&Queue>, came_ms: u64) {
+        self.order = gained(queue, came_ms) - i64::from(priority) * 1_000;
+    }
+
+    /// Its priority at a time, in thousandths of a point.
+    pub fn priority_at(&self, queue: &Queue, now_ms: u64) -> i64 {
+        gained(Some(queue), now_ms) - self.order
+    }
+}
+
+/// The priority that waiting from time 0 on would have brought, in thousandths of a point.
+fn gained(queue: Option<&Queue>, ms: u64) -> i64 {
+    let points = queue.map_or(0, |queue| queue.priority_per_minute);
+    let gained = ms.saturating_mul(u64::from(points)) / 60;
+    i64::try_from(gained).unwrap_or(i64::MAX / 2)
+}
+
+/// What decides between the first contacts of several queues: the greatest is served first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Urgency {
+    /// In thousandths of a point.
+    pub priority: i64,
+    /// The part of its queue's service level that it has waited, in thousandths, and more where
+    /// the queue falls short of it.
+    pub waited: u64,
+    pub arrival: Reverse<u64>,
+}
+
+/// A queue and the skills asked for.
+#[derive(Debug)]
+pub(crate) struct Class {
+    pub queue: QueueId,
+    /// Index of the queue.
+    pub queue_at: usize,
+    pub strategy: Strategy,
+    pub skills: BTreeMap<String, u8>,
+    /// Agents that can serve it, free or not.
+    pub members: BTreeSet<AgentId>,
+    /// Those that are free, in the order of the strategy.
+    pub free: BTreeSet<Rank>,
+    /// Contacts that want an agent, or one more.
+    pub waiting: BTreeSet<Place>,
+    /// How far the lots are drawn; see [`rank`].
+    drawn: f64,
+}
+
+/// The first skill that an agent lacks, with the level wanted and the level that it has.
+pub(crate) fn lacking<'a>(
+    wanted: &'a BTreeMap<String, u8>,
+    agent: &Declared,
+) -> Option<(&'a str, u8, u8)> {
+    wanted.iter().find_map(|(skill, level)| {
+        let has = agent.skills.get(skill).copied().unwrap_or(0);
+        (has < *level).then_some((skill.as_str(), *level, has))
+    })
+}
+
+/// Whether an agent serves a queue.
+pub(crate) fn serves(agent: &Declared, queue: &QueueId) -> bool {
+    agent
+        .queues
+        .as_ref()
+        .is_none_or(|queues| queues.contains(queue))
+}
+
+/// All classes.
+#[derive(Debug, Default)]
+pub(crate) struct Classes {
+    classes: Vec<Class>,
+    by_wish: FxHashMap<(QueueId, Vec<(String, u8)>), usize>,
+}
+
+impl Classes {
+    /// The class of a wish, made if it is new. Agents join later.
+    pub fn intern(
+        &mut self,
+        (queue_at, queue): (usize, &Queue),
+        skills: &BTreeMap<String, u8>,
+    ) -> usize {
+        let wish = skills.iter().map(|(s, l)| (s.clone(), *l)).collect();
+        let next = self.classes.len();
+        let index = *self.by_wish.entry((queue.id.clone(), wish)).or_insert(next);
+        if index == next {
+            self.classes.push(Class {
+                queue: queue.id.clone(),
+                queue_at,
+                strategy: queue.strategy,
+                skills: skills.clone(),
+                members: BTreeSet::new(),
+                free: BTreeSet::new(),
+                waiting: BTreeSet::new(),
+                drawn: 0.0,
+            });
+        }
+        index
+    }
+
+    /// The class of a wish, if there is one.
+    pub fn find(&self, queue: &QueueId, skills: &BTreeMap<String, u8>) -> Option<usize> {
+        let wish = skills.iter().map(|(s, l)| (s.clone(), *l)).collect();
+        self.by_wish.get(&(queue.clone(), wish)).copied()
+    }
+
+    pub fn get(&self, class: usize) -> Option<&Class> {
+        self.classes.get(class)
+    }
+
+    pub fn get_mut(&mut self, class: usize) -> Option<&mut Class> {
+        self.classes.get_mut(class)
+    }
+
+    /// Enters an agent everywhere that it can serve, and says where.
+    pub fn join(&mut self, agent: &Declared) -> Vec<usize> {
+        let mut joined = Vec::new();
+        for (index, class) in self.classes.iter_mut().enumerate() {
+            if serves(agent, &class.queue) && lacking(&class.skills, agent).is_none() {
+                class.members.insert(agent.id.clone());
+                joined.push(index);
+            }
+        }
+        joined
+    }
+
+    /// Puts an agent among the free of all its classes, and says with which keys.
+    pub fn enter_free(&mut self, agent: &Agent, lots: &mut IdSource) -> Vec<Key> {
+        let mut keys = Vec::with_capacity(agent.classes.len());
+        for index in &agent.classes {
+            let Some(class) = self.classes.get_mut(*index) else {
+                continue;
+            };
+            let key = class.key(agent, lots);
+            class.free.insert(Rank {
+                key,
+                agent: agent.declared.id.clone(),
+            });
+            keys.push(key);
+        }
+        keys
+    }
+
+    /// Takes an agent from the free of its classes.
+    pub fn leave_free(&mut self, agent: &AgentId, classes: &[usize], keys: &[Key]) {
+        for (index, key) in classes.iter().zip(keys) {
+            if let Some(class) = self.classes.get_mut(*index) {
+                class.leave_free(*key, agent);
+            }
+        }
+    }
+
+    /// The most urgent contact that an agent of these classes may serve.
+    pub fn first_waiting(
+        &self,
+        classes: &[usize],
+        may: impl Fn(ContactId) -> bool,
+        urgency: impl Fn(&Class, &Place) -> Urgency,
+    ) -> Option<(Urgency, ContactId)> {
+        let of_class = |index: &usize| {
+            let class = self.classes.get(*index)?;
+            let place = class.waiting.iter().find(|place| may(place.contact))?;
+            Some((urgency(class, place), place.contact))
+        };
+        classes.iter().filter_map(of_class).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(id: &str, skills: &[(&str, u8)], queues: Option<&[&str]>) -> Declared {
+        let mut agent = Declared::new(id);
+        agent.skills = skills.iter().map(|(s, l)| ((*s).into(), *l)).collect();
+        agent.queues = queues.map(|q| q.iter().map(|id| QueueId::from(*id)).collect());
+        agent
+    }
+
+    fn skills(list: &[(&str, u8)]) -> BTreeMap<String, u8> {
+        list.iter().map(|(s, l)| ((*s).into(), *l)).collect()
+    }
+
+    // A4
+    #[test]
+    fn an_agent_joins_what_its_queues_and_skill_levels_allow() {
+        let mut classes = Classes::default();
+        let (a, b) = (Queue::new("a"), Queue::new("b"));
+        let any = classes.intern((0, &a), &skills(&[]));
+        let two = classes.intern((0, &a), &skills(&[("german", 2)]));
+        let five = classes.intern((0, &a), &skills(&[("german", 5)]));
+        let other = classes.intern((1, &b), &skills(&[]));
+        assert_eq!(classes.intern((0, &a), &skills(&[("german", 2)])), two);
+        assert_eq!(
+            classes.join(&agent("x", &[("german", 3)], Some(&["a"]))),
+            [any, two]
+        );
+        assert_eq!(
+            classes.join(&agent("y", &[("german", 5)], None)),
+            [any, two, five, other]
+        );
+        assert_eq!(classes.join(&agent("z", &[], Some(&[]))), [0usize; 0]);
+    }
+
+    // A4
+    #[test]
+    fn the_most_urgent_is_first_across_classes() {
+        let mut classes = Classes::default();
+        let (a, b) = (
+            classes.intern((0, &Queue::new("a")), &skills(&[])),
+            classes.intern((1, &Queue::new("b")), &skills(&[])),
+        );
+        for (class, priority, arrival) in [(a, 0, 1), (b, 0, 2), (b, 5, 3), (a, 5, 4)] {
+            let place = Place::new(priority, None, arrival, arrival, ContactId(arrival));
+            if let Some(class) = classes.get_mut(class) {
+                class.waiting.insert(place);
+            }
+        }
+        let urgency = |class: &Class, place: &Place| Urgency {
+            priority: place.priority_at(&Queue::new(class.queue.clone()), 10),
+            waited: 0,
+            arrival: Reverse(place.arrival),
+        };
+        let first = |of: &[usize], but: &[u64]| {
+            let found = classes.first_waiting(of, |c| !but.contains(&c.0), urgency);
+            found.map(|(_, contact)| contact.0)
+        };
+        assert_eq!(first(&[a, b], &[]), Some(3));
+        assert_eq!(first(&[a, b], &[3]), Some(4));
+        assert_eq!(first(&[a, b], &[3, 4]), Some(1));
+        assert_eq!(first(&[a, b], &[1, 2, 3, 4]), None);
+        assert_eq!(first(&[b], &[]), Some(3));
+    }
+
+    // A4
+    #[test]
+    fn priority_that_grows_lets_the_patient_pass_before_the_important() {
+        let queue = Queue {
+            priority_per_minute: 2,
+            ..Queue::new("q")
+        };
+        let place =
+            |priority, came_ms, n| Place::new(priority, Some(&queue), came_ms, n, ContactId(n));
+        let patient = place(0, 60_000, 1);
+        assert!(place(10, 359_000, 2) < patient, "not five minutes later");
+        assert!(patient < place(10, 361_000, 3), "more than five minutes");
+        assert_eq!(patient.priority_at(&queue, 60_000), 0);
+        assert_eq!(patient.priority_at(&queue, 360_000), 10_000);
+    }
+}
