@@ -41,6 +41,8 @@ pub(crate) struct Agent {
     pub wanted: BTreeSet<Place>,
     /// Whether its queues count it as present.
     pub staffed: bool,
+    /// Whether its classes count it as ready.
+    pub counted: bool,
     pub activity: Activity,
     pub activity_since_unix_ms: u64,
 }
@@ -66,6 +68,7 @@ impl Agent {
             load: Load::default(),
             wanted: BTreeSet::new(),
             staffed: false,
+            counted: false,
             activity: Activity::Idle,
             activity_since_unix_ms: unix_ms,
         }

@@ -60,6 +60,8 @@ pub(crate) struct Ticket {
     /// Index of what it asks of an agent; none once the queue was removed.
     pub class: Option<usize>,
     pub deadline: Duration,
+    /// How long it was expected to wait when it began to.
+    pub expected: Option<Duration>,
     /// Agents passed over because an offer of it failed, with the time of their return.
     pub skipped: Vec<(AgentId, Duration)>,
     /// The one agent that it is for, whatever its queue: it does not wait for others.
@@ -110,6 +112,8 @@ pub(crate) struct Leg {
     pub state: LegState,
     /// Since when it is in this state.
     pub since: Duration,
+    /// When it was offered.
+    pub offered: Duration,
 }
 
 /// The states of a leg.

@@ -59,6 +59,9 @@ pub enum What {
         queue: QueueId,
         /// From 1.
         position: usize,
+        /// How long it is expected to wait from now on, if that can be said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected_ms: Option<u64>,
         /// Whom it could have gone to, and why not.
         choice: Choice,
     },

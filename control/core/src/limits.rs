@@ -27,6 +27,8 @@ pub const MAX_INFO_VALUES: usize = 32;
 /// Longest part of a fact that a pattern is compared with, or that is told of a contact, in bytes;
 /// the rest is ignored.
 pub const MAX_SUBJECT_BYTES: usize = 1_024;
+/// Contacts of one queue whose expected wait a view of it tells.
+pub const MAX_EXPECTED: usize = 50;
 /// Agents listed in one explanation; the others are counted.
 pub const MAX_EXPLAINED_AGENTS: usize = 16;
 /// Agents that one contact passes over at a time because an offer to them failed; when another

@@ -67,6 +67,11 @@ pub struct QueueView {
     pub agents_staffed: usize,
     /// Those free for the next contact.
     pub agents_available: usize,
+    /// How long a contact that came now would be expected to wait; none while no handling time is
+    /// known, or nobody is there who could serve it.
+    pub expected_wait_ms: Option<u64>,
+    /// The median of how far expected and real waits were apart, of the last 201 that waited.
+    pub expected_wait_error_ms: Option<u64>,
 }
 
 /// One contact that waits.
@@ -80,6 +85,9 @@ pub struct WaitingView {
     pub priority: i32,
     /// From arrival to now.
     pub waited_ms: u64,
+    /// How long it is expected to wait from now on; for the first
+    /// [`crate::limits::MAX_EXPECTED`] contacts of a queue.
+    pub expected_ms: Option<u64>,
     /// The agents that it is being offered to.
     pub offered_to: Vec<AgentId>,
 }

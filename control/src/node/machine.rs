@@ -371,6 +371,7 @@ impl Machine {
                     self.signalling
                         .refuse_contact(contact, status, retry_after_s, why, now);
                 }
+                Output::Redirect { contact, to } => self.signalling.redirect(contact, &to, now),
                 Output::EndSession { contact, offer, .. } => self.end_session(contact, offer),
                 Output::ListSessions => self.actions.push_back(Action::ListSessions),
                 Output::Event(event) => self.actions.push_back(Action::Event(event)),

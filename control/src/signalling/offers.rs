@@ -11,7 +11,7 @@ use tracing::{debug, info};
 use super::call::{Branch, Call, Stage};
 use super::counters::Drop;
 use super::hunt::{self, Hunt, Ways};
-use super::reply::{refusal, reply};
+use super::reply::{redirection, refusal, reply};
 use super::timers::{KEEP_ANSWERED, PROGRESS_EVERY};
 use super::{Moment, Signalling, identity};
 use crate::link::attempt_name;
@@ -211,6 +211,22 @@ impl Signalling {
         };
         info!(%contact, status, why = why.text(), "refused");
         let response = refusal(request, status, retry_after_s, why, &call.tag);
+        self.finish(contact, response, None, now);
+    }
+
+    /// The final answer that tells the caller whom to call instead.
+    pub fn redirect(&mut self, contact: ContactId, to: &str, now: Moment) {
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
+        if matches!(call.stage, Stage::Answered(_)) {
+            return;
+        }
+        let Some(request) = call.request() else {
+            return;
+        };
+        info!(%contact, to, "redirected");
+        let response = redirection(request, to, &call.tag);
         self.finish(contact, response, None, now);
     }
 

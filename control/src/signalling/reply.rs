@@ -17,6 +17,15 @@ pub(super) fn reply(request: &Message, status: u16, reason: &str, tag: &str) -> 
     response
 }
 
+/// The final answer that sends a caller elsewhere (RFC 3261 section 21.3.3).
+pub(super) fn redirection(request: &Message, to: &str, tag: &str) -> Message {
+    let mut response = reply(request, 302, "Moved Temporarily", tag);
+    response
+        .headers
+        .push(HeaderName::Contact, format!("<{to}>"));
+    response
+}
+
 /// The final answer that refuses a contact, with words for people (RFC 3261 section 20.43).
 pub(super) fn refusal(
     request: &Message,

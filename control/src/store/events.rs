@@ -136,6 +136,8 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         What::ContactTyped { contact, .. }
         | What::ContactQueued { contact, .. }
         | What::ContactRelaxed { contact, .. }
+        | What::ContactMoved { contact, .. }
+        | What::ContactRedirected { contact, .. }
         | What::ContactOffered { contact, .. }
         | What::OfferRinging { contact, .. }
         | What::OfferFailed { contact, .. }

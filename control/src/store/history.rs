@@ -29,6 +29,8 @@ pub enum Outcome {
     Served,
     /// Was refused.
     Refused,
+    /// The caller was told to call somebody else.
+    Redirected,
     /// The caller gave up.
     Abandoned,
     /// The process ended before the contact did, and no relay had it afterwards.
@@ -242,6 +244,12 @@ impl PastContact {
                 self.refuse_reason = Some(*why);
                 self.waited_ms = *waited_ms;
                 self.end(Outcome::Refused, event);
+            }
+            What::ContactMoved { queue, .. } => self.queue = Some(queue.clone()),
+            What::ContactRedirected { waited_ms, .. } => {
+                self.status = Some(302);
+                self.waited_ms = *waited_ms;
+                self.end(Outcome::Redirected, event);
             }
             What::ContactAbandoned { waited_ms, .. } => {
                 self.waited_ms = *waited_ms;

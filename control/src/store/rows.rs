@@ -151,7 +151,10 @@ fn body(event: &Event) -> Result<String, StoreError> {
 fn is_last(what: &What) -> bool {
     matches!(
         what,
-        What::ContactEnded { .. } | What::ContactRefused { .. } | What::ContactAbandoned { .. }
+        What::ContactEnded { .. }
+            | What::ContactRefused { .. }
+            | What::ContactRedirected { .. }
+            | What::ContactAbandoned { .. }
     )
 }
 

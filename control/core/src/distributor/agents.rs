@@ -213,6 +213,12 @@ impl Distributor {
                 }
             }
         }
+        let ready = found.ready();
+        if ready != found.counted {
+            found.counted = ready;
+            let capacity = found.declared.capacity.max(1);
+            self.classes.count_ready(&found.classes, capacity, ready);
+        }
         let now = self.now.mono;
         if found.load.work() != found.work() {
             found.load.turn(found.work(), now);

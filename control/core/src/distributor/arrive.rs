@@ -140,6 +140,7 @@ impl Distributor {
             relax,
             relaxed: 0,
             before: Vec::new(),
+            expected: None,
             offers: Vec::new(),
             sticks_to: None,
             caller: remembered.then(|| clipped(&facts.from).into()),
@@ -205,6 +206,14 @@ impl Distributor {
         let queue = ticket.typed.queue.clone();
         let position = self.position(ticket);
         let choice = self.choice(ticket, None);
+        let expected = self.expected(ticket);
+        let first = found.arrived == self.now.mono;
+        let ticket = self.contacts.get_mut(&contact);
+        if let Some(ticket) = ticket.and_then(|found| found.ticket.as_mut())
+            && first
+        {
+            ticket.expected = expected;
+        }
         self.out(Output::Queued {
             contact,
             queue: queue.clone(),
@@ -214,6 +223,7 @@ impl Distributor {
             contact,
             queue,
             position,
+            expected_ms: expected.map(super::millis),
             choice,
         });
     }
@@ -329,14 +339,16 @@ impl Distributor {
         let Some(found) = self.contacts.get(&contact) else {
             return;
         };
-        let waited = self.since_ms(found.arrived);
+        let waited = self.now.mono.saturating_sub(found.arrived);
         let queue = found.ticket.as_ref().and_then(|ticket| ticket.queue);
-        if let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue))
-            && let Some(level) = queue.declared.service_level
-        {
-            let in_time = waited <= u64::from(level.seconds) * 1_000;
+        let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue)) else {
+            return;
+        };
+        queue.learned.stopped(waited, !answered);
+        if let Some(level) = queue.declared.service_level {
+            let in_time = waited <= seconds(level.seconds);
             if answered || !in_time {
-                queue.kept.count(answered && in_time);
+                queue.learned.kept.count(answered && in_time);
             }
         }
     }

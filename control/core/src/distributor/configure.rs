@@ -7,7 +7,8 @@
 //! so that it can call again and be typed by the new rules; one whose agent's phone rings is
 //! left to it, and refused only if that fails.
 
-use super::{Distributor, Kept, Queue};
+use super::learned::Learned;
+use super::{Distributor, Queue};
 use crate::agent::{Agent, initial_status};
 use crate::centre::{Agent as Declared, Centre, Queue as DeclaredQueue, validate};
 use crate::contact::State;
@@ -68,10 +69,10 @@ impl Distributor {
     /// Queues and classes are made anew; contacts are entered again where they were.
     fn replace_queues(&mut self, centre: &Centre) {
         self.classes = wishes(centre);
-        let kept: FxHashMap<QueueId, Kept> = self
+        let learned: FxHashMap<QueueId, Learned> = self
             .queues
             .drain(..)
-            .map(|queue| (queue.declared.id, queue.kept))
+            .map(|queue| (queue.declared.id, queue.learned))
             .collect();
         let queues = centre.queues.iter().map(|declared| Queue {
             declared: declared.clone(),
@@ -79,7 +80,7 @@ impl Distributor {
             agents: 0,
             staffed: 0,
             connected: 0,
-            kept: kept.get(&declared.id).copied().unwrap_or_default(),
+            learned: learned.get(&declared.id).cloned().unwrap_or_default(),
         });
         self.queues = queues.collect();
         let index: FxHashMap<_, _> = centre
@@ -128,6 +129,7 @@ impl Distributor {
             agent.keys = None;
             agent.wanted.clear();
             agent.staffed = false;
+            agent.counted = false;
             agent.queues.clear();
             agent.classes.clear();
             if !agent.in_declaration {
@@ -141,6 +143,9 @@ impl Distributor {
                 }
             }
         }
+        let agents = &self.agents;
+        let serves = |agent: &AgentId| agents.get(agent).map(|found| found.classes.as_slice());
+        self.classes.compare(serves);
     }
 
     /// Refuses those whose queue is gone, frees agents that are gone, and compares everybody who

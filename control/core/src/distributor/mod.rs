@@ -8,6 +8,8 @@
 mod agents;
 mod arrive;
 mod configure;
+mod expect;
+mod learned;
 mod offers;
 mod overflow;
 mod patience;
@@ -29,6 +31,7 @@ use crate::selection::{Classes, LastAgents, Place};
 use crate::timers::Timers;
 use crate::typing::Rules;
 use core::time::Duration;
+use learned::Learned;
 use patchbay_sip::shards::Shards;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -76,37 +79,8 @@ pub(crate) struct Queue {
     pub staffed: usize,
     /// Its contacts in a call.
     pub connected: usize,
-    /// How many of its contacts of late were answered within its service level.
-    pub kept: Kept,
-}
-
-/// The part of the last contacts that was answered in time, from 0 to 1.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept(f64);
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self(1.0)
-    }
-}
-
-impl Kept {
-    /// What one contact counts: the last twenty or so make most of it.
-    const ONE: f64 = 0.05;
-
-    pub fn count(&mut self, in_time: bool) {
-        self.0 += Self::ONE * (f64::from(u8::from(in_time)) - self.0);
-    }
-
-    /// How far it is from what is aimed at, in thousandths; 0 if it is reached.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 1000"
-    )]
-    pub fn short_of(self, percent: u32) -> u64 {
-        ((f64::from(percent) / 100.0 - self.0).clamp(0.0, 1.0) * 1_000.0) as u64
-    }
+    /// What was seen of its contacts.
+    pub learned: Learned,
 }
 
 /// How much the distributor holds; all of it is bounded, and without contacts and sessions

@@ -91,6 +91,7 @@ impl Distributor {
             agent: agent.clone(),
             state,
             since: self.now.mono,
+            offered: self.now.mono,
         };
         self.legs.insert(offer, leg);
         if let Some(found) = self.agents.get_mut(agent) {
@@ -218,6 +219,10 @@ impl Distributor {
             let queue = ticket.typed.queue.clone();
             if let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue)) {
                 queue.connected += 1;
+                if let Some(expected) = ticket.expected {
+                    let waited = now.mono.saturating_sub(arrived);
+                    queue.learned.waited(expected, waited);
+                }
             }
             let waited_ms = self.since_ms(arrived);
             self.out(Output::Accept { contact, offer });

@@ -120,7 +120,7 @@ impl Distributor {
         let within = level.map_or(millis(USUAL_SERVICE_LEVEL), |l| {
             u64::from(l.seconds) * 1_000
         });
-        let short = level.map_or(0, |level| queue.kept.short_of(level.percent));
+        let short = level.map_or(0, |level| queue.learned.kept.short_of(level.percent));
         let used = self.since_ms(contact.arrived).saturating_mul(1_000) / within.max(1);
         Urgency {
             priority: place.priority_at(&queue.declared, millis(self.now.mono)),

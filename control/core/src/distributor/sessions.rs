@@ -67,6 +67,8 @@ impl Distributor {
         if let Some(queue) = at.and_then(|at| self.queues.get_mut(at)) {
             queue.connected = queue.connected.saturating_sub(1);
             wrap_up = queue.declared.wrap_up_seconds;
+            let took = self.now.mono.saturating_sub(leg.offered);
+            queue.learned.handled(took + seconds(wrap_up));
         }
         self.tell(What::ContactEnded {
             contact: leg.contact,

@@ -8,7 +8,7 @@ use crate::explain::{Considered, Explanation, Outcome, Typed, Verdict};
 use crate::facts::Facts;
 use crate::id::{AgentId, ContactId};
 use crate::input::Now;
-use crate::limits::MAX_EXPLAINED_AGENTS;
+use crate::limits::{MAX_EXPECTED, MAX_EXPLAINED_AGENTS};
 use crate::media::Usable;
 use crate::selection::{Place, lacking, serves};
 use crate::snapshot::{AgentView, ContactState, ContactView, QueueView, Snapshot, WaitingView};
@@ -34,7 +34,8 @@ impl Distributor {
             queues: self
                 .queues
                 .iter()
-                .map(|q| self.queue_view(q, now.mono))
+                .enumerate()
+                .map(|(at, queue)| self.queue_view(at, queue, now.mono))
                 .collect(),
             contacts: contacts
                 .into_iter()
@@ -65,7 +66,7 @@ impl Distributor {
         }
     }
 
-    fn queue_view(&self, queue: &Queue, now: Duration) -> QueueView {
+    fn queue_view(&self, at: usize, queue: &Queue, now: Duration) -> QueueView {
         let free = self
             .agents
             .values()
@@ -83,6 +84,8 @@ impl Distributor {
             agents: queue.agents,
             agents_staffed: queue.staffed,
             agents_available: free.count(),
+            expected_wait_ms: self.expected_next(at).map(super::millis),
+            expected_wait_error_ms: queue.learned.error().map(super::millis),
         }
     }
 
@@ -96,6 +99,10 @@ impl Distributor {
                 .and_then(|c| c.ticket.as_ref())
                 .map_or(0, |ticket| ticket.typed.priority),
             waited_ms: super::millis(waited),
+            expected_ms: contact
+                .filter(|_| position <= MAX_EXPECTED)
+                .and_then(|c| self.expected(c.ticket.as_ref()?))
+                .map(super::millis),
             offered_to: contact.map_or_else(Vec::new, |c| self.rung(c)),
         }
     }
@@ -198,6 +205,7 @@ impl Distributor {
             relax: Arc::default(),
             relaxed: 0,
             before: Vec::new(),
+            expected: None,
             offers: Vec::new(),
             sticks_to: None,
             caller: None,

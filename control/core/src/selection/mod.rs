@@ -94,9 +94,17 @@ pub(crate) struct Class {
     pub free: BTreeSet<Rank>,
     /// Contacts that want an agent, or one more.
     pub waiting: BTreeSet<Place>,
+    /// Calls that its members who are ready can take at a time, busy or not.
+    pub ready: usize,
+    /// Classes that share agents with it, itself included, with the part of their agents that are
+    /// its agents too, from 0 to 1.
+    pub shares: Vec<(usize, f64)>,
     /// How far the lots are drawn; see [`rank`].
     drawn: f64,
 }
+
+/// Members of a class that are looked at to see which other classes they serve.
+const SAMPLE: usize = 64;
 
 /// The first skill that an agent lacks, with the level wanted and the level that it has.
 pub(crate) fn lacking<'a>(
@@ -143,6 +151,8 @@ impl Classes {
                 members: BTreeSet::new(),
                 free: BTreeSet::new(),
                 waiting: BTreeSet::new(),
+                ready: 0,
+                shares: Vec::new(),
                 drawn: 0.0,
             });
         }
@@ -173,6 +183,52 @@ impl Classes {
             }
         }
         joined
+    }
+
+    /// Finds out which classes share agents. `serves` gives the classes of an agent.
+    pub fn compare<'a>(&mut self, serves: impl Fn(&AgentId) -> Option<&'a [usize]>) {
+        for class in &mut self.classes {
+            class.shares.clear();
+        }
+        for other in 0..self.classes.len() {
+            let Some(class) = self.classes.get(other) else {
+                continue;
+            };
+            let step = class.members.len().div_ceil(SAMPLE).max(1);
+            let sample = class.members.iter().step_by(step);
+            let (mut counts, mut size) = (BTreeMap::<usize, u32>::new(), 0_u32);
+            for agent in sample {
+                size += 1;
+                for served in serves(agent).into_iter().flatten() {
+                    *counts.entry(*served).or_default() += 1;
+                }
+            }
+            for (index, count) in counts {
+                if let Some(class) = self.classes.get_mut(index) {
+                    let part = f64::from(count) / f64::from(size);
+                    class.shares.push((other, part));
+                }
+            }
+        }
+    }
+
+    /// Counts what an agent can take at a time in all its classes, or no longer.
+    pub fn count_ready(&mut self, classes: &[usize], capacity: usize, ready: bool) {
+        for index in classes {
+            if let Some(class) = self.classes.get_mut(*index) {
+                class.ready = match ready {
+                    true => class.ready + capacity,
+                    false => class.ready.saturating_sub(capacity),
+                };
+            }
+        }
+    }
+
+    /// The classes of a queue.
+    pub fn of_queue(&self, queue_at: usize) -> impl Iterator<Item = usize> {
+        let classes = self.classes.iter().enumerate();
+        let own = classes.filter(move |(_, class)| class.queue_at == queue_at);
+        own.map(|(index, _)| index)
     }
 
     /// Puts an agent among the free of all its classes, and says with which keys.

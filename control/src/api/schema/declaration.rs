@@ -62,6 +62,29 @@ pub struct QueueDeclaration {
     /// What a contact finds when no agent is logged in and reachable: `refuse` (default) or `wait`.
     #[schema(required = false, default = "refuse")]
     pub when_no_agents: String,
+    /// Where contacts go that cannot stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overflow: Vec<Overflow>,
+}
+
+/// Where contacts go that cannot stay: one of `queue`, `redirect` and `refuse` must be given.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Overflow {
+    /// What makes them go: `full`, `no_agents` or `waited`.
+    pub when: String,
+    /// With `waited`: how long they wait first; 1 to 86400.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_seconds: Option<u32>,
+    /// They wait in this queue from then on, by their old arrival.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Their callers are told to call this URI (302).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<String>,
+    /// They are refused with this SIP status; 400 to 699.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuse: Option<u16>,
 }
 
 /// How soon contacts are to be answered.
@@ -95,6 +118,9 @@ pub struct AgentDeclaration {
     /// Its weights in queues of the strategy `weighted_random`; 1 to 1000, default 10.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<String, u16>,
+    /// How many calls it takes at a time; 1 to 1000.
+    #[schema(required = false, default = 1)]
+    pub capacity: u32,
     /// The password of its phone. It can be written and never read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(write_only)]
@@ -189,6 +215,9 @@ pub struct OffersDeclaration {
     /// After how many unanswered offers in a row it is paused; 0: never.
     #[schema(default = 0)]
     pub pause_after_missed: u32,
+    /// After how many it is logged out; 0: never.
+    #[schema(default = 0)]
+    pub log_out_after_missed: u32,
 }
 
 impl Default for OffersDeclaration {
@@ -197,6 +226,7 @@ impl Default for OffersDeclaration {
             back_off_seconds: 5,
             skip_seconds: 30,
             pause_after_missed: 0,
+            log_out_after_missed: 0,
         }
     }
 }

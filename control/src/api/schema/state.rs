@@ -50,6 +50,10 @@ pub struct AgentView {
     pub since_unix_ms: u64,
     /// Whether it would get the next contact that it is qualified for.
     pub available: bool,
+    /// How many calls it takes at a time.
+    pub capacity: u32,
+    /// Its calls and offers.
+    pub calls: u32,
     /// Its skills with their levels.
     pub skills: BTreeMap<String, u8>,
     /// The queues that it serves.
@@ -89,6 +93,11 @@ pub struct QueueView {
     pub agents_staffed: u32,
     /// Those free for the next contact.
     pub agents_available: u32,
+    /// How long a contact that came now would be expected to wait; none while no handling time is
+    /// known, or nobody is there who could serve it.
+    pub expected_wait_ms: Option<u64>,
+    /// The median of how far expected and real waits were apart, of the last 201 that waited.
+    pub expected_wait_error_ms: Option<u64>,
 }
 
 /// One contact that waits.
@@ -103,6 +112,8 @@ pub struct WaitingView {
     pub priority: i32,
     /// From arrival to now.
     pub waited_ms: u64,
+    /// How long it is expected to wait from now on; for the first 50 contacts of a queue.
+    pub expected_ms: Option<u64>,
     /// The agents that it is being offered to.
     pub offered_to: Vec<String>,
 }

@@ -34,9 +34,14 @@ fn the_declaration_is_as_documented() {
         "[[queue]]\nid = 'q'\n\
          [[agent]]\nid = 'a'\npassword = 'p'\nqueues = ['q']\nskills = { s = 1 }\n\
          digest = ['md5']\n\
-         [[agent]]\nid = 'b'\nuri = 'sip:b@c'\n\
+         [[queue]]\nid = 'w'\nservice_level = { seconds = 20, percent = 80 }\n\
+         overflow = [{ when = 'waited', after_seconds = 9, queue = 'q' },\n\
+         { when = 'full', redirect = 'sip:x@y' }, { when = 'no_agents', refuse = 486 }]\n\
+         sticky_seconds = 5\n\
+         [[agent]]\nid = 'b'\nuri = 'sip:b@c'\ntiers = { q = 2 }\nweights = { q = 2 }\n\
          [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' } }\n\
-         then = { queue = 'q', skills = { s = 1 }, call_type = 'c' }\n[offers]\n",
+         then = { queue = 'q', skills = { s = 1 }, call_type = 'c', \
+         relax = [{ after_seconds = 3 }] }\n[offers]\n",
     )
     .unwrap();
     documented::<declaration::Declaration>(&shown(&centre));
@@ -54,6 +59,8 @@ fn agent(status: Status, activity: Activity) -> AgentView {
         activity,
         since_unix_ms: 1,
         available: true,
+        capacity: 1,
+        calls: 1,
         skills: [("s".to_owned(), 1)].into(),
         queues: vec![QueueId::new("q")],
         missed: 1,
@@ -91,6 +98,7 @@ fn agents_queues_and_contacts_are_as_documented() {
             position: 1,
             priority: -1,
             waited_ms: 1,
+            expected_ms: Some(1),
             offered_to: vec![AgentId::new("a")],
         }],
         max_length: 1,
@@ -98,6 +106,8 @@ fn agents_queues_and_contacts_are_as_documented() {
         agents: 1,
         agents_staffed: 1,
         agents_available: 1,
+        expected_wait_ms: Some(1),
+        expected_wait_error_ms: Some(1),
     });
     documented::<state::ContactView>(&ContactView {
         id: contact,
