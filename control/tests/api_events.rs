@@ -90,6 +90,7 @@ async fn streams_are_limited_in_number_and_end_when_the_api_stops() {
     );
     server.stop().await;
     for mut stream in streams {
-        assert!(stream.next().await.is_none());
+        // What the process told of its start may be on its way.
+        while stream.next().await.is_some() {}
     }
 }

@@ -5,7 +5,7 @@ use crate::explain::Choice;
 use crate::id::{AgentId, ContactId, OfferId, QueueId, RuleId};
 use crate::input::{EndCause, OfferFailure, Status};
 use crate::output::RefuseReason;
-use patchbay_route::session::NoticeState;
+use patchbay_route::session::{EndedBy, NoticeState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,6 +23,9 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum What {
+    /// The process began. What the one before it had left open and no relay has any more is lost; agents
+    /// are told anew.
+    ControlStarted,
     /// A rule decided what the contact is.
     ContactTyped {
         /// Which contact.
@@ -193,6 +196,9 @@ pub enum What {
         queue: Option<QueueId>,
         /// Why.
         cause: EndCause,
+        /// Who ended it; none if the relay did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<EndedBy>,
         /// From arrival to answer; 0 for an adopted one.
         waited_ms: u64,
         /// From answer to end.

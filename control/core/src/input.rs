@@ -4,7 +4,7 @@ use crate::centre::Centre;
 use crate::facts::Facts;
 use crate::id::{AgentId, ContactId, OfferId};
 use core::time::Duration;
-use patchbay_route::session::NoticeState;
+use patchbay_route::session::{EndedBy, NoticeState};
 use serde::{Deserialize, Serialize};
 
 /// The time, as an argument. The two clocks are read together.
@@ -64,6 +64,8 @@ pub enum Input {
         offer: OfferId,
         /// Why.
         cause: EndCause,
+        /// Who ended it, if the relay says so.
+        by: Option<EndedBy>,
     },
     /// The agent's phone was asked to tell when the call is over, and this came of it.
     OfferNotice {

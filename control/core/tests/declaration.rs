@@ -6,7 +6,9 @@ mod common;
 
 use common::{Desk, ONE_AGENT, TWO_AGENTS, call_to, centre};
 use patchbay_core::explain::Outcome;
-use patchbay_core::{Centre, Input, OfferFailure, RefuseReason, validate};
+use patchbay_core::{
+    Activity, AgentId, Centre, Input, OfferFailure, RefuseReason, Status, What, validate,
+};
 
 // A3
 #[test]
@@ -170,7 +172,30 @@ fn an_agent_removed_in_a_call_is_kept_until_its_end() {
     let without = TWO_AGENTS.replace(r#"{ id = "anna", uri = "sip:anna@192.0.2.1" },"#, "");
     desk.tell(Input::Configure(centre(&without)));
     assert_eq!(desk.activity("anna"), "in_call");
+    desk.said.clear();
     desk.ended(contact, offer);
+    let told: Vec<What> = desk.events();
+    let [.., idle, gone] = &told[..] else {
+        panic!("{told:?}")
+    };
+    let anna = AgentId::new("anna");
+    let activity = Activity::Idle;
+    assert_eq!(
+        idle,
+        &What::AgentState {
+            agent: anna.clone(),
+            activity
+        }
+    );
+    let (status, reachable) = (Status::LoggedOut, false);
+    assert_eq!(
+        gone,
+        &What::AgentStatus {
+            agent: anna,
+            status,
+            reachable
+        }
+    );
     let agents: Vec<String> = desk
         .snapshot()
         .agents

@@ -224,6 +224,7 @@ impl RelayBook {
             contact,
             offer,
             cause: ended.cause.into(),
+            by: Some(ended.by),
         })
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use patchbay_core::{
-    AgentId, Centre, ContactId, Distributor, Explanation, Facts, Input, LiveSession, OfferId,
-    Output, Snapshot, Status,
+    AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
+    OfferId, Output, Snapshot, Status, What,
 };
 use patchbay_route::session::{RelayEvent, SessionEvent};
 use patchbay_sip::digest::Algorithm;
@@ -101,6 +101,14 @@ impl Machine {
     /// The next thing to do outside.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Tells that the process begins, before anything else happens in it.
+    pub fn begin(&mut self, now: Moment) {
+        let what = What::ControlStarted;
+        let unix_ms = now.unix_ms();
+        self.actions
+            .push_back(Action::Event(Event { unix_ms, what }));
     }
 
     /// Uses a declaration that was found valid.

@@ -125,6 +125,7 @@ async fn remembered(
     let start = Instant::now().into_std();
     let mut machine = Machine::new(signalling, config.relay_urls.clone(), seed, start);
     let now = machine.moment(start, unix_ms());
+    machine.begin(now);
     if let Some(centre) = store.load_centre().await? {
         machine.configure(Arc::new(centre), now);
     }

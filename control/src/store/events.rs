@@ -148,6 +148,6 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::ContactRefused { contact, .. }
         | What::ContactAbandoned { contact, .. }
         | What::SessionUnwanted { contact, .. } => Some(*contact),
-        What::AgentStatus { .. } | What::AgentState { .. } => None,
+        What::AgentStatus { .. } | What::AgentState { .. } | What::ControlStarted => None,
     }
 }

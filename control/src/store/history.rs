@@ -261,7 +261,8 @@ impl PastContact {
             | What::OfferFailed { .. }
             | What::SessionUnwanted { .. }
             | What::AgentStatus { .. }
-            | What::AgentState { .. } => {}
+            | What::AgentState { .. }
+            | What::ControlStarted => {}
         }
     }
 

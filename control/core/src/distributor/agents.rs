@@ -247,9 +247,22 @@ impl Distributor {
         true
     }
 
-    /// Forgets an agent that is not declared and holds nothing.
+    /// Forgets an agent that is not declared and holds nothing. Its events say that it is gone, so that
+    /// whoever adds up its time knows when to stop.
     fn drop_agent(&mut self, agent: &AgentId) {
         self.index(agent);
+        if let Some(found) = self.agents.get_mut(agent) {
+            found.reachable = false;
+            found.status = Status::LoggedOut;
+            let busy = std::mem::replace(&mut found.activity, Activity::Idle) != Activity::Idle;
+            if busy {
+                self.tell(What::AgentState {
+                    agent: agent.clone(),
+                    activity: Activity::Idle,
+                });
+            }
+            self.tell_status(agent);
+        }
         self.timers.cancel(&Timer::WrapUp(agent.clone()));
         self.timers.cancel(&Timer::Rest(agent.clone()));
         self.agents.remove(agent);

@@ -10,16 +10,23 @@ use crate::memory::Past;
 use crate::output::Output;
 use crate::timers::Timer;
 use core::time::Duration;
+use patchbay_route::session::EndedBy;
 use rustc_hash::FxHashSet;
 
 impl Distributor {
-    pub(super) fn session_ended(&mut self, contact: ContactId, offer: OfferId, cause: EndCause) {
+    pub(super) fn session_ended(
+        &mut self,
+        contact: ContactId,
+        offer: OfferId,
+        cause: EndCause,
+        by: Option<EndedBy>,
+    ) {
         let Some(leg) = self.legs.get(&offer) else {
             self.ended_unknown(contact, offer);
             return;
         };
         match leg.state {
-            LegState::Live => self.call_over(offer, cause),
+            LegState::Live => self.call_over(offer, cause, by),
             LegState::Unwanted { .. } => self.unwanted_over(offer),
             // It ended before we saw its answer, if it had one: the caller was not told of it and
             // goes on waiting.
@@ -46,7 +53,7 @@ impl Distributor {
     }
 
     /// A connected contact is over.
-    fn call_over(&mut self, offer: OfferId, cause: EndCause) {
+    fn call_over(&mut self, offer: OfferId, cause: EndCause, by: Option<EndedBy>) {
         let Some(leg) = self.remove_leg(offer, true) else {
             return;
         };
@@ -76,6 +83,7 @@ impl Distributor {
             agent: leg.agent.clone(),
             queue,
             cause,
+            by,
             waited_ms,
             talk_ms,
         });
@@ -204,7 +212,7 @@ impl Distributor {
         gone.sort_unstable();
         for (offer, contact) in gone {
             self.counters.sessions_gone += 1;
-            self.session_ended(contact, offer, EndCause::Gone);
+            self.session_ended(contact, offer, EndCause::Gone, None);
         }
     }
 

@@ -180,6 +180,7 @@ impl Desk {
             contact,
             offer,
             cause,
+            by: None,
         });
     }
 

@@ -83,6 +83,7 @@ impl World {
                 contact,
                 offer,
                 cause,
+                by: None,
             }),
             Up::Sessions {
                 sessions,

@@ -223,9 +223,9 @@ pub struct EventMessage {
     pub cursor: u64,
     /// When.
     pub unix_ms: u64,
-    /// `contact_typed`, `contact_queued`, `contact_offered`, `offer_ringing`, `offer_failed`,
-    /// `contact_connected`, `contact_adopted`, `contact_ended`, `contact_refused`,
-    /// `contact_abandoned`, `session_unwanted`, `agent_status` or `agent_state`.
+    /// `control_started`, `contact_typed`, `contact_queued`, `contact_offered`, `offer_ringing`,
+    /// `offer_failed`, `contact_connected`, `contact_adopted`, `agent_notice`, `contact_ended`,
+    /// `contact_refused`, `contact_abandoned`, `session_unwanted`, `agent_status` or `agent_state`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The contact, if it is about one.
