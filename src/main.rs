@@ -4,7 +4,9 @@ mod apply;
 mod bench;
 mod check;
 mod config;
+mod contact;
 mod demo;
+mod remote;
 mod scratch;
 mod serve;
 mod sip;
@@ -52,6 +54,8 @@ enum Command {
     /// Look at the signalling of a running centre
     #[command(subcommand)]
     Sip(sip::SipCommand),
+    /// Tell the story of one contact: what happened when, and why
+    Contact(contact::ContactArgs),
     /// Tell a running centre its queues, agents and rules
     Apply(apply::ApplyArgs),
     /// Report every error of configuration files, with line and remedy
@@ -96,6 +100,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => demo::run(args).await,
             Command::Apply(args) => apply::run(args).await,
             Command::Sip(command) => sip::run(command).await,
+            Command::Contact(args) => contact::run(args).await,
             Command::Check(args) => check::run(args),
             Command::Bench(command) => bench::run(command).await,
             Command::Up(args) => serve::run_both(args).await,

@@ -10,3 +10,4 @@ pub mod node;
 pub mod registrar;
 pub mod signalling;
 pub mod store;
+pub mod story;

@@ -10,5 +10,6 @@ mod api_page;
 mod api_process;
 mod api_rules;
 mod api_support;
+mod api_timeline;
 mod api_trace;
 mod store_support;

@@ -7,7 +7,7 @@ use api_support::Server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const ROUTES: [&str; 23] = [
+const ROUTES: [&str; 24] = [
     "DELETE /api/v1/agents/{id}",
     "DELETE /api/v1/contacts/{id}",
     "GET /api/v1/agents",
@@ -15,6 +15,7 @@ const ROUTES: [&str; 23] = [
     "GET /api/v1/centre",
     "GET /api/v1/contacts",
     "GET /api/v1/contacts/{id}",
+    "GET /api/v1/contacts/{id}/timeline",
     "GET /api/v1/events",
     "GET /api/v1/openapi.json",
     "GET /api/v1/queues",

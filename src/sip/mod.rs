@@ -22,6 +22,7 @@ use patchbay_control::api::pcap::PcapWriter;
 use patchbay_route::trace::{TraceEnd, TraceLine, TracedMessage};
 
 use ladder::Look;
+pub use list::clock;
 use live::Live;
 use source::Source;
 use story::Stories;
@@ -165,7 +166,7 @@ async fn trace(args: &TraceArgs) -> Result<ExitCode> {
 }
 
 /// Writes to standard output; who closes it has seen enough.
-fn say(text: &str) -> Result<()> {
+pub fn say(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),

@@ -90,7 +90,7 @@ pub async fn list(
 }
 
 /// A contact that a process before this one left open, and that no relay has any more, is lost.
-fn close_story(contact: &mut PastContact, born_after: u64) {
+pub fn close_story(contact: &mut PastContact, born_after: u64) {
     if !contact.outcome.is_final() && contact.last_cursor <= born_after {
         contact.outcome = Outcome::Lost;
     }

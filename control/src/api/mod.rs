@@ -24,6 +24,7 @@ mod queues;
 mod relays;
 mod rules;
 mod schema;
+mod timeline;
 mod token;
 mod trace;
 
@@ -154,6 +155,7 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(rules::explain))
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::get, contacts::end))
+        .routes(routes!(timeline::get))
         .routes(routes!(relays::sessions))
         .routes(routes!(relays::relays))
         .routes(routes!(events::stream))

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use patchbay_core::{AgentId, ContactId, EndCause, Event, QueueId, RefuseReason, RuleId, What};
+use patchbay_core::{
+    Activity, AgentId, ContactId, EndCause, Event, QueueId, RefuseReason, RuleId, What,
+};
 use serde::{Deserialize, Serialize};
 
 use super::error::while_doing;
@@ -15,7 +17,10 @@ use super::{Store, StoreError, StoredEvent, signed, unsigned};
 pub const MAX_PAGE: usize = 200;
 
 /// Events read for one contact; one that was offered so often has no more to say.
-const MAX_STORY: i64 = 2_000;
+pub const MAX_STORY: usize = 2_000;
+
+/// Events of agents that are looked through for the end of a wrap-up.
+pub const MAX_WRAP_UP_SEARCH: usize = 1_000;
 
 /// How a contact stands or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -151,12 +156,46 @@ impl Store {
              ORDER BY cursor LIMIT $2",
         )
         .bind(contact.to_string())
-        .bind(MAX_STORY)
+        .bind(signed(MAX_STORY as u64))
         .fetch_all(&self.inner.readers)
         .await
         .map_err(while_doing("read a contact"))?;
         let events = self.read_rows(rows);
         Ok(summary(contact, &events).map(|contact| ContactStory { contact, events }))
+    }
+
+    /// How long an agent worked on after the call that ended at `cursor`, in milliseconds; `None`
+    /// without wrap-up, while it goes on, or if it is not over within [`MAX_WRAP_UP_SEARCH`] events of
+    /// agents.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn wrap_up_after(
+        &self,
+        cursor: u64,
+        agent: &AgentId,
+    ) -> Result<Option<u64>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT cursor, unix_ms, body FROM event WHERE story IS NULL AND cursor > $1 \
+             ORDER BY cursor LIMIT $2",
+        )
+        .bind(signed(cursor))
+        .bind(signed(MAX_WRAP_UP_SEARCH as u64))
+        .fetch_all(&self.inner.readers)
+        .await
+        .map_err(while_doing("read what an agent did"))?;
+        let events = self.read_rows(rows);
+        let mut states = events.iter().filter_map(|stored| match &stored.event.what {
+            What::AgentState {
+                agent: of,
+                activity,
+            } if of == agent => Some((stored.unix_ms, activity)),
+            _ => None,
+        });
+        let Some((began, Activity::WrapUp { .. })) = states.next() else {
+            return Ok(None);
+        };
+        Ok(states.next().map(|(ended, _)| ended.saturating_sub(began)))
     }
 }
 

@@ -27,7 +27,9 @@ use sqlx::SqlitePool;
 
 pub use error::StoreError;
 pub use events::{MAX_EVENTS_READ, contact_of};
-pub use history::{ContactStory, MAX_PAGE, Outcome, Page, PastContact};
+pub use history::{
+    ContactStory, MAX_PAGE, MAX_STORY, MAX_WRAP_UP_SEARCH, Outcome, Page, PastContact,
+};
 pub use open::DATABASE_FILE;
 
 use crate::node::StoredEvent;

@@ -1,0 +1,252 @@
+//! One sentence for people about each event.
+
+use patchbay_core::explain::{Choice, Considered, Verdict};
+use patchbay_core::{Activity, Event, OfferEnd, Status, What};
+use patchbay_route::session::{EndedBy, NoticeState};
+
+/// Agents that were passed over and are named in one sentence; the others are counted.
+const MAX_NAMED: usize = 4;
+
+/// What an event says, as one sentence without a full stop.
+#[must_use]
+pub fn sentence(event: &Event) -> String {
+    match &event.what {
+        What::ControlStarted => "the control node began".to_owned(),
+        What::ContactTyped { .. } => typed(&event.what),
+        What::ContactQueued {
+            queue,
+            position,
+            choice,
+            ..
+        } => {
+            let why = passed_over(choice);
+            format!("waits in {queue} at position {position}: {why}")
+        }
+        What::ContactOffered {
+            agent,
+            ring_ms,
+            choice,
+            ..
+        } => {
+            let why = chosen(choice);
+            let ring = seconds(*ring_ms);
+            format!("is offered to {agent}{why}; the phone may ring for {ring}")
+        }
+        What::OfferRinging { agent, .. } => format!("the phone of {agent} rings"),
+        What::OfferFailed {
+            agent, why, code, ..
+        } => {
+            let code = match code {
+                0 => String::new(),
+                code => format!(" ({code})"),
+            };
+            format!("{agent} {}{code}", failed(*why))
+        }
+        What::ContactConnected {
+            agent, waited_ms, ..
+        } => format!("{agent} answers after {}", seconds(*waited_ms)),
+        What::ContactAdopted { agent, .. } => {
+            format!("is in a call with {agent}, taken over after a restart of control")
+        }
+        What::AgentNotice { agent, notice, .. } => {
+            format!("the phone of {agent} {}", notified(*notice))
+        }
+        What::SessionUnwanted { agent, .. } => {
+            format!("a session with {agent} lives that nobody wants, and is being ended")
+        }
+        What::ContactEnded { .. } | What::ContactRefused { .. } | What::ContactAbandoned { .. } => {
+            end(&event.what)
+        }
+        What::AgentStatus {
+            agent,
+            status,
+            reachable,
+        } => status_of(agent.as_str(), status, *reachable),
+        What::AgentState { agent, activity } => format!("{agent} {}", doing(activity)),
+    }
+}
+
+fn typed(what: &What) -> String {
+    let What::ContactTyped {
+        call_type,
+        rule,
+        because,
+        queue,
+        skills,
+        priority,
+        from,
+        to,
+        ..
+    } = what
+    else {
+        return String::new();
+    };
+    let mut text = format!("{from} calls {to}: rule {rule} makes it {call_type} for {queue}");
+    if !because.is_empty() {
+        text.push_str(&format!(", because {}", because.join(", ")));
+    }
+    if !skills.is_empty() {
+        let skills = skills
+            .iter()
+            .map(|(skill, level)| format!("{skill} {level}"));
+        let skills: Vec<String> = skills.collect();
+        text.push_str(&format!("; needs {}", skills.join(", ")));
+    }
+    if *priority != 0 {
+        text.push_str(&format!("; priority {priority}"));
+    }
+    text
+}
+
+fn end(what: &What) -> String {
+    match what {
+        What::ContactEnded {
+            cause, by, talk_ms, ..
+        } => {
+            let who = match by {
+                Some(EndedBy::Client) => "the caller ends the call",
+                Some(EndedBy::Agent) => "the agent ends the call",
+                Some(EndedBy::Relay) => "the relay ends the call",
+                Some(EndedBy::Control) => "control ends the call",
+                None => "the call ends",
+            };
+            let cause = name(cause);
+            format!("{who} after {} of talk ({cause})", seconds(*talk_ms))
+        }
+        What::ContactRefused {
+            status,
+            why,
+            waited_ms,
+            ..
+        } => {
+            let after = seconds(*waited_ms);
+            format!("is refused with {status} after {after}: {}", why.text())
+        }
+        What::ContactAbandoned {
+            agent, waited_ms, ..
+        } => {
+            let ringing = agent.as_ref();
+            let ringing = ringing.map_or_else(String::new, |agent| {
+                format!(" while the phone of {agent} was being called")
+            });
+            format!("the caller gives up after {}{ringing}", seconds(*waited_ms))
+        }
+        _ => String::new(),
+    }
+}
+
+fn chosen(choice: &Choice) -> String {
+    let verdict = choice
+        .considered
+        .iter()
+        .find(|one| choice.chosen.as_ref() == Some(&one.agent));
+    match verdict.map(|one| &one.verdict) {
+        Some(Verdict::Chosen { idle_ms, .. }) => format!(
+            ", idle for {}, of {} free and {} qualified",
+            seconds(*idle_ms),
+            choice.free,
+            choice.qualified
+        ),
+        _ => String::new(),
+    }
+}
+
+fn passed_over(choice: &Choice) -> String {
+    if choice.considered.is_empty() {
+        return "no agent is qualified".to_owned();
+    }
+    let named = choice.considered.iter().take(MAX_NAMED);
+    let named: Vec<String> = named.map(verdict).collect();
+    let more = match choice.considered.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more are not free"),
+    };
+    format!("{}{more}", named.join(", "))
+}
+
+fn verdict(considered: &Considered) -> String {
+    let agent = &considered.agent;
+    match &considered.verdict {
+        Verdict::FailedBefore => format!("{agent} failed it a moment ago"),
+        Verdict::Resting => format!("{agent} rests after an offer that failed"),
+        Verdict::Reserved => format!("the phone of {agent} is being called"),
+        Verdict::InCall => format!("{agent} is in a call"),
+        Verdict::WrapUp => format!("{agent} is in wrap-up"),
+        Verdict::Paused { reason } if reason.is_empty() => format!("{agent} is paused"),
+        Verdict::Paused { reason } => format!("{agent} is paused ({reason})"),
+        Verdict::LoggedOut => format!("{agent} is logged out"),
+        Verdict::Unreachable => format!("{agent} has no phone registered"),
+        Verdict::NotInQueue => format!("{agent} does not serve the queue"),
+        Verdict::LacksSkill {
+            skill, needs, has, ..
+        } => format!("{agent} has {skill} {has} and not {needs}"),
+        _ => format!("{agent} is not free"),
+    }
+}
+
+fn failed(why: OfferEnd) -> &'static str {
+    match why {
+        OfferEnd::Busy => "is busy",
+        OfferEnd::NoAnswer => "does not answer",
+        OfferEnd::Declined => "declines",
+        OfferEnd::Unreachable => "is not reached",
+        OfferEnd::NotAcceptable => "has a phone that cannot take this medium or codec",
+        OfferEnd::RelayFull => "is not called: the relay has no room",
+        OfferEnd::Error => "has a phone that fails",
+        OfferEnd::CallerGone => "is not needed: the caller gave up",
+        OfferEnd::AgentLeft => "logs out while the phone is being called",
+        OfferEnd::AnsweredElsewhere => "is not needed: another agent answered first",
+        OfferEnd::Ended => "is not needed: the session ended before the answer",
+        OfferEnd::Guard => "is freed: the relay never said how the offer ended",
+    }
+}
+
+fn notified(notice: NoticeState) -> &'static str {
+    match notice {
+        NoticeState::Off => "is not asked to tell when the call ends",
+        NoticeState::Asked => "is asked to tell when the call ends",
+        NoticeState::Active => "tells when the call ends",
+        NoticeState::Refused => "does not tell when the call ends",
+        NoticeState::Silent => "was asked to tell when the call ends, and says nothing",
+    }
+}
+
+fn status_of(agent: &str, status: &Status, reachable: bool) -> String {
+    let status = match status {
+        Status::Ready => "is ready".to_owned(),
+        Status::Paused { reason } if reason.is_empty() => "is paused".to_owned(),
+        Status::Paused { reason } => format!("is paused ({reason})"),
+        Status::LoggedOut => "is logged out".to_owned(),
+    };
+    let reach = match reachable {
+        true => "can be reached",
+        false => "cannot be reached",
+    };
+    format!("{agent} {status} and {reach}")
+}
+
+fn doing(activity: &Activity) -> &'static str {
+    match activity {
+        Activity::Idle => "has nothing to do",
+        Activity::Reserved { .. } => "is being called",
+        Activity::InCall { .. } => "is in a call",
+        Activity::WrapUp { .. } => "finishes the work of the last call",
+        Activity::Resting { .. } => "is left alone for a moment",
+    }
+}
+
+/// As JSON names it: `media_timeout`.
+pub(crate) fn name(value: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Such as `7.2 s`, `3 min 20 s`, `1 h 05 min`.
+pub(crate) fn seconds(ms: u64) -> String {
+    let s = ms / 1_000;
+    match s {
+        0..60 => format!("{}.{} s", s, ms % 1_000 / 100),
+        60..3_600 => format!("{} min {:02} s", s / 60, s % 60),
+        _ => format!("{} h {:02} min", s / 3_600, s % 3_600 / 60),
+    }
+}
