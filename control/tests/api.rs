@@ -9,6 +9,7 @@ mod api_openapi;
 mod api_page;
 mod api_process;
 mod api_rules;
+mod api_socket;
 mod api_support;
 mod api_timeline;
 mod api_trace;

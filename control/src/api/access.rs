@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::problem::{Failure, Kind};
-use super::{Shared, limits, page};
+use super::{Shared, limits, page, socket};
 
 /// Paths that say nothing about the centre and are open to all who reach the listener.
 fn is_open(path: &str) -> bool {
@@ -19,7 +19,8 @@ pub async fn need_token(
     request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    let known = bearer(request.headers()).is_some_and(|given| shared.api.token.matches(given));
+    let given = bearer(request.headers()).or_else(|| socket::bearer(request.headers()));
+    let known = given.is_some_and(|given| shared.api.token.matches(given));
     if known || is_open(request.uri().path()) {
         return Ok(next.run(request).await);
     }

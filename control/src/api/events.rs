@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use patchbay_core::Event;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::Params;
 use super::limits::{MAX_STREAMS, STREAM_BATCH, STREAM_KEEP_ALIVE};
 use super::problem::{Failure, Kind, Problem};
-use super::{Shared, schema};
+use super::{Shared, schema, socket};
 use crate::node::StoredEvent;
 use crate::store::Store;
 
@@ -51,19 +52,43 @@ pub struct StreamParams {
 /// The events as they happen (server-sent events); each message's `id` is its cursor.
 ///
 /// A Last-Event-ID header says where to go on, and wins over `after`. Nothing is left out and
-/// nothing comes twice, however slowly the stream is read.
+/// nothing comes twice, however slowly the stream is read. A request that opens a WebSocket (RFC 6455)
+/// gets the same events, a text frame each; pages, which cannot send the token otherwise, offer the
+/// subprotocols `patchbay.v1` and `bearer.TOKEN`.
 #[utoipa::path(get, path = "/events", tag = "events",
     params(StreamParams, ("Last-Event-ID" = Option<u64>, Header, description = "The last cursor seen")),
     responses(
+        (status = 101, description = "A WebSocket: each text frame is one event"),
         (status = 200, description = "Never ends by itself; `data` is one event",
             body = schema::EventMessage, content_type = "text/event-stream"),
+        (status = 400, description = "The query or the handshake cannot be read", body = Problem),
         (status = 410, description = "Events after this cursor were removed, or never were", body = Problem),
+        (status = 426, description = "A WebSocket of another version than 13", body = Problem),
         (status = 503, description = "As many streams are open as may be", body = Problem)))]
 pub async fn stream(
     State(shared): State<Shared>,
     Params(params): Params<StreamParams>,
-    headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Message, Infallible>>>, Failure> {
+    mut request: Request,
+) -> Result<Response, Failure> {
+    let handshake = socket::wanted(&mut request)?;
+    let reader = open(&shared, &params, request.headers()).await?;
+    if let Some(handshake) = handshake {
+        return Ok(handshake.accept(reader));
+    }
+    let batches = reader.batches();
+    let messages = batches.flat_map(|batch| stream::iter(batch.into_iter().filter_map(message)));
+    let messages = messages.map(Ok::<_, Infallible>);
+    Ok(Sse::new(messages)
+        .keep_alive(KeepAlive::new().interval(STREAM_KEEP_ALIVE))
+        .into_response())
+}
+
+/// A reader that begins where it is asked to.
+async fn open(
+    shared: &Shared,
+    params: &StreamParams,
+    headers: &HeaderMap,
+) -> Result<Reader, Failure> {
     let permit = shared.streams.clone().try_acquire_owned().map_err(|_| {
         Failure::new(
             Kind::Busy,
@@ -73,7 +98,7 @@ pub async fn stream(
     // Subscribed before the store is asked, so that nothing falls between the two.
     let receiver = shared.api.node.subscribe();
     let store = shared.api.store.clone();
-    let after = match last_event_id(&headers)?.or(params.after) {
+    let last = match last_event_id(headers)?.or(params.after) {
         Some(cursor) => still_there(&store, cursor).await?,
         None => {
             let recent = params.recent.unwrap_or(0);
@@ -81,20 +106,14 @@ pub async fn stream(
             from.max(store.pruned_to().await)
         }
     };
-    let reader = Reader {
+    Ok(Reader {
         store,
         receiver,
-        last: after,
+        last,
         replaying: true,
         stopping: shared.stopping.clone(),
         _permit: permit,
-    };
-    let batches = stream::unfold(reader, |mut reader| async {
-        let batch = reader.next().await?;
-        Some((batch, reader))
-    });
-    let messages = batches.flat_map(|batch| stream::iter(batch.into_iter().filter_map(message)));
-    Ok(Sse::new(messages.map(Ok)).keep_alive(KeepAlive::new().interval(STREAM_KEEP_ALIVE)))
+    })
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
@@ -130,7 +149,7 @@ fn message(stored: Arc<StoredEvent>) -> Option<Message> {
 
 /// Reads the store up to its end, then the live events. A reader that falls behind these goes back
 /// to the store, so that a slow client costs a batch of memory, however slow it is.
-struct Reader {
+pub struct Reader {
     store: Store,
     receiver: Receiver<Arc<StoredEvent>>,
     last: u64,
@@ -140,6 +159,20 @@ struct Reader {
 }
 
 impl Reader {
+    /// Ends when the API does.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// The events in batches. A read that has begun is finished whoever else is waited for: one that is
+    /// cut off would take its connection to the store with it.
+    pub fn batches(self) -> impl Stream<Item = Vec<Arc<StoredEvent>>> {
+        stream::unfold(self, |mut reader| async {
+            let batch = reader.next().await?;
+            Some((batch, reader))
+        })
+    }
+
     async fn next(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
         loop {
             if self.replaying {

@@ -14,6 +14,9 @@ pub const MAX_STREAMS: usize = 256;
 pub const STREAM_BATCH: usize = 256;
 /// Pause between two signs of life on an event stream.
 pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Longest message that a client may send on a WebSocket, in bytes: it has nothing to say but control
+/// frames.
+pub const MAX_SOCKET_MESSAGE_BYTES: usize = 4 * 1024;
 /// Time for one request up to the head of its answer; then 503.
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// A connection on which nothing moves for this long is closed, also a stream that is not read.

@@ -24,6 +24,7 @@ mod queues;
 mod relays;
 mod rules;
 mod schema;
+mod socket;
 mod timeline;
 mod token;
 mod trace;

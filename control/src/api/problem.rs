@@ -73,6 +73,7 @@ pub enum Kind {
     Invalid,
     TooLarge,
     UnsupportedMediaType,
+    UpgradeRequired,
     Changed,
     Gone,
     Busy,
@@ -108,6 +109,11 @@ impl Kind {
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported-media-type",
                 "The media type is not understood",
+            ),
+            Kind::UpgradeRequired => (
+                S::UPGRADE_REQUIRED,
+                "upgrade-required",
+                "WebSockets of this version are not spoken",
             ),
             Kind::Changed => (
                 S::PRECONDITION_FAILED,
@@ -175,6 +181,10 @@ impl Failure {
             Kind::Unauthorized => Some((
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"patchbay\""),
+            )),
+            Kind::UpgradeRequired => Some((
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13"),
             )),
             Kind::Busy | Kind::Timeout | Kind::Stopping => {
                 Some((header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S)))
