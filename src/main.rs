@@ -7,6 +7,7 @@ mod config;
 mod contact;
 mod demo;
 mod remote;
+mod report;
 mod scratch;
 mod serve;
 mod sip;
@@ -56,6 +57,8 @@ enum Command {
     Sip(sip::SipCommand),
     /// Tell the story of one contact: what happened when, and why
     Contact(contact::ContactArgs),
+    /// Show how queues, agents or hours fared
+    Report(report::ReportArgs),
     /// Tell a running centre its queues, agents and rules
     Apply(apply::ApplyArgs),
     /// Report every error of configuration files, with line and remedy
@@ -101,6 +104,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Apply(args) => apply::run(args).await,
             Command::Sip(command) => sip::run(command).await,
             Command::Contact(args) => contact::run(args).await,
+            Command::Report(args) => report::run(args).await,
             Command::Check(args) => check::run(args),
             Command::Bench(command) => bench::run(command).await,
             Command::Up(args) => serve::run_both(args).await,

@@ -8,6 +8,7 @@ mod api_events;
 mod api_openapi;
 mod api_page;
 mod api_process;
+mod api_reports;
 mod api_rules;
 mod api_socket;
 mod api_support;

@@ -7,7 +7,7 @@ use api_support::Server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const ROUTES: [&str; 24] = [
+const ROUTES: [&str; 26] = [
     "DELETE /api/v1/agents/{id}",
     "DELETE /api/v1/contacts/{id}",
     "GET /api/v1/agents",
@@ -21,6 +21,8 @@ const ROUTES: [&str; 24] = [
     "GET /api/v1/queues",
     "GET /api/v1/queues/{id}",
     "GET /api/v1/relays",
+    "GET /api/v1/records",
+    "GET /api/v1/reports/{by}",
     "GET /api/v1/rules",
     "GET /api/v1/sessions",
     "GET /api/v1/trace",

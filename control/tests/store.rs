@@ -5,5 +5,7 @@ mod store_centre;
 mod store_events;
 mod store_files;
 mod store_history;
+mod store_records;
+mod store_reports;
 mod store_secret;
 mod store_support;

@@ -25,3 +25,20 @@ pub const IDLE_TIME: Duration = Duration::from_secs(120);
 pub const GRACE: Duration = Duration::from_secs(5);
 /// Contacts on a page unless said otherwise.
 pub const DEFAULT_PAGE: usize = 50;
+/// Reports and records that are made at a time; a further one is answered 503.
+pub const MAX_READINGS: usize = 4;
+/// Events that one of them has in memory at a time.
+pub const READING_PAGE: usize = 256;
+/// Events after the end of its range that it reads for contacts that are not over by then; those that are not
+/// over after that count as they stand.
+pub const MAX_TAIL_EVENTS: usize = 250_000;
+/// Longest range of a report or of records, in milliseconds: a leap year.
+pub const MAX_RANGE_MS: u64 = 366 * 86_400_000;
+/// Range of a report or of records unless said otherwise, in milliseconds: a day.
+pub const DEFAULT_RANGE_MS: u64 = 86_400_000;
+/// Step of a report by time unless said otherwise, in seconds.
+pub const DEFAULT_STEP_S: u64 = 3_600;
+/// An answer within so many seconds is in time unless said otherwise.
+pub const DEFAULT_THRESHOLD_S: u64 = 20;
+/// The longest threshold that can be asked for, in seconds.
+pub const MAX_THRESHOLD_S: u64 = 86_400;

@@ -21,7 +21,10 @@ mod page;
 pub mod pcap;
 mod problem;
 mod queues;
+mod reading;
+mod records;
 mod relays;
+mod reports;
 mod rules;
 mod schema;
 mod socket;
@@ -69,6 +72,7 @@ struct Shared {
     api: Api,
     metrics: Arc<Metrics>,
     streams: Arc<Semaphore>,
+    readings: Arc<Semaphore>,
     /// Held from reading the declaration until its successor is applied.
     editing: Arc<Mutex<()>>,
     /// The last event of the process before this one.
@@ -102,6 +106,7 @@ pub async fn serve(
     let shared = Shared {
         metrics: Arc::default(),
         streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
+        readings: Arc::new(Semaphore::new(limits::MAX_READINGS)),
         editing: Arc::default(),
         born_after: api.store.last_cursor().await,
         stopping: stopping.clone(),
@@ -160,6 +165,8 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(relays::sessions))
         .routes(routes!(relays::relays))
         .routes(routes!(events::stream))
+        .routes(routes!(reports::get))
+        .routes(routes!(records::get))
         .routes(routes!(trace::trace))
         .routes(routes!(openapi::get));
     OpenApiRouter::with_openapi(openapi::base())

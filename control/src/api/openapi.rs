@@ -26,6 +26,7 @@ const ABOUT: &str = "Declares the centre, shows what happens in it, and says why
         (name = "relays", description = "The relays and the sessions on them"),
         (name = "trace", description = "The signalling of calls"),
         (name = "events", description = "Everything that happens"),
+        (name = "reports", description = "How contacts and agents fared, and records of them"),
         (name = "process", description = "For those who run it")
     )
 )]

@@ -27,6 +27,7 @@ pub use handle::{
 };
 pub use journal::MAX_JOURNAL;
 pub use machine::Machine;
+pub(crate) use run::unix_ms;
 pub use start::{Control, ControlError, MIN_SECRET_BYTES, start};
 pub use tunnels::MAX_TUNNEL_WRITES;
 pub use views::{

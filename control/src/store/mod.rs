@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod history;
 mod open;
+mod range;
 mod rows;
 pub mod secret;
 
@@ -31,6 +32,7 @@ pub use history::{
     ContactStory, MAX_PAGE, MAX_STORY, MAX_WRAP_UP_SEARCH, Outcome, Page, PastContact,
 };
 pub use open::DATABASE_FILE;
+pub use range::MAX_LOOKBACK;
 
 use crate::node::StoredEvent;
 use rows::Stories;

@@ -3,6 +3,7 @@
 
 mod declaration;
 mod explanation;
+mod reports;
 mod sessions;
 mod state;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod trace;
 
 pub use declaration::{AgentDeclaration, Declaration, RuleDeclaration};
 pub use explanation::{Explanation, Facts};
+pub use reports::{Record, Report};
 pub use sessions::Sessions;
 pub use state::{Agent, AgentView, Contact, Contacts, EventMessage, QueueView, Status};
 pub use trace::TraceLine;

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{declaration, explanation, sessions, state, trace};
+use super::{declaration, explanation, reports, sessions, state, trace};
 use crate::api::declaration::shown;
 use crate::store;
 
@@ -279,4 +279,23 @@ fn lines_of_a_trace_are_as_documented() {
     ] {
         documented::<trace::TraceLine>(&line);
     }
+}
+
+#[test]
+fn rows_of_reports_and_records_are_as_documented() {
+    use crate::report::{By, Subject, Sums, row};
+    let mut sums = Sums {
+        offered: 2,
+        ..Sums::default()
+    };
+    sums.waits.add(1);
+    for sums in [sums, Sums::default()] {
+        let queue = (1, Subject::Queue(QueueId::new("q")));
+        documented::<reports::QueueRow>(&row(By::Queue, &queue, &sums));
+        let agent = (1, Subject::Agent(AgentId::new("a")));
+        documented::<reports::AgentRow>(&row(By::Agent, &agent, &sums));
+        documented::<reports::StepRow>(&row(By::Time, &(1, Subject::All), &sums));
+    }
+    let call = crate::story::Call::new(ContactId(1), 1);
+    documented::<reports::Record>(&crate::records::record(&call));
 }
