@@ -60,6 +60,7 @@ mod retransmitted_invite;
 mod rules_and_skills;
 mod session_timers;
 mod sip_trace;
+mod stories_and_reports;
 mod strategies;
 mod systemd_units;
 mod telephone_events;
