@@ -296,3 +296,37 @@ fn a_call_that_outlived_the_process_is_told_once_and_one_that_did_not_is_lost() 
         "{log}"
     );
 }
+
+#[test]
+fn phones_that_ring_together_each_end_as_they_did() {
+    let events = [
+        typed(1, 1_000),
+        offered(1, 11, "anna", 1_000),
+        offered(1, 12, "ben", 1_000),
+        offered(1, 13, "carl", 1_000),
+        failed(1, 13, "carl", OfferEnd::Declined, 3_000),
+        connected_by(1, 12, "ben", 4_000, 5_000),
+        failed(1, 11, "anna", OfferEnd::AnsweredElsewhere, 5_100),
+        ended_by(1, 12, "ben", Some(EndedBy::Client), 10_000, 15_000),
+        typed(2, 20_000),
+        offered(2, 21, "anna", 20_000),
+        offered(2, 22, "ben", 20_000),
+        abandoned(2, 2_000, 22_000),
+    ];
+    let expected = "\
+1|0000000000000001|support|NONE|ENTERQUEUE||caller|1
+3|0000000000000001|support|carl|RINGNOANSWER|2000
+5|0000000000000001|support|ben|CONNECT|4|000000000000000c|4
+15|0000000000000001|support|ben|COMPLETECALLER|4|10|1
+20|0000000000000002|support|NONE|ENTERQUEUE||caller|1
+22|0000000000000002|support|anna|RINGCANCELED|2000
+22|0000000000000002|support|ben|RINGCANCELED|2000
+22|0000000000000002|support|NONE|ABANDON|1|1|2
+";
+    assert_eq!(queue_log(&events, RANGE), expected);
+    let call = record(&finished(&events)[0]);
+    let row = serde_json::to_value(call).unwrap();
+    let tried = "anna:answered_elsewhere ben:answered carl:declined";
+    assert_eq!(row["agents_tried"], tried);
+    assert_eq!(row["rang_ms"], 4_100 + 4_000 + 2_000);
+}

@@ -177,7 +177,7 @@ fn tell(call: &Call, logged: &mut Logged, lines: &mut String) {
         };
         *told = true;
         let what = match one.end {
-            Some(TryEnd::Answered) => continue,
+            Some(TryEnd::Answered | TryEnd::Failed(OfferEnd::AnsweredElsewhere, _)) => continue,
             Some(TryEnd::Failed(OfferEnd::CallerGone, _)) => "RINGCANCELED",
             _ => "RINGNOANSWER",
         };

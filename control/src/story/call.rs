@@ -65,7 +65,9 @@ pub struct Try {
     pub agent: AgentId,
     /// When it was made.
     pub offered_unix_ms: u64,
-    /// When it ended or was taken back.
+    /// How long the phone might ring.
+    pub ring_ms: u64,
+    /// When it ended, or had rung as long as it might.
     pub over_unix_ms: Option<u64>,
     /// How it ended.
     pub end: Option<TryEnd>,
@@ -144,6 +146,7 @@ impl Call {
     /// Takes one event about it. Events come in their order.
     pub fn take(&mut self, event: &Event) {
         let now = event.unix_ms;
+        self.ring_out(now);
         match &event.what {
             What::ContactTyped {
                 call_type,
@@ -162,14 +165,18 @@ impl Call {
                 });
             }
             What::ContactQueued { position, .. } => {
-                self.take_back(now);
                 if !self.entered {
                     self.first_position = *position;
                 }
                 self.entered = true;
                 self.position = *position;
             }
-            What::ContactOffered { offer, agent, .. } => self.offered(now, *offer, agent),
+            What::ContactOffered {
+                offer,
+                agent,
+                ring_ms,
+                ..
+            } => self.offered(now, *offer, agent, *ring_ms),
             What::OfferFailed {
                 offer, why, code, ..
             } => self.try_over(now, *offer, TryEnd::Failed(*why, *code)),
@@ -180,7 +187,6 @@ impl Call {
                 ..
             } => {
                 self.try_over(now, *offer, TryEnd::Answered);
-                self.take_back(now);
                 self.agent = Some(agent.clone());
                 self.answered_unix_ms = Some(now);
                 self.waited_ms = *waited_ms;
@@ -229,11 +235,14 @@ impl Call {
         }
     }
 
-    /// Ends it. An offer that nobody has heard of since it was taken back rang out; the one that is
-    /// under way ends with the contact.
+    /// Ends it. An offer that rang as long as it might and of which no more was heard was not answered; one
+    /// that is under way ends with the contact.
     pub(super) fn ends(&mut self, now: u64, how: Ending) {
+        self.ring_out(now);
+        let answered = self.answered_unix_ms.is_some();
         for open in self.tries.iter_mut().filter(|one| one.end.is_none()) {
             let why = match (open.over_unix_ms, how) {
+                _ if answered => OfferEnd::AnsweredElsewhere,
                 (Some(_), _) => OfferEnd::NoAnswer,
                 (None, Ending::Abandoned) => OfferEnd::CallerGone,
                 (None, _) => OfferEnd::Ended,
@@ -243,8 +252,7 @@ impl Call {
         self.end = Some((now, how));
     }
 
-    fn offered(&mut self, now: u64, offer: OfferId, agent: &AgentId) {
-        self.take_back(now);
+    fn offered(&mut self, now: u64, offer: OfferId, agent: &AgentId, ring_ms: u64) {
         self.entered = true;
         self.offers = self.offers.saturating_add(1);
         if self.tries.len() < MAX_TRIES {
@@ -252,16 +260,23 @@ impl Call {
                 offer,
                 agent: agent.clone(),
                 offered_unix_ms: now,
+                ring_ms,
                 over_unix_ms: None,
                 end: None,
             });
         }
     }
 
-    /// Once the contact waits again, or goes elsewhere, no offer before that is under way.
-    fn take_back(&mut self, now: u64) {
-        for one in &mut self.tries {
-            one.over_unix_ms.get_or_insert(now);
+    /// What became of an offer that rang out is told when the relay has taken it back, which may be after
+    /// the next one was made; that it rang out is known before.
+    fn ring_out(&mut self, now: u64) {
+        for one in self
+            .tries
+            .iter_mut()
+            .filter(|one| one.over_unix_ms.is_none())
+        {
+            let due = one.offered_unix_ms.saturating_add(one.ring_ms);
+            one.over_unix_ms = (due <= now).then_some(due);
         }
     }
 

@@ -56,13 +56,17 @@ pub fn queued(contact: u64, position: usize, unix_ms: u64) -> Event {
 }
 
 pub fn offered(contact: u64, offer: u64, agent: &str, unix_ms: u64) -> Event {
+    offered_for(contact, offer, agent, 20_000, unix_ms)
+}
+
+pub fn offered_for(contact: u64, offer: u64, agent: &str, ring_ms: u64, unix_ms: u64) -> Event {
     let what = What::ContactOffered {
         contact: ContactId(contact),
         offer: OfferId(offer),
         agent: AgentId::new(agent),
         queue: QueueId::new("support"),
         waited_ms: 0,
-        ring_ms: 20_000,
+        ring_ms,
         choice: Choice::default(),
     };
     event(unix_ms, what)
@@ -180,7 +184,7 @@ pub fn second_agent_answers() -> Vec<Event> {
     vec![
         typed(1, 10_000),
         queued(1, 2, 10_000),
-        offered(1, 11, "ben", 12_000),
+        offered_for(1, 11, "ben", 3_000, 12_000),
         event(
             12_200,
             What::OfferRinging {
