@@ -6,13 +6,14 @@ use crate::store_support;
 use patchbay_control::records::{Memberships, QueueLog, cdr, record};
 use patchbay_control::story::{Call, Calls, Range};
 use patchbay_control::table::defused;
+use patchbay_core::centre::OverflowWhen;
 use patchbay_core::{
     AgentId, ContactId, EndCause, Event, OfferEnd, OfferId, QueueId, RefuseReason, Status, What,
 };
 use patchbay_route::session::EndedBy;
 use store_support::{
-    abandoned, connected_by, ended_by, event, failed, offered, paused, queued, refused_for,
-    second_agent_answers, status, typed,
+    abandoned, connected_by, ended_by, event, failed, moved, offered, paused, queued, redirected,
+    refused_for, second_agent_answers, status, typed,
 };
 
 const RANGE: Range = Range {
@@ -329,4 +330,40 @@ fn phones_that_ring_together_each_end_as_they_did() {
     let tried = "anna:answered_elsewhere ben:answered carl:declined";
     assert_eq!(row["agents_tried"], tried);
     assert_eq!(row["rang_ms"], 4_100 + 4_000 + 2_000);
+}
+
+#[test]
+fn a_contact_that_overflows_leaves_one_queue_and_enters_the_other() {
+    let events = [
+        typed(1, 1_000),
+        queued(1, 3, 1_000),
+        moved(1, "sales", OverflowWhen::Waited, 9_000, 10_000),
+        queued(1, 1, 10_000),
+        offered(1, 11, "ben", 12_000),
+        connected_by(1, 11, "ben", 13_000, 14_000),
+        ended_by(1, 11, "ben", Some(EndedBy::Client), 5_000, 19_000),
+        // Full: it never waited there.
+        typed(2, 20_000),
+        moved(2, "sales", OverflowWhen::Full, 0, 20_000),
+        queued(2, 1, 20_000),
+        abandoned(2, 3_000, 23_000),
+        typed(3, 30_000),
+        queued(3, 1, 30_000),
+        redirected(3, OverflowWhen::Waited, 4_000, 34_000),
+    ];
+    let expected = "\
+1|0000000000000001|support|NONE|ENTERQUEUE||caller|3
+10|0000000000000001|support|NONE|EXITWITHTIMEOUT|3|3|9
+10|0000000000000001|sales|NONE|ENTERQUEUE||caller|1
+14|0000000000000001|sales|ben|CONNECT|13|000000000000000b|2
+19|0000000000000001|sales|ben|COMPLETECALLER|13|5|1
+20|0000000000000002|sales|NONE|ENTERQUEUE||caller|1
+23|0000000000000002|sales|NONE|ABANDON|1|1|3
+30|0000000000000003|support|NONE|ENTERQUEUE||caller|1
+34|0000000000000003|support|NONE|EXITWITHTIMEOUT|1|1|4
+";
+    assert_eq!(queue_log(&events, RANGE), expected);
+    let row = serde_json::to_value(record(&finished(&events)[2])).unwrap();
+    assert_eq!(row["disposition"], "redirected");
+    assert_eq!(row["reason"], "waited");
 }

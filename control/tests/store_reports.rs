@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use patchbay_control::report::{By, Fold, Key, Subject, Sums, Terms};
 use patchbay_control::story::Range;
+use patchbay_core::centre::OverflowWhen;
 use patchbay_core::{
     Activity, AgentId, ContactId, Event, OfferEnd, QueueId, RefuseReason, Status, What,
 };
 use proptest::prelude::*;
 use store_support::{
-    abandoned, connected_by, ended_by, event, failed, in_call, offered, paused, queued,
-    refused_for, second_agent_answers, state, status, typed, typed_for,
+    abandoned, connected_by, ended_by, event, failed, in_call, moved, offered, paused, queued,
+    redirected, refused_for, second_agent_answers, state, status, typed, typed_for,
 };
 
 const HOUR: u64 = 3_600_000;
@@ -180,6 +181,26 @@ fn what_a_crash_took_is_lost_and_what_was_taken_over_is_not() {
     let sums = queue(&rows, 0, "support");
     assert_eq!((sums.offered, sums.lost, sums.answered), (2, 1, 1));
     assert_eq!(sums.talks.sum_ms, 60_000);
+}
+
+#[test]
+fn one_that_overflows_is_offered_to_both_queues_and_counted_once_in_all() {
+    let events = [
+        typed(1, 1_000),
+        queued(1, 1, 1_000),
+        moved(1, "sales", OverflowWhen::Waited, 9_000, 10_000),
+        abandoned(1, 12_000, 13_000),
+        typed(2, 1_000),
+        queued(2, 1, 1_000),
+        redirected(2, OverflowWhen::Waited, 9_000, 10_000),
+    ];
+    let rows = fold(&events, terms(By::Queue, 0, HOUR, None), HOUR);
+    let (first, second) = (queue(&rows, 0, "support"), queue(&rows, 0, "sales"));
+    let figures = |sums: &Sums| [sums.offered, sums.moved, sums.redirected, sums.abandoned];
+    assert_eq!(figures(&first), [2, 1, 1, 0]);
+    assert_eq!(figures(&second), [1, 0, 0, 1]);
+    let rows = fold(&events, terms(By::Time, 0, HOUR, None), HOUR);
+    assert_eq!(figures(&rows[&(0, Subject::All)]), [2, 0, 1, 1]);
 }
 
 /// What becomes of one contact of a random centre.

@@ -124,6 +124,7 @@ impl Run {
                 contact,
                 offer,
                 cause: EndCause::Bye,
+                by: None,
             });
             self.note(took, false);
         }

@@ -122,6 +122,7 @@ fn completed_calls_counted_twice() {
         contact,
         offer,
         cause: EndCause::Api,
+        by: None,
     });
     desk.list(vec![]);
     let ended = |what: &What| matches!(what, What::ContactEnded { .. });

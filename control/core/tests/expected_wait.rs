@@ -90,6 +90,7 @@ impl Day {
                     contact,
                     offer,
                     cause: EndCause::Bye,
+                    by: None,
                 }),
                 None if self.said.remove(&contact).is_some() => {
                     self.waiting -= 1;

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use patchbay_core::centre::OverflowWhen;
 use patchbay_core::{AgentId, ContactId, Event, OfferEnd, QueueId, RefuseReason, Status, What};
 use patchbay_route::session::EndedBy;
 use rustc_hash::FxHashMap;
 
 use super::number;
 use crate::store::contact_of;
-use crate::story::{Call, Calls, Ending, Range, TryEnd};
+use crate::story::{Call, Calls, Ending, Kind, Range, TryEnd};
 
 /// Which queues agents serve. Events do not say it, so it is that of the declaration in force.
 pub type Memberships = BTreeMap<AgentId, Vec<QueueId>>;
@@ -35,6 +36,8 @@ struct Logged {
     connected: bool,
     /// For each of its offers, whether its end is written.
     tries: Vec<bool>,
+    /// How many of its moves to other queues are.
+    moves: usize,
 }
 
 /// What is written of an agent: whether it is there, and whether it is paused.
@@ -151,8 +154,10 @@ fn tell(call: &Call, logged: &mut Logged, lines: &mut String) {
     let Some(kind) = &call.kind else {
         return;
     };
+    tell_moves(call, kind, logged, lines);
     let refused_at_the_door = match call.end {
         Some((_, Ending::Refused(_, why))) => !call.entered && why != RefuseReason::NoAgents,
+        Some((_, Ending::Redirected(when))) => !call.entered && when != OverflowWhen::NoAgents,
         Some((_, Ending::Lost)) => !call.entered,
         _ => !call.entered && call.end.is_none(),
     };
@@ -162,13 +167,9 @@ fn tell(call: &Call, logged: &mut Logged, lines: &mut String) {
     let id = call.id.to_string();
     let queue = kind.queue.as_str();
     if !std::mem::replace(&mut logged.entered, true) {
-        let data = format!("|{}|{}", clean(&number(&kind.from)), call.first_position);
-        line(
-            lines,
-            call.arrived_unix_ms,
-            [&id, queue, NONE, "ENTERQUEUE"],
-            &data,
-        );
+        let came = call.moves.last().map(|left| left.unix_ms);
+        let came = came.unwrap_or(call.arrived_unix_ms);
+        enter(call, kind, queue, (came, call.first_position), lines);
     }
     logged.tries.resize(call.tries.len(), false);
     for (one, told) in call.tries.iter().zip(&mut logged.tries) {
@@ -190,6 +191,48 @@ fn tell(call: &Call, logged: &mut Logged, lines: &mut String) {
     }
     if let Some((ended, how)) = call.end {
         tell_end(call, ended, how, [&id, queue], lines);
+    }
+}
+
+/// A contact that goes to another queue leaves the one that it waited in; it enters the other when it waits
+/// there.
+fn tell_moves(call: &Call, kind: &Kind, logged: &mut Logged, lines: &mut String) {
+    let id = call.id.to_string();
+    let told = logged.moves;
+    for (index, left) in call.moves.iter().enumerate().skip(told) {
+        let entered = std::mem::take(&mut logged.entered);
+        let Some((first, last)) = left.waited_at else {
+            continue;
+        };
+        let queue = left.from.as_str();
+        if !entered {
+            let before = index
+                .checked_sub(1)
+                .and_then(|before| call.moves.get(before));
+            let came = before.map_or(call.arrived_unix_ms, |before| before.unix_ms);
+            enter(call, kind, queue, (came, first), lines);
+        }
+        let data = format!("{last}|{first}|{}", left.waited_ms / 1_000);
+        line(
+            lines,
+            left.unix_ms,
+            [&id, queue, NONE, overflow(left.when)],
+            &data,
+        );
+    }
+    logged.moves = call.moves.len();
+}
+
+fn enter(call: &Call, kind: &Kind, queue: &str, (at, first): (u64, usize), lines: &mut String) {
+    let id = call.id.to_string();
+    let data = format!("|{}|{first}", clean(&number(&kind.from)));
+    line(lines, at, [&id, queue, NONE, "ENTERQUEUE"], &data);
+}
+
+fn overflow(when: OverflowWhen) -> &'static str {
+    match when {
+        OverflowWhen::Waited => "EXITWITHTIMEOUT",
+        OverflowWhen::Full | OverflowWhen::NoAgents => "EXITEMPTY",
     }
 }
 
@@ -215,6 +258,7 @@ fn tell_end(call: &Call, ended: u64, how: Ending, [id, queue]: [&str; 2], lines:
         Ending::Served(..) => (agent, "COMPLETEAGENT", over),
         Ending::Abandoned => (NONE, "ABANDON", left),
         Ending::Refused(_, RefuseReason::WaitedTooLong) => (NONE, "EXITWITHTIMEOUT", left),
+        Ending::Redirected(when) => (NONE, overflow(when), left),
         // How long they talked is not known.
         Ending::Lost if call.answered_unix_ms.is_some() => return,
         Ending::Refused(..) | Ending::Lost => (NONE, "EXITEMPTY", left),

@@ -258,6 +258,11 @@ impl Fold {
             (By::Queue, None) => {}
             (By::Time, None) => self.row((step, Subject::All))?.turned_away += 1,
             (By::Queue, Some(queue)) => {
+                for left in &call.moves {
+                    let row = self.row((step, Subject::Queue(left.from.clone())))?;
+                    row.offered += 1;
+                    row.moved += 1;
+                }
                 let key = (step, Subject::Queue(queue.clone()));
                 count_contact(self.row(key)?, call, threshold);
             }
@@ -312,6 +317,7 @@ fn count_contact(row: &mut Sums, call: &Call, threshold_ms: u64) {
             row.abandon_waits.add(call.waited_ms);
         }
         Some((_, Ending::Refused(..))) => row.refused += 1,
+        Some((_, Ending::Redirected(_))) => row.redirected += 1,
         // An end without an answer that was seen: the events of the answer cannot be read.
         Some((_, Ending::Lost | Ending::Served(..))) => row.lost += 1,
         None => row.waiting += 1,

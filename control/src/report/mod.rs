@@ -3,12 +3,13 @@
 //!
 //! A contact is counted where it *arrived*: all of it, its talk and the work after it too, belongs to the
 //! step of time that its first event is in, whenever it was answered or ended. So each contact is
-//! counted once, and reports of ranges that follow each other add up to the report of the whole.
+//! counted once, and reports of ranges that follow each other add up to the report of the whole. One that
+//! overflows into another queue is offered to both, and has moved from the first.
 //! The time of agents is counted where it *passed*.
 //!
 //! | figure | definition |
 //! |---|---|
-//! | offered | contacts that were typed for a queue: answered + abandoned + refused + lost + waiting |
+//! | offered | contacts that came to a queue: answered + abandoned + refused + redirected + moved + lost + waiting |
 //! | service level | answered within the threshold / offered |
 //! | without short abandons | answered within it / (offered − abandoned within it) |
 //! | with short abandons | (answered + abandoned within it) / offered |

@@ -46,6 +46,8 @@ fn contacts(row: &mut Row, sums: &Sums) {
     row.set("abandoned", sums.abandoned);
     row.set("abandoned_within", sums.abandoned_within);
     row.set("refused", sums.refused);
+    row.set("redirected", sums.redirected);
+    row.set("moved", sums.moved);
     row.set("lost", sums.lost);
     row.set("waiting", sums.waiting);
     row.set("offers", sums.offers);

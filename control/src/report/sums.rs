@@ -65,7 +65,7 @@ impl Spread {
 /// One row. Durations are milliseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sums {
-    /// Contacts typed for a queue.
+    /// Contacts that came to a queue.
     pub offered: u64,
     /// Those that an agent answered.
     pub answered: u64,
@@ -77,6 +77,10 @@ pub struct Sums {
     pub abandoned_within: u64,
     /// Those that were refused: queue full, waited too long, nobody there, …
     pub refused: u64,
+    /// Those whose callers were told to call somebody else.
+    pub redirected: u64,
+    /// Those that went on to another queue, where they are offered again.
+    pub moved: u64,
     /// Those that the end of the process took.
     pub lost: u64,
     /// Those that were neither answered nor over with the last event.
@@ -131,7 +135,7 @@ impl Sums {
     }
 
     /// Everything that is only added.
-    fn counts_mut(&mut self) -> [&mut u64; 16] {
+    fn counts_mut(&mut self) -> [&mut u64; 18] {
         [
             &mut self.offered,
             &mut self.answered,
@@ -139,6 +143,8 @@ impl Sums {
             &mut self.abandoned,
             &mut self.abandoned_within,
             &mut self.refused,
+            &mut self.redirected,
+            &mut self.moved,
             &mut self.lost,
             &mut self.waiting,
             &mut self.turned_away,

@@ -1,5 +1,6 @@
 //! What the events of one contact come to.
 
+use patchbay_core::centre::OverflowWhen;
 use patchbay_core::{
     AgentId, ContactId, EndCause, Event, OfferEnd, OfferId, QueueId, RefuseReason, RuleId, What,
 };
@@ -17,7 +18,9 @@ pub struct Call {
     pub arrived_unix_ms: u64,
     /// What it was typed as; none if it was refused before that, or its beginning is not known.
     pub kind: Option<Kind>,
-    /// It began to wait, or was offered.
+    /// The queues that it could not stay in, in order.
+    pub moves: Vec<Move>,
+    /// It began to wait, or was offered, in the queue that it is in now.
     pub entered: bool,
     /// Its position when it began to wait, from 1; 1 if it never had to wait.
     pub first_position: usize,
@@ -48,12 +51,27 @@ pub struct Kind {
     pub call_type: String,
     /// The rule.
     pub rule: RuleId,
-    /// Its queue.
+    /// The queue that it is in, or was in last.
     pub queue: QueueId,
     /// The caller's URI.
     pub from: String,
     /// The URI called.
     pub to: String,
+}
+
+/// A queue that a contact could not stay in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Which.
+    pub from: QueueId,
+    /// When it left.
+    pub unix_ms: u64,
+    /// What made it go.
+    pub when: OverflowWhen,
+    /// From arrival to then.
+    pub waited_ms: u64,
+    /// It had begun to wait there, with this position at first and this one in the end.
+    pub waited_at: Option<(usize, usize)>,
 }
 
 /// One offer to one agent.
@@ -89,6 +107,8 @@ pub enum Ending {
     Served(EndCause, Option<EndedBy>),
     /// It was refused with this SIP status.
     Refused(u16, RefuseReason),
+    /// Its caller was told to call somebody else.
+    Redirected(OverflowWhen),
     /// The caller gave up.
     Abandoned,
     /// The process ended before it did, and no relay had it afterwards.
@@ -117,6 +137,7 @@ impl Call {
             id,
             arrived_unix_ms,
             kind: None,
+            moves: Vec::new(),
             entered: false,
             first_position: 1,
             position: 1,
@@ -191,6 +212,26 @@ impl Call {
                 self.answered_unix_ms = Some(now);
                 self.waited_ms = *waited_ms;
             }
+            What::ContactMoved {
+                from,
+                queue,
+                when,
+                waited_ms,
+                ..
+            } => {
+                let waited_at = (self.first_position, self.position);
+                self.moves.push(Move {
+                    from: from.clone(),
+                    unix_ms: now,
+                    when: *when,
+                    waited_ms: *waited_ms,
+                    waited_at: self.entered.then_some(waited_at),
+                });
+                if let Some(kind) = &mut self.kind {
+                    kind.queue = queue.clone();
+                }
+                (self.entered, self.first_position, self.position) = (false, 1, 1);
+            }
             What::ContactAdopted {
                 agent,
                 since_unix_ms,
@@ -226,6 +267,12 @@ impl Call {
             } => {
                 self.waited_ms = *waited_ms;
                 self.ends(now, Ending::Refused(*status, *why));
+            }
+            What::ContactRedirected {
+                when, waited_ms, ..
+            } => {
+                self.waited_ms = *waited_ms;
+                self.ends(now, Ending::Redirected(*when));
             }
             What::ContactAbandoned { waited_ms, .. } => {
                 self.waited_ms = *waited_ms;

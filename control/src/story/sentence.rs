@@ -1,5 +1,8 @@
 //! One sentence for people about each event.
 
+use std::collections::BTreeMap;
+
+use patchbay_core::centre::OverflowWhen;
 use patchbay_core::explain::{Choice, Considered, Verdict};
 use patchbay_core::{Activity, Event, OfferEnd, Status, What};
 use patchbay_route::session::{EndedBy, NoticeState};
@@ -16,12 +19,26 @@ pub fn sentence(event: &Event) -> String {
         What::ContactQueued {
             queue,
             position,
+            expected_ms,
             choice,
             ..
         } => {
             let why = passed_over(choice);
-            format!("waits in {queue} at position {position}: {why}")
+            let expected = expected_ms.map_or_else(String::new, |ms| {
+                format!(", for {} as is expected", seconds(ms))
+            });
+            format!("waits in {queue} at position {position}{expected}: {why}")
         }
+        What::ContactRelaxed {
+            skills, waited_ms, ..
+        } => {
+            let after = seconds(*waited_ms);
+            match skills.is_empty() {
+                true => format!("asks for no skill any more after {after}"),
+                false => format!("asks for {} only after {after}", levels(skills)),
+            }
+        }
+        What::ContactMoved { .. } | What::ContactRedirected { .. } => overflowed(&event.what),
         What::ContactOffered {
             agent,
             ring_ms,
@@ -86,16 +103,44 @@ fn typed(what: &What) -> String {
         text.push_str(&format!(", because {}", because.join(", ")));
     }
     if !skills.is_empty() {
-        let skills = skills
-            .iter()
-            .map(|(skill, level)| format!("{skill} {level}"));
-        let skills: Vec<String> = skills.collect();
-        text.push_str(&format!("; needs {}", skills.join(", ")));
+        text.push_str(&format!("; needs {}", levels(skills)));
     }
     if *priority != 0 {
         text.push_str(&format!("; priority {priority}"));
     }
     text
+}
+
+fn levels(skills: &BTreeMap<String, u8>) -> String {
+    let skills = skills
+        .iter()
+        .map(|(skill, level)| format!("{skill} {level}"));
+    skills.collect::<Vec<String>>().join(", ")
+}
+
+fn overflowed(what: &What) -> String {
+    let (goes, when, waited_ms) = match what {
+        What::ContactMoved {
+            from,
+            queue,
+            when,
+            waited_ms,
+            ..
+        } => (format!("goes from {from} to {queue}"), when, waited_ms),
+        What::ContactRedirected {
+            to,
+            when,
+            waited_ms,
+            ..
+        } => (format!("the caller is told to call {to}"), when, waited_ms),
+        _ => return String::new(),
+    };
+    let why = match when {
+        OverflowWhen::Full => "the queue is full",
+        OverflowWhen::NoAgents => "no agent of the queue is logged in and reachable",
+        OverflowWhen::Waited => "it has waited long enough there",
+    };
+    format!("{goes} after {}: {why}", seconds(*waited_ms))
 }
 
 fn end(what: &What) -> String {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use patchbay_core::centre::OverflowWhen;
 use patchbay_core::explain::Choice;
 use patchbay_core::{
     Activity, AgentId, ContactId, EndCause, Event, OfferEnd, OfferId, QueueId, RefuseReason,
@@ -50,7 +51,30 @@ pub fn queued(contact: u64, position: usize, unix_ms: u64) -> Event {
         contact: ContactId(contact),
         queue: QueueId::new("support"),
         position,
+        expected_ms: None,
         choice: Choice::default(),
+    };
+    event(unix_ms, what)
+}
+
+pub fn moved(contact: u64, to: &str, when: OverflowWhen, waited_ms: u64, unix_ms: u64) -> Event {
+    let what = What::ContactMoved {
+        contact: ContactId(contact),
+        from: QueueId::new("support"),
+        queue: QueueId::new(to),
+        when,
+        waited_ms,
+    };
+    event(unix_ms, what)
+}
+
+pub fn redirected(contact: u64, when: OverflowWhen, waited_ms: u64, unix_ms: u64) -> Event {
+    let what = What::ContactRedirected {
+        contact: ContactId(contact),
+        queue: QueueId::new("support"),
+        to: "sip:elsewhere@example.com".into(),
+        when,
+        waited_ms,
     };
     event(unix_ms, what)
 }

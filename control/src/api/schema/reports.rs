@@ -44,8 +44,8 @@ macro_rules! contacts {
             /// The beginning of its step of time.
             pub from_unix_ms: u64,
             $($before)*
-            /// Contacts typed for a queue that arrived in this time: answered, abandoned, refused, lost and
-            /// waiting ones.
+            /// Contacts of this time that came to a queue: answered, abandoned, refused, redirected, moved,
+            /// lost and waiting ones.
             pub offered: u64,
             /// Those that an agent answered.
             pub answered: u64,
@@ -57,6 +57,11 @@ macro_rules! contacts {
             pub abandoned_within: u64,
             /// Those that were refused.
             pub refused: u64,
+            /// Those whose callers were told to call somebody else.
+            pub redirected: u64,
+            /// Those that went on to another queue, where they are offered again; 0 where all queues are
+            /// counted together.
+            pub moved: u64,
             /// Those that an end of the process took.
             pub lost: u64,
             /// Those that were neither answered nor over with the last event.
@@ -162,7 +167,8 @@ pub struct Record {
     pub id: String,
     /// When it arrived.
     pub arrived: Option<String>,
-    /// Its queue; none if it was refused before it was typed for one, as all that the rule says.
+    /// The queue that it was in last; none if it was refused before it came to one, as all that the rule
+    /// says.
     pub queue: Option<String>,
     /// The call type.
     pub call_type: Option<String>,
@@ -188,7 +194,7 @@ pub struct Record {
     pub answered: Option<String>,
     /// When it ended.
     pub ended: Option<String>,
-    /// `served`, `abandoned`, `refused` or `lost`.
+    /// `served`, `abandoned`, `refused`, `redirected` or `lost`.
     pub disposition: Option<String>,
     /// Why it ended (`bye`, `media_timeout`, …) or was refused (`queue_full`, …).
     pub reason: Option<String>,
