@@ -57,6 +57,7 @@ mod rare_requests;
 mod relay_restarted;
 mod reliable_provisional;
 mod retransmitted_invite;
+mod rules_and_calendars;
 mod rules_and_skills;
 mod session_timers;
 mod sip_trace;

@@ -11,4 +11,5 @@ mod api_process;
 mod api_rules;
 mod api_support;
 mod api_trace;
+mod api_versions;
 mod store_support;

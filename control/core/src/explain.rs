@@ -142,6 +142,9 @@ pub struct Typed {
     pub skills: BTreeMap<String, u8>,
     /// The higher is served first.
     pub priority: i32,
+    /// What else the rule says of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// The answer of a dry run: what would happen to a contact with these facts now.
