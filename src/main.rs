@@ -3,8 +3,10 @@
 mod apply;
 mod bench;
 mod check;
+mod client;
 mod config;
 mod demo;
+mod rules;
 mod scratch;
 mod serve;
 mod sip;
@@ -52,6 +54,9 @@ enum Command {
     /// Look at the signalling of a running centre
     #[command(subcommand)]
     Sip(sip::SipCommand),
+    /// Try out what rules make of a call
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Tell a running centre its queues, agents and rules
     Apply(apply::ApplyArgs),
     /// Report every error of configuration files, with line and remedy
@@ -96,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => demo::run(args).await,
             Command::Apply(args) => apply::run(args).await,
             Command::Sip(command) => sip::run(command).await,
+            Command::Rules(command) => rules::run(command).await,
             Command::Check(args) => check::run(args),
             Command::Bench(command) => bench::run(command).await,
             Command::Up(args) => serve::run_both(args).await,

@@ -59,6 +59,7 @@ mod reliable_provisional;
 mod retransmitted_invite;
 mod rules_and_calendars;
 mod rules_and_skills;
+mod rules_explained;
 mod session_timers;
 mod sip_trace;
 mod strategies;
