@@ -1,23 +1,20 @@
 //! `patchbay apply`: makes a running control node what `centre.toml` declares.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use patchbay_control::api::{Problem, TOKEN_FILE};
+use patchbay_control::api::Problem;
 use patchbay_control::node::Applied;
-use patchbay_control::store::secret;
 use patchbay_core::Centre;
-use reqwest::{Response, StatusCode};
+use patchbay_sip::uri::escape;
+use reqwest::{Method, Response, StatusCode};
 
+use crate::client::{ApiArgs, Client};
 use crate::config::problem::{Fault, Report};
-use crate::config::{Environment, Source, centre, fields};
+use crate::config::{Source, centre};
 
-/// Longest time for the whole request.
-const TIMEOUT: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is shown of an answer that is not from Patchbay.
 const SHOWN_CHARS: usize = 200;
 
@@ -27,15 +24,11 @@ pub struct ApplyArgs {
     /// The declaration: queues, agents, rules
     #[arg(value_name = "CENTRE.TOML")]
     file: PathBuf,
-    /// The API of the control node
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    api: String,
-    /// File with the API token [default: api-token in the data directory]
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Data directory of the control node, where its token is [default: as for `patchbay up`]
-    #[arg(long, value_name = "DIR", conflicts_with = "token_file")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    api: ApiArgs,
+    /// Why it is applied; kept with the version
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
     /// Say what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -59,71 +52,38 @@ pub async fn run(args: ApplyArgs) -> Result<ExitCode> {
     if !checked.warnings.0.is_empty() {
         eprintln!("{}\n", checked.warnings);
     }
-    let api = fields::base_url(&args.api)
-        .map_err(|fault| anyhow!("--api: {}; {}", fault.what, fault.remedy))?;
-    let environment = Environment::of_process();
-    let token_file = token_file(
-        args.token_file.as_deref(),
-        args.data.as_deref(),
-        &environment,
-    );
-    let token = secret::read(&token_file).with_context(|| {
-        "no API token; run this as the user of the control node, or name a copy of its token with \
-         --token-file"
-    })?;
-    let answer = put(&api, &token, &checked.centre, args.dry_run).await?;
+    let client = Client::new(&args.api)?;
+    let answer = put(&client, &checked.centre, &args).await?;
     match answer.status() {
         StatusCode::OK => {
+            let version = version(&answer);
             let applied: Applied = answer.json().await.context("the answer cannot be read")?;
-            print!("{}", told(&applied, source.name(), &api, args.dry_run));
+            let text = told(&applied, source.name(), &client.api, args.dry_run);
+            print!("{text}");
+            if let Some(version) = version.filter(|_| !args.dry_run) {
+                println!("version {version} is in force");
+            }
             Ok(ExitCode::SUCCESS)
         }
-        StatusCode::UNAUTHORIZED => bail!(
-            "{api} refused the token of {}; is it the token of this control node?",
-            token_file.display()
-        ),
-        _ => refused(answer, &source, &api).await,
+        _ => refused(answer, &source, &client.api).await,
     }
 }
 
-/// Where the API's token is: in a file that is named, or in a data directory.
-pub fn token_file(file: Option<&Path>, data: Option<&Path>, environment: &Environment) -> PathBuf {
-    match (file, data) {
-        (Some(file), _) => file.to_owned(),
-        (None, Some(data)) => data.join(TOKEN_FILE),
-        (None, None) => environment.default_data().join(TOKEN_FILE),
+async fn put(client: &Client, centre: &Centre, args: &ApplyArgs) -> Result<Response> {
+    let mut path = format!("/api/v1/centre?dry_run={}", args.dry_run);
+    if let Some(comment) = &args.comment {
+        path.push_str("&comment=");
+        path.push_str(&escape(comment));
     }
+    client
+        .send(client.request(Method::PUT, &path).json(centre))
+        .await
 }
 
-async fn put(api: &str, token: &str, centre: &Centre, dry_run: bool) -> Result<Response> {
-    let client = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .context("the HTTP client cannot start")?;
-    let url = format!("{api}/api/v1/centre?dry_run={dry_run}");
-    let request = client.put(url).bearer_auth(token).json(centre);
-    request.send().await.map_err(|error| {
-        let cause = innermost(&error);
-        match error.is_connect() || error.is_timeout() {
-            true => anyhow!(
-                "no control node answers at {api} ({cause}); is `patchbay up` running? --api names \
-                 another address"
-            ),
-            false => anyhow!("{api}: {cause}"),
-        }
-    })
-}
-
-/// The outer errors only repeat the URL.
-pub fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+/// The number of the declaration in force, which is the ETag.
+fn version(answer: &Response) -> Option<u64> {
+    let tag = answer.headers().get(reqwest::header::ETAG)?;
+    tag.to_str().ok()?.trim_matches('"').parse().ok()
 }
 
 /// A refusal: faults are shown at their lines, for the node may check more than this version does.

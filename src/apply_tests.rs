@@ -1,4 +1,4 @@
-use patchbay_control::api::{self, Api, Token};
+use patchbay_control::api::{self, Api, TOKEN_FILE, Token};
 use patchbay_control::link::Secret;
 use patchbay_control::node::{self, ControlConfig};
 use patchbay_control::store::Store;
@@ -50,9 +50,12 @@ fn folder(test: &str, token: &str) -> PathBuf {
 fn args(folder: &std::path::Path, api: &str, dry_run: bool) -> ApplyArgs {
     ApplyArgs {
         file: folder.join("centre.toml"),
-        api: api.to_owned(),
-        token_file: None,
-        data: Some(folder.to_owned()),
+        api: ApiArgs {
+            api: api.to_owned(),
+            token_file: None,
+            data: Some(folder.to_owned()),
+        },
+        comment: Some("why & how".to_owned()),
         dry_run,
     }
 }
@@ -68,8 +71,14 @@ async fn the_example_is_applied_once_and_is_then_as_declared() {
     }
     let text = std::fs::read_to_string(folder.join("centre.toml")).unwrap();
     let centre: Centre = toml::from_str(&text).unwrap();
-    let answer = put(&api, TOKEN, &centre, false).await.unwrap();
+    let args = args(&folder, &api, false);
+    let client = Client::new(&args.api).unwrap();
+    let answer = put(&client, &centre, &args).await.unwrap();
+    assert_eq!(version(&answer), Some(1), "applied again it is no other");
     assert_eq!(answer.json::<Applied>().await.unwrap(), Applied::default());
+    let versions = client.request(Method::GET, "/api/v1/centre/versions");
+    let versions: serde_json::Value = client.send(versions).await.unwrap().json().await.unwrap();
+    assert_eq!(versions["versions"][0]["comment"], "why & how");
     std::fs::remove_dir_all(folder).unwrap();
 }
 

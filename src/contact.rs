@@ -7,7 +7,7 @@ use clap::Args;
 use patchbay_bench::report::Paint;
 use serde::Deserialize;
 
-use crate::remote::{ApiArgs, Remote};
+use crate::client::{ApiArgs, Client};
 use crate::sip::{clock, say};
 
 /// Options of `patchbay contact`.
@@ -64,7 +64,7 @@ struct Step {
 /// # Errors
 /// If the control node cannot be reached, or knows no such contact.
 pub async fn run(args: ContactArgs) -> Result<ExitCode> {
-    let remote = Remote::open(&args.api)?;
+    let remote = Client::new(&args.api)?;
     let id = patchbay_sip::uri::escape(&args.id);
     let answer = remote
         .get(&format!("/api/v1/contacts/{id}/timeline"))

@@ -3,11 +3,12 @@
 mod apply;
 mod bench;
 mod check;
+mod client;
 mod config;
 mod contact;
 mod demo;
-mod remote;
 mod report;
+mod rules;
 mod scratch;
 mod serve;
 mod sip;
@@ -59,6 +60,9 @@ enum Command {
     Contact(contact::ContactArgs),
     /// Show how queues, agents or hours fared
     Report(report::ReportArgs),
+    /// Try out what rules make of a call
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Tell a running centre its queues, agents and rules
     Apply(apply::ApplyArgs),
     /// Report every error of configuration files, with line and remedy
@@ -105,6 +109,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Sip(command) => sip::run(command).await,
             Command::Contact(args) => contact::run(args).await,
             Command::Report(args) => report::run(args).await,
+            Command::Rules(command) => rules::run(command).await,
             Command::Check(args) => check::run(args),
             Command::Bench(command) => bench::run(command).await,
             Command::Up(args) => serve::run_both(args).await,

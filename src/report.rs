@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use patchbay_bench::report::Paint;
 use serde_json::Value;
 
-use crate::remote::{ApiArgs, Remote};
+use crate::client::{ApiArgs, Client};
 use crate::sip::{clock, say};
 
 /// Characters of a bar.
@@ -82,7 +82,7 @@ impl ReportArgs {
 /// # Errors
 /// If the control node cannot be reached, or refuses.
 pub async fn run(args: ReportArgs) -> Result<ExitCode> {
-    let answer = Remote::open(&args.api)?.get(&args.path()).await?;
+    let answer = Client::new(&args.api)?.get(&args.path()).await?;
     let text = answer.text().await.context("the answer broke off")?;
     if args.csv {
         say(&text)?;

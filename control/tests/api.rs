@@ -14,4 +14,5 @@ mod api_socket;
 mod api_support;
 mod api_timeline;
 mod api_trace;
+mod api_versions;
 mod store_support;

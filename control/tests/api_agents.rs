@@ -34,7 +34,7 @@ async fn an_agent_is_declared_changed_and_removed_alone() {
     let answer = server.send(Method::PUT, path, &changed).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(server.json(path).await["name"], "Carla B.");
-    let stored = server.store.load_centre().await.unwrap().unwrap();
+    let stored = server.store.load_centre().await.unwrap().unwrap().1;
     let kept = stored
         .agents
         .iter()

@@ -64,7 +64,7 @@ async fn a_declaration_is_applied_idempotently_and_shown_without_passwords() {
         .await
         .unwrap();
     assert_eq!(back, again);
-    let stored = server.store.load_centre().await.unwrap().unwrap();
+    let stored = server.store.load_centre().await.unwrap().unwrap().1;
     let password = stored.agents[0].password.as_ref().unwrap();
     assert_eq!(password.expose(), "anna's secret word");
 }

@@ -7,12 +7,14 @@ use api_support::Server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const ROUTES: [&str; 26] = [
+const ROUTES: [&str; 28] = [
     "DELETE /api/v1/agents/{id}",
     "DELETE /api/v1/contacts/{id}",
     "GET /api/v1/agents",
     "GET /api/v1/agents/{id}",
     "GET /api/v1/centre",
+    "GET /api/v1/centre/versions",
+    "GET /api/v1/centre/versions/{version}",
     "GET /api/v1/contacts",
     "GET /api/v1/contacts/{id}",
     "GET /api/v1/contacts/{id}/timeline",

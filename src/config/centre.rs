@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Offers, Phones, Queue, Rule};
+use patchbay_core::centre::{Agent, Calendar, Offers, Phones, Queue, Rule};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -17,7 +17,7 @@ use super::reader;
 use super::source::Source;
 
 /// The keys of the file's top level; they tell this file from a `patchbay.toml`.
-pub const TOP_LEVEL_KEYS: [&str; 5] = ["queue", "agent", "rule", "offers", "phones"];
+pub const TOP_LEVEL_KEYS: [&str; 6] = ["queue", "agent", "calendar", "rule", "offers", "phones"];
 
 /// Errors sought in one entry.
 const MAX_ERRORS_PER_ENTRY: usize = 16;
@@ -41,6 +41,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
     let mut section = reader::Section::new("", document.get_ref());
     let queues = entries::<Queue>("queue", &mut section, &mut report);
     let agents = entries::<Agent>("agent", &mut section, &mut report);
+    let calendars = entries::<Calendar>("calendar", &mut section, &mut report);
     let rules = entries::<Rule>("rule", &mut section, &mut report);
     let offers = section.get("offers").and_then(|value| {
         let span = value.span();
@@ -54,11 +55,13 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
     let places = Places {
         queues: queues.places(),
         agents: agents.places(),
+        calendars: calendars.places(),
         rules: rules.places(),
     };
     let centre = Centre {
         queues: queues.read,
         agents: agents.read,
+        calendars: calendars.read,
         rules: rules.read,
         offers: offers.unwrap_or_default(),
         phones: phones.unwrap_or_default(),
@@ -286,6 +289,7 @@ impl Kind {
 struct Places {
     queues: Kind,
     agents: Kind,
+    calendars: Kind,
     rules: Kind,
 }
 
@@ -297,6 +301,10 @@ impl Places {
         if of_queues && self.queues.lost {
             return None;
         }
+        let of_calendars = [".calendar", ".calendar[", ".expression"];
+        if self.calendars.lost && of_calendars.iter().any(|part| path.contains(part)) {
+            return None;
+        }
         let (kind, rest) = match path.split_once('[') {
             Some((kind, rest)) => (kind, Some(rest)),
             None => (path, None),
@@ -304,6 +312,7 @@ impl Places {
         let entries = match kind {
             "queue" => &self.queues,
             "agent" => &self.agents,
+            "calendar" => &self.calendars,
             "rule" => &self.rules,
             _ => return Some(path.to_owned()),
         };

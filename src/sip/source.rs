@@ -11,7 +11,7 @@ use patchbay_route::trace::TraceLine;
 use reqwest::{Response, StatusCode};
 
 use super::TraceArgs;
-use crate::apply::{innermost, token_file};
+use crate::client::{innermost, token_file};
 use crate::config::{Environment, fields};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

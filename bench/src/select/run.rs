@@ -135,7 +135,10 @@ impl Run {
         let contact = self.numbers.contact(UNIX_MS + self.now_ms);
         let queue = any(&mut self.numbers, size.queues as u64) as usize;
         let facts = facts(&called(queue));
-        let took = self.tell(Input::ContactArrived { contact, facts });
+        let took = self.tell(Input::ContactArrived {
+            contact,
+            facts: Box::new(facts),
+        });
         self.note(took, true);
     }
 

@@ -22,6 +22,9 @@ macro_rules! counters {
 counters! {
     /// Contacts that arrived.
     arrived,
+    /// Expressions of rules of which it could not be said whether they hold of a contact, such
+    /// as one over a header that is missing.
+    expressions_failed,
     /// Contacts whose callers were told to call somebody else.
     redirected,
     /// Contacts refused, for any reason.

@@ -34,6 +34,9 @@ pub enum What {
         call_type: String,
         /// The first rule that matched.
         rule: RuleId,
+        /// The number of the declaration that the rule is of; 0 if it has none.
+        #[serde(default)]
+        version: u64,
         /// Its conditions and what they matched.
         because: Vec<String>,
         /// Where it goes.
@@ -42,6 +45,9 @@ pub enum What {
         skills: BTreeMap<String, u8>,
         /// The higher is served first.
         priority: i32,
+        /// What else the rule says of it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        attributes: BTreeMap<String, String>,
         /// The caller's URI.
         from: String,
         /// The URI called.

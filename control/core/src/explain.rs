@@ -16,6 +16,7 @@ pub struct Choice {
     /// Those of them that were free.
     pub free: usize,
     /// What the free ones were compared by.
+    #[serde(default)]
     pub strategy: Strategy,
     /// The agent chosen is the one that served the caller last, whoever else was free.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
@@ -142,6 +143,9 @@ pub struct Typed {
     pub skills: BTreeMap<String, u8>,
     /// The higher is served first.
     pub priority: i32,
+    /// What else the rule says of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// The answer of a dry run: what would happen to a contact with these facts now.

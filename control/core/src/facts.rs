@@ -1,8 +1,9 @@
 //! What is known of a contact when it arrives: the facts that rules look at (requirement A2).
 
-use crate::id::AgentId;
+use crate::id::{AgentId, QueueId};
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Everything that the arriving request says. All fields may be empty: a rule over an empty
 /// field does not match, and without a usable medium the contact is refused with 488.
@@ -30,6 +31,26 @@ pub struct Facts {
     pub transport: String,
     /// The agent whose device the request names (RFC 5627): the contact is for nobody else.
     pub wanted_agent: Option<AgentId>,
+    /// What the customer's record says: attributes by name; empty if there is none.
+    pub customer: BTreeMap<String, String>,
+    /// What the customer is entitled to.
+    pub entitlements: Vec<String>,
+    /// Earlier contacts of this caller.
+    pub earlier: Earlier,
+    /// What the caller chose in menus, by the menu's name.
+    pub answers: BTreeMap<String, String>,
+}
+
+/// Earlier contacts of a caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Earlier {
+    /// How many there were in the last 24 hours.
+    pub contacts: u32,
+    /// The agent of the last one.
+    pub agent: Option<AgentId>,
+    /// The queue of the last one.
+    pub queue: Option<QueueId>,
 }
 
 /// One `m=` line of a session description (RFC 8866 section 5.14).

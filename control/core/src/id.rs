@@ -151,6 +151,10 @@ name_id! {
     /// A rule, as declared. Copies are cheap (a shared text).
     RuleId
 }
+name_id! {
+    /// A calendar, as declared. Copies are cheap (a shared text).
+    CalendarId
+}
 
 pub(crate) fn check(text: &str) -> Result<(), IdError> {
     if text.is_empty() {

@@ -27,7 +27,7 @@ pub enum Input {
         /// The identifier given to it; see [`crate::IdSource`].
         contact: ContactId,
         /// What it says.
-        facts: Facts,
+        facts: Box<Facts>,
     },
     /// The caller gave up before the answer: CANCEL, or its connection is gone. The shell
     /// answers 487 itself.

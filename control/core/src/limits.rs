@@ -22,6 +22,24 @@ pub const MAX_ID_BYTES: usize = 64;
 pub const MAX_PATTERN_BYTES: usize = 256;
 /// Patterns, zones, codecs… in one condition of a rule.
 pub const MAX_ALTERNATIVES: usize = 64;
+/// Longest expression of a rule, in bytes.
+pub const MAX_EXPRESSION_BYTES: usize = 2_048;
+/// Levels of brackets and of operators in a row within one expression.
+pub const MAX_EXPRESSION_DEPTH: usize = 32;
+/// Values that the explanation of one expression shows; the others are left out.
+pub const MAX_SHOWN_VALUES: usize = 16;
+/// Longest value in the explanation of an expression, in bytes; the rest is left out.
+pub const MAX_SHOWN_BYTES: usize = 256;
+/// Calendars of one centre.
+pub const MAX_CALENDARS: usize = 100;
+/// Holidays and exceptions of one calendar together.
+pub const MAX_HOLIDAYS: usize = 400;
+/// Farthest day from Easter Sunday that a calendar can name, in days; all are in Easter's year.
+pub const MAX_EASTER_DAYS: i32 = 80;
+/// Attributes that one rule gives a contact.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// Longest value of an attribute, in bytes.
+pub const MAX_ATTRIBUTE_BYTES: usize = 256;
 /// Values of call information that are told of one contact; the rest is left out.
 pub const MAX_INFO_VALUES: usize = 32;
 /// Longest part of a fact that a pattern is compared with, or that is told of a contact, in bytes;

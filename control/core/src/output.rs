@@ -78,7 +78,7 @@ pub enum Output {
     /// Fetch the relay's list of sessions and give it back as `SessionsLive`.
     ListSessions,
     /// Something to tell, to log and to keep.
-    Event(Event),
+    Event(Box<Event>),
 }
 
 /// Why a contact was refused.

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Desk, ONE_AGENT, call_to};
-use patchbay_core::{ContactId, EndCause, Event, IdSource, Input, OfferId, Output, What};
+use patchbay_core::{ContactId, EndCause, IdSource, Input, OfferId, Output, What};
 use std::collections::BTreeMap;
 
 /// A day of a small centre: Poisson arrivals, log-normal calls, callers of limited patience.
@@ -120,16 +120,17 @@ impl Day {
                         self.ends.insert((end, contact), Some(offer));
                         self.connected(contact);
                     }
-                    Output::Event(Event {
-                        what:
-                            What::ContactQueued {
-                                contact,
-                                expected_ms,
-                                position,
-                                ..
-                            },
-                        ..
-                    }) => self.queued(contact, expected_ms, position),
+                    Output::Event(event) => {
+                        if let What::ContactQueued {
+                            contact,
+                            expected_ms,
+                            position,
+                            ..
+                        } = event.what
+                        {
+                            self.queued(contact, expected_ms, position);
+                        }
+                    }
                     _ => {}
                 }
             }

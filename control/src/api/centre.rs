@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use super::body::{Params, json, need_media_type, read};
 use super::limits::MAX_DECLARATION_BYTES;
-use super::problem::{Failure, Kind, Problem};
+use super::problem::{Failure, Fault, Kind, Problem};
 use super::{Shared, declaration, schema};
 use crate::node::Applied;
+use crate::store::MAX_COMMENT_BYTES;
 
 const JSON: &str = "application/json";
 const TOML: &str = "application/toml";
@@ -25,6 +26,8 @@ pub struct PutParams {
     /// Check it and say what it would change, but change nothing.
     #[serde(default)]
     dry_run: bool,
+    /// Why it is applied; kept with the version. At most 512 bytes, without control characters.
+    comment: Option<String>,
 }
 
 /// The declaration in force, without passwords. Its revision is the ETag.
@@ -56,6 +59,7 @@ pub async fn put(
     Params(params): Params<PutParams>,
     request: Request,
 ) -> Result<Response, Failure> {
+    check_comment(params.comment.as_deref())?;
     let condition = request.headers().get(header::IF_MATCH).cloned();
     let kind = need_media_type(request.headers(), &[JSON, TOML])?;
     let body = read(request, MAX_DECLARATION_BYTES).await?;
@@ -70,9 +74,29 @@ pub async fn put(
     let centre = declaration::read(value, &before)?;
     let applied = match params.dry_run {
         true => declaration::preview(&before, &centre),
-        false => shared.api.node.apply(centre).await?,
+        false => {
+            shared
+                .api
+                .node
+                .apply_saying(centre, params.comment.as_deref())
+                .await?
+        }
     };
     Ok((etag(&shared).await?, Json(applied)).into_response())
+}
+
+fn check_comment(comment: Option<&str>) -> Result<(), Failure> {
+    let Some(comment) = comment else {
+        return Ok(());
+    };
+    if comment.len() <= MAX_COMMENT_BYTES && !comment.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let message = "the comment is too long or holds a control character";
+    let remedy = format!("use at most {MAX_COMMENT_BYTES} bytes of text");
+    Err(Failure::invalid(vec![Fault::new(
+        "comment", message, remedy,
+    )]))
 }
 
 fn toml(body: &[u8]) -> Result<Value, Failure> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use patchbay_core::centre::{Agent, Offers, Phones, Queue, Rule, Secret};
+use patchbay_core::centre::{Agent, Calendar, Offers, Phones, Queue, Rule, Secret};
 use patchbay_core::{Centre, RuleId, validate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -51,6 +51,7 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
     let centre = Centre {
         queues: list::<Queue>(&mut fields, "queue", &mut faults),
         agents: agents(&mut fields, before, &mut faults),
+        calendars: list::<Calendar>(&mut fields, "calendar", &mut faults),
         rules: list::<Rule>(&mut fields, "rule", &mut faults),
         offers: match fields.remove("offers") {
             None => Offers::default(),
@@ -62,7 +63,7 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
         },
     };
     for key in fields.keys() {
-        let remedy = "the keys of a declaration are: queue, agent, rule, offers, phones";
+        let remedy = "the keys of a declaration are: queue, agent, calendar, rule, offers, phones";
         faults.push(Fault::new(key, format!("there is no key `{key}`"), remedy));
     }
     // An entry that cannot be read is missing now: what refers to it would be blamed for it.
@@ -111,6 +112,13 @@ pub fn preview(before: &Centre, after: &Centre) -> Applied {
         &before.agents,
         &after.agents,
         |agent| agent.id.as_str(),
+        &mut applied,
+    );
+    differ(
+        "calendar",
+        &before.calendars,
+        &after.calendars,
+        |calendar| calendar.id.as_str(),
         &mut applied,
     );
     differ(

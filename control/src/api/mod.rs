@@ -31,6 +31,7 @@ mod socket;
 mod timeline;
 mod token;
 mod trace;
+mod versions;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -152,6 +153,8 @@ fn router(shared: Shared) -> Router {
 fn documented() -> OpenApiRouter<Shared> {
     let v1 = OpenApiRouter::new()
         .routes(routes!(centre::get, centre::put))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::get))
         .routes(routes!(agents::list))
         .routes(routes!(agents::get, agents::put, agents::delete))
         .routes(routes!(agents::set_status))

@@ -1,13 +1,13 @@
 //! Rules, and trying them out (requirements A3, G4).
 
-use std::borrow::Cow;
-
 use axum::Json;
 use axum::extract::{Request, State};
 use patchbay_core::centre::Rule;
 use patchbay_core::{Explanation, Facts};
 
-use super::body::{SEE_DOCUMENT, json, need_media_type, read};
+use serde::Deserialize;
+
+use super::body::{Params, SEE_DOCUMENT, json, need_media_type, read};
 use super::limits::MAX_BODY_BYTES;
 use super::problem::{Failure, Fault, Kind, Problem};
 use super::schema;
@@ -25,10 +25,19 @@ pub async fn list(State(node): State<NodeHandle>) -> Json<Vec<Rule>> {
     Json(node.centre().await.rules.clone())
 }
 
+/// When a contact is tried out.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExplainParams {
+    /// The time that hours, calendars and expressions see; default: now.
+    at_unix_ms: Option<u64>,
+}
+
 /// Says what would happen to a contact now, and why: each rule's verdict, and each agent's.
 ///
 /// The contact is given by its facts, or as the text of an INVITE, whose lines may end in LF alone.
-#[utoipa::path(post, path = "/rules/explain", tag = "rules",
+#[utoipa::path(post, path = "/rules/explain", tag = "rules", params(ExplainParams),
     request_body(content((schema::Facts = "application/json"), (String = "message/sip"),
         (String = "text/plain")), description = "Facts, or an INVITE as it is"),
     responses(
@@ -38,6 +47,7 @@ pub async fn list(State(node): State<NodeHandle>) -> Json<Vec<Rule>> {
         (status = 422, description = "No such facts", body = Problem)))]
 pub async fn explain(
     State(node): State<NodeHandle>,
+    Params(params): Params<ExplainParams>,
     request: Request,
 ) -> Result<Json<Explanation>, Failure> {
     let kind = need_media_type(request.headers(), &[JSON, SIP, TEXT])?;
@@ -46,27 +56,8 @@ pub async fn explain(
         JSON => serde_json::from_value(json(&body)?).map_err(|error| {
             Failure::invalid(vec![Fault::new("", error.to_string(), SEE_DOCUMENT)])
         })?,
-        _ => facts_of_text(&as_sent(&body))
+        _ => facts_of_text(&body)
             .map_err(|error| Failure::new(Kind::Malformed, format!("the INVITE: {error}")))?,
     };
-    Ok(Json(node.explain(facts).await?))
-}
-
-/// An INVITE that went through an editor has lost the CR of each line, and its Content-Length no
-/// longer fits; the body is then what follows the empty line.
-fn as_sent(body: &[u8]) -> Cow<'_, [u8]> {
-    let Some(text) = std::str::from_utf8(body)
-        .ok()
-        .filter(|text| !text.contains('\r'))
-    else {
-        return Cow::Borrowed(body);
-    };
-    let (head, rest) = text.split_once("\n\n").unwrap_or((text, ""));
-    let is_length = |line: &&str| {
-        let name = line.split(':').next().unwrap_or("").trim_end();
-        name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("l")
-    };
-    let head: Vec<&str> = head.lines().filter(|line| !is_length(line)).collect();
-    let rest = rest.replace('\n', "\r\n");
-    Cow::Owned(format!("{}\r\n\r\n{rest}", head.join("\r\n")).into_bytes())
+    Ok(Json(node.explain(facts, params.at_unix_ms).await?))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Queue, Rule};
+use patchbay_core::centre::{Agent, Calendar, Queue, Rule};
 
 use super::views::Applied;
 
@@ -14,6 +14,9 @@ pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
     differences("queue", &before.queues, &after.queues, queue, &mut applied);
     let agent = |agent: &Agent| agent.id.to_string();
     differences("agent", &before.agents, &after.agents, agent, &mut applied);
+    let calendar = |calendar: &Calendar| calendar.id.to_string();
+    let (old, new) = (&before.calendars, &after.calendars);
+    differences("calendar", old, new, calendar, &mut applied);
     let rule = |rule: &Rule| rule.id.to_string();
     differences("rule", &before.rules, &after.rules, rule, &mut applied);
     let order = |centre: &Centre| -> Vec<String> {

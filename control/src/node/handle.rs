@@ -79,6 +79,7 @@ pub(crate) struct Published {
 pub(crate) enum Command {
     Configure {
         centre: Arc<Centre>,
+        version: u64,
         done: oneshot::Sender<()>,
     },
     Snapshot {
@@ -91,6 +92,7 @@ pub(crate) enum Command {
     },
     Explain {
         facts: Box<Facts>,
+        at_unix_ms: Option<u64>,
         reply: oneshot::Sender<Explanation>,
     },
     Bindings {
@@ -147,11 +149,24 @@ impl NodeHandle {
         answer.await.map_err(|_| Stopped)
     }
 
-    /// Checks, stores and uses a declaration. Applying the one in force changes nothing.
+    /// As [`NodeHandle::apply_saying`], without a comment.
     ///
     /// # Errors
     /// [`ApplyError`]; the declaration in force stays.
     pub async fn apply(&self, centre: Centre) -> Result<Applied, ApplyError> {
+        self.apply_saying(centre, None).await
+    }
+
+    /// Checks, stores and uses a declaration, with a comment on why. Applying the one in force
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; the declaration in force stays.
+    pub async fn apply_saying(
+        &self,
+        centre: Centre,
+        comment: Option<&str>,
+    ) -> Result<Applied, ApplyError> {
         let problems = patchbay_core::validate(&centre);
         if !problems.is_empty() {
             return Err(ApplyError::Invalid { problems });
@@ -162,14 +177,16 @@ impl NodeHandle {
         if *before == centre {
             return Ok(applied);
         }
-        self.store
-            .save_centre(&centre)
+        let version = self
+            .store
+            .save_centre(&centre, comment)
             .await
             .map_err(|e| ApplyError::Store(e.to_string()))?;
         let (done, answer) = oneshot::channel();
         self.ask(
             Command::Configure {
                 centre: Arc::new(centre),
+                version,
                 done,
             },
             answer,
@@ -218,15 +235,21 @@ impl NodeHandle {
         .await?
     }
 
-    /// What would happen to a contact with these facts now. Nothing is changed.
+    /// What would happen to a contact with these facts now, or with rules as they are at another
+    /// time, in milliseconds of Unix time. Nothing is changed.
     ///
     /// # Errors
     /// [`Stopped`] while the process shuts down.
-    pub async fn explain(&self, facts: Facts) -> Result<Explanation, Stopped> {
+    pub async fn explain(
+        &self,
+        facts: Facts,
+        at_unix_ms: Option<u64>,
+    ) -> Result<Explanation, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.ask(
             Command::Explain {
                 facts: Box::new(facts),
+                at_unix_ms,
                 reply,
             },
             answer,

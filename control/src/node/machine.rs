@@ -111,8 +111,9 @@ impl Machine {
             .push_back(Action::Event(Event { unix_ms, what }));
     }
 
-    /// Uses a declaration that was found valid.
-    pub fn configure(&mut self, centre: Arc<Centre>, now: Moment) {
+    /// Uses a declaration that was found valid, and tells its number with the contacts that it types.
+    pub fn configure(&mut self, centre: Arc<Centre>, version: u64, now: Moment) {
+        self.distributor.set_version(version);
         self.distributor
             .handle(Input::Configure(Centre::clone(&centre)), now.now);
         self.decided(now);
@@ -216,10 +217,12 @@ impl Machine {
         self.distributor.snapshot(now.now)
     }
 
-    /// A dry run.
+    /// A dry run, whose rules see another time if one is given.
     #[must_use]
-    pub fn explain(&self, facts: &Facts, now: Moment) -> Explanation {
-        self.distributor.explain(facts, now.now)
+    pub fn explain(&self, facts: &Facts, at_unix_ms: Option<u64>, now: Moment) -> Explanation {
+        let mut seen = now.now;
+        seen.unix_ms = at_unix_ms.unwrap_or(seen.unix_ms);
+        self.distributor.explain(facts, seen)
     }
 
     /// Sets an agent's status.
@@ -382,7 +385,7 @@ impl Machine {
                 Output::Redirect { contact, to } => self.signalling.redirect(contact, &to, now),
                 Output::EndSession { contact, offer, .. } => self.end_session(contact, offer),
                 Output::ListSessions => self.actions.push_back(Action::ListSessions),
-                Output::Event(event) => self.actions.push_back(Action::Event(event)),
+                Output::Event(event) => self.actions.push_back(Action::Event(*event)),
             }
         }
     }

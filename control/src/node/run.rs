@@ -190,8 +190,12 @@ impl Node {
         let now = self.now();
         // Who asked may have given up; the answer is then of no use.
         match command {
-            Command::Configure { centre, done } => {
-                self.machine.configure(Arc::clone(&centre), now);
+            Command::Configure {
+                centre,
+                version,
+                done,
+            } => {
+                self.machine.configure(Arc::clone(&centre), version, now);
                 self.centre.send_replace(centre);
                 let _gone = done.send(());
             }
@@ -205,8 +209,12 @@ impl Node {
             } => {
                 let _gone = reply.send(self.machine.set_status(agent, status, now));
             }
-            Command::Explain { facts, reply } => {
-                let _gone = reply.send(self.machine.explain(&facts, now));
+            Command::Explain {
+                facts,
+                at_unix_ms,
+                reply,
+            } => {
+                let _gone = reply.send(self.machine.explain(&facts, at_unix_ms, now));
             }
             Command::Bindings { agent, reply } => {
                 let _gone = reply.send(self.machine.bindings(&agent, now));

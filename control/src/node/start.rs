@@ -126,8 +126,8 @@ async fn remembered(
     let mut machine = Machine::new(signalling, config.relay_urls.clone(), seed, start);
     let now = machine.moment(start, unix_ms());
     machine.begin(now);
-    if let Some(centre) = store.load_centre().await? {
-        machine.configure(Arc::new(centre), now);
+    if let Some((version, centre)) = store.load_centre().await? {
+        machine.configure(Arc::new(centre), version, now);
     }
     let bindings = store.load_bindings(now.unix_ms()).await?;
     info!(

@@ -39,7 +39,7 @@ pub(super) fn decode(request: &Message) -> Result<Facts, BadBody> {
         delayed_offer,
         source,
         transport,
-        wanted_agent: None,
+        ..Facts::default()
     })
 }
 
@@ -131,16 +131,33 @@ pub enum TextError {
     Body(u16),
 }
 
-/// The facts of an INVITE given as text, for a dry run.
+/// The facts of an INVITE given as text, whose lines may end in LF alone, for a dry run.
 ///
 /// # Errors
 /// [`TextError`].
 pub fn facts_of_text(text: &[u8]) -> Result<Facts, TextError> {
-    let message = Message::parse(Bytes::copy_from_slice(text))?;
+    let message = Message::parse(as_sent(text))?;
     if message.method() != Some(&Method::Invite) {
         return Err(TextError::NotAnInvite);
     }
     decode(&message).map_err(|body| TextError::Body(body.status))
+}
+
+/// An INVITE that went through an editor has lost the CR of each line, and its Content-Length no
+/// longer fits; the body is then what follows the empty line.
+fn as_sent(text: &[u8]) -> Bytes {
+    let edited = std::str::from_utf8(text).ok();
+    let Some(text) = edited.filter(|text| !text.contains('\r')) else {
+        return Bytes::copy_from_slice(text);
+    };
+    let (head, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let is_length = |line: &&str| {
+        let name = line.split(':').next().unwrap_or("").trim_end();
+        name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("l")
+    };
+    let head: Vec<&str> = head.lines().filter(|line| !is_length(line)).collect();
+    let rest = rest.replace('\n', "\r\n");
+    format!("{}\r\n\r\n{rest}", head.join("\r\n")).into()
 }
 
 #[cfg(test)]

@@ -202,7 +202,10 @@ impl Signalling {
             timer: now.at + PROGRESS_EVERY,
         };
         self.calls.insert(contact, call);
-        self.tell(Input::ContactArrived { contact, facts });
+        self.tell(Input::ContactArrived {
+            contact,
+            facts: Box::new(facts),
+        });
         Ok(())
     }
 

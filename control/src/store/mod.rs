@@ -26,6 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::SqlitePool;
 
+pub use centre::{MAX_COMMENT_BYTES, VERSIONS_KEPT, Version};
 pub use error::StoreError;
 pub use events::{MAX_EVENTS_READ, contact_of};
 pub use history::{

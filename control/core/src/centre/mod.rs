@@ -3,12 +3,14 @@
 //! Unknown fields are refused when it is read; everything else is found by [`validate`], which
 //! lists all problems together.
 
+mod calendar;
 mod overflow;
 mod problems;
 mod queue;
 mod rules;
 mod validate;
 
+pub use calendar::{Calendar, Holiday, Open, Special};
 pub use problems::Problem;
 pub use queue::{Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
 pub use validate::validate;
@@ -29,6 +31,9 @@ pub struct Centre {
     /// `[[agent]]`: who serves them.
     #[serde(default, rename = "agent")]
     pub agents: Vec<Agent>,
+    /// `[[calendar]]`: when a place is open, for rules.
+    #[serde(default, rename = "calendar", skip_serializing_if = "Vec::is_empty")]
+    pub calendars: Vec<Calendar>,
     /// `[[rule]]`: what an arriving contact is. The first that matches decides.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
@@ -243,6 +248,15 @@ pub struct When {
     /// Times of day; of several any will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Many<Hours>>,
+    /// A calendar that is open, or, with `!` before its identifier, closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Many<String>>,
+    /// An expression in the Common Expression Language (CEL) that must be true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// The IANA time zone of the expression's `time`; default `UTC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// A time of day on some days of the week.
@@ -287,6 +301,9 @@ pub struct Then {
     /// The call type's name; default: the rule's identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_type: Option<String>,
+    /// What else is to be known of it, by name: told in events, shown with the contact.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// A step in which a contact asks for less.

@@ -3,18 +3,30 @@
 use super::problems::Problems;
 use super::validate::{known, skills};
 use super::{Hours, Many, Rule, Then, When};
+use crate::id;
 use crate::id::QueueId;
-use crate::limits::{MAX_ALTERNATIVES, MAX_ID_BYTES, MAX_PRIORITY, MAX_RELAXING_STEPS};
-use crate::typing::{Pattern, Prefix, Window};
+use crate::limits::{
+    MAX_ALTERNATIVES, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_ID_BYTES, MAX_PRIORITY,
+    MAX_RELAXING_STEPS,
+};
+use crate::typing::{Calendar, Expression, Pattern, Prefix, Window};
 use std::collections::BTreeSet;
 
 const MEDIA: &[&str] = &["audio", "video", "message", "text"];
 const MAX_RELAX_SECONDS: u32 = 86_400;
 const TRANSPORTS: &[&str] = &["udp", "tcp", "tls", "ws", "wss"];
 
-pub(super) fn check(problems: &mut Problems, rules: &[Rule], queues: &BTreeSet<&QueueId>) {
+pub(super) fn check(
+    problems: &mut Problems,
+    rules: &[Rule],
+    queues: &BTreeSet<&QueueId>,
+    calendars: &[Calendar],
+) {
     for (index, rule) in rules.iter().enumerate() {
-        when(problems, &format!("rule[{index}].when"), &rule.when);
+        let path = format!("rule[{index}].when");
+        when(problems, &path, &rule.when);
+        calendar(problems, &path, &rule.when, calendars);
+        expression(problems, &path, &rule.when, calendars);
         then(problems, &format!("rule[{index}].then"), &rule.then, queues);
     }
     let fallback = rules.iter().position(|rule| rule.when == When::default());
@@ -164,6 +176,41 @@ fn hours(problems: &mut Problems, path: &str, values: Option<&Many<Hours>>) {
     }
 }
 
+fn calendar(problems: &mut Problems, path: &str, when: &When, calendars: &[Calendar]) {
+    let path = format!("{path}.calendar");
+    each(problems, &path, when.calendar.as_ref(), |text: &String| {
+        let id = text.strip_prefix('!').unwrap_or(text);
+        if calendars.iter().any(|calendar| calendar.id() == id) {
+            return None;
+        }
+        let known: Vec<&str> = calendars.iter().take(10).map(Calendar::id).collect();
+        let remedy = match known.is_empty() {
+            true => format!("declare it: [[calendar]] id = \"{id}\""),
+            false => format!("declare it, or use one of: {}", known.join(", ")),
+        };
+        Some((format!("there is no calendar `{id}`"), remedy))
+    });
+}
+
+fn expression(problems: &mut Problems, path: &str, when: &When, calendars: &[Calendar]) {
+    let zone = when.zone.as_deref();
+    if let (Some(zone), None) = (zone, &when.expression) {
+        problems.add(
+            format!("{path}.zone"),
+            format!("the zone `{zone}` belongs to no expression"),
+            "leave it out; hours and calendars have zones of their own",
+        );
+    }
+    let Some(text) = &when.expression else { return };
+    if let Err(wrong) = Expression::new(text, zone.unwrap_or("UTC"), calendars) {
+        problems.add(
+            format!("{path}.{}", wrong.field),
+            wrong.message,
+            wrong.remedy,
+        );
+    }
+}
+
 fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&QueueId>) {
     match (&then.queue, then.refuse) {
         (Some(queue), None) => known(problems, format!("{path}.queue"), queue, queues),
@@ -195,6 +242,24 @@ fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&Que
             format!("`{name}` is not a name"),
             format!("use 1 to {MAX_ID_BYTES} bytes of text"),
         );
+    }
+    attributes(problems, &format!("{path}.attributes"), then);
+}
+
+fn attributes(problems: &mut Problems, path: &str, then: &Then) {
+    problems.at_most(path, then.attributes.len(), MAX_ATTRIBUTES);
+    for (name, value) in &then.attributes {
+        let path = format!("{path}.{name}");
+        if let Err(error) = id::check(name) {
+            problems.add(&path, format!("`{name}`: {error}"), "choose another name");
+        }
+        if value.len() > MAX_ATTRIBUTE_BYTES || value.chars().any(char::is_control) {
+            problems.add(
+                path,
+                "the value is too long or holds a control character",
+                format!("use at most {MAX_ATTRIBUTE_BYTES} bytes of text"),
+            );
+        }
     }
 }
 

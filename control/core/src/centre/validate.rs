@@ -1,7 +1,7 @@
 //! Finds every problem of a declaration, each with its place and what to do.
 
 use super::problems::{Problem, Problems};
-use super::{Agent, Centre, Digest, Queue, overflow, rules};
+use super::{Agent, Centre, Digest, Queue, calendar, overflow, rules};
 use crate::id::{self, QueueId};
 use crate::limits::{
     MAX_AGENTS, MAX_CAPACITY, MAX_PRIORITY, MAX_QUEUES, MAX_RING_AT_ONCE, MAX_RULES,
@@ -49,14 +49,15 @@ pub fn validate(centre: &Centre) -> Vec<Problem> {
     for (index, declared) in centre.agents.iter().enumerate() {
         agent(&mut problems, &format!("agent[{index}]"), declared, &queues);
     }
-    rules::check(&mut problems, &centre.rules, &queues);
+    let calendars = calendar::check(&mut problems, &centre.calendars);
+    rules::check(&mut problems, &centre.rules, &queues, &calendars);
     offers(&mut problems, centre);
     let ring = centre.phones.ring_seconds;
     problems.range("phones.ring_seconds".into(), ring, 0, MAX_RING_SECONDS);
     problems.into_list()
 }
 
-fn ids<'a>(problems: &mut Problems, kind: &str, ids: impl Iterator<Item = &'a str>) {
+pub(super) fn ids<'a>(problems: &mut Problems, kind: &str, ids: impl Iterator<Item = &'a str>) {
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, id) in ids.enumerate() {
         let path = format!("{kind}[{index}].id");

@@ -24,6 +24,9 @@ pub(super) struct Refusal {
     pub status: u16,
 }
 
+/// What a contact is, with the steps in which it asks for less, and the conditions that held.
+type Outcome = Result<((Typed, Arc<[Relax]>), Vec<String>), Refusal>;
+
 impl From<RefuseReason> for Refusal {
     fn from(why: RefuseReason) -> Self {
         Self {
@@ -41,7 +44,9 @@ impl Distributor {
         }
         self.counters.arrived += 1;
         let usable = Usable::of(facts);
-        match self.type_contact_at(facts, &usable, self.now.unix_ms) {
+        let (outcome, failed) = self.type_contact_at(facts, &usable, self.now.unix_ms);
+        self.counters.expressions_failed += failed;
+        match outcome {
             Ok(((typed, relax), because)) => {
                 let ticket = self.ticket(contact, facts, &usable, typed, relax);
                 self.typed(contact, facts, ticket, because);
@@ -50,32 +55,40 @@ impl Distributor {
         }
     }
 
-    /// What a contact is, or why it cannot be served whoever is free.
+    /// What a contact is, or why it cannot be served whoever is free; and how many expressions
+    /// failed on the way.
     pub(super) fn type_contact_at(
         &self,
         facts: &Facts,
         usable: &Usable,
         unix_ms: u64,
-    ) -> Result<((Typed, Arc<[Relax]>), Vec<String>), Refusal> {
+    ) -> (Outcome, u64) {
+        if let Some(why) = self.cannot_type(usable) {
+            return (Err(why.into()), 0);
+        }
+        let decided = self.rules.decide(facts, usable, unix_ms);
+        let outcome = match decided.matched {
+            None => Err(RefuseReason::NoRule.into()),
+            Some(Match { decision, because }) => match decision {
+                Decision::Queue(typed, relax) => Ok(((typed, relax), because)),
+                Decision::Refuse(status) => Err(Refusal {
+                    why: RefuseReason::ByRule,
+                    status,
+                }),
+            },
+        };
+        (outcome, decided.failed_expressions)
+    }
+
+    fn cannot_type(&self, usable: &Usable) -> Option<RefuseReason> {
         if self.contacts.len() >= MAX_LIVE_CONTACTS {
-            return Err(RefuseReason::TooManyContacts.into());
-        }
-        if self.centre.is_none() {
-            return Err(RefuseReason::NotConfigured.into());
-        }
-        if usable.media.is_empty() {
-            return Err(RefuseReason::NoUsableMedium.into());
-        }
-        let Match { decision, because } = self
-            .rules
-            .decide(facts, usable, unix_ms)
-            .ok_or(RefuseReason::NoRule)?;
-        match decision {
-            Decision::Queue(typed, relax) => Ok(((typed, relax), because)),
-            Decision::Refuse(status) => Err(Refusal {
-                why: RefuseReason::ByRule,
-                status,
-            }),
+            Some(RefuseReason::TooManyContacts)
+        } else if self.centre.is_none() {
+            Some(RefuseReason::NotConfigured)
+        } else if usable.media.is_empty() {
+            Some(RefuseReason::NoUsableMedium)
+        } else {
+            None
         }
     }
 
@@ -84,10 +97,12 @@ impl Distributor {
             contact,
             call_type: ticket.typed.call_type.clone(),
             rule: ticket.typed.rule.clone(),
+            version: self.version,
             because,
             queue: ticket.typed.queue.clone(),
             skills: ticket.typed.skills.clone(),
             priority: ticket.typed.priority,
+            attributes: ticket.typed.attributes.clone(),
             from: ticket.from.clone(),
             to: ticket.to.clone(),
             media: ticket.media.clone(),

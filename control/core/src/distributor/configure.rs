@@ -29,7 +29,7 @@ impl Distributor {
             return;
         }
         let changed = self.replace_agents(&centre);
-        self.rules = Rules::new(&centre.rules);
+        self.rules = Rules::new(&centre);
         self.replace_queues(&centre);
         self.centre = Some(centre);
         self.rejoin_agents();

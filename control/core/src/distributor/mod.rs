@@ -50,6 +50,8 @@ pub struct Distributor {
     ids: IdSource,
     /// The declaration in force.
     centre: Option<Centre>,
+    /// Its number, for those who look at events later.
+    version: u64,
     rules: Rules,
     agents: FxHashMap<AgentId, Agent>,
     queues: Vec<Queue>,
@@ -107,6 +109,7 @@ impl Distributor {
             now: Now::default(),
             ids: IdSource::new(seed),
             centre: None,
+            version: 0,
             rules: Rules::default(),
             agents: FxHashMap::default(),
             queues: Vec::new(),
@@ -146,6 +149,12 @@ impl Distributor {
             Input::SessionsLive { sessions, asked } => self.sessions_live(sessions, asked),
         }
         self.run_timers();
+    }
+
+    /// Sets the number of the declaration that is configured next, or is in force; it is told with
+    /// each contact that is typed. 0 until it is set.
+    pub fn set_version(&mut self, version: u64) {
+        self.version = version;
     }
 
     /// Lets the timers run that are due. Call it when [`Distributor::next_wakeup`] says.
@@ -194,7 +203,7 @@ impl Distributor {
 
     fn tell(&mut self, what: What) {
         let unix_ms = self.now.unix_ms;
-        self.out(Output::Event(Event { unix_ms, what }));
+        self.out(Output::Event(Box::new(Event { unix_ms, what })));
     }
 
     fn since_ms(&self, then: Duration) -> u64 {

@@ -139,6 +139,9 @@ impl Distributor {
             to: text(|t| &t.to),
             media: ticket.map(|t| t.media.clone()).unwrap_or_default(),
             priority: ticket.map_or(0, |t| t.typed.priority),
+            attributes: ticket
+                .map(|t| t.typed.attributes.clone())
+                .unwrap_or_default(),
             arrived_unix_ms: contact.arrived_unix_ms,
             answered_unix_ms: contact.answered.map(|(_, unix_ms)| unix_ms),
         }
@@ -157,7 +160,7 @@ impl Distributor {
             choice: None,
             outcome: Outcome::Queue { position: 1 },
         };
-        match self.type_contact_at(facts, &usable, now.unix_ms) {
+        match self.type_contact_at(facts, &usable, now.unix_ms).0 {
             Ok(((typed, _), _)) => self.explain_typed(typed, now, &mut explanation),
             Err(refusal) => {
                 explanation.outcome = Outcome::Refuse {

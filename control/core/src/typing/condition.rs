@@ -1,5 +1,7 @@
 //! One condition of a rule, ready for comparison.
 
+use super::calendar::Calendar;
+use super::expression::{Expression, Shared};
 use super::hours::Window;
 use super::pattern::{Address, Pattern};
 use super::prefix::Prefix;
@@ -13,20 +15,30 @@ pub(crate) struct Seen<'a> {
     pub facts: &'a Facts,
     pub usable: &'a Usable,
     pub unix_ms: u64,
-    request_uri: Address,
-    to: Address,
-    from: Address,
+    pub calendars: &'a [Calendar],
+    pub request_uri: Address,
+    pub to: Address,
+    pub from: Address,
+    /// The variables of expressions.
+    pub shared: Shared<'a>,
 }
 
 impl<'a> Seen<'a> {
-    pub fn new(facts: &'a Facts, usable: &'a Usable, unix_ms: u64) -> Self {
+    pub fn new(
+        facts: &'a Facts,
+        usable: &'a Usable,
+        unix_ms: u64,
+        calendars: &'a [Calendar],
+    ) -> Self {
         Self {
             facts,
             usable,
             unix_ms,
+            calendars,
             request_uri: Address::of(&facts.request_uri),
             to: Address::of(&facts.to),
             from: Address::of(&facts.from),
+            shared: Shared::default(),
         }
     }
 }
@@ -44,6 +56,17 @@ pub(crate) enum Condition {
     Source(Vec<Prefix>),
     Transport(Vec<String>),
     Hours(Vec<Window>),
+    Calendar(Vec<Wanted>),
+    /// None for one that validation refuses: it never holds.
+    Expression(Option<Expression>),
+}
+
+/// A calendar that is to be open, or not to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Its place among the calendars of the centre.
+    index: usize,
+    open: bool,
 }
 
 /// A condition with what the declaration wrote.
@@ -56,7 +79,7 @@ pub(crate) struct Declared {
 impl Declared {
     /// All conditions of a rule. Values that validation refuses are left out, so that a
     /// condition made of nothing else never holds.
-    pub fn all(when: &When) -> Vec<Self> {
+    pub fn all(when: &When, calendars: &[Calendar]) -> Vec<Self> {
         let mut all = Vec::new();
         let mut add = |condition, wanted| all.push(Self { condition, wanted });
         if let Some(to) = &when.to {
@@ -94,6 +117,14 @@ impl Declared {
             let wanted = transport.as_slice().to_vec();
             add(Condition::Transport(wanted), joined(transport));
         }
+        all.extend(Self::of_time(when, calendars));
+        all
+    }
+
+    /// The conditions over the time, and the expression, which comes last because it costs most.
+    fn of_time(when: &When, calendars: &[Calendar]) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut add = |condition, wanted| all.push(Self { condition, wanted });
         if let Some(hours) = &when.hours {
             let windows = hours.as_slice().iter().filter_map(|h| Window::new(h).ok());
             let windows: Vec<Window> = windows.collect();
@@ -101,11 +132,25 @@ impl Declared {
             let text = text.join(" or ");
             add(Condition::Hours(windows), text);
         }
+        if let Some(named) = &when.calendar {
+            let wanted = named.as_slice().iter();
+            let wanted = wanted.filter_map(|text| Wanted::new(text, calendars));
+            add(Condition::Calendar(wanted.collect()), joined(named));
+        }
+        if let Some(text) = &when.expression {
+            let zone = when.zone.as_deref().unwrap_or("UTC");
+            let ready = Expression::new(text, zone, calendars).ok();
+            add(Condition::Expression(ready), text.clone());
+        }
         all
     }
 
-    pub fn holds(&self, seen: &Seen<'_>) -> bool {
-        self.condition.holds(seen)
+    /// Whether it holds, or why that cannot be said; it then does not.
+    pub fn holds(&self, seen: &Seen<'_>) -> Result<bool, String> {
+        match &self.condition {
+            Condition::Expression(Some(expression)) => expression.holds(seen),
+            other => Ok(other.holds(seen)),
+        }
     }
 
     pub fn verdict(&self, seen: &Seen<'_>) -> ConditionVerdict {
@@ -113,7 +158,7 @@ impl Declared {
             condition: self.condition.name(),
             wanted: self.wanted.clone(),
             found: self.condition.found(seen),
-            holds: self.holds(seen),
+            holds: self.holds(seen).unwrap_or(false),
         }
     }
 }
@@ -152,6 +197,14 @@ impl Condition {
                 .is_some_and(|source| prefixes.iter().any(|p| p.contains(source.ip()))),
             Self::Transport(wanted) => among(wanted, &seen.facts.transport),
             Self::Hours(windows) => windows.iter().any(|w| w.contains(seen.unix_ms)),
+            Self::Calendar(wanted) => wanted.iter().any(|wanted| {
+                let calendar = seen.calendars.get(wanted.index);
+                calendar.is_some_and(|one| one.at(seen.unix_ms).open == wanted.open)
+            }),
+            Self::Expression(expression) => {
+                let result = expression.as_ref().map(|one| one.holds(seen));
+                result == Some(Ok(true))
+            }
         }
     }
 
@@ -167,6 +220,8 @@ impl Condition {
             Self::Source(_) => "source".into(),
             Self::Transport(_) => "transport".into(),
             Self::Hours(_) => "hours".into(),
+            Self::Calendar(_) => "calendar".into(),
+            Self::Expression(_) => "expression".into(),
         }
     }
 
@@ -196,7 +251,28 @@ impl Condition {
             Self::Hours(windows) => windows
                 .first()
                 .map_or_else(String::new, |window| window.local_text(seen.unix_ms)),
+            Self::Calendar(wanted) => {
+                let calendars = wanted
+                    .iter()
+                    .filter_map(|one| seen.calendars.get(one.index));
+                let told: Vec<String> = calendars.map(|one| one.told(seen.unix_ms)).collect();
+                told.join(", ")
+            }
+            Self::Expression(expression) => expression
+                .as_ref()
+                .map_or_else(String::new, |expression| expression.found(seen)),
         }
+    }
+}
+
+impl Wanted {
+    fn new(text: &str, calendars: &[Calendar]) -> Option<Self> {
+        let (id, open) = match text.strip_prefix('!') {
+            Some(id) => (id, false),
+            None => (text, true),
+        };
+        let index = calendars.iter().position(|one| one.id() == id)?;
+        Some(Self { index, open })
     }
 }
 

@@ -6,7 +6,8 @@ use jiff::civil::Weekday;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 const DAY_MINUTES: u16 = 24 * 60;
-const DAYS: [(&str, Weekday); 7] = [
+/// The days of the week as declarations write them.
+pub(super) const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
     ("tue", Weekday::Tuesday),
     ("wed", Weekday::Wednesday),
@@ -48,7 +49,10 @@ impl Window {
             });
         }
         let days = days(hours.days.as_deref(), &mut problems);
-        let zone = zone(&hours.zone, &mut problems);
+        let zone = zone(&hours.zone).unwrap_or_else(|problem| {
+            problems.push(problem);
+            TimeZone::UTC
+        });
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -110,7 +114,8 @@ fn describe(hours: &Hours) -> String {
     format!("{}-{} {days} {}", hours.from, hours.to, hours.zone)
 }
 
-fn minute(text: &str, field: &'static str, problems: &mut Vec<HoursProblem>) -> u16 {
+/// A time of day in minutes; 0 with a problem if it is none.
+pub(super) fn minute(text: &str, field: &'static str, problems: &mut Vec<HoursProblem>) -> u16 {
     let read = || {
         let (hour, minute) = text.split_once(':')?;
         let digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
@@ -161,15 +166,15 @@ fn days(names: Option<&[String]>, problems: &mut Vec<HoursProblem>) -> [bool; 7]
     on
 }
 
-fn zone(name: &str, problems: &mut Vec<HoursProblem>) -> TimeZone {
-    TimeZoneDatabase::bundled().get(name).unwrap_or_else(|_| {
-        problems.push(HoursProblem {
+/// A zone of the IANA database that is built in.
+pub(super) fn zone(name: &str) -> Result<TimeZone, HoursProblem> {
+    TimeZoneDatabase::bundled()
+        .get(name)
+        .map_err(|_| HoursProblem {
             field: "zone",
             message: format!("`{name}` is not a time zone"),
             remedy: "use a name of the IANA database, such as \"Europe/Zurich\" or \"UTC\"",
-        });
-        TimeZone::UTC
-    })
+        })
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
 //! Call typing (requirement A3): an ordered list of rules over the facts of a contact. The first
 //! rule whose conditions all hold decides.
 
+mod calendar;
 mod condition;
+mod expression;
 mod hours;
 mod pattern;
 mod prefix;
 
+pub(crate) use calendar::Calendar;
+pub(crate) use expression::Expression;
 pub(crate) use hours::Window;
 pub(crate) use pattern::Pattern;
 pub use prefix::Prefix;
 
-use crate::centre::{Relax, Rule};
+use crate::centre::{Centre, Relax, Rule};
 use crate::explain::{RuleVerdict, Typed};
 use crate::facts::Facts;
 use crate::id::{QueueId, RuleId};
@@ -22,6 +26,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     rules: Vec<Ready>,
+    calendars: Vec<Calendar>,
 }
 
 #[derive(Debug)]
@@ -47,40 +52,49 @@ pub(crate) struct Match {
     pub because: Vec<String>,
 }
 
+/// What the rules say of a contact.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    /// None if no rule matches.
+    pub matched: Option<Match>,
+    /// Expressions of which it could not be said whether they hold.
+    pub failed_expressions: u64,
+}
+
 impl Rules {
-    pub fn new(rules: &[Rule]) -> Self {
+    /// The rules and calendars of a declaration without problems.
+    pub fn new(centre: &Centre) -> Self {
+        let calendars = centre.calendars.iter();
+        let calendars: Vec<Calendar> = calendars
+            .map(|one| Calendar::new(one).unwrap_or_else(|_| Calendar::never(&one.id)))
+            .collect();
+        let rules = centre.rules.iter();
         Self {
-            rules: rules.iter().map(Ready::new).collect(),
+            rules: rules.map(|rule| Ready::new(rule, &calendars)).collect(),
+            calendars,
         }
     }
 
-    /// What the contact is; none if no rule matches.
-    pub fn decide(&self, facts: &Facts, usable: &Usable, unix_ms: u64) -> Option<Match> {
-        let seen = Seen::new(facts, usable, unix_ms);
-        let rule = self.rules.iter().find(|rule| rule.matches(&seen))?;
-        let because = rule.conditions.iter().map(|declared| {
-            let verdict = declared.verdict(&seen);
-            format!(
-                "{}: {} fits {}",
-                verdict.condition, verdict.found, verdict.wanted
-            )
-        });
-        let mut because: Vec<String> = because.collect();
-        if because.is_empty() {
-            because.push("the rule has no conditions".into());
+    /// What the contact is.
+    pub fn decide(&self, facts: &Facts, usable: &Usable, unix_ms: u64) -> Decided {
+        let seen = Seen::new(facts, usable, unix_ms, &self.calendars);
+        let mut failed_expressions = 0;
+        let rule = self
+            .rules
+            .iter()
+            .find(|rule| rule.matches(&seen, &mut failed_expressions));
+        Decided {
+            matched: rule.map(|rule| rule.told(&seen)),
+            failed_expressions,
         }
-        Some(Match {
-            decision: rule.then.clone(),
-            because,
-        })
     }
 
     /// What each rule says, up to and including the first that matches.
     pub fn explain(&self, facts: &Facts, usable: &Usable, unix_ms: u64) -> Vec<RuleVerdict> {
-        let seen = Seen::new(facts, usable, unix_ms);
+        let seen = Seen::new(facts, usable, unix_ms, &self.calendars);
         let mut verdicts = Vec::new();
         for rule in &self.rules {
-            let matched = rule.matches(&seen);
+            let matched = rule.matches(&seen, &mut 0);
             verdicts.push(RuleVerdict {
                 rule: rule.id.clone(),
                 matched,
@@ -95,7 +109,7 @@ impl Rules {
 }
 
 impl Ready {
-    fn new(rule: &Rule) -> Self {
+    fn new(rule: &Rule, calendars: &[Calendar]) -> Self {
         let then = match (&rule.then.queue, rule.then.refuse) {
             (Some(queue), _) => {
                 Decision::Queue(typed(rule, queue), rule.then.relax.as_slice().into())
@@ -104,13 +118,37 @@ impl Ready {
         };
         Self {
             id: rule.id.clone(),
-            conditions: Declared::all(&rule.when),
+            conditions: Declared::all(&rule.when, calendars),
             then,
         }
     }
 
-    fn matches(&self, seen: &Seen<'_>) -> bool {
-        self.conditions.iter().all(|c| c.holds(seen))
+    /// Whether all conditions hold; counts the expressions of which that cannot be said.
+    fn matches(&self, seen: &Seen<'_>, failed: &mut u64) -> bool {
+        self.conditions.iter().all(|condition| {
+            condition.holds(seen).unwrap_or_else(|_| {
+                *failed += 1;
+                false
+            })
+        })
+    }
+
+    fn told(&self, seen: &Seen<'_>) -> Match {
+        let because = self.conditions.iter().map(|declared| {
+            let verdict = declared.verdict(seen);
+            format!(
+                "{}: {} fits {}",
+                verdict.condition, verdict.found, verdict.wanted
+            )
+        });
+        let mut because: Vec<String> = because.collect();
+        if because.is_empty() {
+            because.push("the rule has no conditions".into());
+        }
+        Match {
+            decision: self.then.clone(),
+            because,
+        }
     }
 }
 
@@ -122,5 +160,6 @@ fn typed(rule: &Rule, queue: &QueueId) -> Typed {
         queue: queue.clone(),
         skills: rule.then.skills.clone(),
         priority: rule.then.priority,
+        attributes: rule.then.attributes.clone(),
     }
 }

@@ -149,6 +149,41 @@ impl Address {
     pub fn as_str(&self) -> &str {
         &self.full
     }
+
+    /// The scheme without its colon; empty without one.
+    pub fn scheme(&self) -> &str {
+        let scheme = self.full.get(..self.scheme_bytes).unwrap_or_default();
+        scheme.trim_end_matches(':')
+    }
+
+    /// What stands before the `@`, or the number of a `tel` URI; empty without one.
+    pub fn user(&self) -> &str {
+        match self.bare().split_once('@') {
+            Some((user, _)) => user,
+            None if self.is_number() => self.bare(),
+            None => "",
+        }
+    }
+
+    /// The host without its port; empty for a `tel` URI.
+    pub fn host(&self) -> &str {
+        let bare = self.bare();
+        let host = match bare.split_once('@') {
+            Some((_, host)) => host,
+            None if self.is_number() => "",
+            None => bare,
+        };
+        let end = host.len().saturating_sub(self.port_bytes);
+        host.get(..end).unwrap_or_default()
+    }
+
+    fn is_number(&self) -> bool {
+        self.scheme().eq_ignore_ascii_case("tel")
+    }
+
+    fn bare(&self) -> &str {
+        self.full.get(self.scheme_bytes..).unwrap_or_default()
+    }
 }
 
 /// The length of the scheme with its colon, if the text begins with a known one.

@@ -3,8 +3,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use patchbay_core::{
-    AgentId, Centre, ContactId, Distributor, EndCause, Event, Facts, Input, LiveSession, Medium,
-    Now, OfferFailure, OfferId, Output, RefuseReason, Snapshot, Status, What, validate,
+    AgentId, Centre, ContactId, Distributor, EndCause, Facts, Input, LiveSession, Medium, Now,
+    OfferFailure, OfferId, Output, RefuseReason, Snapshot, Status, What, validate,
 };
 use std::time::Duration;
 
@@ -108,7 +108,10 @@ impl Desk {
 
     pub fn call_as(&mut self, contact: u64, facts: Facts) -> ContactId {
         let contact = ContactId(contact);
-        self.tell(Input::ContactArrived { contact, facts });
+        self.tell(Input::ContactArrived {
+            contact,
+            facts: Box::new(facts),
+        });
         contact
     }
 
@@ -146,7 +149,7 @@ impl Desk {
 
     pub fn events(&self) -> Vec<What> {
         let events = self.said.iter().filter_map(|output| match output {
-            Output::Event(Event { what, .. }) => Some(what.clone()),
+            Output::Event(event) => Some(event.what.clone()),
             _ => None,
         });
         events.collect()

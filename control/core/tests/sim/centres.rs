@@ -155,6 +155,7 @@ pub fn any(rng: &mut Rng) -> Centre {
             .into_iter()
             .map(|number| agent(number, &queues, rng))
             .collect(),
+        calendars: Vec::new(),
         rules,
         offers: Offers {
             back_off_seconds: rng.range(1, 8) as u32,

@@ -72,6 +72,7 @@ impl World {
             }],
             ..Facts::default()
         };
+        let facts = Box::new(facts);
         self.tally.calls += 1;
         self.oracle.arrived(contact);
         self.tell(Input::ContactArrived {

@@ -156,10 +156,15 @@ function refreshSoon() {
 
 const words = (name) => name.replaceAll("_", " ");
 
+// Attributes of a contact, to stand behind a sentence.
+function named(attributes) {
+  return Object.entries(attributes ?? {}).map(([name, text]) => `, ${name} “${text}”`).join("");
+}
+
 function told(event) {
   const who = event.agent ? ` – ${event.agent}` : "";
   switch (event.type) {
-    case "contact_typed": return `${event.from} is “${event.call_type}” (rule ${event.rule}), queue ${event.queue}`;
+    case "contact_typed": return `${event.from} is “${event.call_type}” (rule ${event.rule}), queue ${event.queue}${named(event.attributes)}`;
     case "contact_queued": return `waits in ${event.queue} at position ${event.position}; ${event.choice.qualified} qualified, ${event.choice.free} free`;
     case "contact_offered": return `offered to ${event.agent} after ${duration(event.waited_ms)}; ${event.choice.free} of ${event.choice.qualified} qualified were free`;
     case "offer_ringing": return `${event.agent}’s phone rings`;

@@ -13,6 +13,9 @@ pub struct Declaration {
     pub queue: Vec<QueueDeclaration>,
     /// Who serves them.
     pub agent: Vec<AgentDeclaration>,
+    /// When places are open; rules name them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calendar: Vec<CalendarDeclaration>,
     /// What an arriving contact is; the first that matches decides.
     pub rule: Vec<RuleDeclaration>,
     /// What happens to an agent after an offer that failed.
@@ -149,6 +152,31 @@ pub struct AgentDeclaration {
     pub paused: bool,
 }
 
+/// A calendar: when a place is open.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CalendarDeclaration {
+    /// Its identifier.
+    pub id: String,
+    /// An IANA time zone.
+    #[schema(required = false, default = "UTC")]
+    pub zone: String,
+    /// When it is open: `days`, `from`, `to`; default: always. An empty list means never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>,
+        example = json!([{"days": ["mon", "tue"], "from": "08:00", "to": "18:00"}]))]
+    pub open: Option<Vec<serde_json::Value>>,
+    /// Days on which it is closed: `2026-12-25`, `*-01-01` for every year, `easter+1`, or an object
+    /// with `date` and, as you like, `name`, `from`, `to`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>, example = json!(["*-01-01", {"date": "easter-2", "name": "Good Friday"}]))]
+    pub holidays: Vec<serde_json::Value>,
+    /// Days on which it is open whatever else says: `date`, `name`, `from`, `to`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub exceptions: Vec<serde_json::Value>,
+}
+
 /// A rule: if all its conditions hold, the contact is this.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -156,8 +184,9 @@ pub struct RuleDeclaration {
     /// Its identifier.
     pub id: String,
     /// The conditions: `to`, `uri`, `from`, `header`, `medium`, `protocol`, `codec`, `source`,
-    /// `transport`, `hours`; each one value or a list, of which any will do. In patterns `*` stands
-    /// for any characters and `?` for one.
+    /// `transport`, `hours`, `calendar`; each one value or a list, of which any will do. In patterns `*` stands
+    /// for any characters and `?` for one. `expression` is one in the Common Expression Language
+    /// (CEL), whose times are those of `zone`.
     #[schema(required = false, value_type = Object,
         example = json!({"to": "support@*", "header": {"X-Tier": ["gold", "silver"]},
             "hours": {"from": "08:00", "to": "18:00", "days": ["mon", "tue"], "zone": "Europe/Zurich"}}))]
@@ -188,6 +217,9 @@ pub struct Then {
     /// The call type's name; default: the rule's identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_type: Option<String>,
+    /// What else is to be known of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// A step in which a contact asks for less.

@@ -30,6 +30,26 @@ pub struct Facts {
     pub transport: String,
     /// The agent whose device the request names by a GRUU.
     pub wanted_agent: Option<String>,
+    /// Attributes of the customer's record.
+    pub customer: BTreeMap<String, String>,
+    /// What the customer is entitled to.
+    pub entitlements: Vec<String>,
+    /// Earlier contacts of this caller.
+    pub earlier: Earlier,
+    /// What the caller chose in menus, by the menu's name.
+    pub answers: BTreeMap<String, String>,
+}
+
+/// Earlier contacts of a caller.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Earlier {
+    /// How many there were in the last 24 hours.
+    pub contacts: u32,
+    /// The agent of the last one.
+    pub agent: Option<String>,
+    /// The queue of the last one.
+    pub queue: Option<String>,
 }
 
 /// One medium of a session description.
@@ -116,6 +136,9 @@ pub struct Typed {
     pub skills: BTreeMap<String, u8>,
     /// The higher is served first.
     pub priority: i32,
+    /// What else the rule says of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Why an agent was chosen, or why none was.

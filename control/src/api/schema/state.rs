@@ -146,6 +146,9 @@ pub struct ContactView {
     pub media: Vec<String>,
     /// The higher is served first.
     pub priority: i32,
+    /// What else its rule says of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
     /// When it arrived.
     pub arrived_unix_ms: u64,
     /// When it was answered.

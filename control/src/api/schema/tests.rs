@@ -39,9 +39,14 @@ fn the_declaration_is_as_documented() {
          { when = 'full', redirect = 'sip:x@y' }, { when = 'no_agents', refuse = 486 }]\n\
          sticky_seconds = 5\n\
          [[agent]]\nid = 'b'\nuri = 'sip:b@c'\ntiers = { q = 2 }\nweights = { q = 2 }\n\
-         [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' } }\n\
+         [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' }, calendar = '!k' }\n\
          then = { queue = 'q', skills = { s = 1 }, call_type = 'c', \
-         relax = [{ after_seconds = 3 }] }\n[offers]\n",
+         relax = [{ after_seconds = 3 }] }\n\
+         [[calendar]]\nid = 'k'\nopen = [{ days = ['mon'] }]\n\
+         holidays = ['*-01-01', { date = 'easter', from = '12:00' }]\n\
+         exceptions = [{ date = '2026-12-27', name = 'Sale' }]\n\
+         [[rule]]\nid = 's'\nwhen = { expression = 'time.hour < 8', zone = 'UTC' }\n\
+         then = { queue = 'q', attributes = { tier = 'gold' } }\n[offers]\n",
     )
     .unwrap();
     documented::<declaration::Declaration>(&shown(&centre));
@@ -122,6 +127,7 @@ fn agents_queues_and_contacts_are_as_documented() {
         to: "t".into(),
         media: vec!["audio".into()],
         priority: 0,
+        attributes: [("tier".to_owned(), "gold".to_owned())].into(),
         arrived_unix_ms: 1,
         answered_unix_ms: None,
     });
@@ -173,6 +179,7 @@ fn explained(outcome: Outcome) -> Explanation {
             queue: QueueId::new("q"),
             skills: [("s".to_owned(), 1)].into(),
             priority: 1,
+            attributes: [("tier".to_owned(), "gold".to_owned())].into(),
         }),
         choice: Some(Choice {
             chosen: None,
@@ -208,6 +215,14 @@ fn facts_and_explanations_are_as_documented() {
         headers: vec![("a".into(), "b".into())],
         media: vec![Medium::default()],
         source: "192.0.2.1:5060".parse().ok(),
+        customer: [("tier".to_owned(), "gold".to_owned())].into(),
+        answers: [("language".to_owned(), "2".to_owned())].into(),
+        entitlements: vec!["premium".into()],
+        earlier: patchbay_core::Earlier {
+            contacts: 2,
+            agent: Some(AgentId::new("a")),
+            queue: Some(QueueId::new("q")),
+        },
         ..Facts::default()
     };
     documented::<explanation::Facts>(&facts);

@@ -29,7 +29,7 @@ impl Scene {
         let centre = std::sync::Arc::clone(self.machine.centre());
         let mut scene = Scene::by(Carrier::Message, "");
         scene.transfer = Carrier::Uri;
-        scene.run(|machine, now| machine.configure(centre, now));
+        scene.run(|machine, now| machine.configure(centre, 1, now));
         *self = scene;
     }
 

@@ -176,7 +176,7 @@ impl Scene {
         let centre: Centre = toml::from_str(centre).unwrap();
         assert_eq!(patchbay_core::validate(&centre), []);
         let now = self.now();
-        self.machine.configure(Arc::new(centre), now);
+        self.machine.configure(Arc::new(centre), 1, now);
         self.settle();
     }
 
