@@ -64,9 +64,10 @@ uninstall: ## what install put there, but never configuration or data
 	rm -f $(DESTDIR)$(UNITDIR)/patchbay-control.service $(DESTDIR)$(UNITDIR)/patchbay-relay.service
 	rm -f $(DESTDIR)$(LIBDIR)/sysusers.d/patchbay.conf $(DESTDIR)$(LIBDIR)/tmpfiles.d/patchbay.conf
 
-bench: release ## packets and calls through this machine's relay, with percentiles
+bench: release ## packets, calls and decisions on this machine, with percentiles
 	$(BIN) bench packets $(ARGS)
 	$(BIN) bench calls
+	$(BIN) bench select
 
 bench-against: release ## packets beside rtpengine and a bare loop: tables, JSON and a chart below target/
 	@scripts/need-rtpengine

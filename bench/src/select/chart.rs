@@ -51,13 +51,17 @@ pub(super) fn chart(report: &SelectReport) -> String {
             canvas.dot(*place, colour, &told);
         }
     }
+    sizes(&mut canvas, report);
+    canvas.finish(SIZE[0], SIZE[1], title)
+}
+
+fn sizes(canvas: &mut Canvas, report: &SelectReport) {
     for (at, row) in report.rows.iter().enumerate() {
         let [x, _] = point(at, report.rows.len(), 0.0);
         let label = format!("{} agents", row.size.agents);
         let below = [x, FRAME[1] + FRAME[3] + 22.0];
         canvas.text(below, &label, Font::new(12.0, INK), Anchor::Middle);
     }
-    canvas.finish(SIZE[0], SIZE[1], title)
 }
 
 fn point(at: usize, of: usize, height: f64) -> [f64; 2] {

@@ -83,6 +83,10 @@ impl Distributor {
             learned: learned.get(&declared.id).cloned().unwrap_or_default(),
         });
         self.queues = queues.collect();
+        self.replace_places(centre);
+    }
+
+    fn replace_places(&mut self, centre: &Centre) {
         let index: FxHashMap<_, _> = centre
             .queues
             .iter()

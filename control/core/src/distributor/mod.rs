@@ -10,6 +10,7 @@ mod arrive;
 mod configure;
 mod expect;
 mod learned;
+mod leave;
 mod offers;
 mod overflow;
 mod patience;
@@ -17,6 +18,7 @@ mod select;
 mod sessions;
 mod timing;
 mod view;
+mod waiting;
 
 use crate::agent::Agent;
 use crate::centre::{Centre, Queue as DeclaredQueue};

@@ -204,36 +204,7 @@ impl Distributor {
         leg.state = LegState::Live;
         leg.since = now.mono;
         let agent = leg.agent.clone();
-        let Some(found) = self.contacts.get_mut(&contact) else {
-            return;
-        };
-        found.state = State::Connected(offer);
-        found.answered = Some((now.mono, now.unix_ms));
-        let arrived = found.arrived;
-        let mut others = Vec::new();
-        if let Some(ticket) = &mut found.ticket {
-            others = core::mem::take(&mut ticket.offers);
-            if let Some(caller) = &ticket.caller {
-                self.last_agents.remember(caller, agent.clone());
-            }
-            let queue = ticket.typed.queue.clone();
-            if let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue)) {
-                queue.connected += 1;
-                if let Some(expected) = ticket.expected {
-                    let waited = now.mono.saturating_sub(arrived);
-                    queue.learned.waited(expected, waited);
-                }
-            }
-            let waited_ms = self.since_ms(arrived);
-            self.out(Output::Accept { contact, offer });
-            self.tell(What::ContactConnected {
-                contact,
-                offer,
-                agent: agent.clone(),
-                queue,
-                waited_ms,
-            });
-        }
+        let others = self.connected(contact, offer, &agent);
         self.counters.connected += 1;
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.missed = 0;
@@ -242,6 +213,42 @@ impl Distributor {
             self.take_back(other, OfferEnd::AnsweredElsewhere);
         }
         self.refresh(&agent);
+    }
+
+    /// What an answer means for the contact; its offers.
+    fn connected(&mut self, contact: ContactId, offer: OfferId, agent: &AgentId) -> Vec<OfferId> {
+        let now = self.now;
+        let Some(found) = self.contacts.get_mut(&contact) else {
+            return Vec::new();
+        };
+        found.state = State::Connected(offer);
+        found.answered = Some((now.mono, now.unix_ms));
+        let arrived = found.arrived;
+        let Some(ticket) = &mut found.ticket else {
+            return Vec::new();
+        };
+        let offers = core::mem::take(&mut ticket.offers);
+        if let Some(caller) = &ticket.caller {
+            self.last_agents.remember(caller, agent.clone());
+        }
+        let queue = ticket.typed.queue.clone();
+        if let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue)) {
+            queue.connected += 1;
+            if let Some(expected) = ticket.expected {
+                let waited = now.mono.saturating_sub(arrived);
+                queue.learned.waited(expected, waited);
+            }
+        }
+        let waited_ms = self.since_ms(arrived);
+        self.out(Output::Accept { contact, offer });
+        self.tell(What::ContactConnected {
+            contact,
+            offer,
+            agent: agent.clone(),
+            queue,
+            waited_ms,
+        });
+        offers
     }
 
     pub(super) fn failed(&mut self, offer: OfferId, cause: OfferFailure, code: u16) {

@@ -71,42 +71,14 @@ impl Distributor {
 
     /// The contact waits in another queue, by its old arrival. False if it stays.
     fn moves(&mut self, contact: ContactId, to: QueueId, when: OverflowWhen) -> bool {
-        let Some(at) = self.queue_at(&to) else {
+        let Some((at, class)) = self.place_in(contact, &to) else {
             return false;
         };
-        let Some(found) = self.contacts.get(&contact) else {
-            return false;
-        };
-        let (arrived, waited_ms) = (found.arrived, self.since_ms(found.arrived));
-        let Some(ticket) = &found.ticket else {
-            return false;
-        };
-        let class = self.classes.find(&to, ticket.skills());
-        let was_there = ticket.before.contains(&to) || ticket.before.len() >= MAX_MOVES;
-        let room = class.is_some_and(|class| self.room_in(at, class).is_none());
-        if was_there || !room {
-            return false;
-        }
         self.forget_agent_before(contact);
         self.give_up_place(contact);
-        let Some(queue) = self.queues.get_mut(at) else {
+        let Some((from, waited_ms)) = self.enter(contact, &to, at, class) else {
             return false;
         };
-        let deadline = seconds(queue.declared.max_wait_seconds);
-        let deadline = self.now.mono.saturating_add(deadline);
-        let ticket = self.contacts.get_mut(&contact);
-        let Some(ticket) = ticket.and_then(|found| found.ticket.as_mut()) else {
-            return false;
-        };
-        let from = core::mem::replace(&mut ticket.typed.queue, to.clone());
-        ticket.before.push(from.clone());
-        (ticket.queue, ticket.class, ticket.deadline) = (Some(at), class, deadline);
-        let (priority, came_ms) = (ticket.typed.priority, super::millis(arrived));
-        ticket
-            .place
-            .reorder(priority, Some(&queue.declared), came_ms);
-        queue.places.insert(ticket.place);
-        self.timers.set(Timer::MaxWait(contact), deadline);
         self.tell(What::ContactMoved {
             contact,
             from,
@@ -115,9 +87,43 @@ impl Distributor {
             waited_ms,
         });
         self.set_overflow_timer(contact);
-        self.set_relax_timer(contact);
         self.start_waiting(contact);
         true
+    }
+
+    /// The indices of a queue and of the class of what the contact asks for there, if it may go there
+    /// and finds room.
+    fn place_in(&self, contact: ContactId, to: &QueueId) -> Option<(usize, usize)> {
+        let ticket = self.contacts.get(&contact)?.ticket.as_ref()?;
+        let at = self.queue_at(to)?;
+        let class = self.classes.find(to, ticket.skills())?;
+        let was_there = ticket.before.contains(to) || ticket.before.len() >= MAX_MOVES;
+        (!was_there && self.room_in(at, class).is_none()).then_some((at, class))
+    }
+
+    /// Gives the contact its place in another queue. Where it was before, and how long it has waited.
+    fn enter(
+        &mut self,
+        contact: ContactId,
+        to: &QueueId,
+        at: usize,
+        class: usize,
+    ) -> Option<(QueueId, u64)> {
+        let arrived = self.contacts.get(&contact)?.arrived;
+        let queue = self.queues.get_mut(at)?;
+        let longest = seconds(queue.declared.max_wait_seconds);
+        let deadline = self.now.mono.saturating_add(longest);
+        let ticket = self.contacts.get_mut(&contact)?.ticket.as_mut()?;
+        let from = core::mem::replace(&mut ticket.typed.queue, to.clone());
+        ticket.before.push(from.clone());
+        (ticket.queue, ticket.class, ticket.deadline) = (Some(at), Some(class), deadline);
+        let (priority, came_ms) = (ticket.typed.priority, super::millis(arrived));
+        ticket
+            .place
+            .reorder(priority, Some(&queue.declared), came_ms);
+        queue.places.insert(ticket.place);
+        self.timers.set(Timer::MaxWait(contact), deadline);
+        Some((from, self.since_ms(arrived)))
     }
 
     fn redirect(&mut self, contact: ContactId, to: String, when: OverflowWhen) {

@@ -1,0 +1,118 @@
+//! Contacts that wait: their places, and who may take them.
+
+use super::Distributor;
+use crate::contact::{State, Ticket};
+use crate::event::What;
+use crate::id::ContactId;
+use crate::output::{Output, RefuseReason};
+
+impl Distributor {
+    /// Makes a contact wait, unless an agent is free for it. It has its place already.
+    pub(super) fn start_waiting(&mut self, contact: ContactId) {
+        self.note_wants(contact);
+        self.serve_contact(contact);
+        let Some(found) = self.contacts.get(&contact) else {
+            return;
+        };
+        let (State::Waiting, Some(ticket)) = (found.state, &found.ticket) else {
+            return;
+        };
+        if ticket.only.is_some() {
+            return self.refuse_waiting(contact, RefuseReason::AgentUnavailable);
+        }
+        let queue = ticket.typed.queue.clone();
+        let position = self.position(ticket);
+        let choice = self.choice(ticket, None);
+        let expected = self.expected(ticket);
+        let first = found.arrived == self.now.mono;
+        let ticket = self.contacts.get_mut(&contact);
+        if let Some(ticket) = ticket.and_then(|found| found.ticket.as_mut())
+            && first
+        {
+            ticket.expected = expected;
+        }
+        self.out(Output::Queued {
+            contact,
+            queue: queue.clone(),
+            position,
+        });
+        self.tell(What::ContactQueued {
+            contact,
+            queue,
+            position,
+            expected_ms: expected.map(super::millis),
+            choice,
+        });
+    }
+
+    /// After an offer that failed or was taken back: others may still be answered.
+    pub(super) fn offer_lost(&mut self, contact: ContactId) {
+        self.forget_agent_before(contact);
+        let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
+        if ticket.is_some_and(|ticket| ticket.offers.is_empty()) {
+            self.back_to_waiting(contact);
+        } else {
+            self.note_wants(contact);
+            self.serve_contact(contact);
+        }
+    }
+
+    /// After the last offer failed: the contact still has its place.
+    fn back_to_waiting(&mut self, contact: ContactId) {
+        let now = self.now.mono;
+        let Some(found) = self.contacts.get_mut(&contact) else {
+            return;
+        };
+        found.state = State::Waiting;
+        let Some(ticket) = &found.ticket else {
+            return;
+        };
+        if ticket.queue.is_none() {
+            self.refuse_waiting(contact, RefuseReason::QueueRemoved);
+        } else if ticket.deadline <= now {
+            self.refuse_waiting(contact, RefuseReason::WaitedTooLong);
+        } else {
+            self.start_waiting(contact);
+        }
+    }
+
+    /// Enters a contact where an agent that becomes free looks for it, or takes it from there.
+    pub(super) fn note_wants(&mut self, contact: ContactId) {
+        let wants = self.contacts.get(&contact).is_some_and(|c| self.wants(c));
+        self.set_waiting(contact, wants);
+    }
+
+    pub(super) fn set_waiting(&mut self, contact: ContactId, waiting: bool) {
+        let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
+        let Some(ticket) = ticket else {
+            return;
+        };
+        let place = ticket.place;
+        let agent = ticket.sticks_to.as_ref();
+        let waiting_here = match agent.and_then(|agent| self.agents.get_mut(agent)) {
+            Some(agent) => Some(&mut agent.wanted),
+            None => ticket
+                .class
+                .and_then(|class| self.classes.get_mut(class))
+                .map(|class| &mut class.waiting),
+        };
+        let Some(here) = waiting_here else {
+            return;
+        };
+        if waiting {
+            here.insert(place);
+        } else {
+            here.remove(&place);
+        }
+    }
+
+    /// From 1. Counts from the end, where contacts arrive.
+    pub(super) fn position(&self, ticket: &Ticket) -> usize {
+        let Some(queue) = ticket.queue.and_then(|queue| self.queues.get(queue)) else {
+            return 1;
+        };
+        let places = queue.places.iter().rev();
+        let behind = places.take_while(|place| **place > ticket.place).count();
+        queue.places.len().saturating_sub(behind).max(1)
+    }
+}
