@@ -153,11 +153,19 @@ impl Baresip {
     pub fn heard(&self) -> Vec<i16> {
         const WAV_HEADER: usize = 44;
         let entries = std::fs::read_dir(self.folder.path()).expect("a folder");
-        let mut names = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let file = names.find(|path| path.to_string_lossy().ends_with("-dec.wav"));
-        let bytes = std::fs::read(file.expect("a recording of what it heard")).expect("a file");
-        let samples = bytes.get(WAV_HEADER..).unwrap_or_default();
-        samples
+        let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut dumps: Vec<_> = files
+            .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
+            .collect();
+        assert!(!dumps.is_empty(), "no recording of what it heard");
+        // One for each call, named by the second of its begin.
+        dumps.sort_unstable();
+        let bytes = dumps.iter().flat_map(|dump| {
+            let bytes = std::fs::read(dump).expect("a file");
+            bytes.get(WAV_HEADER..).unwrap_or_default().to_vec()
+        });
+        let bytes: Vec<u8> = bytes.collect();
+        bytes
             .chunks_exact(2)
             .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
             .collect()
