@@ -41,6 +41,15 @@ fn converse(calls: &[(Phone, Phone, OpenPair)], flooding: &AtomicBool) -> u32 {
     sequence
 }
 
+/// Says that the flood is over, also when it was waited for in vain.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
+}
+
 /// How often a port took in too much, so that the rest of the flood stayed outside.
 fn floods(engine: &Engine) -> u64 {
     let threads: u64 = engine.totals().threads.iter().map(|t| t.floods).sum();
@@ -55,12 +64,12 @@ fn flooded(engine: &Engine, socket: &UdpSocket, pair: &OpenPair) -> (FlowStats, 
     let sent = AtomicU64::new(0);
     std::thread::scope(|threads| {
         threads.spawn(|| {
+            let _over = Over(&flooding);
             wait_for("the port to be too loud", || {
                 flood(socket, pair.local[0].rtp);
                 sent.fetch_add(FLOOD.into(), SeqCst);
                 floods(engine) > 0
             });
-            flooding.store(false, SeqCst);
         });
         let exchanged = converse(&others, &flooding);
         for (_, _, other) in &others {
