@@ -137,8 +137,11 @@ fn a_flood_of_a_party_itself_harms_no_other_call() {
     let [at_client, at_agent] = pair.local;
     let hello = packet(3, 172);
     assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &hello);
-    // Whether that is more than the port takes in depends on how fast the machine is.
-    let (seen, sent) = flooded(&engine, &client.rtp, &pair, |sent| sent >= 150_000);
+    // At a device packets are sent on where they come in: whether that is ever more than a flow may
+    // send depends on how fast the machine is.
+    let (seen, sent) = flooded(&engine, &client.rtp, &pair, |sent| {
+        floods(&engine) > 0 || (AT_DEVICE && sent >= 150_000)
+    });
     // What was not lost in the kernel's queue was sent on, or is counted.
     assert!(seen.received > 1 && seen.received <= sent + 1);
     assert_eq!(seen.forwarded() + seen.drops.total(), seen.received);

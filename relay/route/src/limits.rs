@@ -30,10 +30,10 @@ pub const MESSAGE_BUFFERS_PER_THREAD: u16 = 256;
 /// not listened to until the window ends, so that a flood at one port costs its own call alone.
 pub const MAX_PACKETS_PER_WINDOW: u32 = 512;
 
-/// The same where ports are steered: some 240,000 a second. What is beyond it is not delayed but
-/// dropped, so that it is more. At a device it is as much, so that a flow that passes does so when it
-/// is settled, too.
-pub const MAX_STEERED_PACKETS_PER_WINDOW: u32 = 2048;
+/// The same where ports are steered, and at a device: what is beyond it is not delayed but dropped.
+/// The steered ports of a thread share a socket, so that a flood within this limit must be less than
+/// what a slow thread sends on, or it would fill the socket for its neighbours.
+pub const MAX_STEERED_PACKETS_PER_WINDOW: u32 = 512;
 
 /// The same for datagrams that are dropped, as strangers' are, and for all of a steered port whose
 /// source is not learned: some 7,500 a second.
