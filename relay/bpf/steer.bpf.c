@@ -40,7 +40,7 @@ struct map { u32 type, key_size, value_size, max_entries, flags; };
 /* Packet threads; relay/route's MAX_THREADS. */
 #define THREADS 64
 /* Datagrams of one port in a window of 2^23 ns: once its source is learned, and before. */
-#define MOST_LEARNED 2048
+#define MOST_LEARNED 512
 #define MOST_OPEN 64
 #define WINDOW_SHIFT 23
 
