@@ -3,16 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
 
 use crate::engine_support::*;
 use patchbay_relay::engine::{OpenError, OpenPair, PairSpec, Side};
 
 /// Pairs of a burst: their commands are more than wait in the queue, so that it fills up too.
 const BURST: usize = 600;
-
-/// Between packets of the call that stands.
-const PAUSE: Duration = Duration::from_micros(10);
 
 fn opened(engine: &patchbay_relay::engine::Engine) -> OpenPair {
     loop {
@@ -40,8 +36,6 @@ fn bursts_of_new_and_ending_calls_leave_the_others_alone() {
                 let [at_client, at_agent] = standing.local;
                 assert_passes(&client.rtp, at_client.rtp, &agent.rtp, at_agent.rtp, &data);
                 exchanged += 1;
-                // At a device one exchange takes less than 4 µs: with nothing between them they
-                // would be a flood (MAX_STEERED_PACKETS_PER_WINDOW).
                 std::thread::sleep(PAUSE);
             }
             exchanged

@@ -130,6 +130,7 @@ fn a_dead_thread_comes_back_while_the_other_carries_media() {
                 let number = exchanged.load(SeqCst);
                 carries(kept, &number.to_be_bytes());
                 exchanged.store(number + 1, SeqCst);
+                std::thread::sleep(PAUSE);
             }
         });
         kill(&engine, dead, Drill::Panic);

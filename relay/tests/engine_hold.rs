@@ -53,6 +53,7 @@ impl Bed {
 
     /// The agent says something; which becomes of it is known when this returns.
     fn say(&mut self) -> Fate {
+        std::thread::sleep(PAUSE);
         self.sent = self.sent.wrapping_add(1);
         let data = packet(self.sent, 172);
         let dropped = || {
@@ -75,7 +76,11 @@ impl Bed {
             }
             std::thread::yield_now();
         }
-        panic!("a packet is lost without a reason");
+        panic!(
+            "a packet is lost without a reason: {:?} {:?}",
+            self.engine.stats(self.pair.id),
+            self.engine.totals()
+        );
     }
 
     /// Tells the engine where the client is, and talks on: the fates of the packets, in order.

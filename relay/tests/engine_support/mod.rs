@@ -39,6 +39,9 @@ pub const SECLUDED: IpAddr = v4(Ipv4Addr::new(127, 0, 0, 98), 40);
 pub const NOWHERE: IpAddr = v4(Ipv4Addr::new(127, 0, 0, 77), 77);
 /// Far longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Between the packets of a conversation. An exchange may take less than 4 µs: with nothing between
+/// them they would be a flood (MAX_STEERED_PACKETS_PER_WINDOW).
+pub const PAUSE: Duration = Duration::from_micros(10);
 pub const WINDOW: Duration = Duration::from_secs(30);
 
 const fn is_program(name: &[u8]) -> bool {
