@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use patchbay_core::{
-    Activity, AgentId, ContactId, EndCause, Event, QueueId, RefuseReason, RuleId, What,
-};
+use patchbay_core::{Activity, AgentId, ContactId, EndCause, QueueId, RefuseReason, RuleId, What};
 use serde::{Deserialize, Serialize};
 
 use super::error::while_doing;
 use super::events::Row;
 use super::{Store, StoreError, StoredEvent, signed, unsigned};
+use crate::story::{Call, Ending};
 
 /// Most contacts on one page.
 pub const MAX_PAGE: usize = 200;
@@ -21,6 +20,9 @@ pub const MAX_STORY: usize = 2_000;
 
 /// Events of agents that are looked through for the end of a wrap-up.
 pub const MAX_WRAP_UP_SEARCH: usize = 1_000;
+
+/// The status of a caller who was told to call somebody else (RFC 3261 section 21.3.3).
+const REDIRECTED: u16 = 302;
 
 /// How a contact stands or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -199,114 +201,64 @@ impl Store {
     }
 }
 
-/// Folds a contact's events; `None` without any.
+/// What a contact's events come to; `None` without any.
 fn summary(id: ContactId, events: &[StoredEvent]) -> Option<PastContact> {
-    let first = events.first()?;
-    let mut contact = PastContact {
-        id,
-        outcome: Outcome::Waiting,
-        rule: None,
-        call_type: None,
-        queue: None,
-        agent: None,
-        from: None,
-        to: None,
-        offers: 0,
-        end_cause: None,
-        refuse_reason: None,
-        status: None,
-        began_unix_ms: first.unix_ms,
-        ended_unix_ms: None,
-        waited_ms: 0,
-        talk_ms: 0,
-        first_cursor: first.cursor,
-        last_cursor: first.cursor,
-    };
+    let (first, last) = (events.first()?, events.last()?);
+    let mut call = Call::new(id, first.unix_ms);
     for stored in events {
-        contact.last_cursor = stored.cursor;
-        contact.take(&stored.event);
+        call.take(&stored.event);
     }
-    Some(contact)
+    Some(PastContact::of(call, first.cursor, last.cursor))
 }
 
 impl PastContact {
-    fn take(&mut self, event: &Event) {
-        match &event.what {
-            What::ContactTyped {
-                call_type,
-                rule,
-                queue,
-                from,
-                to,
-                ..
-            } => {
-                self.rule = Some(rule.clone());
-                self.call_type = Some(call_type.clone());
-                self.queue = Some(queue.clone());
-                self.from = Some(from.clone());
-                self.to = Some(to.clone());
-            }
-            What::ContactQueued { queue, .. } => self.queue = Some(queue.clone()),
-            What::ContactOffered { agent, .. } => {
-                self.agent = Some(agent.clone());
-                self.offers += 1;
-            }
-            What::ContactConnected {
-                agent, waited_ms, ..
-            } => {
-                self.outcome = Outcome::Connected;
-                self.agent = Some(agent.clone());
-                self.waited_ms = *waited_ms;
-            }
-            What::ContactAdopted { agent, .. } => {
-                self.outcome = Outcome::Connected;
-                self.agent = Some(agent.clone());
-            }
-            What::ContactEnded {
-                agent,
-                cause,
-                talk_ms,
-                ..
-            } => {
-                self.agent = Some(agent.clone());
-                self.end_cause = Some(*cause);
-                self.talk_ms = *talk_ms;
-                self.end(Outcome::Served, event);
-            }
-            What::ContactRefused {
-                status,
-                why,
-                waited_ms,
-                ..
-            } => {
-                self.status = Some(*status);
-                self.refuse_reason = Some(*why);
-                self.waited_ms = *waited_ms;
-                self.end(Outcome::Refused, event);
-            }
-            What::ContactMoved { queue, .. } => self.queue = Some(queue.clone()),
-            What::ContactRedirected { waited_ms, .. } => {
-                self.status = Some(302);
-                self.waited_ms = *waited_ms;
-                self.end(Outcome::Redirected, event);
-            }
-            What::ContactAbandoned { waited_ms, .. } => {
-                self.waited_ms = *waited_ms;
-                self.end(Outcome::Abandoned, event);
-            }
-            What::ContactRelaxed { .. }
-            | What::OfferRinging { .. }
-            | What::AgentNotice { .. }
-            | What::OfferFailed { .. }
-            | What::SessionUnwanted { .. }
-            | What::AgentStatus { .. }
-            | What::AgentState { .. }
-            | What::ControlStarted => {}
+    fn of(call: Call, first_cursor: u64, last_cursor: u64) -> PastContact {
+        let (ended_unix_ms, ending) = call.end.unzip();
+        let (status, refuse_reason) = refusal(ending);
+        let kind = call.kind.as_ref();
+        PastContact {
+            id: call.id,
+            outcome: outcome(&call),
+            rule: kind.map(|kind| kind.rule.clone()),
+            call_type: kind.map(|kind| kind.call_type.clone()),
+            queue: call.queue().cloned(),
+            from: kind.map(|kind| kind.from.clone()),
+            to: kind.map(|kind| kind.to.clone()),
+            agent: call.agent.or(call.rung),
+            offers: call.offers,
+            end_cause: match ending {
+                Some(Ending::Served(cause, _)) => Some(cause),
+                _ => None,
+            },
+            refuse_reason,
+            status,
+            began_unix_ms: call.arrived_unix_ms,
+            ended_unix_ms,
+            waited_ms: call.waited_ms,
+            talk_ms: call.talked_ms,
+            first_cursor,
+            last_cursor,
         }
     }
+}
 
-    fn end(&mut self, outcome: Outcome, event: &Event) {
-        self.outcome = outcome;
-        self.ended_unix_ms = Some(event.unix_ms);
+fn outcome(call: &Call) -> Outcome {
+    match call.end {
+        Some((_, Ending::Served(..))) => Outcome::Served,
+        Some((_, Ending::Refused(..))) => Outcome::Refused,
+        Some((_, Ending::Redirected(_))) => Outcome::Redirected,
+        Some((_, Ending::Abandoned)) => Outcome::Abandoned,
+        Some((_, Ending::Lost)) => Outcome::Lost,
+        None if call.answered_unix_ms.is_some() => Outcome::Connected,
+        None => Outcome::Waiting,
+    }
+}
+
+/// The status that a caller was refused with, and why.
+fn refusal(ending: Option<Ending>) -> (Option<u16>, Option<RefuseReason>) {
+    match ending {
+        Some(Ending::Refused(status, why)) => (Some(status), Some(why)),
+        Some(Ending::Redirected(_)) => (Some(REDIRECTED), None),
+        _ => (None, None),
     }
 }

@@ -30,6 +30,8 @@ pub struct Call {
     pub offers: u32,
     /// The first [`MAX_TRIES`] of them.
     pub tries: Vec<Try>,
+    /// The agent of the last offer.
+    pub rung: Option<AgentId>,
     /// The agent that answered.
     pub agent: Option<AgentId>,
     /// When it was answered.
@@ -143,6 +145,7 @@ impl Call {
             position: 1,
             offers: 0,
             tries: Vec::new(),
+            rung: None,
             agent: None,
             answered_unix_ms: None,
             waited_ms: 0,
@@ -302,6 +305,7 @@ impl Call {
     fn offered(&mut self, now: u64, offer: OfferId, agent: &AgentId, ring_ms: u64) {
         self.entered = true;
         self.offers = self.offers.saturating_add(1);
+        self.rung = Some(agent.clone());
         if self.tries.len() < MAX_TRIES {
             self.tries.push(Try {
                 offer,

@@ -8,7 +8,7 @@ use crate::explain::{Choice, Considered, Verdict};
 use crate::id::{AgentId, ContactId};
 use crate::input::Status;
 use crate::limits::{MAX_EXPLAINED_AGENTS, USUAL_SERVICE_LEVEL};
-use crate::selection::{Class, Place, Rank, Urgency, score};
+use crate::selection::{Class, Place, Urgency, score};
 use core::cmp::Reverse;
 
 /// Members of a class looked at for those that are not free.
@@ -186,11 +186,6 @@ impl Distributor {
         let agent = id.clone();
         Considered { agent, verdict }
     }
-}
-
-/// The first of the free that the contact does not pass over.
-pub(super) fn best<'a>(class: &'a Class, ticket: &Ticket) -> Option<&'a Rank> {
-    class.free.iter().find(|rank| !ticket.skips(&rank.agent))
 }
 
 /// Why an agent is not free; none if it is.

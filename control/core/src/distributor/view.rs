@@ -1,6 +1,6 @@
 //! Views for the API: the state, and the dry run that explains (requirements A3, A4).
 
-use super::select::{best, unavailable};
+use super::select::unavailable;
 use super::{Distributor, Queue};
 use crate::agent::Agent;
 use crate::contact::{Contact, State, Ticket};
@@ -176,7 +176,7 @@ impl Distributor {
         let ticket = self.would_be(typed, now);
         let class = ticket.class.and_then(|class| self.classes.get(class));
         let chosen = class
-            .and_then(|class| best(class, &ticket))
+            .and_then(|class| class.free.first())
             .map(|rank| rank.agent.clone());
         let mut choice = self.choice(&ticket, chosen.as_ref());
         self.add_unqualified(&ticket, &mut choice.considered);
