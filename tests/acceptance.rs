@@ -73,4 +73,5 @@ mod topology_hidden;
 mod torture;
 mod transfer_forms;
 mod two_devices_answer;
+mod waiting_callers;
 mod websocket_agent;

@@ -3,7 +3,6 @@
 
 use crate::support;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use support::stage::Call;
@@ -23,32 +22,6 @@ fn call(stage: &Stage) -> Call<'_> {
         with_events(stage.agent("agent.xml")),
         with_events(stage.caller("caller.xml")),
     )
-}
-
-/// One key: marked, an update, and its end three times.
-fn key(media: &Media, to: SocketAddr, event: u8, sequence: u16) -> Vec<Vec<u8>> {
-    let shapes = [
-        (0x80, 0, 160_u16),
-        (0, 0, 320),
-        (0, 0x80, 480),
-        (0, 0x80, 480),
-        (0, 0x80, 480),
-    ];
-    let packets = shapes.iter().zip(sequence..).map(|(shape, number)| {
-        let (marker, end, duration) = *shape;
-        let mut bytes = vec![0x80, marker | 101];
-        bytes.extend(number.to_be_bytes());
-        bytes.extend((u32::from(event) * 8000).to_be_bytes());
-        bytes.extend(media.ssrc().to_be_bytes());
-        bytes.extend([event, end | 10]);
-        bytes.extend(duration.to_be_bytes());
-        bytes
-    });
-    let packets: Vec<_> = packets.collect();
-    for bytes in &packets {
-        media.send(to, bytes);
-    }
-    packets
 }
 
 fn wait_for(at: &Media, wanted: &[Vec<u8>]) {
@@ -81,9 +54,9 @@ fn keys_arrive_as_they_were_pressed() {
     let (mut at_anna, mut at_carla) = (Vec::new(), Vec::new());
     for event in 0..16 {
         let sequence = u16::from(event) * 5;
-        at_anna.extend(key(carla, to_anna, event, sequence));
+        at_anna.extend(carla.press(to_anna, event, sequence));
         wait_for(anna, &at_anna);
-        at_carla.extend(key(anna, to_carla, event, sequence));
+        at_carla.extend(anna.press(to_carla, event, sequence));
         wait_for(carla, &at_carla);
     }
     call.ends();

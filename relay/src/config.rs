@@ -60,6 +60,8 @@ pub struct RelayConfig {
     pub deny_methods: Vec<Method>,
     /// The packet engine.
     pub engine: EngineConfig,
+    /// A folder of sounds for callers who wait, beside those that are built in.
+    pub sounds: Option<PathBuf>,
     /// Where a line is written for each ended session; none writes none.
     pub journal: Option<PathBuf>,
     /// Bytes for the last messages, which are kept so that calls can be looked at afterwards; 0 keeps

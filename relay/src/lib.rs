@@ -5,6 +5,7 @@
 //! A packet's way is told in [`engine`]. [`host`] is where the sockets and clocks are.
 
 pub mod api;
+pub mod audio;
 pub mod config;
 pub mod edge;
 pub mod engine;
@@ -13,6 +14,7 @@ pub mod files;
 pub mod host;
 pub mod locate;
 pub mod net;
+pub mod player;
 pub mod readdress;
 pub mod session;
 pub mod strangers;

@@ -114,6 +114,8 @@ pub struct Relay {
     pub deny_methods: Vec<Method>,
     /// Bytes for the last messages, kept so that calls can be looked at afterwards; 0 keeps none.
     pub trace_ring: usize,
+    /// A folder of sounds for callers who wait; `None`: `sounds` in the data folder, if it is there.
+    pub sounds: Option<PathBuf>,
     /// After SIGTERM, established calls go on in the next process of the relay.
     pub hand_over: bool,
 }

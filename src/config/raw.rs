@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use patchbay_control::registrar::{MAX_EXPIRES_S, MIN_EXPIRES_S};
@@ -126,6 +127,7 @@ pub struct RawRelay {
     pub dns: Option<Placed<Vec<Placed<SocketAddr>>>>,
     pub deny_methods: Option<Placed<Vec<Placed<Method>>>>,
     pub trace_ring: Option<Placed<usize>>,
+    pub sounds: Option<Placed<String>>,
     pub hand_over: Option<Placed<bool>>,
 }
 
@@ -193,6 +195,7 @@ impl RawRelay {
                 list(parsed(fields::deniable_method)),
             ),
             trace_ring: section.take(report, "trace_ring", parsed(fields::ring_bytes)),
+            sounds: section.take(report, "sounds", parsed(fields::path)),
             hand_over: section.take(report, "hand_over", reader::truth),
         };
         section.finish(report);
@@ -235,6 +238,7 @@ impl RawRelay {
             dns: values(&self.dns).unwrap_or_default(),
             deny_methods: values(&self.deny_methods).unwrap_or_default(),
             trace_ring: value(&self.trace_ring).unwrap_or(TRACE_RING),
+            sounds: value(&self.sounds).map(PathBuf::from),
             hand_over: value(&self.hand_over).unwrap_or(false),
         }
     }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::process::{Folder, Running};
+use super::sound;
 use super::wait::until;
 use super::{Centre, RELAY, SOON};
 
@@ -104,7 +105,8 @@ impl Baresip {
              regint={interval};audio_codecs=PCMU/8000/1,PCMA/8000/1;\
              outbound=\"sip:{edge};transport={transport}\"\n"
         );
-        std::fs::write(folder.file("tone.wav"), tone()).expect("a sound file");
+        std::fs::write(folder.file("tone.wav"), sound::tone(TONE_HZ, 8000, 1, 20))
+            .expect("a sound file");
         std::fs::write(folder.file("config"), config).expect("a configuration");
         std::fs::write(folder.file("accounts"), account).expect("an account");
         std::fs::write(folder.file("contacts"), "").expect("contacts");
@@ -170,27 +172,6 @@ impl Baresip {
             .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
             .collect()
     }
-}
-
-/// A WAV file with some seconds of the tone: 8 kHz, 16 bit, one channel.
-fn tone() -> Vec<u8> {
-    const RATE: u32 = 8000;
-    const SECONDS: u32 = 20;
-    let length = RATE * SECONDS * 2;
-    let mut file = Vec::new();
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&(36 + length).to_le_bytes());
-    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    file.extend_from_slice(&RATE.to_le_bytes());
-    file.extend_from_slice(&(RATE * 2).to_le_bytes());
-    file.extend_from_slice(b"\x02\0\x10\0data");
-    file.extend_from_slice(&length.to_le_bytes());
-    let step = 2.0 * std::f64::consts::PI * f64::from(TONE_HZ) / f64::from(RATE);
-    for at in 0..RATE * SECONDS {
-        let sample = (8000.0 * (step * f64::from(at)).sin()) as i16;
-        file.extend_from_slice(&sample.to_le_bytes());
-    }
-    file
 }
 
 /// Where it lives: baresip refuses loopback interfaces, so it uses the address that this host uses

@@ -275,6 +275,11 @@ impl Centre {
         self.relay_api.list("/relay/v1/sessions")
     }
 
+    /// One sample of the relay's metrics page.
+    pub fn relay_metric(&self, name: &str) -> f64 {
+        self.relay_api.metric(name)
+    }
+
     /// Records of the calls that have ended, as the relay's journal has them.
     pub fn ended_sessions(&self) -> Vec<Value> {
         let journal = self.folder.file("data").join("sessions.jsonl");

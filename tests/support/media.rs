@@ -96,6 +96,33 @@ impl Media {
         }
     }
 
+    /// Presses a key, with payload type 101 (RFC 4733): marked, an update, and its end three times.
+    /// Gives the packets.
+    pub fn press(&self, to: SocketAddr, event: u8, sequence: u16) -> Vec<Vec<u8>> {
+        let shapes = [
+            (0x80, 0, 160_u16),
+            (0, 0, 320),
+            (0, 0x80, 480),
+            (0, 0x80, 480),
+            (0, 0x80, 480),
+        ];
+        let packets = shapes.iter().zip(sequence..).map(|(shape, number)| {
+            let (marker, end, duration) = *shape;
+            let mut bytes = vec![0x80, marker | 101];
+            bytes.extend(number.to_be_bytes());
+            bytes.extend((u32::from(event) * 8000).to_be_bytes());
+            bytes.extend(self.ssrc.to_be_bytes());
+            bytes.extend([event, end | 10]);
+            bytes.extend(duration.to_be_bytes());
+            bytes
+        });
+        let packets: Vec<_> = packets.collect();
+        for bytes in &packets {
+            self.send(to, bytes);
+        }
+        packets
+    }
+
     /// Sends one datagram from the RTP socket. An ICMP error of an earlier one is not this one's.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
         let _ = self

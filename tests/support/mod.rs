@@ -35,6 +35,7 @@ pub mod raw;
 pub mod second;
 pub mod setup;
 pub mod sipp;
+pub mod sound;
 pub mod stage;
 pub mod steps;
 pub mod stream;

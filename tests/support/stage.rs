@@ -46,6 +46,11 @@ impl Stage {
         })
     }
 
+    /// Where anna's phone is to listen.
+    pub fn agent_at(&self) -> SocketAddr {
+        self.agent_at
+    }
+
     /// Anna's phone, with her audio.
     #[must_use]
     pub fn agent(&self, scenario: &'static str) -> Sipp {

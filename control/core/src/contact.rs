@@ -64,6 +64,8 @@ pub(crate) struct Ticket {
     pub expected: Option<Duration>,
     /// Agents passed over because an offer of it failed, with the time of their return.
     pub skipped: Vec<(AgentId, Duration)>,
+    /// Its caller was let hear something.
+    pub hears: bool,
     /// The one agent that it is for, whatever its queue: it does not wait for others.
     pub only: Option<AgentId>,
     pub from: String,

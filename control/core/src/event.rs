@@ -87,6 +87,15 @@ pub enum What {
         /// From arrival to now.
         waited_ms: u64,
     },
+    /// Its caller has pressed a key while waiting.
+    ContactPressed {
+        /// Which contact.
+        contact: ContactId,
+        /// Where it waits.
+        queue: QueueId,
+        /// Which key.
+        key: char,
+    },
     /// It could not stay in its queue and waits in another one.
     ContactMoved {
         /// Which contact.

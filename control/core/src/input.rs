@@ -35,6 +35,13 @@ pub enum Input {
         /// Whose caller.
         contact: ContactId,
     },
+    /// The caller of a contact that waits has pressed a key: `0` to `9`, `*`, `#`, `A` to `D`.
+    ContactPressed {
+        /// Whose caller.
+        contact: ContactId,
+        /// Which.
+        key: char,
+    },
     /// The agent's phone rings (a 18x came).
     OfferRinging {
         /// Which offer.

@@ -56,6 +56,8 @@ pub const MAX_SKIPPED_AGENTS: usize = 64;
 pub const MAX_RING_AT_ONCE: usize = 50;
 /// Steps in which one contact asks for less.
 pub const MAX_RELAXING_STEPS: usize = 8;
+/// Parts of one announcement to callers who wait.
+pub const MAX_SAID_PARTS: usize = patchbay_route::waiting::MAX_PARTS;
 /// Cases for which a queue may say where contacts go that cannot stay.
 pub const MAX_OVERFLOWS: usize = 8;
 /// How many times one contact moves to another queue; then it stays where it is.

@@ -3,6 +3,7 @@
 use crate::event::Event;
 use crate::id::{AgentId, ContactId, OfferId, QueueId};
 use core::time::Duration;
+use patchbay_route::waiting::Say;
 use serde::{Deserialize, Serialize};
 
 /// One thing to do. Each contact gets exactly one of [`Output::Accept`], [`Output::Refuse`] and
@@ -17,6 +18,23 @@ pub enum Output {
         queue: QueueId,
         /// From 1.
         position: usize,
+    },
+    /// Let the caller of a contact that waits hear something, until the contact is connected or gone.
+    /// At most once a contact. It is not known whether that can be done: keys may come from then on.
+    Hear {
+        /// Whose caller.
+        contact: ContactId,
+        /// The name of the music; empty: silence.
+        music: String,
+        /// The language of announcements.
+        language: String,
+    },
+    /// Say something to a caller who hears something.
+    Say {
+        /// Whose caller.
+        contact: ContactId,
+        /// What.
+        say: Say,
     },
     /// Transfer the contact to the relay with this agent. The core's own timer cancels the offer
     /// after `ring_for`; the value is for an Expires header and the transfer's validity.
@@ -97,6 +115,8 @@ pub enum RefuseReason {
     QueueFull,
     /// Waited as long as the queue allows (480, or what its overflow says).
     WaitedTooLong,
+    /// The caller pressed a key for it (480, or what its overflow says).
+    ByKey,
     /// No agent of the queue is logged in and reachable (480).
     NoAgents,
     /// The one agent that the contact is for is not free, or did not answer (480).
@@ -118,6 +138,7 @@ impl RefuseReason {
             Self::ByRule => 403,
             Self::QueueFull
             | Self::WaitedTooLong
+            | Self::ByKey
             | Self::NoAgents
             | Self::AgentUnavailable
             | Self::QueueRemoved => 480,
@@ -134,6 +155,7 @@ impl RefuseReason {
             Self::NotConfigured => "no centre has been declared yet",
             Self::QueueFull => "the queue is full",
             Self::WaitedTooLong => "waited as long as the queue allows",
+            Self::ByKey => "the caller pressed a key for it",
             Self::NoAgents => "no agent of the queue is logged in and reachable",
             Self::AgentUnavailable => "the agent that it is for is not free, or did not answer",
             Self::QueueRemoved => "the queue was removed",

@@ -27,6 +27,8 @@ pub(crate) enum Timer {
     Relax(ContactId),
     /// The contact no longer waits for one agent alone.
     Unstick(ContactId),
+    /// The caller hears the next announcement.
+    Announce(ContactId),
     /// The relay's list of sessions is wanted.
     Reconcile,
 }

@@ -10,6 +10,7 @@ use patchbay_core::{
     OfferId, Output, Snapshot, Status, What,
 };
 use patchbay_route::session::{RelayEvent, SessionEvent};
+use patchbay_route::transfer::Hears;
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{Message, ParseError};
@@ -361,6 +362,15 @@ impl Machine {
         while let Some(output) = self.distributor.poll() {
             match output {
                 Output::Queued { contact, .. } => self.signalling.queued(contact, now),
+                Output::Hear {
+                    contact,
+                    music,
+                    language,
+                } => {
+                    let hears = Hears { music, language };
+                    self.signalling.hear(contact, hears, now);
+                }
+                Output::Say { contact, say } => self.signalling.say(contact, &say, now),
                 Output::Offer {
                     contact,
                     offer,

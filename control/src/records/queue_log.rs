@@ -232,6 +232,7 @@ fn enter(call: &Call, kind: &Kind, queue: &str, (at, first): (u64, usize), lines
 fn overflow(when: OverflowWhen) -> &'static str {
     match when {
         OverflowWhen::Waited => "EXITWITHTIMEOUT",
+        OverflowWhen::Pressed => "EXITWITHKEY",
         OverflowWhen::Full | OverflowWhen::NoAgents => "EXITEMPTY",
     }
 }

@@ -29,6 +29,9 @@ impl Signalling {
             return;
         };
         response.headers.remove_first(HeaderName::Via);
+        let Some(response) = self.heard(contact, client, response, now) else {
+            return;
+        };
         match response.status() {
             Some(100) | None => {}
             Some(101..=199) => self.provisional(contact, client, response, now),
@@ -54,6 +57,9 @@ impl Signalling {
             self.calls.farewell_over(client);
             return;
         };
+        if self.hearing_over(contact, client) {
+            return;
+        }
         let status = match why {
             Failure::Timeout => 408,
             Failure::Transport => 503,
@@ -91,13 +97,15 @@ impl Signalling {
         }
         let began = !std::mem::replace(&mut hunt.ringing, true);
         // A caller whom several agents' phones ring for hears so once: not all cope with many early
-        // dialogs. What carries sound or must be acknowledged passes.
+        // dialogs. One who hears music would hear its own phone's tone in its place. What carries
+        // sound or must be acknowledged passes.
         let bare =
             response.body.is_empty() && !response.headers.lists(HeaderName::Require, "100rel");
         let told = call
             .hunts
             .iter()
-            .any(|hunt| hunt.offer != offer && hunt.ringing && !hunt.cancelled);
+            .any(|hunt| hunt.offer != offer && hunt.ringing && !hunt.cancelled)
+            || call.hears();
         if began {
             self.tell(Input::OfferRinging { offer });
         }
@@ -211,6 +219,7 @@ impl Signalling {
             // 487 comes when the phones have let go, or the 2xx that crossed the CANCEL.
             call.stage = Stage::Cancelled;
             self.calls.set_timer(contact, now.at + CANCEL_PATIENCE);
+            self.stop_hearing(contact, now);
         }
         self.tell(Input::ContactCancelled { contact });
     }
@@ -243,6 +252,7 @@ impl Signalling {
         call.stage = Stage::Answered(None);
         self.calls
             .set_timer(contact, now.at + super::timers::KEEP_ANSWERED);
+        self.stop_hearing(contact, now);
         if was_open {
             self.tell(Input::ContactCancelled { contact });
         }

@@ -10,6 +10,7 @@ use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
 use patchbay_sip::{Message, Uri};
 use rustc_hash::FxHashSet;
 
+use super::hearing::Hearing;
 use super::hunt::{Hunt, Ways};
 use crate::registrar::Target;
 
@@ -77,6 +78,8 @@ pub(super) struct Call {
     pub(super) stage: Stage,
     pub(super) hunts: Vec<Hunt>,
     pub(super) branches: Vec<Branch>,
+    /// What its caller hears meanwhile.
+    pub(super) hearing: Option<Box<Hearing>>,
     pub(super) timer: Instant,
 }
 
@@ -89,6 +92,13 @@ impl Call {
     /// The one device that it is for, if it is for one.
     pub(super) fn device(&self) -> Option<Uri> {
         self.open.as_ref().and_then(|open| open.device.clone())
+    }
+
+    /// Whether the caller hears something while it waits.
+    pub(super) fn hears(&self) -> bool {
+        self.hearing
+            .as_ref()
+            .is_some_and(|hearing| hearing.is_heard())
     }
 
     /// Forgets, at the final answer, what repeated and late messages do not need.
@@ -255,8 +265,8 @@ impl Calls {
             .map(|(_, contact)| *contact)
     }
 
-    /// Gives back the devices that it still has.
-    pub(super) fn remove(&mut self, contact: ContactId) -> Vec<Branch> {
+    /// Gives back the ways that its transfers took.
+    pub(super) fn remove(&mut self, contact: ContactId) -> Vec<Flow> {
         let Some(call) = self.calls.remove(&contact) else {
             return Vec::new();
         };
@@ -266,9 +276,14 @@ impl Calls {
         for hunt in call.hunts {
             self.set_hunt_timer(contact, hunt.offer, hunt.next_group, None);
         }
-        for branch in &call.branches {
-            self.clients.remove(&branch.client);
-        }
-        call.branches
+        let branches = call.branches.iter().map(|it| (it.client, it.flow));
+        let hearing = call.hearing.iter().map(|it| (it.client, it.flow));
+        let transfers = branches.chain(hearing);
+        transfers
+            .map(|(client, flow)| {
+                self.clients.remove(&client);
+                flow
+            })
+            .collect()
     }
 }

@@ -6,6 +6,7 @@
 //! - [`mod@facts`]: from an INVITE to what the rules look at
 //! - [`mod@carried`]: transfers as bodies of MESSAGEs, and by tunnels
 //! - [`mod@offers`]: the distributor's decisions: transfer, cancel, accept, refuse
+//! - [`mod@hearing`]: what callers hear who wait
 //! - [`mod@identity`]: who a caller may be said to be
 //! - [`mod@hunt`]: one offer over several devices
 //! - [`mod@answers`]: what comes back for a transferred INVITE
@@ -16,6 +17,7 @@ mod call;
 mod carried;
 mod counters;
 mod facts;
+mod hearing;
 mod hunt;
 mod identity;
 mod moment;

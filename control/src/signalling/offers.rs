@@ -37,7 +37,8 @@ impl Signalling {
         let Some(call) = self.calls.get(contact) else {
             return;
         };
-        if call.stage != Stage::Open {
+        // Who hears something knows.
+        if call.stage != Stage::Open || call.hears() {
             return;
         }
         debug!(%contact, "queued");
@@ -277,18 +278,19 @@ impl Signalling {
         let server = call.server;
         self.calls.set_timer(contact, now.at + KEEP_ANSWERED);
         self.respond(server, response, now);
+        self.stop_hearing(contact, now);
         self.pump(now);
     }
 }
 
 /// An INVITE on its way to the relay that still lacks its signed Request-URI.
-struct Unsigned {
-    invite: Message,
-    target: TransferTarget,
+pub(super) struct Unsigned {
+    pub(super) invite: Message,
+    pub(super) target: TransferTarget,
 }
 
 impl Unsigned {
-    fn signed(mut self, secret: &str, now_unix: u64) -> Message {
+    pub(super) fn signed(mut self, secret: &str, now_unix: u64) -> Message {
         let call_id = self.invite.call_id().unwrap_or_default().to_owned();
         let from_tag = self.invite.from_tag().unwrap_or_default();
         let expires = now_unix + TRANSFER_VALID_S;
@@ -305,25 +307,31 @@ impl Unsigned {
 }
 
 /// The caller's INVITE as a proxy forwards it (RFC 3261 section 16.6).
-fn transferred(
-    call: &mut Call,
-    offer: OfferId,
-    contact: ContactId,
-    target: &Target,
-) -> Option<Unsigned> {
-    let mut invite = call.request()?.clone();
-    let hunt = call.hunt(offer)?;
+pub(super) fn forwarded(request: &Message) -> Message {
+    let mut invite = request.clone();
     let hops = invite
         .max_forwards()
         .map_or(DEFAULT_MAX_FORWARDS, |hops| hops.saturating_sub(1));
     invite
         .headers
         .set(HeaderName::MaxForwards, hops.to_string());
+    // A Route led to us and to nobody after us; the relay finds the phone by the transfer.
+    invite.headers.remove(HeaderName::Route);
+    invite
+}
+
+/// The same for one of an agent's devices.
+fn transferred(
+    call: &mut Call,
+    offer: OfferId,
+    contact: ContactId,
+    target: &Target,
+) -> Option<Unsigned> {
+    let mut invite = forwarded(call.request()?);
+    let hunt = call.hunt(offer)?;
     invite
         .headers
         .set(HeaderName::Expires, hunt.ring_s.to_string());
-    // A Route led to us and to nobody after us; the relay finds the phone by the transfer.
-    invite.headers.remove(HeaderName::Route);
     let path = (!target.path.is_empty()).then(|| target.path.join(", "));
     let attempt = hunt.attempts;
     hunt.attempts = attempt.saturating_add(1);
@@ -335,6 +343,7 @@ fn transferred(
         contact: contact.to_string(),
         offer: attempt_name(offer, attempt),
         notice: hunt.notice == Notice::Dialog,
+        hears: None,
     };
     Some(Unsigned { invite, target })
 }

@@ -199,6 +199,7 @@ impl Signalling {
             stage: Stage::Open,
             hunts: Vec::new(),
             branches: Vec::new(),
+            hearing: None,
             timer: now.at + PROGRESS_EVERY,
         };
         self.calls.insert(contact, call);

@@ -34,8 +34,8 @@ impl Signalling {
                 },
                 Stage::Cancelled => self.terminated(contact, now),
                 Stage::Answered(_) => {
-                    for branch in self.calls.remove(contact) {
-                        self.leave_way(branch.flow);
+                    for flow in self.calls.remove(contact) {
+                        self.leave_way(flow);
                     }
                 }
             }

@@ -136,6 +136,7 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         What::ContactTyped { contact, .. }
         | What::ContactQueued { contact, .. }
         | What::ContactRelaxed { contact, .. }
+        | What::ContactPressed { contact, .. }
         | What::ContactMoved { contact, .. }
         | What::ContactRedirected { contact, .. }
         | What::ContactOffered { contact, .. }

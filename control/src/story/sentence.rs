@@ -38,6 +38,7 @@ pub fn sentence(event: &Event) -> String {
                 false => format!("asks for {} only after {after}", levels(skills)),
             }
         }
+        What::ContactPressed { key, .. } => format!("the caller presses {key}"),
         What::ContactMoved { .. } | What::ContactRedirected { .. } => overflowed(&event.what),
         What::ContactOffered {
             agent,
@@ -138,6 +139,7 @@ fn overflowed(what: &What) -> String {
     let why = match when {
         OverflowWhen::Full => "the queue is full",
         OverflowWhen::NoAgents => "no agent of the queue is logged in and reachable",
+        OverflowWhen::Pressed => "the caller chose so by a key",
         OverflowWhen::Waited => "it has waited long enough there",
     };
     format!("{goes} after {}: {why}", seconds(*waited_ms))

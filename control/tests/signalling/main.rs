@@ -25,6 +25,7 @@ mod connection_lost;
 mod devices;
 mod forking;
 mod guessing;
+mod hearing;
 mod hostile;
 mod invite_repeated;
 mod malformed;

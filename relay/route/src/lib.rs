@@ -20,3 +20,4 @@ pub mod steering;
 pub mod trace;
 pub mod transfer;
 pub mod verdict;
+pub mod waiting;

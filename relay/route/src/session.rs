@@ -4,6 +4,7 @@
 //! Events carry a cursor that rises by one; a reader that lost its place reads the list of
 //! sessions again and continues from the list's cursor.
 
+use crate::waiting::Pressed;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -170,6 +171,8 @@ pub enum SessionEvent {
     Notice(SessionNotice),
     /// The session is over and its row is gone.
     Ended(Ended),
+    /// A caller who waits has pressed a key.
+    Pressed(Pressed),
 }
 
 /// Names of a session in an event.

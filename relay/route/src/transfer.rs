@@ -63,10 +63,26 @@ impl Carrier {
     }
 }
 
+/// In the place of an agent's contact URI, where a caller waits and is to hear something.
+pub const WAITING_URI: &str = "sip:waiting.invalid";
+
+/// The body type of an INFO by which control has something said to a caller who waits: a
+/// [`Say`](crate::waiting::Say) as JSON.
+pub const SAY_TYPE: &str = "application/vnd.patchbay.say+json";
+
+/// What a caller hears who waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hears {
+    /// The name of the music; empty: silence.
+    pub music: String,
+    /// The language of what is said to him, by the name of its folder of prompts.
+    pub language: String,
+}
+
 /// Whom the relay shall call, and what for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransferTarget {
-    /// The agent's contact URI.
+    /// The agent's contact URI, or [`WAITING_URI`].
     pub agent_uri: String,
     /// The Path of the agent's registration (RFC 3327), if it has one.
     pub path: Option<String>,
@@ -80,6 +96,8 @@ pub struct TransferTarget {
     pub offer: String,
     /// Whether the agent's phone is asked to tell when the call is over (requirement A9).
     pub notice: bool,
+    /// Nobody is called: the caller waits, and hears this from the relay itself.
+    pub hears: Option<Hears>,
 }
 
 /// Why a transfer was refused.
@@ -142,6 +160,10 @@ pub fn sign(
     if target.notice {
         uri.push_str(";notice=dialog");
     }
+    if let Some(hears) = &target.hears {
+        let (music, language) = (escape(&hears.music), escape(&hears.language));
+        uri.push_str(&format!(";music={music};language={language}"));
+    }
     let signature = keyed(secret, &uri, call_id, from_tag).finalize();
     uri.push_str(";sig=");
     HEXLOWER.encode_append(&signature.into_bytes(), &mut uri);
@@ -185,6 +207,10 @@ pub fn verify(
         contact: need("contact")?,
         offer: need("offer")?,
         notice: parameter(all, "notice").as_deref() == Some("dialog"),
+        hears: parameter(all, "music").map(|music| Hears {
+            music,
+            language: parameter(all, "language").unwrap_or_default(),
+        }),
     };
     Ok(Verified {
         target,
@@ -276,6 +302,7 @@ mod tests {
             contact: "c-1".into(),
             offer: "o=1;sig=00".into(),
             notice: true,
+            hears: None,
         }
     }
 
@@ -286,6 +313,25 @@ mod tests {
         let read = verify(SECRET, &uri, "call", "tag", 1000).unwrap();
         assert_eq!(read.target, target());
         assert_eq!(read.expires_unix, 1030);
+    }
+
+    // D14
+    #[test]
+    fn what_a_caller_hears_is_read_back() {
+        for music in ["", "shop/soft music;1"] {
+            let hears = Hears {
+                music: music.into(),
+                language: "de".into(),
+            };
+            let target = TransferTarget {
+                agent_uri: WAITING_URI.into(),
+                hears: Some(hears),
+                ..target()
+            };
+            let uri = sign(SECRET, &target, "call", "tag", 1030);
+            let read = verify(SECRET, &uri, "call", "tag", 1000).unwrap();
+            assert_eq!(read.target, target);
+        }
     }
 
     #[test]

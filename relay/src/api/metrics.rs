@@ -1,6 +1,6 @@
 //! `/metrics`: the host's numbers in OpenMetrics text.
 
-use super::{Shared, metrics_of_doors};
+use super::{Shared, metrics_of_doors, metrics_of_player};
 use crate::edge::Gauges;
 use crate::engine::{DeviceTotals, EngineTotals, ThreadHealth, allocations};
 use prometheus_client::encoding::text::encode;
@@ -39,6 +39,7 @@ pub fn text(
     if let Some(device) = &totals.device {
         at_device(engine, device);
     }
+    metrics_of_player::player(&mut registry, &shared.player);
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = encode(&mut out, &registry);

@@ -3,6 +3,7 @@
 mod auth;
 mod metrics;
 mod metrics_of_doors;
+mod metrics_of_player;
 mod routes;
 mod secure;
 mod serve;
@@ -14,6 +15,7 @@ use crate::edge::Gauges;
 use crate::engine::Engine;
 use crate::events::Events;
 use crate::net::Door;
+use crate::player::PlayerCounts;
 use crate::session::SessionId;
 use crate::trace::Opened;
 use patchbay_route::session::SessionList;
@@ -71,6 +73,8 @@ pub struct Shared {
     pub tunnels: Tunnels,
     /// Handshakes of this API's clients.
     pub handshakes: Handshakes,
+    /// What the player has done.
+    pub player: Arc<PlayerCounts>,
     /// One for each trace that may be open.
     pub traces: Arc<Semaphore>,
 }

@@ -56,10 +56,12 @@ pub enum EdgeDrop {
     Overload,
     /// A name that was not looked up because too many look-ups were under way.
     LookupsFull,
+    /// A key pressed by a waiting caller who has pressed too many.
+    KeyIgnored,
 }
 
 /// All reasons, in the order of their counters.
-pub const EDGE_DROPS: [(EdgeDrop, &str); 26] = [
+pub const EDGE_DROPS: [(EdgeDrop, &str); 27] = [
     (EdgeDrop::Malformed, "malformed"),
     (EdgeDrop::NotSip, "not_sip"),
     (EdgeDrop::Transaction, "transaction"),
@@ -86,6 +88,7 @@ pub const EDGE_DROPS: [(EdgeDrop, &str); 26] = [
     (EdgeDrop::CarriedLost, "carried_lost"),
     (EdgeDrop::Overload, "overload"),
     (EdgeDrop::LookupsFull, "lookups_full"),
+    (EdgeDrop::KeyIgnored, "key_ignored"),
 ];
 
 /// What becomes of a message from the public side; each is counted once, when it comes.

@@ -205,6 +205,11 @@ impl Core {
         self.run(now);
     }
 
+    /// A caller who waits has pressed a key.
+    pub fn pressed(&mut self, session: SessionId, key: char, now: Now) {
+        self.with_sessions(now, |sessions, cx| sessions.pressed(cx, session, key));
+    }
+
     /// Refuses new calls from now on, or takes them again.
     pub fn set_draining(&mut self, draining: bool) {
         self.config.draining = draining;

@@ -3,6 +3,7 @@
 use super::counters::EdgeCounters;
 use super::overload::CallLimit;
 use crate::locate::Inquiry;
+use crate::player::Order;
 use patchbay_route::session::SessionEvent;
 use patchbay_sip::Method;
 use patchbay_sip::transaction::{self, Flow};
@@ -44,6 +45,8 @@ pub struct Config {
     pub large_over_tcp: bool,
     /// Methods that do not pass inside a call: 405.
     pub deny_methods: Vec<Method>,
+    /// The port of the player on each address of this host; none: nothing is played.
+    pub player_port: Option<u16>,
     /// No new calls: the host is to be stopped.
     pub draining: bool,
 }
@@ -71,6 +74,8 @@ pub enum Output {
     EndTunnel(u64),
     /// Tell control.
     Event(SessionEvent),
+    /// Tell the player.
+    Play(Order),
 }
 
 /// What keeps a host that wants to stop.

@@ -11,12 +11,14 @@ pub use leave::{Found, MAX_HAND_OVER_AGE};
 pub use names::{DNS_TIME, LOCATE_TIME, MAX_CACHED_ANSWERS, MAX_RECORDS};
 
 use crate::api::{self, Command};
+use crate::audio::{Library, LibraryError};
 use crate::config::RelayConfig;
 use crate::edge::paths::{Listener, Paths};
 use crate::edge::{Config, Core};
 use crate::engine::{Engine, EngineError};
 use crate::files::Journal;
 use crate::net::{self, Door, Inbound, KernelRoutes, LinkTo, LinkWay};
+use crate::player::Player;
 use crate::trace::{MAX_RING_BYTES, MAX_TRACES, Tap};
 use names::Names;
 use patchbay_sip::Transport;
@@ -64,6 +66,12 @@ pub enum RelayError {
     /// A listener that needs a certificate, and none is configured.
     #[error("listening on {0} needs relay.tls_certificate and relay.tls_key")]
     NoCertificate(Transport),
+    /// The sounds for callers who wait.
+    #[error(transparent)]
+    Sounds(#[from] LibraryError),
+    /// What plays them.
+    #[error("the player of sounds cannot start: {0}")]
+    Player(io::Error),
     /// The resolver of names.
     #[error("names cannot be looked up: {0}")]
     Names(String),
@@ -112,6 +120,7 @@ impl Relay {
         );
         let api_listener = bind_tcp("relay API", config.api).await?;
         let api = api_listener.local_addr().unwrap_or(config.api);
+        let player = player(&config, inbound.clone())?;
         let shared = api::Shared {
             secret: config.link_secret.clone(),
             commands: commands.clone(),
@@ -123,9 +132,10 @@ impl Relay {
             link_tls: link_tls.clone(),
             tunnels: api::Tunnels::new(inbound.clone()),
             handshakes: api::Handshakes::default(),
+            player: player.counts(),
             traces: Arc::new(Semaphore::new(MAX_TRACES)),
         };
-        let mut core = core(&config, &engine, &listen)?;
+        let mut core = core(&config, &engine, &listen, player.port())?;
         core.keep_joints(config.trace_ring.min(MAX_RING_BYTES) / tap::RING_BYTES_PER_CALL);
         // What phones and control have sent meanwhile waits for the host.
         let left = leave::look_for(config.hand_over.as_deref());
@@ -143,6 +153,7 @@ impl Relay {
             connections: FxHashMap::default(),
             waiting: FxHashMap::default(),
             events,
+            player,
             journal,
             hand_over: config.hand_over.clone(),
             instance,
@@ -201,6 +212,7 @@ fn core(
     config: &RelayConfig,
     engine: &Engine,
     listen: &[(Transport, SocketAddr)],
+    player_port: u16,
 ) -> Result<Core, RelayError> {
     let listeners = listen
         .iter()
@@ -234,9 +246,24 @@ fn core(
         failover_after: config.failover_after,
         large_over_tcp: config.large_over_tcp,
         deny_methods: config.deny_methods.clone(),
+        player_port: Some(player_port),
         draining: false,
     };
     Ok(Core::new(settings, Box::new(engine.clone()), paths, seed))
+}
+
+/// What callers hear who wait, and where the keys go that they press.
+fn player(config: &RelayConfig, inbound: mpsc::Sender<Inbound>) -> Result<Player, RelayError> {
+    let library = match &config.sounds {
+        Some(folder) => Library::load(folder)?,
+        None => Library::builtin(),
+    };
+    let seed = seed()?
+        .iter()
+        .fold(0, |sum, byte| sum << 8 ^ u64::from(*byte));
+    // A key that finds no room is pressed again.
+    let pressed = move |session, key| drop(inbound.try_send(Inbound::Pressed { session, key }));
+    Player::start(library, &config.engine.ports, seed, pressed).map_err(RelayError::Player)
 }
 
 fn seed() -> Result<[u8; 32], RelayError> {

@@ -13,6 +13,7 @@ use crate::files::Journal;
 use crate::net::{
     self, CONTROL_LINKS_FROM, Connection, Door, Ending, Inbound, Opening, Patience, Wire,
 };
+use crate::player::Player;
 use crate::trace::Tap;
 use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionList};
@@ -45,6 +46,8 @@ pub(super) struct Host {
     /// What is to be sent on connections that are being opened.
     pub waiting: FxHashMap<u64, (Flow, Vec<Bytes>)>,
     pub events: Events,
+    /// What callers hear who wait.
+    pub player: Player,
     pub journal: Option<Journal>,
     /// Where calls are left for the next process.
     pub hand_over: Option<PathBuf>,
@@ -185,6 +188,7 @@ impl Host {
                 self.serve(wire, flow, Patience::CONTROL);
                 self.core.control_up(flow);
             }
+            Inbound::Pressed { session, key } => self.core.pressed(session, key, now()),
             Inbound::Located { inquiry, places } => self.core.located(&inquiry, places, now()),
             Inbound::Tunnel { flow, queue } => {
                 let tunnel = Connection::to_queue(queue);
@@ -242,6 +246,7 @@ impl Host {
                     self.connections.remove(&connection);
                 }
                 Output::Event(event) => self.event(event),
+                Output::Play(order) => self.player.order(order),
             }
         }
     }

@@ -25,6 +25,7 @@ pub use web::{MAX_WEB_SILENCE, WEB_PING_EVERY};
 pub use web_handshake::{MAX_UPGRADE_BYTES, upgrade};
 
 use crate::locate::{Candidate, Inquiry};
+use crate::session::SessionId;
 use bytes::Bytes;
 use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
@@ -135,6 +136,13 @@ pub enum Inbound {
         flow: Flow,
         /// What is put there goes to control.
         queue: mpsc::Sender<Bytes>,
+    },
+    /// A caller who waits has pressed a key.
+    Pressed {
+        /// Who.
+        session: SessionId,
+        /// 0 to 9, `*`, `#`, A to D.
+        key: char,
     },
     /// A connection is gone.
     Closed {

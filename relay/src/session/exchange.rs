@@ -25,6 +25,9 @@ impl Session {
         if self.is_notice(&request) {
             return self.notified(cx, server, &request);
         }
+        if self.hearing.is_some() {
+            return self.hearing_request(cx, (server, direct), &request);
+        }
         if self.must_wait(side, &request) {
             return self.hold(cx, side, (server, direct), request);
         }
@@ -62,7 +65,12 @@ impl Session {
         }
     }
 
-    fn check(&mut self, cx: &Context<'_>, side: Side, request: &Message) -> Result<(), Refusal> {
+    pub(super) fn check(
+        &mut self,
+        cx: &Context<'_>,
+        side: Side,
+        request: &Message,
+    ) -> Result<(), Refusal> {
         if self.ended && !self.may_still_notify(side, request) {
             return Err(Refusal::no_dialog());
         }

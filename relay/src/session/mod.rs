@@ -12,6 +12,7 @@ mod expiry;
 mod failover;
 mod forks;
 pub mod handover;
+mod hearing;
 mod held;
 mod hidden;
 mod ids;
@@ -35,6 +36,7 @@ pub use early::MAX_RELIABLE;
 pub use expiry::{SessionTimer, check_interval};
 pub use forks::MAX_FORKS;
 pub use handover::{HAND_OVER_VERSION, HandOver, TakenOver};
+pub use hearing::MAX_KEYS;
 pub use ids::{Ids, SessionId};
 pub use joint::Joint;
 pub use leg::{Leg, SIP_PORT, transport_of};
@@ -196,6 +198,8 @@ pub struct Session {
     follows: Option<Box<str>>,
     /// Dialogs that those who look at the signalling have been told of.
     told_legs: u8,
+    /// The relay takes the agent's place, and the caller waits.
+    hearing: Option<Box<hearing::Hearing>>,
 }
 
 impl Session {
@@ -376,6 +380,7 @@ impl Session {
         self.state = SessionState::Ending;
         self.guard = Some(cx.now.instant + MAX_ENDING_TIME);
         self.media.close(cx.media);
+        self.stop_hearing(cx);
         self.attempts.clear();
         self.forget_answered(cx, None);
         self.refuse_waiting(cx, cause);

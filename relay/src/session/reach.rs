@@ -137,6 +137,9 @@ impl Leg {
 impl Session {
     /// Calls the agent, or asks first where it is.
     pub(super) fn start(&mut self, cx: &mut Context<'_>) {
+        if self.hearing.is_some() {
+            return self.start_hearing(cx);
+        }
         match whereabouts(cx, &self.target) {
             Some(Whereabouts::Flow(source)) => self.call_agent(cx, source),
             Some(Whereabouts::Address(transport, address)) => {

@@ -174,6 +174,7 @@ impl Session {
                 contact: state.of.contact,
                 offer: state.of.offer,
                 notice: false,
+                hears: None,
             },
             state: State::Established,
             started_unix_ms: state.started_unix_ms,
@@ -198,6 +199,7 @@ impl Session {
             ended: false,
             follows: None,
             told_legs: 0,
+            hearing: None,
         };
         Some((session, whole))
     }

@@ -109,7 +109,7 @@ impl Sessions {
         self.rows.insert(session.id, session);
     }
 
-    fn with(
+    pub(super) fn with(
         &mut self,
         cx: &mut Context<'_>,
         id: SessionId,

@@ -2,6 +2,7 @@
 //! and a call to the agent (requirements B1, B2, B3).
 
 use super::failover::by_tcp;
+use super::hearing::Hearing;
 use super::leg::{address_of, copy_body, is_sips};
 use super::media::{Ends, MediaError};
 use super::{Context, Invite, Leg, MAX_OFFER_TIME, MediaState, Purpose, Session, Sessions};
@@ -59,7 +60,14 @@ impl Sessions {
         let verified = self.verify(cx, request)?;
         let source = self.source(cx, request)?;
         let target = verified.target.clone();
-        let session = self.admit_call(cx, (server, request), source, target)?;
+        let hearing = target
+            .hears
+            .as_ref()
+            .map(|hears| Box::new(Hearing::of(hears)));
+        let mut session = self.admit_call(cx, (server, request), source, target)?;
+        // Of those who wait control knows by itself.
+        session.detached = hearing.is_some();
+        session.hearing = hearing;
         if !self.remember(&verified, cx.now) {
             return Err(Refusal::busy(
                 EdgeDrop::SessionsFull,
@@ -128,6 +136,7 @@ impl Sessions {
             ended: false,
             follows: None,
             told_legs: 0,
+            hearing: None,
         })
     }
 

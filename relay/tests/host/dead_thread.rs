@@ -90,6 +90,7 @@ fn transfer(forwarded: &Message, agent: &Party) -> Message {
         contact: format!("contact of {}", agent.name),
         offer: format!("offer to {}", agent.name),
         notice: false,
+        hears: None,
     };
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let call_id = forwarded.call_id().unwrap();

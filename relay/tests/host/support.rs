@@ -54,6 +54,7 @@ impl Bed {
                 sockets: MediaSockets::PerPort,
                 ..EngineConfig::default()
             },
+            sounds: None,
             journal: None,
             trace_ring: 0,
             hand_over: None,

@@ -15,6 +15,7 @@ mod carried;
 mod early;
 mod forks;
 mod handover;
+mod hearing;
 mod hostile;
 mod in_dialog;
 mod large;

@@ -8,6 +8,7 @@ use patchbay_relay::engine::{
     LocalAddrs, OpenError, OpenPair, PairHandover, PairId, PairSpec, Remote, Side,
 };
 use patchbay_relay::locate::Inquiry;
+use patchbay_relay::player::Order;
 use patchbay_relay::session::Media;
 use patchbay_route::counters::PairStats;
 use patchbay_route::session::SessionEvent;
@@ -29,6 +30,7 @@ pub const RELAY: &str = "198.51.100.1";
 pub const CALLER: &str = "192.0.2.9:5060";
 pub const AGENT: &str = "203.0.113.7:5090";
 pub const CONTROL: u64 = 1 << 63;
+pub const PLAYER_PORT: u16 = 65_000;
 /// The offer whose phone is asked to tell when the call is over.
 pub const NOTICED: &str = "noticed";
 const UNIX_MS: u64 = 1_800_000_000_000;
@@ -134,6 +136,8 @@ pub struct Bed {
     pub core: Core,
     pub media: Arc<Mutex<Told>>,
     pub events: Vec<SessionEvent>,
+    /// What the player was told.
+    pub played: Vec<Order>,
     start: Instant,
     passed: Duration,
     pub sent: Vec<(Flow, Message)>,
@@ -205,6 +209,7 @@ impl Bed {
             failover_after: Duration::from_secs(4),
             large_over_tcp: true,
             deny_methods: Vec::new(),
+            player_port: Some(PLAYER_PORT),
             draining: false,
         };
         change(&mut config);
@@ -222,6 +227,7 @@ impl Bed {
             start: Instant::now(),
             passed: Duration::ZERO,
             sent: Vec::new(),
+            played: Vec::new(),
             transfer: Carrier::Uri,
             envelopes: 0,
             inquiries: Vec::new(),
@@ -277,6 +283,7 @@ impl Bed {
                     self.sent_by_relay(flow, message);
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Play(order) => self.played.push(order),
                 Output::Connect { flow, .. } => self.connecting.push(flow),
                 Output::Locate(inquiry) => self.inquiries.push(*inquiry),
                 Output::EndTunnel(connection) => self.ended_tunnels.push(connection),
@@ -373,12 +380,19 @@ pub fn transfer_to(forwarded: &Message, (offer, agent_uri): (&str, &str), now: N
         contact: "c1".into(),
         offer: offer.into(),
         notice: offer == NOTICED,
+        hears: None,
     };
+    transfer_for(forwarded, &target, now)
+}
+
+/// The same, whatever it asks for.
+pub fn transfer_for(forwarded: &Message, target: &TransferTarget, now: Now) -> Message {
     let call_id = forwarded.call_id().unwrap();
     let from_tag = forwarded.from_tag().unwrap();
-    let uri = sign(SECRET, &target, call_id, &from_tag, now.unix_ms / 1000 + 60);
+    let uri = sign(SECRET, target, call_id, &from_tag, now.unix_ms / 1000 + 60);
     let mut transfer = forwarded.clone();
     transfer.set_uri(uri);
+    let offer = &target.offer;
     let via = format!("SIP/2.0/TCP 10.0.0.2:5070;branch=z9hG4bK{offer}");
     transfer.headers.push_front(HeaderName::Via, via);
     transfer

@@ -85,6 +85,11 @@ impl<'a> MediaView<'a> {
         MediaView { session, media }
     }
 
+    /// The kind as it is written.
+    pub fn kind_name(&self) -> &'a str {
+        self.media.kind.as_str()
+    }
+
     /// The kind.
     pub fn kind(&self) -> MediaKind<'a> {
         let word = self.media.kind.as_str();

@@ -9,11 +9,13 @@ mod problems;
 mod queue;
 mod rules;
 mod validate;
+mod waiting;
 
 pub use calendar::{Calendar, Holiday, Open, Special};
 pub use problems::Problem;
 pub use queue::{Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
 pub use validate::validate;
+pub use waiting::{EXPECTED_WAIT, POSITION, Waiting};
 
 use crate::id::{AgentId, QueueId, RuleId};
 use core::fmt;

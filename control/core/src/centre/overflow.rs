@@ -20,7 +20,7 @@ pub(super) fn check(
     for (index, overflow) in queue.overflow.iter().enumerate() {
         let path = format!("{path}.overflow[{index}]");
         let mut earlier = queue.overflow.iter().take(index);
-        if earlier.any(|other| other.when == overflow.when) {
+        if earlier.any(|other| (other.when, other.key) == (overflow.when, overflow.key)) {
             problems.add(
                 &path,
                 "an earlier one is for the same case",
@@ -28,6 +28,7 @@ pub(super) fn check(
             );
         }
         after(problems, &path, overflow);
+        key(problems, &path, overflow, queue);
         whereto(problems, &path, overflow, queue, queues);
     }
 }
@@ -41,10 +42,36 @@ fn after(problems: &mut Problems, path: &str, overflow: &Overflow) {
             "it is not said how long they wait",
             "add after_seconds, such as after_seconds = 60",
         ),
-        (OverflowWhen::Full | OverflowWhen::NoAgents, Some(_)) => {
+        (OverflowWhen::Full | OverflowWhen::NoAgents | OverflowWhen::Pressed, Some(_)) => {
             problems.add(path, "it is for `when = \"waited\"` alone", "remove it")
         }
-        (OverflowWhen::Full | OverflowWhen::NoAgents, None) => {}
+        (OverflowWhen::Full | OverflowWhen::NoAgents | OverflowWhen::Pressed, None) => {}
+    }
+}
+
+fn key(problems: &mut Problems, path: &str, overflow: &Overflow, queue: &Queue) {
+    let pressed = overflow.when == OverflowWhen::Pressed;
+    let path = format!("{path}.key");
+    match overflow.key {
+        None if pressed => problems.add(
+            path,
+            "it is not said which key",
+            "add one, such as key = \"1\"",
+        ),
+        Some(_) if !pressed => {
+            problems.add(path, "it is for `when = \"pressed\"` alone", "remove it");
+        }
+        Some(key) if !matches!(key, '0'..='9' | '*' | '#') => problems.add(
+            path,
+            format!("`{key}` is not a key of a phone"),
+            "use 0 to 9, * or #",
+        ),
+        Some(_) if queue.waiting.is_none() => problems.add(
+            path,
+            "callers of this queue hear nothing, and their keys are not listened to",
+            "add waiting = {} to the queue",
+        ),
+        Some(_) | None => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! Queues, as declared: where contacts wait, and who is chosen for them.
 
+use super::Waiting;
 use crate::id::QueueId;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,9 @@ pub struct Queue {
     /// `refuse`.
     #[serde(default)]
     pub when_no_agents: WhenNoAgents,
+    /// What callers hear who wait. Default: what their phones make of `182 Queued`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// Where contacts go that cannot stay; of those that apply the first is taken. Without one
     /// they are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,6 +75,7 @@ impl Queue {
             retry_after_seconds: defaults::retry_after_seconds(),
             wrap_up_seconds: 0,
             when_no_agents: WhenNoAgents::default(),
+            waiting: None,
             overflow: Vec::new(),
         }
     }
@@ -78,6 +83,12 @@ impl Queue {
     /// What is done with a contact that cannot enter or stay, if anything is declared.
     pub fn overflow_when(&self, when: OverflowWhen) -> Option<&Overflow> {
         self.overflow.iter().find(|overflow| overflow.when == when)
+    }
+
+    /// What is done with a contact whose caller presses that key while waiting.
+    pub fn overflow_for(&self, key: char) -> Option<&Overflow> {
+        let mut pressed = self.overflow.iter();
+        pressed.find(|it| it.when == OverflowWhen::Pressed && it.key == Some(key))
     }
 
     /// How many agents one contact rings at the same time.
@@ -98,6 +109,9 @@ pub struct Overflow {
     /// With `waited`: how long they wait in this queue first. 1 to 86400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_seconds: Option<u32>,
+    /// With `pressed`: which key, `0` to `9`, `*` or `#`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<char>,
     /// They wait in this queue from then on, by their old arrival and with the same skills. Who was
     /// there before, or finds it full or without agents, stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +134,8 @@ pub enum OverflowWhen {
     NoAgents,
     /// They have waited for `after_seconds`.
     Waited,
+    /// Their caller has pressed the key `key` while waiting (RFC 4733, or INFO).
+    Pressed,
 }
 
 /// Which of the free agents gets a contact. Where two are alike the one that has been idle for

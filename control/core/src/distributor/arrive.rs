@@ -158,6 +158,7 @@ impl Distributor {
             sticks_to: None,
             caller: remembered.then(|| clipped(&facts.from).into()),
             skipped: Vec::new(),
+            hears: false,
             only: facts.wanted_agent.clone(),
             from: clipped(&facts.from),
             to: clipped(if facts.to.is_empty() {

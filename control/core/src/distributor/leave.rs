@@ -143,6 +143,7 @@ impl Distributor {
         self.timers.cancel(&Timer::Overflow(contact));
         self.timers.cancel(&Timer::Relax(contact));
         self.timers.cancel(&Timer::Unstick(contact));
+        self.timers.cancel(&Timer::Announce(contact));
         let found = self.contacts.get_mut(&contact);
         let Some(ticket) = found.and_then(|c| c.ticket.as_mut()) else {
             return;

@@ -9,6 +9,7 @@ mod agents;
 mod arrive;
 mod configure;
 mod expect;
+mod hearing;
 mod learned;
 mod leave;
 mod offers;
@@ -136,6 +137,7 @@ impl Distributor {
             Input::Configure(centre) => self.configure(centre),
             Input::ContactArrived { contact, facts } => self.arrived(contact, &facts),
             Input::ContactCancelled { contact } => self.cancelled(contact),
+            Input::ContactPressed { contact, key } => self.pressed(contact, key),
             Input::OfferRinging { offer } => self.ringing(offer),
             Input::OfferAnswered { offer } => self.answered(offer),
             Input::OfferFailed { offer, cause, code } => self.failed(offer, cause, code),

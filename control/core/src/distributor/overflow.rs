@@ -54,9 +54,20 @@ impl Distributor {
         when: OverflowWhen,
         why: RefuseReason,
     ) -> bool {
-        let Some(overflow) = self.overflow_of(contact, when) else {
-            return false;
-        };
+        match self.overflow_of(contact, when) {
+            Some(overflow) => self.goes(contact, overflow, why),
+            None => false,
+        }
+    }
+
+    /// Does what an overflow says. False if that cannot be done.
+    pub(super) fn goes(
+        &mut self,
+        contact: ContactId,
+        overflow: Overflow,
+        why: RefuseReason,
+    ) -> bool {
+        let when = overflow.when;
         if let Some(queue) = overflow.queue {
             return self.moves(contact, queue, when);
         }
@@ -87,6 +98,7 @@ impl Distributor {
             waited_ms,
         });
         self.set_overflow_timer(contact);
+        self.hear_anew(contact);
         self.start_waiting(contact);
         true
     }

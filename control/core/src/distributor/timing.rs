@@ -21,6 +21,7 @@ impl Distributor {
                 Timer::Overflow(contact) => self.overflows(contact),
                 Timer::Relax(contact) => self.relax(contact),
                 Timer::Unstick(contact) => self.unstick(contact),
+                Timer::Announce(contact) => self.announce(contact),
                 Timer::Reconcile => self.reconcile(),
             }
         }

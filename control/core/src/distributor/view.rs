@@ -215,6 +215,7 @@ impl Distributor {
             class: self.classes.find(&typed.queue, &typed.skills),
             deadline: Duration::ZERO,
             skipped: Vec::new(),
+            hears: false,
             only: None,
             from: String::new(),
             to: String::new(),

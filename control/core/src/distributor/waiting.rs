@@ -43,6 +43,7 @@ impl Distributor {
             expected_ms: expected.map(super::millis),
             choice,
         });
+        self.let_hear(contact);
     }
 
     /// After an offer that failed or was taken back: others may still be answered.

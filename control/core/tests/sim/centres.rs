@@ -54,6 +54,7 @@ fn overflow(id: &str, rng: &mut Rng) -> Vec<Overflow> {
         let other = if id == "sales" { "support" } else { "sales" };
         let mut one = Overflow {
             when,
+            key: None,
             after_seconds: (when == OverflowWhen::Waited).then_some(rng.range(1, 40) as u32),
             queue: None,
             redirect: None,

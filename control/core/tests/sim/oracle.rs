@@ -115,7 +115,11 @@ impl Oracle {
                 self.taken_back.insert(*offer, (now + skip, all));
             }
             Output::Event(event) => self.event(event, now, skip, centre),
-            Output::Queued { .. } | Output::EndSession { .. } | Output::ListSessions => {}
+            Output::Queued { .. }
+            | Output::Hear { .. }
+            | Output::Say { .. }
+            | Output::EndSession { .. }
+            | Output::ListSessions => {}
         }
     }
 

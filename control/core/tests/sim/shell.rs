@@ -53,6 +53,8 @@ impl World {
             }
             Output::ListSessions => self.ask_for_list(),
             Output::Queued { .. }
+            | Output::Hear { .. }
+            | Output::Say { .. }
             | Output::Refuse { .. }
             | Output::Redirect { .. }
             | Output::Event(_) => {}

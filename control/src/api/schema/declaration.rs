@@ -65,20 +65,47 @@ pub struct QueueDeclaration {
     /// What a contact finds when no agent is logged in and reachable: `refuse` (default) or `wait`.
     #[schema(required = false, default = "refuse")]
     pub when_no_agents: String,
+    /// What callers hear who wait. Default: what their phones make of `182 Queued`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// Where contacts go that cannot stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overflow: Vec<Overflow>,
+}
+
+/// What callers hear who wait: music, and announcements now and then.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Waiting {
+    /// The name of a sound, which is repeated; empty: silence.
+    #[schema(required = false, default = "music")]
+    pub music: String,
+    /// The language of announcements: the name of a folder of sounds.
+    #[schema(required = false, default = "en")]
+    pub language: String,
+    /// What is announced, in order: `position`, `expected_wait` and names of sounds; at most 8.
+    #[schema(required = false)]
+    pub say: Vec<String>,
+    /// How long a caller waits before the first announcement; 0 to 3600, default 10.
+    #[schema(required = false, default = 10)]
+    pub first_seconds: u32,
+    /// From one announcement to the next; 10 to 3600, default 45; 0: there is only one.
+    #[schema(required = false, default = 45)]
+    pub every_seconds: u32,
 }
 
 /// Where contacts go that cannot stay: one of `queue`, `redirect` and `refuse` must be given.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Overflow {
-    /// What makes them go: `full`, `no_agents` or `waited`.
+    /// What makes them go: `full`, `no_agents`, `waited` or `pressed`.
     pub when: String,
     /// With `waited`: how long they wait first; 1 to 86400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_seconds: Option<u32>,
+    /// With `pressed`: which key, `0` to `9`, `*` or `#`; needs `waiting`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// They wait in this queue from then on, by their old arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,

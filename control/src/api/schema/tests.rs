@@ -36,7 +36,9 @@ fn the_declaration_is_as_documented() {
          digest = ['md5']\n\
          [[queue]]\nid = 'w'\nservice_level = { seconds = 20, percent = 80 }\n\
          overflow = [{ when = 'waited', after_seconds = 9, queue = 'q' },\n\
-         { when = 'full', redirect = 'sip:x@y' }, { when = 'no_agents', refuse = 486 }]\n\
+         { when = 'full', redirect = 'sip:x@y' }, { when = 'no_agents', refuse = 486 },\n\
+         { when = 'pressed', key = '1', queue = 'q' }]\n\
+         waiting = { music = 'm', say = ['position', 'x'] }\n\
          sticky_seconds = 5\n\
          [[agent]]\nid = 'b'\nuri = 'sip:b@c'\ntiers = { q = 2 }\nweights = { q = 2 }\n\
          [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' }, calendar = '!k' }\n\

@@ -1,0 +1,171 @@
+//! Callers who wait hear something: the call is transferred to its relay with nobody to be called, and
+//! the relay plays in early media (requirement D14). It is a fork of the caller's INVITE beside those to
+//! the agents' phones, and is cancelled when one of them has answered.
+
+use patchbay_core::ContactId;
+use patchbay_route::transfer::{Hears, SAY_TYPE, TransferTarget, WAITING_URI};
+use patchbay_route::waiting::Say;
+use patchbay_sip::dialog::Dialog;
+use patchbay_sip::transaction::{ClientKey, Flow};
+use patchbay_sip::{HeaderName, Message, Method};
+use tracing::debug;
+
+use super::call::Stage;
+use super::counters::Drop;
+use super::offers::{Unsigned, forwarded};
+use super::{Moment, Signalling};
+
+/// In the place of an offer's name.
+const OFFER: &str = "waiting";
+
+/// The relay's answer when the caller has ended the early dialog by a BYE (RFC 3261 section 15), or
+/// when control itself has ended it.
+const HUNG_UP: u16 = 487;
+
+/// What a caller hears who waits.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    pub(super) client: ClientKey,
+    /// Where its messages travel.
+    pub(super) flow: Flow,
+    /// The early dialog with the relay, once the caller hears something.
+    dialog: Option<Dialog>,
+}
+
+impl Hearing {
+    /// Whether the caller hears something already.
+    pub(super) fn is_heard(&self) -> bool {
+        self.dialog.is_some()
+    }
+}
+
+impl Signalling {
+    /// Lets a caller who waits hear something, for as long as it has no final answer.
+    pub fn hear(&mut self, contact: ContactId, hears: Hears, now: Moment) {
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
+        if call.stage != Stage::Open || call.hearing.is_some() {
+            return;
+        }
+        let flow = call.flow;
+        let Some(invite) = call.request() else {
+            return;
+        };
+        // What it is told would have to be acknowledged, and the relay does not wait for that.
+        if invite.headers.lists(HeaderName::Require, "100rel") {
+            return;
+        }
+        let target = TransferTarget {
+            agent_uri: WAITING_URI.to_owned(),
+            contact: contact.to_string(),
+            offer: OFFER.to_owned(),
+            hears: Some(hears),
+            ..TransferTarget::default()
+        };
+        let mut invite = forwarded(invite);
+        invite.headers.remove(HeaderName::Expires);
+        let secret = self.config.link_secret.expose();
+        let invite = Unsigned { invite, target }.signed(secret, now.unix_ms() / 1000);
+        let flow = self.transfer_flow(flow);
+        match self.layer.send_request(invite, flow, &self.sent_by, now.at) {
+            Ok(client) => {
+                self.calls.name_client(client, contact);
+                self.took_way(flow, client);
+                if let Some(call) = self.calls.get(contact) {
+                    call.hearing = Some(Box::new(Hearing {
+                        client,
+                        flow,
+                        dialog: None,
+                    }));
+                }
+            }
+            Err(error) => {
+                debug!(%contact, %error, "nothing to hear");
+                self.counters.drop(Drop::NotSent);
+                self.leave_way(flow);
+            }
+        }
+        self.pump(now);
+    }
+
+    /// Has something said to a caller who hears something.
+    pub fn say(&mut self, contact: ContactId, say: &Say, now: Moment) {
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
+        let flow = call.flow;
+        let hearing = call.hearing.as_mut().and_then(|it| it.dialog.as_mut());
+        let (Some(dialog), Ok(body)) = (hearing, serde_json::to_vec(say)) else {
+            return;
+        };
+        let mut info = dialog.request(Method::Info);
+        info.set_body(SAY_TYPE, body);
+        match self.layer.send_request(info, flow, &self.sent_by, now.at) {
+            Ok(client) => self.calls.said_farewell(client),
+            Err(_) => self.counters.drop(Drop::NotSent),
+        }
+        self.pump(now);
+    }
+
+    /// Takes a response to such a transfer; gives it back if it is to something else.
+    pub(super) fn heard(
+        &mut self,
+        contact: ContactId,
+        client: ClientKey,
+        response: Message,
+        now: Moment,
+    ) -> Option<Message> {
+        let Some(call) = self.calls.get(contact) else {
+            return Some(response);
+        };
+        let Some(hearing) = call.hearing.as_mut().filter(|it| it.client == client) else {
+            return Some(response);
+        };
+        match response.status() {
+            Some(100) | None => {}
+            Some(101..=199) => {
+                let mut dialog = Dialog::uac(&response, &response).ok();
+                if let Some(dialog) = &mut dialog {
+                    // Straight to the relay: nobody else is between.
+                    dialog.route_set.clear();
+                }
+                hearing.dialog = dialog;
+                if call.stage == Stage::Open {
+                    self.progress(contact, response, now);
+                }
+            }
+            Some(status) => {
+                debug!(%contact, status, "nothing to hear");
+                let server = call.server;
+                self.hearing_over(contact, client);
+                if status == HUNG_UP {
+                    self.cancelled(server, now);
+                }
+            }
+        }
+        None
+    }
+
+    /// The transaction of such a transfer is over. False if it is not one.
+    pub(super) fn hearing_over(&mut self, contact: ContactId, client: ClientKey) -> bool {
+        let Some(call) = self.calls.get(contact) else {
+            return false;
+        };
+        let Some(hearing) = call.hearing.take_if(|it| it.client == client) else {
+            return false;
+        };
+        self.calls.forget_client(client);
+        self.leave_way(hearing.flow);
+        true
+    }
+
+    /// The caller has its answer, or is gone: it hears nothing any more.
+    pub(super) fn stop_hearing(&mut self, contact: ContactId, now: Moment) {
+        let call = self.calls.get(contact);
+        if let Some(hearing) = call.and_then(|call| call.hearing.as_ref()) {
+            let client = hearing.client;
+            let _gone_already = self.layer.cancel(client, now.at);
+        }
+    }
+}
