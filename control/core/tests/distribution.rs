@@ -309,3 +309,47 @@ fn unsuitable_media_pass_over_the_agent_for_this_contact_only() {
     assert_eq!(desk.offer().0.0, 2);
     assert_eq!(desk.waiting(), [1, 2]);
 }
+
+// A4: whoever waited for an agent alone, who then misses a call and is paused, is compared with the
+// contact of the missed call.
+#[test]
+fn a_missed_offer_does_not_overtake_whom_the_paused_agent_kept_waiting() {
+    let mut desk = Desk::new(
+        r#"
+queue = [{ id = "q", ring_seconds = 10, sticky_seconds = 60 }]
+agent = [
+  { id = "anna", uri = "sip:anna@192.0.2.1" },
+  { id = "bert", uri = "sip:bert@192.0.2.2" },
+]
+rule = [
+  { id = "vip", when = { from = "sip:carl@*" }, then = { queue = "q", priority = 5 } },
+  { id = "all", then = { queue = "q" } },
+]
+offers = { pause_after_missed = 1 }
+"#,
+    );
+    let from = |caller: &str| {
+        let from = format!("sip:{caller}@example.net");
+        Facts {
+            from,
+            ..call_to("q")
+        }
+    };
+    let first = desk.call(1);
+    let (_, offer, agent) = desk.offer();
+    assert_eq!(agent, "anna");
+    desk.answered(offer);
+    desk.pass(5_000);
+    desk.call_as(2, from("dora"));
+    let (_, with_bert, _) = desk.offer();
+    desk.answered(with_bert);
+    desk.ended(first, offer);
+    desk.call_as(3, from("emil"));
+    assert_eq!(desk.offer().2, "anna");
+    desk.call(4);
+    desk.ended(patchbay_core::ContactId(2), with_bert);
+    assert!(desk.offers().is_empty(), "carl waits for anna alone");
+    desk.pass(10_000);
+    let (contact, _, agent) = desk.offer();
+    assert_eq!((contact.0, agent.as_str()), (4, "bert"));
+}

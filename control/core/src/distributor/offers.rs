@@ -279,13 +279,14 @@ impl Distributor {
         }
         self.skip(leg.contact, &leg.agent, why);
         self.rest(&leg.agent, why);
+        // Who waited for this agent alone and now need not comes before its contact if it is more urgent.
+        self.refresh(&leg.agent);
         if why == OfferEnd::RelayFull {
             // No other agent would help: all calls go through the relay.
             self.refuse_offered(leg.contact, RefuseReason::RelayFull, why);
         } else {
             self.offer_lost(leg.contact);
         }
-        self.refresh(&leg.agent);
     }
 
     fn refuse_offered(&mut self, contact: ContactId, why: RefuseReason, taken_back: OfferEnd) {
@@ -355,8 +356,8 @@ impl Distributor {
         self.take_back(offer, Self::RANG_OUT);
         self.missed(&agent);
         self.skip(contact, &agent, Self::RANG_OUT);
-        self.offer_lost(contact);
         self.refresh(&agent);
+        self.offer_lost(contact);
     }
 
     /// The relay never said how a cancelled offer ended. A session that its list showed as
