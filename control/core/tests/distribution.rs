@@ -310,24 +310,23 @@ fn unsuitable_media_pass_over_the_agent_for_this_contact_only() {
     assert_eq!(desk.waiting(), [1, 2]);
 }
 
-// A4: whoever waited for an agent alone, who then misses a call and is paused, is compared with the
-// contact of the missed call.
-#[test]
-fn a_missed_offer_does_not_overtake_whom_the_paused_agent_kept_waiting() {
-    let mut desk = Desk::new(
+/// Bert is free, and anna is rung for a contact of emil's while carl waits for her alone, who served
+/// him before. She does not answer and is paused. Whose contact bert gets.
+fn after_the_miss(carl: i32, emil: i32) -> u64 {
+    let mut desk = Desk::new(&format!(
         r#"
-queue = [{ id = "q", ring_seconds = 10, sticky_seconds = 60 }]
+queue = [{{ id = "q", ring_seconds = 10, sticky_seconds = 60 }}]
 agent = [
-  { id = "anna", uri = "sip:anna@192.0.2.1" },
-  { id = "bert", uri = "sip:bert@192.0.2.2" },
+  {{ id = "anna", uri = "sip:anna@192.0.2.1" }},
+  {{ id = "bert", uri = "sip:bert@192.0.2.2" }},
 ]
 rule = [
-  { id = "vip", when = { from = "sip:carl@*" }, then = { queue = "q", priority = 5 } },
-  { id = "all", then = { queue = "q" } },
+  {{ id = "carl", when = {{ from = "sip:carl@*" }}, then = {{ queue = "q", priority = {carl} }} }},
+  {{ id = "all", then = {{ queue = "q", priority = {emil} }} }},
 ]
-offers = { pause_after_missed = 1 }
-"#,
-    );
+offers = {{ pause_after_missed = 1 }}
+"#
+    ));
     let from = |caller: &str| {
         let from = format!("sip:{caller}@example.net");
         Facts {
@@ -336,20 +335,69 @@ offers = { pause_after_missed = 1 }
         }
     };
     let first = desk.call(1);
-    let (_, offer, agent) = desk.offer();
-    assert_eq!(agent, "anna");
+    let (_, offer, _) = desk.offer();
     desk.answered(offer);
     desk.pass(5_000);
-    desk.call_as(2, from("dora"));
+    let second = desk.call_as(2, from("dora"));
     let (_, with_bert, _) = desk.offer();
     desk.answered(with_bert);
     desk.ended(first, offer);
     desk.call_as(3, from("emil"));
     assert_eq!(desk.offer().2, "anna");
     desk.call(4);
-    desk.ended(patchbay_core::ContactId(2), with_bert);
+    desk.ended(second, with_bert);
     assert!(desk.offers().is_empty(), "carl waits for anna alone");
     desk.pass(10_000);
     let (contact, _, agent) = desk.offer();
-    assert_eq!((contact.0, agent.as_str()), (4, "bert"));
+    assert_eq!(agent, "bert");
+    contact.0
+}
+
+// A4
+#[test]
+fn after_a_missed_offer_the_most_urgent_of_those_who_need_another_agent_goes_first() {
+    assert_eq!(after_the_miss(5, 0), 4);
+    assert_eq!(after_the_miss(0, 5), 3);
+    assert_eq!(after_the_miss(0, 0), 3, "emil came first");
+}
+
+// A4
+#[test]
+fn of_those_who_wait_for_one_agent_in_several_queues_the_most_urgent_is_served() {
+    let mut desk = Desk::new(
+        r#"
+queue = [
+  { id = "slow", sticky_seconds = 600 },
+  { id = "fast", sticky_seconds = 600, priority_per_minute = 60 },
+]
+agent = [{ id = "anna", uri = "sip:anna@192.0.2.1" }]
+rule = [
+  { id = "fast", when = { to = "fast@*" }, then = { queue = "fast" } },
+  { id = "all", then = { queue = "slow" } },
+]
+"#,
+    );
+    let call = |desk: &mut Desk, number: u64, caller: &str, to: &str| {
+        desk.pass(1_000);
+        let from = format!("sip:{caller}@example.net");
+        let facts = Facts {
+            from,
+            ..call_to(to)
+        };
+        desk.call_as(number, facts)
+    };
+    for (number, caller) in [(1, "carl"), (2, "dora"), (3, "emil")] {
+        let contact = call(&mut desk, number, caller, "slow");
+        let (_, offer, _) = desk.offer();
+        desk.answered(offer);
+        if number < 3 {
+            desk.ended(contact, offer);
+        } else {
+            call(&mut desk, 4, "carl", "slow");
+            call(&mut desk, 5, "dora", "fast");
+            call(&mut desk, 6, "frieda", "fast");
+            desk.ended(contact, offer);
+        }
+    }
+    assert_eq!(desk.offer().0.0, 5, "before frieda, who came later");
 }

@@ -6,7 +6,21 @@
 
 mod sim;
 
+use sim::day::Day;
 use sim::{Profile, Tally};
+use std::time::Instant;
+
+/// A small centre, looked at as a whole after every step.
+const SMALL: Profile = Profile {
+    calls: 0,
+    between_ms: 1_000,
+    loss: 0,
+    double: 0,
+    slow: 0,
+    disturbed_every_ms: 0,
+    whole_every: 1,
+    day: None,
+};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
@@ -41,6 +55,7 @@ fn a_centre_on_a_good_network() {
             double: 0,
             slow: 0,
             disturbed_every_ms: 0,
+            ..SMALL
         },
     );
     assert!(tally.connected > 0);
@@ -58,6 +73,7 @@ fn a_centre_on_a_bad_network_with_restarts() {
             double: 8,
             slow: 15,
             disturbed_every_ms: 2_500,
+            ..SMALL
         },
     );
     assert!(tally.connected > 0);
@@ -75,6 +91,7 @@ fn a_flood_that_queues_cannot_hold() {
             double: 3,
             slow: 5,
             disturbed_every_ms: 4_000,
+            ..SMALL
         },
     );
     assert!(tally.connected > 0);
@@ -90,10 +107,54 @@ fn the_same_seed_gives_the_same_run() {
         double: 5,
         slow: 10,
         disturbed_every_ms: 3_000,
+        ..SMALL
     };
     let (a, b) = (sim::run(11, profile), sim::run(11, profile));
     assert_eq!(
         (a.calls, a.offers, a.connected, a.steps),
         (b.calls, b.offers, b.connected, b.steps)
+    );
+}
+
+/// Steps between two looks at the whole of a large centre.
+const WHOLE_EVERY: u64 = 20_000;
+
+// A4, A5, G1, G5
+#[test]
+fn a_day_of_two_thousand_agents() {
+    const HOUR: u64 = 3_600_000;
+    let whole = number("PATCHBAY_SIM_DAY").is_some();
+    let day = match whole {
+        true => Day {
+            from_ms: 0,
+            until_ms: 24 * HOUR,
+        },
+        false => Day {
+            from_ms: 10 * HOUR,
+            until_ms: 11 * HOUR,
+        },
+    };
+    let profile = Profile {
+        calls: u64::MAX,
+        loss: 1,
+        double: 1,
+        slow: 2,
+        disturbed_every_ms: HOUR / 2,
+        whole_every: WHOLE_EVERY,
+        day: Some(day),
+        ..SMALL
+    };
+    let began = Instant::now();
+    let tally = sim::run(number("PATCHBAY_SIM_SEED").unwrap_or(0), profile);
+    let took = began.elapsed().as_secs_f64();
+    println!(
+        "{tally:?}\n{took:.1} s: {:.0} contacts/s, {:.0} steps/s",
+        tally.calls as f64 / took,
+        tally.steps as f64 / took
+    );
+    let expected = if whole { 100_000 } else { 9_000 };
+    assert!(
+        tally.calls > expected && tally.connected > tally.calls / 2,
+        "{tally:?}"
     );
 }

@@ -5,7 +5,7 @@ use crate::agent::Agent;
 use crate::centre::Agent as Declared;
 use crate::contact::LegState;
 use crate::event::{Activity, OfferEnd, What};
-use crate::id::{AgentId, ContactId, OfferId};
+use crate::id::{AgentId, OfferId};
 use crate::input::Status;
 use crate::limits::MAX_AGENTS;
 use crate::timers::Timer;
@@ -168,10 +168,9 @@ impl Distributor {
         };
         if found.keys.is_some() {
             self.serve_agent(agent);
-        } else if !found.ready() {
-            let wanted: Vec<ContactId> = found.wanted.iter().map(|place| place.contact).collect();
-            for contact in wanted {
-                self.unstick(contact);
+        } else {
+            for (_, contact) in self.let_go(agent) {
+                self.serve_contact(contact);
             }
         }
     }

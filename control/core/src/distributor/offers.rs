@@ -279,13 +279,31 @@ impl Distributor {
         }
         self.skip(leg.contact, &leg.agent, why);
         self.rest(&leg.agent, why);
-        // Who waited for this agent alone and now need not comes before its contact if it is more urgent.
-        self.refresh(&leg.agent);
         if why == OfferEnd::RelayFull {
             // No other agent would help: all calls go through the relay.
             self.refuse_offered(leg.contact, RefuseReason::RelayFull, why);
         } else {
-            self.offer_lost(leg.contact);
+            self.offer_failed(leg.contact, &leg.agent);
+        }
+        self.refresh(&leg.agent);
+    }
+
+    /// The contact of an offer that its agent failed looks for another one, and so does who waited
+    /// for that agent alone, if it is not ready any more: the most urgent first.
+    fn offer_failed(&mut self, contact: ContactId, agent: &AgentId) {
+        let own = self.contacts.get(&contact).and_then(|found| {
+            let ticket = found.ticket.as_ref()?;
+            Some(self.urgency(ticket.queue?, &ticket.place))
+        });
+        let others = self.let_go(agent);
+        let first = others.partition_point(|(urgency, _)| Some(*urgency) > own);
+        let (before, behind) = others.split_at(first);
+        for (_, other) in before {
+            self.serve_contact(*other);
+        }
+        self.offer_lost(contact);
+        for (_, other) in behind {
+            self.serve_contact(*other);
         }
     }
 
@@ -356,8 +374,8 @@ impl Distributor {
         self.take_back(offer, Self::RANG_OUT);
         self.missed(&agent);
         self.skip(contact, &agent, Self::RANG_OUT);
+        self.offer_failed(contact, &agent);
         self.refresh(&agent);
-        self.offer_lost(contact);
     }
 
     /// The relay never said how a cancelled offer ended. A session that its list showed as

@@ -3,6 +3,7 @@
 use super::{Distributor, seconds};
 use crate::event::What;
 use crate::id::{AgentId, ContactId};
+use crate::selection::Urgency;
 use crate::timers::Timer;
 
 impl Distributor {
@@ -81,6 +82,26 @@ impl Distributor {
         self.forget_agent_before(contact);
         self.note_wants(contact);
         self.serve_contact(contact);
+    }
+
+    /// Those who waited for an agent alone that is not ready any more may go to others: the most urgent
+    /// first. They are still to be served.
+    pub(super) fn let_go(&mut self, agent: &AgentId) -> Vec<(Urgency, ContactId)> {
+        let found = self.agents.get(agent).filter(|found| !found.ready());
+        let wanted = found.map_or_else(Vec::new, |found| Vec::from_iter(found.wanted.clone()));
+        let mut let_go = Vec::with_capacity(wanted.len());
+        for place in wanted {
+            let contact = place.contact;
+            self.forget_agent_before(contact);
+            self.note_wants(contact);
+            let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
+            if let Some(queue) = ticket.and_then(|ticket| ticket.queue) {
+                let_go.push((self.urgency(queue, &place), contact));
+            }
+        }
+        let_go.sort_unstable();
+        let_go.reverse();
+        let_go
     }
 
     pub(super) fn forget_agent_before(&mut self, contact: ContactId) {

@@ -94,11 +94,12 @@ impl Distributor {
         };
         let urgency = |class: &Class, place: &Place| self.urgency(class.queue_at, place);
         let of_all = self.classes.first_waiting(&found.classes, may, urgency);
-        let own = found.wanted.first().and_then(|place| {
+        // Places of several queues do not compare.
+        let own = found.wanted.iter().filter_map(|place| {
             let ticket = self.contacts.get(&place.contact)?.ticket.as_ref()?;
             Some((self.urgency(ticket.queue?, place), place.contact))
         });
-        if let Some((_, contact)) = of_all.max(own) {
+        if let Some((_, contact)) = of_all.max(own.max()) {
             self.offer(contact, agent);
         }
     }

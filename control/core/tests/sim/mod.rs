@@ -1,29 +1,40 @@
 //! A whole centre from a seed: the distributor under test, and around it a simulated relay,
 //! phones, callers, a registrar, and a network that loses, doubles, delays and reorders.
-//! The clock is virtual. After every step the [`oracle`] checks the invariants.
+//! The clock is virtual. After every step the [`oracle`] checks the invariants of all whom the
+//! step touched, and now and then those of everybody, and whether the state is what was told.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod centres;
+pub mod day;
+mod follow;
+mod invariants;
+mod model;
 mod oracle;
+mod planted;
 mod relay;
 mod rng;
 mod shell;
 mod steps;
+mod whole;
 
 use rng::Rng;
 
+use day::{Day, Work};
 use oracle::Oracle;
 use patchbay_core::centre::Centre;
-use patchbay_core::{AgentId, ContactId, Distributor, IdSource, Input, Now, OfferId};
+use patchbay_core::{
+    AgentId, ContactId, Distributor, IdSource, Input, Now, OfferId, Output, validate,
+};
 use relay::{Down, Later, Relay, Up};
 use shell::Shell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How a run behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile {
+    /// How many calls come, at most.
     pub calls: u64,
     /// Mean time between calls, in ms.
     pub between_ms: u64,
@@ -33,16 +44,22 @@ pub struct Profile {
     pub slow: u64,
     /// Mean time between disturbances (restarts, declarations, agents' whims), in ms; 0 is none.
     pub disturbed_every_ms: u64,
+    /// Steps between two looks at everything.
+    pub whole_every: u64,
+    /// A large centre at that time of day, instead of a small one that nobody would declare.
+    pub day: Option<Day>,
 }
 
 /// What came of a run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub calls: u64,
     pub offers: u64,
     pub connected: u64,
     pub steps: u64,
     pub restarts: u64,
+    /// How often each kind of event was told.
+    pub told: BTreeMap<&'static str, u64>,
 }
 
 /// Things that happen at a time.
@@ -57,7 +74,11 @@ enum Step {
     CancelUnanswered(OfferId, u64),
     Relist(u64),
     Disturb,
+    Work(usize, Work),
 }
+
+/// Changes what the oracle hears of a step; true when it has done so.
+type Plant = fn(&Oracle, &mut Vec<Output>) -> bool;
 
 pub struct World {
     profile: Profile,
@@ -71,7 +92,13 @@ pub struct World {
     shell: Shell,
     relay: Relay,
     centre: Centre,
+    staff: Vec<AgentId>,
+    /// Of a large centre: who is at work now.
+    on_shift: Vec<bool>,
     oracle: Oracle,
+    plant: Option<Plant>,
+    /// Prints all inputs and outputs.
+    trace: bool,
     contacts: IdSource,
     calls_left: u64,
     tally: Tally,
@@ -83,19 +110,12 @@ const UNIX_MS: u64 = 1_780_000_000_000;
 pub fn run(seed: u64, profile: Profile) -> Tally {
     let _says_seed = SaysSeed(seed);
     let mut world = World::new(seed, profile);
-    for agent in world.agents() {
-        let registered = world.rng.percent(85);
-        world.relay.registered.insert(agent, registered);
-    }
-    world.start_control();
-    world.after(0, Step::Call);
-    if profile.disturbed_every_ms > 0 {
-        world.after(1_000, Step::Disturb);
-    }
+    world.begin();
     while world.step() {}
     world.check_empty();
     world.tally.offers = world.oracle.offers;
     world.tally.connected = world.oracle.connected;
+    world.tally.told = core::mem::take(&mut world.oracle.told);
     world.tally
 }
 
@@ -115,10 +135,17 @@ impl Drop for SaysSeed {
 impl World {
     fn new(seed: u64, profile: Profile) -> Self {
         let mut rng = Rng::new(seed);
-        let centre = centres::any(&mut rng);
+        let centre = match profile.day {
+            Some(_) => day::centre(&mut rng),
+            None => centres::any(&mut rng),
+        };
+        let staff = match profile.day {
+            Some(_) => day::AGENTS,
+            None => centres::AGENTS,
+        };
         Self {
             profile,
-            now_ms: 0,
+            now_ms: profile.day.map_or(0, |day| day.from_ms),
             schedule: BTreeMap::new(),
             scheduled: 0,
             distributor: Distributor::new(rng.number()),
@@ -126,11 +153,34 @@ impl World {
             shell: Shell::default(),
             relay: Relay::default(),
             centre,
+            staff: (0..staff)
+                .map(|number| format!("a{number}").as_str().into())
+                .collect(),
+            on_shift: vec![false; staff as usize],
             oracle: Oracle::default(),
+            plant: None,
+            trace: std::env::var_os("PATCHBAY_SIM_TRACE").is_some(),
             contacts: IdSource::new(rng.number()),
             calls_left: profile.calls,
             tally: Tally::default(),
             rng,
+        }
+    }
+
+    fn begin(&mut self) {
+        let day = self.profile.day.is_some();
+        for agent in self.staff.clone() {
+            let registered = !day && self.rng.percent(85);
+            self.relay.registered.insert(agent, registered);
+        }
+        self.start_control();
+        if day {
+            self.begin_day();
+        }
+        self.carry_out();
+        self.after(0, Step::Call);
+        if self.profile.disturbed_every_ms > 0 {
+            self.after(1_000, Step::Disturb);
         }
     }
 
@@ -175,6 +225,7 @@ impl World {
                 self.now_ms = self.now_ms.max(wake) + self.rng.range(0, 3);
                 let now = self.now();
                 self.distributor.wake(now);
+                self.listen();
             }
             _ => {
                 let ((at, _), step) = self.schedule.pop_first().unwrap();
@@ -184,26 +235,56 @@ impl World {
         }
         self.carry_out();
         self.tally.steps += 1;
-        let limit = (self.profile.calls + 1_000) * 2_000;
+        let limit = (self.tally.calls + 2_000) * 2_000;
         assert!(self.tally.steps < limit, "it does not come to rest");
         true
     }
 
     fn tell(&mut self, input: Input) {
         let now = self.now();
+        if self.trace {
+            eprintln!("{} <- {input:?}", self.now_ms);
+        }
+        self.oracle.input(&input, self.now_ms);
         self.distributor.handle(input, now);
+        self.listen();
     }
 
-    /// Does what the distributor says, then checks.
-    fn carry_out(&mut self) {
-        while let Some(output) = self.distributor.poll() {
-            self.oracle.output(&output, self.now_ms, &self.centre);
+    /// Does what the distributor says, before the oracle's ears.
+    fn listen(&mut self) {
+        let said: Vec<Output> = core::iter::from_fn(|| self.distributor.poll()).collect();
+        for output in said.iter().filter(|_| self.trace) {
+            eprintln!("{} -> {output:?}", self.now_ms);
+        }
+        if let Some(plant) = self.plant {
+            let mut heard = said.clone();
+            if plant(&self.oracle, &mut heard) {
+                self.plant = None;
+            }
+            heard
+                .iter()
+                .for_each(|output| self.oracle.output(output, self.now_ms));
+        } else {
+            said.iter()
+                .for_each(|output| self.oracle.output(output, self.now_ms));
+        }
+        for output in said {
             self.perform(output);
         }
+    }
+
+    /// After a step.
+    fn carry_out(&mut self) {
+        self.oracle.check(&mut self.relay, self.now_ms);
+        if self.tally.steps.is_multiple_of(self.profile.whole_every) {
+            self.check_all();
+        }
+    }
+
+    fn check_all(&mut self) {
         let snapshot = self.distributor.snapshot(self.now());
-        let sessions: BTreeSet<OfferId> = self.relay.sessions.keys().copied().collect();
-        self.oracle
-            .check(&snapshot, &sessions, self.now_ms, &self.centre);
+        whole::compare(&self.oracle.model, &snapshot, self.now_ms);
+        self.oracle.check_all(&mut self.relay, self.now_ms);
     }
 
     /// A new control process: it knows its declaration and its registrar, nothing of calls.
@@ -218,24 +299,18 @@ impl World {
     }
 
     fn configure(&mut self) {
+        assert_eq!(validate(&self.centre), []);
         self.tell(Input::Configure(self.centre.clone()));
-        assert_eq!(self.distributor.counters().dropped_declaration, 0);
         for (agent, reachable) in self.relay.registered.clone() {
             self.tell(Input::AgentReachable { agent, reachable });
         }
     }
 
-    fn agents(&self) -> Vec<AgentId> {
-        let agents = 0..centres::AGENTS;
-        agents
-            .map(|number| format!("a{number}").as_str().into())
-            .collect()
-    }
-
     /// When nothing more happens nothing is left.
     fn check_empty(&mut self) {
         self.oracle.check_drained();
-        assert_eq!(self.relay.sessions.len(), 0, "sessions on the relay");
+        self.check_all();
+        assert_eq!(self.relay.sessions(), 0, "sessions on the relay");
         let later = self.now();
         self.distributor.wake(Now {
             mono: later.mono + Duration::from_secs(600),

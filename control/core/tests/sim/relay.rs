@@ -2,7 +2,47 @@
 
 use super::rng::Rng;
 use patchbay_core::{AgentId, ContactId, EndCause, LiveSession, OfferFailure, OfferId};
-use std::collections::{BTreeMap, BTreeSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
+
+/// How agents treat offers: in percent; the rest is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    pub busy: u64,
+    pub declined: u64,
+    pub unacceptable: u64,
+    pub relay_full: u64,
+    pub error: u64,
+    /// Of those that ring: not answered.
+    pub silent: u64,
+    /// How long a phone rings before it is answered, at most, in ms.
+    pub answer_ms: u64,
+    pub talk: Talk,
+}
+
+/// How long calls last.
+#[derive(Clone, Copy, Debug)]
+pub enum Talk {
+    /// Anything up to that, in ms.
+    UpTo(u64),
+    /// Log-normal, with that mean in seconds and that deviation of the logarithm.
+    LogNormal(f64, f64),
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            busy: 5,
+            declined: 5,
+            unacceptable: 3,
+            relay_full: 2,
+            error: 2,
+            silent: 21,
+            answer_ms: 26_000,
+            talk: Talk::UpTo(40_000),
+        }
+    }
+}
 
 /// A session on the relay.
 #[derive(Clone, Debug)]
@@ -65,13 +105,43 @@ pub struct Effects {
 
 #[derive(Default)]
 pub struct Relay {
-    pub sessions: BTreeMap<OfferId, Session>,
+    sessions: BTreeMap<OfferId, Session>,
+    /// How many sessions each agent has.
+    held: FxHashMap<AgentId, usize>,
+    /// Sessions that are over, until somebody asks.
+    gone: Vec<OfferId>,
+    pub manners: Manners,
     /// INVITEs seen: a repeated one is a retransmission.
-    seen: BTreeSet<OfferId>,
+    seen: FxHashSet<OfferId>,
     pub registered: BTreeMap<AgentId, bool>,
 }
 
 impl Relay {
+    pub fn has(&self, offer: OfferId) -> bool {
+        self.sessions.contains_key(&offer)
+    }
+
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The sessions that ended since the last call.
+    pub fn take_gone(&mut self) -> Vec<OfferId> {
+        core::mem::take(&mut self.gone)
+    }
+
+    fn open(&mut self, offer: OfferId, session: Session) {
+        *self.held.entry(session.agent.clone()).or_default() += 1;
+        self.sessions.insert(offer, session);
+    }
+
+    fn close(&mut self, offer: OfferId) -> Option<Session> {
+        let session = self.sessions.remove(&offer)?;
+        *self.held.entry(session.agent.clone()).or_default() -= 1;
+        self.gone.push(offer);
+        Some(session)
+    }
+
     pub fn receive(&mut self, message: Down, now: u64, rng: &mut Rng) -> Effects {
         let mut effects = Effects::default();
         match message {
@@ -86,7 +156,7 @@ impl Relay {
             }
             Down::Cancel(offer) => {
                 if self.sessions.get(&offer).is_some_and(|s| !s.answered) {
-                    self.sessions.remove(&offer);
+                    self.close(offer);
                     let failed = Up::Failed(offer, OfferFailure::NoAnswer, 487);
                     effects.up.push(failed);
                 }
@@ -96,7 +166,12 @@ impl Relay {
                     && !session.acknowledged
                 {
                     session.acknowledged = true;
-                    let talk = rng.range(10, 40_000);
+                    let talk = match self.manners.talk {
+                        Talk::UpTo(most) => rng.range(10, most),
+                        Talk::LogNormal(mean, spread) => {
+                            (rng.log_normal(mean, spread) * 1_000.0) as u64
+                        }
+                    };
                     effects.later.push((talk, Later::Bye(offer)));
                 }
             }
@@ -132,8 +207,7 @@ impl Relay {
         rng: &mut Rng,
         effects: &mut Effects,
     ) {
-        use OfferFailure as F;
-        let busy = self.sessions.values().any(|s| s.agent == agent);
+        let busy = self.held.get(&agent).is_some_and(|sessions| *sessions > 0);
         let registered = self.registered.get(&agent).copied().unwrap_or(true);
         let session = Session {
             contact,
@@ -142,32 +216,60 @@ impl Relay {
             answered: false,
             acknowledged: false,
         };
-        self.sessions.insert(offer, session);
-        let mut refuse = |after, failure, code| {
-            let refusal = Later::Refuse(offer, failure, code);
-            effects.later.push((after, refusal));
-        };
-        match rng.range(0, 99) {
-            _ if busy => refuse(20, F::Busy, 486),
-            _ if !registered => refuse(20, F::Unreachable, 404),
-            0..5 => refuse(rng.range(1, 200), F::Busy, 486),
-            5..10 => refuse(rng.range(500, 9_000), F::Declined, 603),
-            10..13 => refuse(rng.range(1, 200), F::NotAcceptable, 488),
-            13..15 => refuse(0, F::RelayFull, 503),
-            15..17 => refuse(rng.range(1, 3_000), F::Error, 500),
-            17..35 => {
-                effects.later.push((rng.range(20, 400), Later::Ring(offer)));
-                let limit = rng.range(20_000, 200_000);
-                effects.later.push((limit, Later::GiveUpRinging(offer)));
+        self.open(offer, session);
+        match self.treated(busy, registered, rng) {
+            Some((after, failure, code)) => {
+                let refusal = Later::Refuse(offer, failure, code);
+                effects.later.push((after, refusal));
             }
-            _ => {
-                if rng.percent(80) {
-                    effects.later.push((rng.range(20, 400), Later::Ring(offer)));
-                }
-                let after = rng.range(30, 26_000);
-                effects.later.push((after, Later::Answer(offer)));
-            }
+            None => self.rings(offer, rng, effects),
         }
+    }
+
+    /// How the offer is refused, and when; none if the phone rings.
+    fn treated(
+        &self,
+        busy: bool,
+        registered: bool,
+        rng: &mut Rng,
+    ) -> Option<(u64, OfferFailure, u16)> {
+        use OfferFailure as F;
+        let manners = self.manners;
+        if busy {
+            return Some((20, F::Busy, 486));
+        }
+        if !registered {
+            return Some((20, F::Unreachable, 404));
+        }
+        let cases = [
+            (manners.busy, 1, 200, F::Busy, 486),
+            (manners.declined, 500, 9_000, F::Declined, 603),
+            (manners.unacceptable, 1, 200, F::NotAcceptable, 488),
+            (manners.relay_full, 0, 0, F::RelayFull, 503),
+            (manners.error, 1, 3_000, F::Error, 500),
+        ];
+        let mut left = rng.range(0, 99);
+        for (percent, soonest, latest, failure, code) in cases {
+            if left < percent {
+                return Some((rng.range(soonest, latest), failure, code));
+            }
+            left -= percent;
+        }
+        None
+    }
+
+    fn rings(&self, offer: OfferId, rng: &mut Rng, effects: &mut Effects) {
+        if rng.percent(self.manners.silent) {
+            effects.later.push((rng.range(20, 400), Later::Ring(offer)));
+            let limit = rng.range(20_000, 200_000);
+            effects.later.push((limit, Later::GiveUpRinging(offer)));
+            return;
+        }
+        if rng.percent(80) {
+            effects.later.push((rng.range(20, 400), Later::Ring(offer)));
+        }
+        let after = rng.range(30, self.manners.answer_ms);
+        effects.later.push((after, Later::Answer(offer)));
     }
 
     pub fn later(&mut self, what: Later, now: u64, rng: &mut Rng) -> Effects {
@@ -192,11 +294,11 @@ impl Relay {
                 effects.later.push((32_000, Later::NoAck(offer)));
             }
             Later::Refuse(_, failure, code) if !session.answered => {
-                self.sessions.remove(&offer);
+                self.close(offer);
                 effects.up.push(Up::Failed(offer, failure, code));
             }
             Later::GiveUpRinging(_) if !session.answered => {
-                self.sessions.remove(&offer);
+                self.close(offer);
                 let failed = Up::Failed(offer, OfferFailure::NoAnswer, 480);
                 effects.up.push(failed);
             }
@@ -213,13 +315,15 @@ impl Relay {
     }
 
     fn end(&mut self, offer: OfferId, cause: EndCause, effects: &mut Effects) {
-        if let Some(session) = self.sessions.remove(&offer) {
+        if let Some(session) = self.close(offer) {
             effects.up.push(Up::Ended(session.contact, offer, cause));
         }
     }
 
     /// A restart of the relay: all sessions are gone, and nobody is told.
     pub fn crash(&mut self) {
-        self.sessions.clear();
+        for offer in Vec::from_iter(self.sessions.keys().copied()) {
+            self.close(offer);
+        }
     }
 }

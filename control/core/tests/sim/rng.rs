@@ -32,4 +32,22 @@ impl Rng {
         let index = self.range(0, from.len() as u64 - 1) as usize;
         &from[index]
     }
+
+    /// More than 0, at most 1.
+    pub fn uniform(&mut self) -> f64 {
+        ((self.number() >> 11) as f64 + 1.0) / (1_u64 << 53) as f64
+    }
+
+    /// From an exponential distribution.
+    pub fn exponential(&mut self, mean: f64) -> f64 {
+        -self.uniform().ln() * mean
+    }
+
+    /// From a log-normal distribution with that mean; `spread` is the standard deviation of the
+    /// logarithm. Calls last like that.
+    pub fn log_normal(&mut self, mean: f64, spread: f64) -> f64 {
+        let (radius, angle) = (self.uniform(), self.uniform());
+        let normal = (-2.0 * radius.ln()).sqrt() * (core::f64::consts::TAU * angle).cos();
+        (mean.ln() - spread * spread / 2.0 + spread * normal).exp()
+    }
 }

@@ -9,11 +9,9 @@ impl World {
         match step {
             Step::Call => self.call(),
             Step::GiveUp(contact) => {
-                if self.oracle.unanswered.contains_key(&contact) {
-                    self.oracle.answer(contact, 487);
-                    self.tell(Input::ContactCancelled { contact });
-                } else if self.rng.percent(20) {
-                    // A CANCEL that crossed the final answer.
+                // Some of those who have their answer, too: a CANCEL that crossed it.
+                let waits = self.oracle.model.contacts.contains_key(&contact);
+                if waits || self.rng.percent(20) {
                     self.tell(Input::ContactCancelled { contact });
                 }
             }
@@ -37,6 +35,7 @@ impl World {
                 }
             }
             Step::Disturb => self.disturb(),
+            Step::Work(agent, work) => self.work(agent, work),
         }
     }
 
@@ -52,6 +51,37 @@ impl World {
 
     fn call(&mut self) {
         let contact = self.contacts.contact(self.now().unix_ms);
+        let day = self.profile.day;
+        let facts = Box::new(match day {
+            Some(_) => self.facts_of_day(),
+            None => self.facts(),
+        });
+        self.tally.calls += 1;
+        self.calls_left -= 1;
+        self.tell(Input::ContactArrived {
+            contact,
+            facts: facts.clone(),
+        });
+        if self.rng.percent(self.profile.double) {
+            self.tell(Input::ContactArrived { contact, facts });
+        }
+        let patience = match day {
+            Some(_) => self.patience_of_day(),
+            None if self.rng.percent(30) => self.rng.range(1, 20_000),
+            None => self.rng.range(20_000, 400_000),
+        };
+        self.after(patience, Step::GiveUp(contact));
+        let pause = match day {
+            Some(day) => self.next_of_day(day),
+            None => Some(self.rng.range(0, 2 * self.profile.between_ms)),
+        };
+        match pause.filter(|_| self.calls_left > 0) {
+            Some(pause) => self.after(pause, Step::Call),
+            None => self.calls_left = 0,
+        }
+    }
+
+    fn facts(&mut self) -> Facts {
         let called = ["sales", "deutsch", "vip", "support", "nobody"];
         let last = 4 + usize::from(self.rng.percent(5));
         let user = *self.rng.pick(&called[..last]);
@@ -60,10 +90,12 @@ impl World {
         } else {
             "PCMU"
         };
-        let facts = Facts {
+        let one = self.rng.percent(3);
+        Facts {
             request_uri: format!("sip:{user}@centre.example"),
             to: format!("sip:{user}@centre.example"),
             from: format!("sip:caller{}@example.net", self.rng.range(0, 20)),
+            wanted_agent: one.then(|| self.rng.pick(&self.staff).clone()),
             media: vec![Medium {
                 kind: "audio".into(),
                 port: 4_000,
@@ -71,26 +103,6 @@ impl World {
                 codecs: vec![codec.into()],
             }],
             ..Facts::default()
-        };
-        let facts = Box::new(facts);
-        self.tally.calls += 1;
-        self.oracle.arrived(contact);
-        self.tell(Input::ContactArrived {
-            contact,
-            facts: facts.clone(),
-        });
-        if self.rng.percent(self.profile.double) {
-            self.tell(Input::ContactArrived { contact, facts });
-        }
-        let patience = match self.rng.percent(30) {
-            true => self.rng.range(1, 20_000),
-            false => self.rng.range(20_000, 400_000),
-        };
-        self.after(patience, Step::GiveUp(contact));
-        self.calls_left -= 1;
-        if self.calls_left > 0 {
-            let pause = self.rng.range(0, 2 * self.profile.between_ms);
-            self.after(pause, Step::Call);
         }
     }
 
@@ -99,16 +111,12 @@ impl World {
             return;
         }
         match self.rng.range(0, 99) {
+            _ if self.profile.day.is_some() => self.disturb_day(),
             0..2 => {
                 self.tally.restarts += 1;
                 self.start_control();
             }
-            2..5 => {
-                self.relay.crash();
-                self.connection_lost();
-                let soon = self.rng.range(0, 1_500);
-                self.after(soon, Step::Relist(self.epoch));
-            }
+            2..5 => self.crash_relay(),
             5..12 => {
                 self.centre = centres::any(&mut self.rng);
                 self.configure();
@@ -121,15 +129,22 @@ impl World {
         self.after(pause, Step::Disturb);
     }
 
+    pub(super) fn crash_relay(&mut self) {
+        self.relay.crash();
+        self.connection_lost();
+        let soon = self.rng.range(0, 1_500);
+        self.after(soon, Step::Relist(self.epoch));
+    }
+
     fn change_registration(&mut self) {
-        let agent = self.rng.pick(&self.agents()).clone();
+        let agent = self.rng.pick(&self.staff).clone();
         let reachable = self.rng.percent(75);
         self.relay.registered.insert(agent.clone(), reachable);
         self.tell(Input::AgentReachable { agent, reachable });
     }
 
     fn change_status(&mut self) {
-        let agent = self.rng.pick(&self.agents()).clone();
+        let agent = self.rng.pick(&self.staff).clone();
         let status = match self.rng.range(0, 9) {
             0 | 1 => Status::Paused {
                 reason: "coffee".into(),

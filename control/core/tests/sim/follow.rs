@@ -1,0 +1,406 @@
+//! How the oracle's model follows inputs, outputs and events, and the checks of each output.
+
+use super::invariants;
+use super::model::{Contact, Kind, Leg, Skip};
+use super::oracle::{Oracle, Touched};
+use patchbay_core::{
+    Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferEnd, OfferId, Output,
+    QueueId, Status, What,
+};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+impl Oracle {
+    /// Before the distributor is told.
+    pub fn input(&mut self, input: &Input, now: u64) {
+        match input {
+            Input::Configure(centre) => {
+                if self.model.declare(centre) {
+                    self.touch_all();
+                }
+            }
+            Input::ContactArrived { contact, facts } => self.arrived(*contact, facts, now),
+            Input::ContactCancelled { contact } => {
+                if self.model.contacts.contains_key(contact) {
+                    self.answer(*contact, 487);
+                }
+            }
+            Input::ContactEnded { offer, .. } => self.unwanted_over(*offer),
+            Input::SessionsLive { sessions, asked } => {
+                self.listed(sessions, asked.as_millis() as u64);
+            }
+            Input::AgentReachable { agent, .. } | Input::AgentStatus { agent, .. } => {
+                self.touch(agent);
+            }
+            Input::ContactPressed { .. }
+            | Input::OfferRinging { .. }
+            | Input::OfferAnswered { .. }
+            | Input::OfferFailed { .. }
+            | Input::OfferNotice { .. } => {}
+        }
+    }
+
+    fn arrived(&mut self, id: ContactId, facts: &Facts, now: u64) {
+        let model = &mut self.model;
+        if model.contacts.contains_key(&id) || model.answers.contains_key(&id) {
+            return;
+        }
+        model.arrivals += 1;
+        let contact = Contact {
+            order: model.arrivals,
+            queue: None,
+            place: (0, 0, id),
+            priority: 0,
+            skills: BTreeMap::new(),
+            came: now,
+            deadline: u64::MAX,
+            offers: Vec::new(),
+            skips: FxHashMap::default(),
+            waits_for: None,
+            caller: None,
+            only: facts.wanted_agent.clone(),
+        };
+        model.contacts.insert(id, contact);
+        self.touch_contact(id);
+    }
+
+    /// A session that no contact wants ends without an event of its own.
+    fn unwanted_over(&mut self, offer: OfferId) {
+        let leg = self.model.legs.get(&offer);
+        if leg.is_some_and(|leg| leg.kind == Kind::Unwanted)
+            && let Some(leg) = self.model.remove_leg(offer)
+        {
+            self.touch(&leg.agent);
+        }
+    }
+
+    fn listed(&mut self, sessions: &[LiveSession], asked: u64) {
+        let unwanted = self.model.legs.iter();
+        let unwanted = unwanted.filter(|(_, leg)| leg.kind == Kind::Unwanted && leg.since < asked);
+        let gone = unwanted.map(|(offer, _)| *offer);
+        let gone = gone.filter(|offer| !sessions.iter().any(|session| session.offer == *offer));
+        for offer in Vec::from_iter(gone) {
+            self.unwanted_over(offer);
+        }
+    }
+
+    fn answer(&mut self, id: ContactId, status: u16) -> Option<Contact> {
+        invariants::answered_once(&self.model, id, status);
+        self.model.answers.insert(id, status);
+        self.model.remove(id)
+    }
+
+    pub fn output(&mut self, output: &Output, now: u64) {
+        match output {
+            Output::Offer {
+                contact,
+                offer,
+                agent,
+                ..
+            } => self.offered(*contact, *offer, agent, now),
+            Output::Accept { contact, offer } => self.accepted(*contact, *offer),
+            Output::Refuse {
+                contact, status, ..
+            } => drop(self.answer(*contact, *status)),
+            Output::Redirect { contact, .. } => drop(self.answer(*contact, 302)),
+            Output::CancelOffer { contact, offer } => self.cancelled(*contact, *offer, now),
+            Output::Queued {
+                contact,
+                queue,
+                position,
+            } => {
+                invariants::told_its_place(&self.model, *contact, queue, *position);
+                self.touch_contact(*contact);
+            }
+            Output::Event(event) => self.event(event, now),
+            Output::Hear { .. }
+            | Output::Say { .. }
+            | Output::EndSession { .. }
+            | Output::ListSessions => {}
+        }
+    }
+
+    fn offered(&mut self, id: ContactId, offer: OfferId, agent: &AgentId, now: u64) {
+        self.offers += 1;
+        invariants::offered_well(&self.model, id, offer, agent, now);
+        invariants::not_overtaken(&self.model, id, agent, now);
+        let leg = Leg {
+            contact: id,
+            agent: agent.clone(),
+            kind: Kind::Open,
+            since: now,
+        };
+        self.model.add_leg(offer, leg);
+        let contact = self.model.contacts.get_mut(&id).expect("checked");
+        contact.offers.push(offer);
+        self.touch(agent);
+        self.touch_contact(id);
+    }
+
+    fn accepted(&mut self, id: ContactId, offer: OfferId) {
+        self.connected += 1;
+        let answered = self.answer(id, 200);
+        let leg = self.model.legs.get(&offer).expect("an offer is accepted");
+        if let Some(caller) = answered.and_then(|contact| contact.caller) {
+            self.model.last.insert(caller, leg.agent.clone());
+        }
+    }
+
+    /// An offer taken back may still be answered, but no longer counts as one of its contact.
+    fn cancelled(&mut self, id: ContactId, offer: OfferId, now: u64) {
+        let leg = self.model.legs.get(&offer).expect("an offer is cancelled");
+        assert_eq!(leg.contact, id, "the contact of a cancelled offer");
+        let agent = leg.agent.clone();
+        let until = now + self.skip_ms();
+        let all = self.rings_all(id);
+        self.model.taken_back.insert(offer, (until, all));
+        self.model.strike(id, offer);
+        self.model.unstick(id);
+        self.passes_over(id, &agent, 0, until);
+        self.touch_contact(id);
+    }
+
+    fn skip_ms(&self) -> u64 {
+        u64::from(self.model.centre.offers.skip_seconds) * 1_000
+    }
+
+    /// Whether a contact rings several agents, so that one that did not answer may ring again.
+    fn rings_all(&self, id: ContactId) -> bool {
+        let contact = self.model.contacts.get(&id);
+        let queue = contact.and_then(|contact| contact.queue.as_ref());
+        let queue = queue.and_then(|id| self.model.queues.get(id));
+        queue.is_some_and(|queue| queue.declared.at_once() > 1)
+    }
+
+    fn passes_over(&mut self, id: ContactId, agent: &AgentId, at_least: u64, at_most: u64) {
+        if let Some(contact) = self.model.contacts.get_mut(&id) {
+            let skip = Skip {
+                at_least_until: at_least,
+                at_most_until: at_most,
+            };
+            contact.skips.insert(agent.clone(), skip);
+            self.later(at_most, Touched::Contact(id));
+        }
+    }
+
+    fn event(&mut self, event: &Event, now: u64) {
+        *self.told.entry(kind(&event.what)).or_default() += 1;
+        match &event.what {
+            What::ContactTyped {
+                contact,
+                queue,
+                skills,
+                priority,
+                from,
+                ..
+            } => {
+                let seen = self.model.contacts.get_mut(contact).expect("arrived");
+                seen.priority = *priority;
+                seen.skills = skills.clone();
+                self.enters(*contact, queue, now);
+                self.sticks(*contact, from, now);
+            }
+            What::ContactRelaxed {
+                contact, skills, ..
+            } => {
+                let seen = self.model.contacts.get_mut(contact).expect("waits");
+                seen.skills = skills.clone();
+                self.touch_contact(*contact);
+            }
+            What::ContactMoved { contact, queue, .. } => {
+                self.model.unstick(*contact);
+                self.enters(*contact, queue, now);
+            }
+            What::ContactConnected {
+                contact,
+                offer,
+                agent,
+                ..
+            } => self.offer_connected(*offer, *contact, agent, now),
+            What::OfferFailed {
+                contact,
+                offer,
+                agent,
+                why,
+                ..
+            } => self.offer_failed(*offer, *contact, agent, *why, now),
+            What::ContactAdopted {
+                contact,
+                offer,
+                agent,
+                ..
+            } => self.holds(*offer, *contact, agent, Kind::Live, now),
+            What::SessionUnwanted {
+                contact,
+                offer,
+                agent,
+            } => self.holds(*offer, *contact, agent, Kind::Unwanted, now),
+            What::ContactEnded { offer, agent, .. } => {
+                let leg = self.model.remove_leg(*offer);
+                assert!(leg.is_some_and(|leg| leg.kind == Kind::Live), "{offer}");
+                self.touch(agent);
+            }
+            What::AgentStatus {
+                agent,
+                status,
+                reachable,
+            } => self.agent_status(agent, status, *reachable),
+            What::AgentState { agent, activity } => self.agent_state(agent, activity),
+            What::ContactOffered {
+                contact,
+                offer,
+                agent,
+                ..
+            } => invariants::offered_as_told(&self.model, *contact, *offer, agent),
+            What::ContactRefused {
+                contact, status, ..
+            } => invariants::answered_as_told(&self.model, *contact, *status),
+            What::ContactRedirected { contact, .. } => {
+                invariants::answered_as_told(&self.model, *contact, 302);
+            }
+            What::ContactAbandoned { contact, .. } => {
+                invariants::answered_as_told(&self.model, *contact, 487);
+            }
+            What::ControlStarted
+            | What::ContactQueued { .. }
+            | What::OfferRinging { .. }
+            | What::AgentNotice { .. } => {}
+        }
+    }
+
+    fn enters(&mut self, id: ContactId, queue: &QueueId, now: u64) {
+        self.model.enter(id, queue, now);
+        let deadline = self.model.contacts[&id].deadline;
+        self.later(deadline + invariants::LATE_MS + 1, Touched::Contact(id));
+        self.touch_contact(id);
+    }
+
+    /// The contact waits for who served its caller last, if that agent is at work.
+    fn sticks(&mut self, id: ContactId, from: &str, now: u64) {
+        let contact = &self.model.contacts[&id];
+        let queue = &self.model.queues[contact.queue.as_ref().expect("typed")];
+        let Some(seconds) = queue.declared.sticky_seconds else {
+            return;
+        };
+        let until = now + u64::from(seconds) * 1_000;
+        let last = self.model.last.get(from).filter(|_| contact.only.is_none());
+        let agent = last.and_then(|id| Some((id, self.model.agents.get(id)?)));
+        let there = agent.filter(|(_, agent)| agent.ready() && agent.qualifies(contact));
+        let there = there.map(|(id, _)| id.clone());
+        let contact = self.model.contacts.get_mut(&id).expect("typed");
+        contact.caller = Some(from.to_string());
+        // For no time at all an agent is only preferred.
+        if let Some(agent) = there
+            && seconds > 0
+        {
+            self.model.stick(id, agent, until);
+            self.later(until, Touched::Contact(id));
+        }
+    }
+
+    fn offer_connected(&mut self, offer: OfferId, id: ContactId, agent: &AgentId, now: u64) {
+        invariants::ends_once(&self.model, offer, id, agent);
+        self.model.ended.insert(offer);
+        self.model.taken_back.remove(&offer);
+        let leg = self.model.legs.get_mut(&offer).expect("checked");
+        (leg.kind, leg.since) = (Kind::Live, now);
+        self.touch(agent);
+    }
+
+    fn offer_failed(
+        &mut self,
+        offer: OfferId,
+        id: ContactId,
+        agent: &AgentId,
+        why: OfferEnd,
+        now: u64,
+    ) {
+        invariants::ends_once(&self.model, offer, id, agent);
+        self.model.ended.insert(offer);
+        self.model.remove_leg(offer);
+        self.model.strike(id, offer);
+        self.model.unstick(id);
+        let skipped = matches!(
+            why,
+            OfferEnd::NoAnswer | OfferEnd::Declined | OfferEnd::NotAcceptable
+        );
+        let otherwise = (now + self.skip_ms(), self.rings_all(id));
+        let (until, all) = self.model.taken_back.remove(&offer).unwrap_or(otherwise);
+        if skipped {
+            let firm = !(all && why == OfferEnd::NoAnswer);
+            self.passes_over(id, agent, if firm { until } else { 0 }, until);
+        }
+        let back_off = u64::from(self.model.centre.offers.back_off_seconds) * 1_000;
+        if let Some(found) = self.model.agents.get_mut(agent) {
+            found.rests_until = found.rests_until.max(now + back_off);
+        }
+        self.later(now + back_off, Touched::Agent(agent.clone()));
+        self.touch(agent);
+        self.touch_contact(id);
+    }
+
+    fn holds(&mut self, offer: OfferId, contact: ContactId, agent: &AgentId, kind: Kind, now: u64) {
+        let leg = Leg {
+            contact,
+            agent: agent.clone(),
+            kind,
+            since: now,
+        };
+        self.model.add_leg(offer, leg);
+        self.touch(agent);
+    }
+
+    fn agent_status(&mut self, id: &AgentId, status: &Status, reachable: bool) {
+        self.touch(id);
+        let agent = self.model.agents.get_mut(id).expect("a known agent");
+        agent.status = status.clone();
+        agent.reachable = reachable;
+        if !agent.ready() {
+            for contact in Vec::from_iter(agent.wanted_by.iter().copied()) {
+                if self.model.contacts[&contact].waiting() {
+                    self.model.unstick(contact);
+                    self.touch_contact(contact);
+                }
+            }
+        }
+    }
+
+    fn agent_state(&mut self, id: &AgentId, activity: &Activity) {
+        self.touch(id);
+        let agent = self.model.agents.get_mut(id).expect("a known agent");
+        invariants::told_once(id, agent, activity);
+        agent.activity = activity.clone();
+    }
+}
+
+/// What is counted of an event.
+fn kind(what: &What) -> &'static str {
+    match what {
+        What::ContactTyped { .. } => "typed",
+        What::ContactQueued { .. } => "queued",
+        What::ContactRelaxed { .. } => "asked for less",
+        What::ContactMoved { .. } => "moved to another queue",
+        What::ContactRedirected { .. } => "redirected",
+        What::ContactOffered { choice, .. } if choice.last_agent => "offered to the last agent",
+        What::ContactConnected { .. } => "connected",
+        What::ContactAdopted { .. } => "adopted",
+        What::ContactEnded { .. } => "ended",
+        What::ContactRefused { .. } => "refused",
+        What::ContactAbandoned { .. } => "abandoned",
+        What::SessionUnwanted { .. } => "unwanted session",
+        What::OfferFailed { why, .. } => match why {
+            OfferEnd::NoAnswer => "not answered",
+            OfferEnd::Declined => "declined",
+            OfferEnd::Busy => "busy",
+            OfferEnd::Unreachable => "unreachable",
+            OfferEnd::CallerGone => "caller gone while it rang",
+            OfferEnd::AnsweredElsewhere => "answered elsewhere",
+            _ => "failed otherwise",
+        },
+        What::AgentState { activity, .. } => match activity {
+            Activity::WrapUp { .. } => "wrap-up",
+            _ => "other activity",
+        },
+        _ => "other",
+    }
+}

@@ -1,0 +1,177 @@
+//! What must be true of a centre, one function for each. The oracle asks those of an output when it
+//! comes, and those of a state after each step: of what the step touched, and now and then of
+//! everything.
+
+use super::model::{Agent, Contact, Kind, Model};
+use patchbay_core::{Activity, AgentId, ContactId, OfferId, QueueId};
+
+/// Longest time that an agent may seem to be in a call that the relay does not have: one interval
+/// of the list, one more for a list that was under way, and delays.
+pub const PHANTOM_CALL_MS: u64 = 75_000;
+/// Longest time that an agent may be reserved for an offer that the relay does not have: ring
+/// timer, guard timer, and lateness.
+pub const PHANTOM_OFFER_MS: u64 = 65_000;
+/// How late a timer may be.
+pub const LATE_MS: u64 = 10;
+
+/// One final answer to every INVITE.
+pub fn answered_once(model: &Model, contact: ContactId, status: u16) {
+    let earlier = model.answers.get(&contact);
+    assert_eq!(earlier, None, "{contact} gets {status} as a second answer");
+    let there = model.contacts.contains_key(&contact);
+    assert!(there, "{contact} is answered and never arrived");
+}
+
+/// An offer goes to somebody who is free, serves the contact, and did not fail it just now.
+pub fn offered_well(model: &Model, id: ContactId, offer: OfferId, to: &AgentId, now: u64) {
+    let new = !model.ended.contains(&offer) && !model.legs.contains_key(&offer);
+    assert!(new, "an offer's name is used again");
+    let contact = model.contacts.get(&id);
+    let contact = contact.unwrap_or_else(|| panic!("{id}, which is not there, is offered"));
+    let skip = contact.skips.get(to);
+    let too_soon = skip.is_some_and(|skip| now < skip.at_least_until);
+    assert!(!too_soon, "{id} is offered to {to} too soon");
+    let agent = model.agents.get(to);
+    let agent = agent.unwrap_or_else(|| panic!("{to}, whom nobody knows, gets an offer"));
+    let room = agent.legs.len() < agent.capacity.max(1);
+    assert!(room, "{to} gets more than it takes at a time");
+    let idle = agent.capacity > 1 || agent.activity == Activity::Idle;
+    assert!(agent.ready() && idle, "{to} is not free and gets an offer");
+    let fits = contact.only.is_some() || agent.qualifies(contact);
+    assert!(fits, "{to} gets {id}, which it cannot serve");
+    let other = contact.waits_for.as_ref().filter(|(_, until)| now < *until);
+    let other = other.map(|(one, _)| one).or(contact.only.as_ref());
+    assert!(other.is_none_or(|one| one == to), "{id} is for {other:?}");
+}
+
+/// Nobody of a queue is overtaken by one behind whom the same agent could have had instead.
+pub fn not_overtaken(model: &Model, id: ContactId, to: &AgentId, now: u64) {
+    let (contact, agent) = (&model.contacts[&id], &model.agents[to]);
+    let queue = contact.queue.as_ref().and_then(|id| model.queues.get(id));
+    let places = queue.into_iter().flat_map(|queue| &queue.places);
+    if contact.only.is_some() {
+        return;
+    }
+    for (_, _, before) in places.take_while(|place| **place < contact.place) {
+        let other = &model.contacts[before];
+        let skip = other.skips.get(to);
+        let skips = skip.is_some_and(|skip| now < skip.at_most_until + LATE_MS);
+        let could = other.waiting() && !other.waits_for_another(to) && agent.qualifies(other);
+        let could = could && !skips && !model.rings(agent, *before) && now < other.deadline;
+        assert!(!could, "{id} overtakes {before} to {to}");
+    }
+}
+
+/// The caller is told its place in the queue, by priority and arrival.
+pub fn told_its_place(model: &Model, id: ContactId, queue: &QueueId, position: usize) {
+    let contact = model.contacts.get(&id);
+    let contact = contact.unwrap_or_else(|| panic!("{id}, which is not there, is queued"));
+    assert_eq!(contact.queue.as_ref(), Some(queue), "the queue of {id}");
+    let places = &model.queues[queue].places;
+    let right = places.range(..=contact.place).count();
+    assert_eq!(position, right, "{id} is told another place in {queue}");
+}
+
+/// Every offer ends once, as it began.
+pub fn ends_once(model: &Model, offer: OfferId, contact: ContactId, agent: &AgentId) {
+    let leg = model.legs.get(&offer).filter(|leg| leg.kind == Kind::Open);
+    let began = leg.is_some_and(|leg| leg.contact == contact && leg.agent == *agent);
+    assert!(began, "offer {offer} ends twice, or never began");
+}
+
+/// What an agent does is told when it changes, and only then.
+pub fn told_once(id: &AgentId, agent: &Agent, activity: &Activity) {
+    assert_ne!(&agent.activity, activity, "{id} is told twice");
+}
+
+/// What was told of an agent agrees with its offers and sessions.
+pub fn does_what_it_holds(model: &Model, id: &AgentId, agent: &Agent) {
+    let held = |offer: &OfferId, open: bool| {
+        let leg = model.legs.get(offer).filter(|leg| leg.agent == *id);
+        leg.is_some_and(|leg| (leg.kind == Kind::Open) == open)
+    };
+    let right = match &agent.activity {
+        Activity::InCall { offer, .. } => held(offer, false),
+        Activity::Reserved { offer, .. } => held(offer, true),
+        Activity::Idle | Activity::WrapUp { .. } | Activity::Resting { .. } => {
+            agent.legs.is_empty()
+        }
+    };
+    assert!(
+        right,
+        "{id} is said to be {:?} and holds {:?}",
+        agent.activity, agent.legs
+    );
+}
+
+/// Nobody is busy without a session on the relay for longer than the guards allow.
+pub fn not_stuck(id: &AgentId, agent: &Agent, now: u64) {
+    let Some((offer, since)) = agent.without_leg else {
+        return;
+    };
+    let limit = phantom_limit(agent);
+    assert!(
+        now - since <= limit,
+        "{id} is stuck with {offer}: {:?} since {} ms",
+        agent.activity,
+        now - since
+    );
+}
+
+pub fn phantom_limit(agent: &Agent) -> u64 {
+    match agent.activity {
+        Activity::InCall { .. } => PHANTOM_CALL_MS,
+        _ => PHANTOM_OFFER_MS,
+    }
+}
+
+/// Never an idle agent together with a contact that waits for it.
+pub fn not_idle_while_wanted(
+    model: &Model,
+    (agent_id, agent): (&AgentId, &Agent),
+    (id, contact): (ContactId, &Contact),
+    now: u64,
+) {
+    if !model.wants_more(contact, now) || contact.waits_for_another(agent_id) {
+        return;
+    }
+    let skip = contact.skips.get(agent_id);
+    let skips = skip.is_some_and(|skip| now < skip.at_most_until);
+    assert!(
+        skips || !agent.qualifies(contact) || model.rings(agent, id),
+        "{agent_id} is idle while {id} waits"
+    );
+}
+
+/// A contact that waits longer than its queue allowed is answered, but for the lateness of a
+/// timer. One that is on offer may wait for the phone. One that is for one agent does not wait.
+pub fn waits_not_for_ever(id: ContactId, contact: &Contact, now: u64) {
+    let in_time = now <= contact.deadline + LATE_MS;
+    assert!(in_time || !contact.waiting(), "{id} waits for ever");
+    let may_wait = contact.only.is_none() || !contact.waiting();
+    assert!(may_wait, "{id}, which is for one agent, waits");
+}
+
+/// Everybody without a final answer was typed and is in a queue, or rings.
+pub fn has_a_place(model: &Model, id: ContactId, contact: &Contact) {
+    let queue = contact.queue.as_ref();
+    let queue = queue.unwrap_or_else(|| panic!("{id} was never typed"));
+    let there = model.queues.contains_key(queue);
+    assert!(
+        there || !contact.waiting(),
+        "{id} waits in {queue}, which is gone"
+    );
+}
+
+/// What an event says of an offer is what was done.
+pub fn offered_as_told(model: &Model, id: ContactId, offer: OfferId, to: &AgentId) {
+    let leg = model.legs.get(&offer).filter(|leg| leg.kind == Kind::Open);
+    let made = leg.is_some_and(|leg| leg.contact == id && leg.agent == *to);
+    assert!(made, "{offer} is told and was not made");
+}
+
+/// What an event says of a contact's end is what its caller was told.
+pub fn answered_as_told(model: &Model, id: ContactId, status: u16) {
+    let answered = model.answers.get(&id);
+    assert_eq!(answered, Some(&status), "the answer to {id} as told");
+}

@@ -1,0 +1,311 @@
+//! The oracle can fail: a wrong output or event is planted into what it hears, one for each
+//! invariant, and caught by that invariant.
+
+use super::model::{Agent, Contact};
+use super::oracle::Oracle;
+use super::{Plant, Profile, World};
+use patchbay_core::{
+    Activity, AgentId, ContactId, Event, OfferEnd, OfferId, Output, RefuseReason, What,
+};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+const PROFILE: Profile = Profile {
+    calls: 120,
+    between_ms: 3_000,
+    loss: 3,
+    double: 3,
+    slow: 5,
+    disturbed_every_ms: 5_000,
+    // What is planted is to be found without a look at everything.
+    whole_every: u64::MAX,
+    day: None,
+};
+/// Nobody comes or goes.
+const CALM: Profile = Profile {
+    loss: 0,
+    disturbed_every_ms: 0,
+    ..PROFILE
+};
+/// Seeds in which a place for a fault is looked for.
+const SEEDS: u64 = 2_000;
+
+/// The first agent of which that is true.
+fn agent(oracle: &Oracle, is: impl Fn(&AgentId, &Agent) -> bool) -> Option<AgentId> {
+    let mut agents: Vec<_> = oracle.model.agents.iter().collect();
+    agents.sort_unstable_by_key(|(id, _)| *id);
+    let found = agents.into_iter().find(|(id, agent)| is(id, agent));
+    found.map(|(id, _)| id.clone())
+}
+
+fn event(what: What) -> Output {
+    Output::Event(Box::new(Event { unix_ms: 0, what }))
+}
+
+fn told(output: &Output) -> Option<&What> {
+    match output {
+        Output::Event(event) => Some(&event.what),
+        _ => None,
+    }
+}
+
+/// Says the first output of that kind twice.
+fn double(said: &mut Vec<Output>, is: impl Fn(&Output) -> bool) -> bool {
+    let at = said.iter().position(is);
+    if let Some(at) = at {
+        said.insert(at, said[at].clone());
+    }
+    at.is_some()
+}
+
+/// Lets an offer that is the first output of a step go to somebody else.
+fn offer_to(
+    oracle: &Oracle,
+    said: &mut [Output],
+    is: impl Fn(&Contact, &AgentId, &Agent) -> bool,
+) -> bool {
+    let Some(Output::Offer {
+        contact, agent: to, ..
+    }) = said.first_mut()
+    else {
+        return false;
+    };
+    let Some(found) = oracle.model.contacts.get(contact) else {
+        return false;
+    };
+    let wrong = |id: &AgentId, agent: &Agent| {
+        id != to && !found.skips.contains_key(id) && is(found, id, agent)
+    };
+    let wrong = agent(oracle, wrong);
+    wrong.map(|agent| *to = agent).is_some()
+}
+
+/// Lets the offer of a contact that is for one agent go to another one.
+fn to_another(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
+    let offer = said.iter_mut().find_map(|output| match output {
+        Output::Offer { contact, agent, .. } => Some((contact, agent)),
+        _ => None,
+    });
+    let Some((contact, to)) = offer else {
+        return false;
+    };
+    let only = &oracle.model.contacts.get(contact).map(|found| &found.only);
+    let free = |id: &AgentId, agent: &Agent| agent.listed && agent.legs.is_empty() && id != to;
+    let other = agent(oracle, free).filter(|_| only.is_some_and(|only| only.is_some()));
+    other.map(|agent| *to = agent).is_some()
+}
+
+fn nothing_else(_: &Oracle, said: &mut Vec<Output>) -> bool {
+    let waits = |output: &Output| matches!(output, Output::Queued { .. });
+    let there = said.len() == 3 && said.iter().any(waits);
+    if there {
+        said.clear();
+    }
+    there
+}
+
+fn swallow_refusal(said: &mut Vec<Output>, because: RefuseReason) -> bool {
+    let before = said.len();
+    said.retain(|output| match output {
+        Output::Refuse { why, .. } => *why != because,
+        output => {
+            !matches!(told(output), Some(What::ContactRefused { why, .. }) if *why == because)
+        }
+    });
+    said.len() < before
+}
+
+fn lost_offer(_: &Oracle, said: &mut Vec<Output>) -> bool {
+    let offers = said.iter().filter(|o| matches!(o, Output::Offer { .. }));
+    if offers.count() != 1 || said.len() > 4 {
+        return false;
+    }
+    let before = said.len();
+    said.retain(|output| {
+        let state = matches!(told(output), Some(What::AgentState { .. }));
+        let offered = matches!(told(output), Some(What::ContactOffered { .. }));
+        !state && !offered && !matches!(output, Output::Offer { .. })
+    });
+    said.len() == before - 3
+}
+
+fn too_soon(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
+    let Some(What::OfferFailed {
+        contact,
+        agent,
+        why,
+        ..
+    }) = said.first().and_then(told)
+    else {
+        return false;
+    };
+    if *why != OfferEnd::Declined || !oracle.model.contacts.contains_key(contact) {
+        return false;
+    }
+    let again = Output::Offer {
+        contact: *contact,
+        offer: OfferId(1),
+        agent: agent.clone(),
+        ring_for: Default::default(),
+    };
+    said.insert(1, again);
+    true
+}
+
+fn overtakes(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
+    let Some(Output::Offer { contact, agent, .. }) = said.first_mut() else {
+        return false;
+    };
+    let found = oracle.model.contacts.get(contact);
+    let queue = found.and_then(|found| oracle.model.queues.get(found.queue.as_ref()?));
+    let Some((found, queue)) = found.zip(queue) else {
+        return false;
+    };
+    let to = &oracle.model.agents[agent];
+    let mut behind = queue.places.range(found.place..).skip(1);
+    let other = behind.find(|(_, _, id)| {
+        let other = &oracle.model.contacts[id];
+        let may = other.waits_for.is_none() && other.only.is_none() && to.qualifies(other);
+        may && other.waiting() && other.skips.is_empty()
+    });
+    let is_plain = found.waiting() && found.skips.is_empty() && found.only.is_none();
+    match other.filter(|_| is_plain && to.free(u64::MAX)) {
+        Some((_, _, id)) => {
+            *contact = *id;
+            true
+        }
+        None => false,
+    }
+}
+
+/// A call of somebody who is not at work, which the relay never had.
+fn phantom(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
+    let away = |_: &AgentId, agent: &Agent| !agent.ready() && agent.activity == Activity::Idle;
+    if oracle.connected == 0 {
+        return false;
+    }
+    let Some(agent) = agent(oracle, away) else {
+        return false;
+    };
+    let (contact, offer) = (ContactId(1), OfferId(1));
+    let activity = Activity::InCall { offer, contact };
+    said.push(event(What::ContactAdopted {
+        contact,
+        offer,
+        agent: agent.clone(),
+        since_unix_ms: 0,
+    }));
+    said.push(event(What::AgentState { agent, activity }));
+    true
+}
+
+fn silent_end(_: &Oracle, said: &mut Vec<Output>) -> bool {
+    let ends = said.iter().filter_map(told);
+    let ends = ends.filter(|what| matches!(what, What::ContactEnded { .. }));
+    if ends.count() != 1 {
+        return false;
+    }
+    said.clear();
+    true
+}
+
+/// What is planted into a step.
+const PLANTS: [(&str, Profile, Plant); 20] = [
+    ("as a second answer", PROFILE, |_, said| {
+        double(said, |output| matches!(output, Output::Accept { .. }))
+    }),
+    ("an offer's name is used again", PROFILE, |_, said| {
+        double(said, |output| matches!(output, Output::Offer { .. }))
+    }),
+    ("which is not there, is offered", PROFILE, |_, said| {
+        let offer = said.iter_mut().find_map(|output| match output {
+            Output::Offer { contact, .. } => Some(contact),
+            _ => None,
+        });
+        offer.map(|contact| *contact = ContactId(1)).is_some()
+    }),
+    ("too soon", PROFILE, too_soon),
+    ("more than it takes at a time", PROFILE, |oracle, said| {
+        let full = |_: &Contact, _: &AgentId, a: &Agent| a.legs.len() >= a.capacity;
+        offer_to(oracle, said, full)
+    }),
+    ("is not free and gets an offer", PROFILE, |oracle, said| {
+        let away = |_: &Contact, _: &AgentId, a: &Agent| !a.ready() && a.legs.is_empty();
+        offer_to(oracle, said, away)
+    }),
+    ("which it cannot serve", PROFILE, |oracle, said| {
+        let unfit = |c: &Contact, _: &AgentId, a: &Agent| {
+            a.listed && a.legs.is_empty() && c.only.is_none() && !a.qualifies(c)
+        };
+        offer_to(oracle, said, unfit)
+    }),
+    (" is for Some", PROFILE, to_another),
+    (" overtakes ", PROFILE, overtakes),
+    ("is told another place in", PROFILE, |_, said| {
+        let place = said.iter_mut().find_map(|output| match output {
+            Output::Queued { position, .. } => Some(position),
+            _ => None,
+        });
+        place.map(|position| *position += 1).is_some()
+    }),
+    ("ends twice, or never began", PROFILE, |_, said| {
+        double(said, |output| {
+            matches!(told(output), Some(What::OfferFailed { .. }))
+        })
+    }),
+    ("is told twice", PROFILE, |_, said| {
+        double(said, |output| {
+            matches!(told(output), Some(What::AgentState { .. }))
+        })
+    }),
+    ("is said to be", PROFILE, |_, said| {
+        let before = said.len();
+        said.retain(|output| !matches!(told(output), Some(What::AgentState { .. })));
+        said.len() < before && !said.iter().any(|o| matches!(o, Output::Offer { .. }))
+    }),
+    ("is stuck with", CALM, phantom),
+    ("is idle while", PROFILE, lost_offer),
+    ("waits for ever", CALM, |_, said| {
+        swallow_refusal(said, RefuseReason::WaitedTooLong)
+    }),
+    ("which is for one agent, waits", PROFILE, |_, said| {
+        swallow_refusal(said, RefuseReason::AgentUnavailable)
+    }),
+    ("was never typed", PROFILE, nothing_else),
+    ("which is gone", PROFILE, |_, said| {
+        swallow_refusal(said, RefuseReason::QueueRemoved)
+    }),
+    (
+        "offers that never ended",
+        Profile { calls: 1, ..CALM },
+        silent_end,
+    ),
+];
+
+/// What a run with that fault ended with; none if there was no place for the fault.
+fn caught(seed: u64, profile: Profile, plant: Plant) -> Option<String> {
+    let mut world = World::new(seed, profile);
+    world.plant = Some(plant);
+    let run = catch_unwind(AssertUnwindSafe(|| {
+        world.begin();
+        while world.step() {}
+        world.check_empty();
+    }));
+    match run {
+        Err(panic) => Some(match panic.downcast::<String>() {
+            Ok(message) => *message,
+            Err(fixed) => (*fixed.downcast::<&str>().expect("a message")).into(),
+        }),
+        Ok(()) if world.plant.is_none() => Some("nothing".into()),
+        Ok(()) => None,
+    }
+}
+
+// G5
+#[test]
+fn each_invariant_catches_what_breaks_it() {
+    for (expected, profile, plant) in PLANTS {
+        let found = (0..SEEDS).find_map(|seed| caught(seed, profile, plant));
+        let found = found.unwrap_or_else(|| panic!("no place for: {expected}"));
+        assert!(found.contains(expected), "{found:?} for {expected:?}");
+    }
+}
