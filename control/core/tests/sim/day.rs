@@ -75,7 +75,7 @@ pub const MANNERS: Manners = Manners {
     error: 1,
     silent: 5,
     answer_ms: 12_000,
-    talk: Talk::LogNormal(220.0, 0.8),
+    talk: Talk::LogNormal(270.0, 0.8),
 };
 
 fn queue_id(number: u64) -> QueueId {
@@ -95,7 +95,7 @@ fn queue(number: u64, rng: &mut Rng) -> Queue {
         }),
         ring_seconds: rng.range(12, 20) as u32,
         max_wait_seconds: rng.range(240, 900) as u32,
-        max_length: rng.range(20, 60) as usize,
+        max_length: rng.range(3, 30) as usize,
         wrap_up_seconds: *rng.pick(&[0, 10, 20, 30]),
         when_no_agents: *rng.pick(&[WhenNoAgents::Refuse, WhenNoAgents::Wait]),
         overflow: overflow(number, rng),
@@ -120,7 +120,7 @@ fn overflow(number: u64, rng: &mut Rng) -> Vec<Overflow> {
             ..one(OverflowWhen::Waited, Some(after))
         });
     }
-    if rng.percent(50) {
+    if rng.percent(80) {
         overflow.push(Overflow {
             redirect: Some("sip:elsewhere@example.net".into()),
             ..one(OverflowWhen::Full, None)
@@ -228,6 +228,9 @@ fn calls_an_hour(ms: u64) -> u64 {
 impl World {
     pub(super) fn begin_day(&mut self) {
         self.relay.manners = MANNERS;
+        let several = self.centre.agents.iter().filter(|agent| agent.capacity > 1);
+        let several = several.map(|agent| (agent.id.clone(), agent.capacity));
+        self.relay.lines.extend(several);
         let now = self.now_ms;
         let day = self.profile.day.expect("a day");
         for agent in 0..self.staff.len() {

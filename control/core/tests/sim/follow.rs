@@ -363,6 +363,12 @@ impl Oracle {
                 }
             }
         }
+        // The last that is told of an agent that is not declared and holds nothing.
+        let agent = &self.model.agents[id];
+        let over = *status == Status::LoggedOut && agent.activity == Activity::Idle;
+        if over && !agent.declared && agent.legs.is_empty() {
+            self.model.agents.remove(id);
+        }
     }
 
     fn agent_state(&mut self, id: &AgentId, activity: &Activity) {

@@ -72,7 +72,6 @@ impl Oracle {
         for whom in &touched {
             match whom {
                 Touched::Agent(id) => {
-                    self.drop_stranger(id);
                     self.busy_with(id, relay, now);
                     self.model.list(id, now);
                 }
@@ -106,14 +105,6 @@ impl Oracle {
             agent.without_leg = Some((offer, now));
         }
         self.touch(&id);
-    }
-
-    /// An agent that is not declared and holds nothing is gone.
-    fn drop_stranger(&mut self, id: &AgentId) {
-        let agent = self.model.agents.get(id);
-        if agent.is_some_and(|agent| !agent.declared && agent.legs.is_empty()) {
-            self.model.agents.remove(id);
-        }
     }
 
     /// Notes since when the relay has not had what the agent is busy with.
@@ -176,12 +167,5 @@ impl Oracle {
             let agent = (agent_id, &self.model.agents[agent_id]);
             invariants::not_idle_while_wanted(&self.model, agent, (id, contact), now);
         }
-    }
-
-    pub fn check_drained(&self) {
-        let left: Vec<_> = self.model.legs.keys().collect();
-        assert!(left.is_empty(), "offers that never ended: {left:?}");
-        let unanswered: Vec<_> = self.model.contacts.keys().collect();
-        assert!(unanswered.is_empty(), "never answered: {unanswered:?}");
     }
 }

@@ -3,9 +3,11 @@
 
 use super::model::{Agent, Contact};
 use super::oracle::Oracle;
-use super::{Plant, Profile, World};
+use super::{Plant, Profile, World, whole};
+use patchbay_core::snapshot::{AgentView, ContactState, ContactView, QueueView};
 use patchbay_core::{
-    Activity, AgentId, ContactId, Event, OfferEnd, OfferId, Output, RefuseReason, What,
+    Activity, AgentId, ContactId, Event, OfferEnd, OfferId, Output, RefuseReason, Snapshot, Status,
+    What,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -80,7 +82,7 @@ fn offer_to(
 }
 
 /// Lets the offer of a contact that is for one agent go to another one.
-fn to_another(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
+fn to_another(oracle: &Oracle, said: &mut [Output]) -> bool {
     let offer = said.iter_mut().find_map(|output| match output {
         Output::Offer { contact, agent, .. } => Some((contact, agent)),
         _ => None,
@@ -151,7 +153,7 @@ fn too_soon(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
     true
 }
 
-fn overtakes(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
+fn overtakes(oracle: &Oracle, said: &mut [Output]) -> bool {
     let Some(Output::Offer { contact, agent, .. }) = said.first_mut() else {
         return false;
     };
@@ -198,18 +200,34 @@ fn phantom(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
     true
 }
 
-fn silent_end(_: &Oracle, said: &mut Vec<Output>) -> bool {
-    let ends = said.iter().filter_map(told);
-    let ends = ends.filter(|what| matches!(what, What::ContactEnded { .. }));
-    if ends.count() != 1 {
-        return false;
-    }
-    said.clear();
-    true
+/// Changes the first event for which that can be done.
+fn retell(said: &mut [Output], change: impl Fn(&mut What) -> bool) -> bool {
+    said.iter_mut().any(|output| match output {
+        Output::Event(event) => change(&mut event.what),
+        _ => false,
+    })
 }
 
 /// What is planted into a step.
-const PLANTS: [(&str, Profile, Plant); 20] = [
+const PLANTS: [(&str, Profile, Plant); 21] = [
+    ("is told and was not made", PROFILE, |_, said| {
+        retell(said, |what| match what {
+            What::ContactOffered { offer, .. } => {
+                *offer = OfferId(1);
+                true
+            }
+            _ => false,
+        })
+    }),
+    (" as told", PROFILE, |_, said| {
+        retell(said, |what| match what {
+            What::ContactRefused { status, .. } => {
+                *status += 1;
+                true
+            }
+            _ => false,
+        })
+    }),
     ("as a second answer", PROFILE, |_, said| {
         double(said, |output| matches!(output, Output::Accept { .. }))
     }),
@@ -238,8 +256,12 @@ const PLANTS: [(&str, Profile, Plant); 20] = [
         };
         offer_to(oracle, said, unfit)
     }),
-    (" is for Some", PROFILE, to_another),
-    (" overtakes ", PROFILE, overtakes),
+    (" is for Some", PROFILE, |oracle, said| {
+        to_another(oracle, said)
+    }),
+    (" overtakes ", PROFILE, |oracle, said| {
+        overtakes(oracle, said)
+    }),
     ("is told another place in", PROFILE, |_, said| {
         let place = said.iter_mut().find_map(|output| match output {
             Output::Queued { position, .. } => Some(position),
@@ -274,12 +296,16 @@ const PLANTS: [(&str, Profile, Plant); 20] = [
     ("which is gone", PROFILE, |_, said| {
         swallow_refusal(said, RefuseReason::QueueRemoved)
     }),
-    (
-        "offers that never ended",
-        Profile { calls: 1, ..CALM },
-        silent_end,
-    ),
 ];
+
+/// What went wrong, if anything did.
+fn message(run: std::thread::Result<()>) -> String {
+    match run.map_err(|panic| panic.downcast::<String>()) {
+        Ok(()) => "nothing".into(),
+        Err(Ok(message)) => *message,
+        Err(Err(fixed)) => (*fixed.downcast::<&str>().expect("a message")).into(),
+    }
+}
 
 /// What a run with that fault ended with; none if there was no place for the fault.
 fn caught(seed: u64, profile: Profile, plant: Plant) -> Option<String> {
@@ -290,14 +316,7 @@ fn caught(seed: u64, profile: Profile, plant: Plant) -> Option<String> {
         while world.step() {}
         world.check_empty();
     }));
-    match run {
-        Err(panic) => Some(match panic.downcast::<String>() {
-            Ok(message) => *message,
-            Err(fixed) => (*fixed.downcast::<&str>().expect("a message")).into(),
-        }),
-        Ok(()) if world.plant.is_none() => Some("nothing".into()),
-        Ok(()) => None,
-    }
+    (run.is_err() || world.plant.is_none()).then(|| message(run))
 }
 
 // G5
@@ -307,5 +326,98 @@ fn each_invariant_catches_what_breaks_it() {
         let found = (0..SEEDS).find_map(|seed| caught(seed, profile, plant));
         let found = found.unwrap_or_else(|| panic!("no place for: {expected}"));
         assert!(found.contains(expected), "{found:?} for {expected:?}");
+    }
+}
+
+/// Changes something of a snapshot; false if there is nothing of the kind.
+type Blur = fn(&mut Snapshot) -> bool;
+
+fn agent_view(snapshot: &mut Snapshot, change: impl Fn(&mut AgentView)) -> bool {
+    snapshot.agents.first_mut().map(change).is_some()
+}
+
+fn contact_view(
+    snapshot: &mut Snapshot,
+    is: impl Fn(&ContactView) -> bool,
+    change: impl Fn(&mut ContactView),
+) -> bool {
+    let found = snapshot.contacts.iter_mut().find(|view| is(view));
+    found.map(change).is_some()
+}
+
+fn waiting(view: &ContactView) -> bool {
+    view.state == ContactState::Waiting
+}
+
+fn queue_view(snapshot: &mut Snapshot, change: fn(&mut QueueView)) -> bool {
+    let mut queues = snapshot.queues.iter_mut();
+    queues
+        .find(|view| view.waiting.len() > 1)
+        .map(change)
+        .is_some()
+}
+
+const BLURS: [(&str, Blur); 15] = [
+    ("the agents", |s| s.agents.pop().is_some()),
+    ("events and state", |s| {
+        agent_view(s, |a| a.reachable = !a.reachable)
+    }),
+    ("events and state", |s| {
+        agent_view(s, |a| a.declared = !a.declared)
+    }),
+    ("events and state", |s| {
+        agent_view(s, |a| a.status = Status::Paused { reason: "x".into() })
+    }),
+    ("events and state", |s| {
+        let until_unix_ms = 1;
+        agent_view(s, |a| a.activity = Activity::WrapUp { until_unix_ms })
+    }),
+    ("what a", |s| agent_view(s, |a| a.calls += 1)),
+    ("takes ", |s| agent_view(s, |a| a.available = !a.available)),
+    ("the queues", |s| s.queues.pop().is_some()),
+    ("places in", |s| queue_view(s, |q| q.waiting.swap(0, 1))),
+    ("who is rung", |s| {
+        queue_view(s, |q| q.waiting[0].offered_to.push("nobody".into()))
+    }),
+    ("contacts without a final answer are lost", |s| {
+        let at = s.contacts.iter().position(waiting);
+        at.map(|at| s.contacts.remove(at)).is_some()
+    }),
+    ("calls", |s| {
+        let calls = |view: &ContactView| view.state == ContactState::Connected;
+        let at = s.contacts.iter().position(calls);
+        at.map(|at| s.contacts.remove(at)).is_some()
+    }),
+    (" is connected by", |s| {
+        let calls = |view: &ContactView| view.state == ContactState::Connected;
+        contact_view(s, calls, |view| view.offer = Some(OfferId(1)))
+    }),
+    (" waits", |s| {
+        contact_view(s, waiting, |view| view.state = ContactState::Offered)
+    }),
+    ("for whom", |s| {
+        contact_view(s, waiting, |view| view.waits_for = Some("nobody".into()))
+    }),
+];
+
+// G5
+#[test]
+fn each_difference_between_state_and_events_is_caught() {
+    for (expected, blur) in BLURS {
+        let mut world = World::new(7, PROFILE);
+        world.begin();
+        let mut snapshot = loop {
+            assert!(world.step(), "no place for: {expected}");
+            let mut snapshot = world.distributor.snapshot(world.now());
+            if blur(&mut snapshot) {
+                break snapshot;
+            }
+        };
+        let compare =
+            |snapshot: &Snapshot| whole::compare(&world.oracle.model, snapshot, world.now_ms);
+        let found = message(catch_unwind(AssertUnwindSafe(|| compare(&snapshot))));
+        assert!(found.contains(expected), "{found:?} for {expected:?}");
+        snapshot = world.distributor.snapshot(world.now());
+        compare(&snapshot);
     }
 }

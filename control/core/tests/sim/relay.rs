@@ -111,6 +111,8 @@ pub struct Relay {
     /// Sessions that are over, until somebody asks.
     gone: Vec<OfferId>,
     pub manners: Manners,
+    /// How many calls a phone takes at a time, if not one.
+    pub lines: FxHashMap<AgentId, usize>,
     /// INVITEs seen: a repeated one is a retransmission.
     seen: FxHashSet<OfferId>,
     pub registered: BTreeMap<AgentId, bool>,
@@ -207,7 +209,8 @@ impl Relay {
         rng: &mut Rng,
         effects: &mut Effects,
     ) {
-        let busy = self.held.get(&agent).is_some_and(|sessions| *sessions > 0);
+        let lines = self.lines.get(&agent).copied().unwrap_or(1);
+        let busy = self.held.get(&agent).is_some_and(|held| *held >= lines);
         let registered = self.registered.get(&agent).copied().unwrap_or(true);
         let session = Session {
             contact,
