@@ -401,3 +401,26 @@ rule = [
     }
     assert_eq!(desk.offer().0.0, 5, "before frieda, who came later");
 }
+
+// A4
+#[test]
+fn the_first_phone_for_one_caller_comes_before_the_second_for_another() {
+    let mut desk = Desk::new(
+        r#"
+queue = [{ id = "q", strategy = "ring_all", ring_at_once = 3 }]
+agent = [
+  { id = "anna", uri = "sip:anna@192.0.2.1" },
+  { id = "bert", uri = "sip:bert@192.0.2.2", paused = true },
+  { id = "cleo", uri = "sip:cleo@192.0.2.3", paused = true },
+]
+rule = [{ id = "all", then = { queue = "q" } }]
+"#,
+    );
+    desk.call(1);
+    assert_eq!(desk.offer().2, "anna");
+    desk.call(2);
+    desk.status("bert", Status::Ready);
+    assert_eq!(desk.offer().0.0, 2, "a phone rings for the first already");
+    desk.status("cleo", Status::Ready);
+    assert_eq!(desk.offer().0.0, 1, "phones ring for both");
+}

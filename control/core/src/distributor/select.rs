@@ -10,6 +10,7 @@ use crate::input::Status;
 use crate::limits::{MAX_EXPLAINED_AGENTS, USUAL_SERVICE_LEVEL};
 use crate::selection::{Class, Place, Urgency, score};
 use core::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// Members of a class looked at for those that are not free.
 const MAX_MEMBERS_LOOKED_AT: usize = 4 * MAX_EXPLAINED_AGENTS;
@@ -93,13 +94,19 @@ impl Distributor {
             ticket.is_some_and(|ticket| self.may(agent, contact, ticket))
         };
         let urgency = |class: &Class, place: &Place| self.urgency(class.queue_at, place);
-        let of_all = self.classes.first_waiting(&found.classes, may, urgency);
+        let first = |set: fn(&Class) -> &BTreeSet<Place>| {
+            let classes = &found.classes;
+            self.classes.first(classes, set, may, urgency)
+        };
+        let of_all = first(|class| &class.waiting);
         // Places of several queues do not compare.
         let own = found.wanted.iter().filter_map(|place| {
             let ticket = self.contacts.get(&place.contact)?.ticket.as_ref()?;
             Some((self.urgency(ticket.queue?, place), place.contact))
         });
-        if let Some((_, contact)) = of_all.max(own.max()) {
+        // One more phone for a caller is worth less than the first one for another.
+        let most_urgent = of_all.max(own.max());
+        if let Some((_, contact)) = most_urgent.or_else(|| first(|class| &class.ringing)) {
             self.offer(contact, agent);
         }
     }

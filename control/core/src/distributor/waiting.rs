@@ -84,27 +84,32 @@ impl Distributor {
     }
 
     pub(super) fn set_waiting(&mut self, contact: ContactId, waiting: bool) {
-        let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
-        let Some(ticket) = ticket else {
+        let Some(found) = self.contacts.get(&contact) else {
+            return;
+        };
+        let Some(ticket) = &found.ticket else {
             return;
         };
         let place = ticket.place;
         let agent = ticket.sticks_to.as_ref();
-        let waiting_here = match agent.and_then(|agent| self.agents.get_mut(agent)) {
-            Some(agent) => Some(&mut agent.wanted),
-            None => ticket
-                .class
-                .and_then(|class| self.classes.get_mut(class))
-                .map(|class| &mut class.waiting),
-        };
-        let Some(here) = waiting_here else {
+        if let Some(agent) = agent.and_then(|agent| self.agents.get_mut(agent)) {
+            match waiting {
+                true => agent.wanted.insert(place),
+                false => agent.wanted.remove(&place),
+            };
+            return;
+        }
+        let class = ticket.class.and_then(|class| self.classes.get_mut(class));
+        let Some(class) = class else {
             return;
         };
-        if waiting {
-            here.insert(place);
-        } else {
-            here.remove(&place);
-        }
+        class.waiting.remove(&place);
+        class.ringing.remove(&place);
+        match found.state {
+            State::Waiting if waiting => class.waiting.insert(place),
+            State::Offered if waiting => class.ringing.insert(place),
+            _ => false,
+        };
     }
 
     /// From 1. Counts from the end, where contacts arrive.

@@ -92,8 +92,10 @@ pub(crate) struct Class {
     pub members: BTreeSet<AgentId>,
     /// Those that are free, in the order of the strategy.
     pub free: BTreeSet<Rank>,
-    /// Contacts that want an agent, or one more.
+    /// Contacts that want an agent and for whom no phone rings.
     pub waiting: BTreeSet<Place>,
+    /// Contacts for whom phones ring and that want one more.
+    pub ringing: BTreeSet<Place>,
     /// Calls that its members who are ready can take at a time, busy or not.
     pub ready: usize,
     /// Classes that share agents with it, itself included, with the part of their agents that are
@@ -151,6 +153,7 @@ impl Classes {
                 members: BTreeSet::new(),
                 free: BTreeSet::new(),
                 waiting: BTreeSet::new(),
+                ringing: BTreeSet::new(),
                 ready: 0,
                 shares: Vec::new(),
                 drawn: 0.0,
@@ -257,16 +260,17 @@ impl Classes {
         }
     }
 
-    /// The most urgent contact that an agent of these classes may serve.
-    pub fn first_waiting(
+    /// The most urgent contact that an agent of these classes may serve, of those in these sets.
+    pub fn first(
         &self,
         classes: &[usize],
+        set: impl Fn(&Class) -> &BTreeSet<Place>,
         may: impl Fn(ContactId) -> bool,
         urgency: impl Fn(&Class, &Place) -> Urgency,
     ) -> Option<(Urgency, ContactId)> {
         let of_class = |index: &usize| {
             let class = self.classes.get(*index)?;
-            let place = class.waiting.iter().find(|place| may(place.contact))?;
+            let place = set(class).iter().find(|place| may(place.contact))?;
             Some((urgency(class, place), place.contact))
         };
         classes.iter().filter_map(of_class).max()
@@ -329,7 +333,7 @@ mod tests {
             arrival: Reverse(place.arrival),
         };
         let first = |of: &[usize], but: &[u64]| {
-            let found = classes.first_waiting(of, |c| !but.contains(&c.0), urgency);
+            let found = classes.first(of, |class| &class.waiting, |c| !but.contains(&c.0), urgency);
             found.map(|(_, contact)| contact.0)
         };
         assert_eq!(first(&[a, b], &[]), Some(3));
