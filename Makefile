@@ -5,6 +5,7 @@
 # ARGS     further arguments for `make demo`, `make bench`, `make bench-against`, `make bench-calls-against` and `make bench-sip`
 # CALLS    numbers of calls of `make bench-against`          default: 500,2000
 # SEEDS    how many seeds `make sim` runs                     default: 2000
+# NIGHTLY  how many new seeds `make sim-nightly` runs          default: 50000
 # SECONDS  how long `make fuzz` stays with each target         default: 60
 # MESSAGES how many messages `make fuzz-traffic` sends         default: 1000000
 
@@ -12,6 +13,7 @@ SHELL      := /bin/bash
 PREFIX     ?= /usr/local
 DESTDIR    ?=
 SEEDS      ?= 2000
+NIGHTLY    ?= 50000
 FOR        := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),60)
 MESSAGES   ?= 1000000
 ARGS       ?=
@@ -25,7 +27,7 @@ SYSCONFDIR ?= /etc/patchbay
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against bench-calls-against bench-sip sim fuzz fuzz-traffic fmt clean tools-build tools-test
+.PHONY: help demo test unit lint advisories build release install uninstall bench bench-against bench-calls-against bench-sip sim sim-nightly fuzz fuzz-traffic fmt clean tools-build tools-test
 
 help: ## list the targets
 	@echo 'Patchbay: make TARGET'
@@ -84,8 +86,11 @@ bench-sip: tools-build ## nanoseconds and allocations of reading and re-addressi
 	cd bench/sip && CARGO_TARGET_DIR=../../target/bench-sip cargo bench --locked --bench messages -- $(ARGS)
 	cd bench/sip && CARGO_TARGET_DIR=../../target/bench-sip cargo bench --locked --quiet --bench allocations
 
-sim: tools-build ## the distributor in the simulator, SEEDS seeds, every invariant after every step
+sim: tools-build ## the distributor in the simulator, SEEDS seeds and a day, every invariant after every step
 	scripts/sim $(SEEDS)
+
+sim-nightly: tools-build ## the same for a night: NIGHTLY new seeds, three days of a large centre, other distributors
+	scripts/sim-nightly $(NIGHTLY)
 
 fuzz: tools-build ## every fuzz target for SECONDS; what is found is kept as a test
 	scripts/fuzz $(FOR) $(TARGET)

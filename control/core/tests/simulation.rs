@@ -1,8 +1,8 @@
 //! The distributor in a simulated centre, from seeds (invariants of requirements G1, G2, G5).
 //!
-//! `PATCHBAY_SIM_SEEDS=N` runs N seeds in each test of a small centre, `PATCHBAY_SIM_SEED=X` runs one
-//! again, `PATCHBAY_SIM_DAY=1` makes the large centre's hour a day, and `PATCHBAY_SIM_TRACE=1` prints
-//! what the distributor is told and what it says.
+//! `PATCHBAY_SIM_SEEDS=N` runs N seeds in each test of a small centre, from `PATCHBAY_SIM_FROM=F` on, and
+//! `PATCHBAY_SIM_SEED=X` runs one again. `PATCHBAY_SIM_DAY=calm`, `faults` or `storm` makes the large
+//! centre's two hours a day. `PATCHBAY_SIM_TRACE=1` prints what the distributor is told and what it says.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -10,7 +10,7 @@ mod sim;
 
 use sim::day::Day;
 use sim::{Profile, Tally};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A small centre, often looked at as a whole.
 const SMALL: Profile = Profile {
@@ -24,6 +24,9 @@ const SMALL: Profile = Profile {
     day: None,
 };
 
+/// How often a long run says how far it is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(60);
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
@@ -33,7 +36,10 @@ fn run(seeds: u64, profile: Profile) -> Tally {
         return sim::run(seed, profile);
     }
     let mut total = Tally::default();
-    for seed in 0..number("PATCHBAY_SIM_SEEDS").unwrap_or(seeds) {
+    let from = number("PATCHBAY_SIM_FROM").unwrap_or(0);
+    let until = from + number("PATCHBAY_SIM_SEEDS").unwrap_or(seeds);
+    let mut told = Instant::now();
+    for seed in from..until {
         let tally = sim::run(seed, profile);
         total.calls += tally.calls;
         total.offers += tally.offers;
@@ -42,6 +48,12 @@ fn run(seeds: u64, profile: Profile) -> Tally {
         total.restarts += tally.restarts;
         for (kind, count) in tally.told {
             *total.told.entry(kind).or_default() += count;
+        }
+        if told.elapsed() >= PROGRESS_EVERY {
+            told = Instant::now();
+            let test = std::thread::current();
+            let test = test.name().unwrap_or_default();
+            println!("{test}: seed {seed}, up to {until}; {} steps", total.steps);
         }
     }
     println!("{total:?}");
@@ -151,25 +163,24 @@ const HAPPENS: [&str; 19] = [
 #[test]
 fn a_day_of_two_thousand_agents() {
     const HOUR: u64 = 3_600_000;
-    let whole = number("PATCHBAY_SIM_DAY").is_some();
-    let day = match whole {
-        true => Day {
-            from_ms: 0,
-            until_ms: 24 * HOUR,
-        },
-        false => Day {
-            from_ms: 10 * HOUR,
-            until_ms: 12 * HOUR,
-        },
+    let kind = std::env::var("PATCHBAY_SIM_DAY");
+    let (from, until) = if kind.is_ok() { (0, 24) } else { (10, 12) };
+    let (loss, disturbed_every_ms) = match kind.as_deref() {
+        Ok("calm") => (0, 0),
+        Ok("storm") => (5, HOUR / 12),
+        _ => (1, HOUR / 2),
     };
     let profile = Profile {
         calls: u64::MAX,
-        loss: 1,
-        double: 1,
-        slow: 2,
-        disturbed_every_ms: HOUR / 2,
+        loss,
+        double: loss,
+        slow: 2 * loss,
+        disturbed_every_ms,
         whole_every: WHOLE_EVERY,
-        day: Some(day),
+        day: Some(Day {
+            from_ms: from * HOUR,
+            until_ms: until * HOUR,
+        }),
         ..SMALL
     };
     let began = Instant::now();
@@ -180,11 +191,12 @@ fn a_day_of_two_thousand_agents() {
         tally.calls as f64 / took,
         tally.steps as f64 / took
     );
-    let expected = if whole { 100_000 } else { 20_000 };
+    let expected = if kind.is_ok() { 100_000 } else { 20_000 };
     let served = tally.connected > tally.calls / 2;
     assert!(tally.calls > expected && served, "{tally:?}");
-    for kind in HAPPENS {
-        let told = tally.told.contains_key(kind);
-        assert!(told || !whole, "{kind} never happens: {tally:?}");
+    if kind.as_deref() == Ok("faults") {
+        for kind in HAPPENS {
+            assert!(tally.told.contains_key(kind), "{kind} never: {tally:?}");
+        }
     }
 }

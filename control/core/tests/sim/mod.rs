@@ -124,9 +124,14 @@ struct SaysSeed(u64);
 impl Drop for SaysSeed {
     fn drop(&mut self) {
         if std::thread::panicking() {
+            let test = std::thread::current();
+            let day = std::env::var("PATCHBAY_SIM_DAY");
+            let day = day.map_or_else(|_| String::new(), |day| format!("PATCHBAY_SIM_DAY={day} "));
             eprintln!(
-                "failed with seed {0}: replay with PATCHBAY_SIM_SEED={0}",
-                self.0
+                "failed with seed {0}; again: {day}PATCHBAY_SIM_SEED={0} \
+                 cargo test -p patchbay-core --test simulation -- {1}",
+                self.0,
+                test.name().unwrap_or_default()
             );
         }
     }
