@@ -302,67 +302,48 @@ impl World {
     }
 
     pub(super) fn work(&mut self, number: usize, work: Work) {
-        let agent = self.staff[number].clone();
-        let here = self.on_shift[number];
-        let minutes = |world: &mut Self, from, to| world.rng.range(from * MINUTE, to * MINUTE);
-        let next = match work {
-            Work::Begin => {
-                self.on_shift[number] = true;
-                self.phone(number, true, true);
-                self.tell(Input::AgentStatus {
-                    agent,
-                    status: Status::Ready,
-                });
-                let lost = minutes(self, 10, 900);
-                self.after(lost, Step::Work(number, Work::Lost));
-                let again = minutes(self, 5, 60);
-                self.after(again, Step::Work(number, Work::Again));
-                Some((minutes(self, 30, 120), Work::Break))
-            }
-            Work::End => {
-                self.on_shift[number] = false;
-                self.tell(Input::AgentStatus {
-                    agent,
-                    status: Status::LoggedOut,
-                });
-                self.phone(number, false, true);
-                None
-            }
-            _ if !here => None,
-            Work::Break => {
-                let reason = "break".into();
-                self.tell(Input::AgentStatus {
-                    agent,
-                    status: Status::Paused { reason },
-                });
-                Some((minutes(self, 5, 30), Work::Return))
-            }
-            Work::Return => {
-                self.tell(Input::AgentStatus {
-                    agent,
-                    status: Status::Ready,
-                });
-                Some((minutes(self, 30, 120), Work::Break))
-            }
+        let begins = matches!(work, Work::Begin);
+        if !begins && !self.on_shift[number] {
+            return;
+        }
+        let status = match work {
+            Work::Begin | Work::Return | Work::Again => Some(Status::Ready),
+            Work::Break => Some(Status::Paused {
+                reason: "break".into(),
+            }),
+            Work::End => Some(Status::LoggedOut),
+            Work::Lost | Work::Found => None,
+        };
+        match work {
+            Work::Begin | Work::Found => self.phone(number, true, true),
             Work::Lost => {
                 let noticed = self.rng.percent(60);
                 self.phone(number, false, noticed);
-                Some((self.rng.range(2_000, 10 * MINUTE), Work::Found))
             }
-            Work::Found => {
-                self.phone(number, true, true);
-                Some((minutes(self, 10, 900), Work::Lost))
-            }
-            Work::Again => {
-                self.tell(Input::AgentStatus {
-                    agent,
-                    status: Status::Ready,
-                });
-                Some((minutes(self, 5, 60), Work::Again))
-            }
+            Work::End => self.phone(number, false, true),
+            Work::Break | Work::Return | Work::Again => {}
+        }
+        if let Some(status) = status {
+            let agent = self.staff[number].clone();
+            self.tell(Input::AgentStatus { agent, status });
+        }
+        self.on_shift[number] = !matches!(work, Work::End);
+        let next: &[(u64, u64, Work)] = match work {
+            Work::Begin => &[
+                (30, 120, Work::Break),
+                (10, 900, Work::Lost),
+                (5, 60, Work::Again),
+            ],
+            Work::Break => &[(5, 30, Work::Return)],
+            Work::Return => &[(30, 120, Work::Break)],
+            Work::Lost => &[(0, 10, Work::Found)],
+            Work::Found => &[(10, 900, Work::Lost)],
+            Work::Again => &[(5, 60, Work::Again)],
+            Work::End => &[],
         };
-        if let Some((after, work)) = next {
-            self.after(after, Step::Work(number, work));
+        for (soonest, latest, work) in next {
+            let after = self.rng.range(soonest * MINUTE, latest * MINUTE);
+            self.after(after, Step::Work(number, *work));
         }
     }
 

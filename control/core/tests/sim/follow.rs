@@ -184,8 +184,34 @@ impl Oracle {
     }
 
     fn event(&mut self, event: &Event, now: u64) {
-        *self.told.entry(kind(&event.what)).or_default() += 1;
-        match &event.what {
+        let what = &event.what;
+        *self.told.entry(kind(what)).or_default() += 1;
+        match what {
+            What::AgentStatus {
+                agent,
+                status,
+                reachable,
+            } => self.agent_status(agent, status, *reachable),
+            What::AgentState { agent, activity } => self.agent_state(agent, activity),
+            What::ContactRefused {
+                contact, status, ..
+            } => invariants::answered_as_told(&self.model, *contact, *status),
+            What::ContactRedirected { contact, .. } => {
+                invariants::answered_as_told(&self.model, *contact, 302);
+            }
+            What::ContactAbandoned { contact, .. } => {
+                invariants::answered_as_told(&self.model, *contact, 487);
+            }
+            _ => {
+                self.waits(what, now);
+                self.is_offered(what, now);
+            }
+        }
+    }
+
+    /// Of a contact that waits.
+    fn waits(&mut self, what: &What, now: u64) {
+        match what {
             What::ContactTyped {
                 contact,
                 queue,
@@ -211,60 +237,59 @@ impl Oracle {
                 self.model.unstick(*contact);
                 self.enters(*contact, queue, now);
             }
+            _ => {}
+        }
+    }
+
+    /// Of an offer, or of what became of it.
+    fn is_offered(&mut self, what: &What, now: u64) {
+        match what {
+            What::ContactOffered {
+                contact,
+                offer,
+                agent,
+                ..
+            } => {
+                invariants::offered_as_told(&self.model, *contact, *offer, agent);
+            }
             What::ContactConnected {
                 contact,
                 offer,
                 agent,
                 ..
-            } => self.offer_connected(*offer, *contact, agent, now),
+            } => {
+                self.offer_connected(*offer, *contact, agent, now);
+            }
             What::OfferFailed {
                 contact,
                 offer,
                 agent,
                 why,
                 ..
-            } => self.offer_failed(*offer, *contact, agent, *why, now),
+            } => {
+                self.offer_failed(*offer, *contact, agent, *why, now);
+            }
             What::ContactAdopted {
                 contact,
                 offer,
                 agent,
                 ..
-            } => self.holds(*offer, *contact, agent, Kind::Live, now),
+            } => {
+                self.holds(*offer, *contact, agent, Kind::Live, now);
+            }
             What::SessionUnwanted {
                 contact,
                 offer,
                 agent,
-            } => self.holds(*offer, *contact, agent, Kind::Unwanted, now),
+            } => {
+                self.holds(*offer, *contact, agent, Kind::Unwanted, now);
+            }
             What::ContactEnded { offer, agent, .. } => {
                 let leg = self.model.remove_leg(*offer);
                 assert!(leg.is_some_and(|leg| leg.kind == Kind::Live), "{offer}");
                 self.touch(agent);
             }
-            What::AgentStatus {
-                agent,
-                status,
-                reachable,
-            } => self.agent_status(agent, status, *reachable),
-            What::AgentState { agent, activity } => self.agent_state(agent, activity),
-            What::ContactOffered {
-                contact,
-                offer,
-                agent,
-                ..
-            } => invariants::offered_as_told(&self.model, *contact, *offer, agent),
-            What::ContactRefused {
-                contact, status, ..
-            } => invariants::answered_as_told(&self.model, *contact, *status),
-            What::ContactRedirected { contact, .. } => {
-                invariants::answered_as_told(&self.model, *contact, 302);
-            }
-            What::ContactAbandoned { contact, .. } => {
-                invariants::answered_as_told(&self.model, *contact, 487);
-            }
-            What::ControlStarted
-            | What::ContactQueued { .. }
-            | What::OfferRinging { .. }
-            | What::AgentNotice { .. } => {}
+            _ => {}
         }
     }
 
