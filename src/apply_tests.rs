@@ -25,6 +25,7 @@ async fn control() -> String {
         store,
         token,
         relays: Vec::new(),
+        settings: api::Settings::default(),
     };
     tokio::spawn(api::serve(listener, api, std::future::pending()));
     url

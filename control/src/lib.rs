@@ -1,10 +1,11 @@
 //! The distributor: SIP signalling, registrar, API, store.
 //!
-//! [`node`] owns the one task in which everything is decided; [`signalling`] is the SIP proxy core
+//! [`access`] says who may do what. [`node`] owns the one task in which everything is decided; [`signalling`] is the SIP proxy core
 //! without I/O, [`registrar`] knows where agents are, [`link`] follows the relays' events,
 //! [`store`] keeps what must outlive the process. [`story`], [`report`] and [`records`] say what the
 //! events come to, without I/O.
 
+pub mod access;
 pub mod api;
 pub mod link;
 pub mod node;

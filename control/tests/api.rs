@@ -2,6 +2,7 @@
 
 mod api_access;
 mod api_agents;
+mod api_audit;
 mod api_centre;
 mod api_contacts;
 mod api_events;
@@ -9,10 +10,12 @@ mod api_openapi;
 mod api_page;
 mod api_process;
 mod api_reports;
+mod api_roles;
 mod api_rules;
 mod api_socket;
 mod api_support;
 mod api_timeline;
+mod api_tokens;
 mod api_trace;
 mod api_versions;
 mod store_support;

@@ -7,11 +7,13 @@ use api_support::Server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const ROUTES: [&str; 28] = [
+const ROUTES: [&str; 34] = [
     "DELETE /api/v1/agents/{id}",
     "DELETE /api/v1/contacts/{id}",
+    "DELETE /api/v1/tokens/{id}",
     "GET /api/v1/agents",
     "GET /api/v1/agents/{id}",
+    "GET /api/v1/audit",
     "GET /api/v1/centre",
     "GET /api/v1/centre/versions",
     "GET /api/v1/centre/versions/{version}",
@@ -28,11 +30,15 @@ const ROUTES: [&str; 28] = [
     "GET /api/v1/rules",
     "GET /api/v1/sessions",
     "GET /api/v1/trace",
+    "GET /api/v1/tokens",
+    "GET /api/v1/tokens/{id}",
     "GET /healthz",
     "GET /metrics",
     "GET /readyz",
     "POST /api/v1/agents/{id}/status",
     "POST /api/v1/rules/explain",
+    "POST /api/v1/tokens",
+    "POST /api/v1/tokens/{id}/rotate",
     "PUT /api/v1/agents/{id}",
     "PUT /api/v1/centre",
     "PUT /api/v1/agents/{id}",

@@ -1,5 +1,6 @@
 //! The store, one subject a file.
 
+mod store_access;
 mod store_bindings;
 mod store_centre;
 mod store_events;

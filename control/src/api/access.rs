@@ -1,32 +1,164 @@
-//! What every request passes: the token, the time limit; and what no route takes.
+//! What every request passes: the token, the permission, the time limit; and what no route takes.
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, Uri, header};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use patchbay_core::{Activity, AgentId, ContactId};
 
+use super::audited::{self, Asked};
+use super::keyring::{self, Caller, Refused};
+use super::listener::Peer;
+use super::needs::{self, Own, Route};
 use super::problem::{Failure, Kind};
 use super::{Shared, limits, page, socket};
+use crate::access::{Ended, Role};
+use crate::node::unix_ms;
+
+/// Names a request in the audit log and for those who ask about it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Paths that say nothing about the centre and are open to all who reach the listener.
 fn is_open(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz") || page::is_part(path)
 }
 
-/// Lets pass who shows the token.
-pub async fn need_token(
+/// Lets a request pass whose token has what its route needs, before any of its body is read.
+pub async fn admit(
     State(shared): State<Shared>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     request: Request,
     next: Next,
+) -> Response {
+    let (id, answer) = match keyring::random::<8>() {
+        Ok(bytes) => {
+            let id = format!("{:016x}", u64::from_be_bytes(bytes));
+            let answer = admitted(&shared, peer.ip(), &id, request, next).await;
+            (HeaderValue::try_from(id).ok(), answer)
+        }
+        Err(failure) => (None, Err(failure)),
+    };
+    let mut answer = answer.unwrap_or_else(IntoResponse::into_response);
+    if let Some(id) = id {
+        answer.headers_mut().insert(REQUEST_ID, id);
+    }
+    answer
+}
+
+async fn admitted(
+    shared: &Shared,
+    source: IpAddr,
+    request_id: &str,
+    mut request: Request,
+    next: Next,
 ) -> Result<Response, Failure> {
-    let given = bearer(request.headers()).or_else(|| socket::bearer(request.headers()));
-    let known = given.is_some_and(|given| shared.api.token.matches(given));
-    if known || is_open(request.uri().path()) {
+    if is_open(request.uri().path()) {
         return Ok(next.run(request).await);
     }
-    let detail = "send the content of the file api-token in the data directory of the control \
-                  node as `Authorization: Bearer TOKEN`";
-    Err(Failure::new(Kind::Unauthorized, detail))
+    let caller = known(shared, request.headers())?;
+    let Some(matched) = request.extensions().get::<MatchedPath>().cloned() else {
+        return Ok(next.run(request).await);
+    };
+    let route = needs::of(request.method(), matched.as_str());
+    let asked = Asked {
+        grant: Arc::clone(&caller.grant),
+        source: source.to_canonical(),
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        request_id: request_id.to_owned(),
+    };
+    let (mut parts, body) = request.into_parts();
+    let permitted = permit(shared, &caller, route, &mut parts).await;
+    request = Request::from_parts(parts, body);
+    if let Err(failure) = permitted {
+        return Ok(audited::refuse(shared, &asked, failure).await);
+    }
+    request.extensions_mut().insert(caller);
+    match route.is_some_and(|route| route.changes) {
+        true => audited::change(shared, asked, request, next).await,
+        false => Ok(next.run(request).await),
+    }
+}
+
+/// Whose token a request shows.
+fn known(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Failure> {
+    let given = bearer(headers).or_else(|| socket::bearer(headers));
+    let found = given.map_or(Err(Refused::Unknown), |given| {
+        shared.keyring.find(given, unix_ms())
+    });
+    found.map_err(|refused| {
+        let detail = match refused {
+            Refused::Unknown => {
+                "send a token as `Authorization: Bearer TOKEN`: one that `patchbay token create` \
+                 gave out, or the content of the file api-token in the data directory of the \
+                 control node"
+            }
+            Refused::Ended(Ended::Revoked) => "this token was revoked; ask for another one",
+            Refused::Ended(Ended::Expired) => "this token has expired; ask for another one",
+        };
+        Failure::new(Kind::Unauthorized, detail)
+    })
+}
+
+/// Whether a token has what a route needs. What the table does not list is for administrators, who learn
+/// from the router that the path has no such method.
+async fn permit(
+    shared: &Shared,
+    caller: &Caller,
+    route: Option<&Route>,
+    parts: &mut Parts,
+) -> Result<(), Failure> {
+    let Some(route) = route else {
+        return match caller.grant.role {
+            Role::Admin => Ok(()),
+            _ => Err(Failure::new(
+                Kind::Forbidden,
+                "this path has no such method",
+            )),
+        };
+    };
+    let Err(missing) = caller.need(route.needs) else {
+        return Ok(());
+    };
+    let (Some(agent), Own::Agent | Own::Contact) = (&caller.grant.agent, route.own) else {
+        return Err(missing);
+    };
+    let named = RawPathParams::from_request_parts(parts, &()).await;
+    let named = named.ok().and_then(|named| {
+        let mut values = named.iter();
+        values.find_map(|(name, value)| (name == "id").then(|| value.to_owned()))
+    });
+    let named = named.unwrap_or_default();
+    let is_own = match route.own {
+        Own::Nothing => false,
+        Own::Agent => named == agent.as_str(),
+        Own::Contact => has(shared, agent, &named).await?,
+    };
+    match is_own {
+        true => Ok(()),
+        false => Err(missing),
+    }
+}
+
+/// Whether an agent has a contact: it is offered to the agent or in a call with it.
+async fn has(shared: &Shared, agent: &AgentId, contact: &str) -> Result<bool, Failure> {
+    let Ok(contact) = contact.parse::<ContactId>() else {
+        return Ok(false);
+    };
+    let snapshot = shared.api.node.snapshot().await?;
+    let mut agents = snapshot.agents.iter();
+    let works = agents.any(|view| {
+        view.id == *agent
+            && matches!(view.activity,
+                Activity::Reserved { contact: of, .. } | Activity::InCall { contact: of, .. }
+                    if of == contact)
+    });
+    let mut contacts = snapshot.contacts.iter();
+    Ok(works || contacts.any(|view| view.id == contact && view.agent.as_ref() == Some(agent)))
 }
 
 /// The token of RFC 6750 section 2.1; the scheme's name knows no case.

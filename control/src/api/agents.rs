@@ -1,13 +1,15 @@
 //! Agents: declaration, state, devices.
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::{Extension, Json};
 use patchbay_core::snapshot::AgentView;
 use patchbay_core::{AgentId, Status};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::audited::Done;
 use super::body::{Id, JsonBody, json, need_media_type, read};
 use super::limits::MAX_BODY_BYTES;
 use super::problem::{Failure, Kind, Problem};
@@ -71,7 +73,7 @@ pub async fn put(
     State(shared): State<Shared>,
     Id(id): Id<AgentId>,
     request: Request,
-) -> Result<(StatusCode, Json<Applied>), Failure> {
+) -> Result<impl IntoResponse, Failure> {
     need_media_type(request.headers(), &["application/json"])?;
     let value = json(&read(request, MAX_BODY_BYTES).await?)?;
     let _turn = shared.editing.lock().await;
@@ -87,7 +89,7 @@ pub async fn put(
             StatusCode::CREATED
         }
     };
-    Ok((status, Json(centre::apply(&shared, changed).await?)))
+    Ok((status, centre::apply(&shared, changed).await?))
 }
 
 /// Removes an agent from the declaration. A call that it is in goes on.
@@ -99,14 +101,14 @@ pub async fn put(
 pub async fn delete(
     State(shared): State<Shared>,
     Id(id): Id<AgentId>,
-) -> Result<Json<Applied>, Failure> {
+) -> Result<impl IntoResponse, Failure> {
     let _turn = shared.editing.lock().await;
     let mut changed = (*shared.api.node.centre().await).clone();
     let before = changed.agents.len();
     changed.agents.retain(|agent| agent.id != id);
     match changed.agents.len() == before {
         true => Err(unknown(&id)),
-        false => Ok(Json(centre::apply(&shared, changed).await?)),
+        false => centre::apply(&shared, changed).await,
     }
 }
 
@@ -122,7 +124,8 @@ pub async fn set_status(
     State(node): State<NodeHandle>,
     Id(id): Id<AgentId>,
     JsonBody(status): JsonBody<Status>,
-) -> Result<StatusCode, Failure> {
+) -> Result<(StatusCode, Extension<Done>), Failure> {
+    let done = Done(serde_json::to_string(&status).unwrap_or_default());
     node.set_agent_status(id, status).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((StatusCode::NO_CONTENT, Extension(done)))
 }

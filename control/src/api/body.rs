@@ -48,9 +48,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let value = json(&body)?;
         serde_json::from_value(value)
             .map(JsonBody)
-            .map_err(|error| {
-                Failure::invalid(vec![Fault::new("", error.to_string(), SEE_DOCUMENT)])
-            })
+            .map_err(|error| Failure::invalid(vec![Fault::document(&error)]))
     }
 }
 

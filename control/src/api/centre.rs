@@ -1,13 +1,14 @@
 //! The declaration as a whole.
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use patchbay_core::Centre;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::audited::Done;
 use super::body::{Params, json, need_media_type, read};
 use super::limits::MAX_DECLARATION_BYTES;
 use super::problem::{Failure, Fault, Kind, Problem};
@@ -82,7 +83,12 @@ pub async fn put(
                 .await?
         }
     };
-    Ok((etag(&shared).await?, Json(applied)).into_response())
+    let revision = etag(&shared).await?;
+    let done = match params.dry_run {
+        true => Done("only checked".to_owned()),
+        false => done(&shared, &applied).await?,
+    };
+    Ok((revision, Extension(done), Json(applied)).into_response())
 }
 
 fn check_comment(comment: Option<&str>) -> Result<(), Failure> {
@@ -133,7 +139,22 @@ async fn check_condition(shared: &Shared, condition: Option<HeaderValue>) -> Res
     Err(Failure::new(Kind::Changed, detail))
 }
 
+/// What was applied, for the audit log.
+async fn done(shared: &Shared, applied: &Applied) -> Result<Done, Failure> {
+    let version = shared.api.store.centre_revision().await?;
+    let [added, changed, removed] =
+        [&applied.added, &applied.changed, &applied.removed].map(Vec::len);
+    Ok(Done(format!(
+        "version {version}: {added} added, {changed} changed, {removed} removed"
+    )))
+}
+
 /// Applies a declaration that differs in a part; `shared.editing` must be held.
-pub async fn apply(shared: &Shared, centre: Centre) -> Result<Applied, Failure> {
-    Ok(shared.api.node.apply(centre).await?)
+pub async fn apply(
+    shared: &Shared,
+    centre: Centre,
+) -> Result<(Extension<Done>, Json<Applied>), Failure> {
+    let applied = shared.api.node.apply(centre).await?;
+    let done = done(shared, &applied).await?;
+    Ok((Extension(done), Json(applied)))
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
@@ -15,6 +16,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use super::body::Params;
+use super::keyring::Caller;
 use super::limits::{MAX_STREAMS, STREAM_BATCH, STREAM_KEEP_ALIVE};
 use super::problem::{Failure, Kind, Problem};
 use super::{Shared, schema, socket};
@@ -67,11 +69,12 @@ pub struct StreamParams {
         (status = 503, description = "As many streams are open as may be", body = Problem)))]
 pub async fn stream(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Params(params): Params<StreamParams>,
     mut request: Request,
 ) -> Result<Response, Failure> {
     let handshake = socket::wanted(&mut request)?;
-    let reader = open(&shared, &params, request.headers()).await?;
+    let reader = open(&shared, &caller, &params, request.headers()).await?;
     if let Some(handshake) = handshake {
         return Ok(handshake.accept(reader));
     }
@@ -86,6 +89,7 @@ pub async fn stream(
 /// A reader that begins where it is asked to.
 async fn open(
     shared: &Shared,
+    caller: &Caller,
     params: &StreamParams,
     headers: &HeaderMap,
 ) -> Result<Reader, Failure> {
@@ -111,7 +115,7 @@ async fn open(
         receiver,
         last,
         replaying: true,
-        stopping: shared.stopping.clone(),
+        ended: caller.ended.clone(),
         _permit: permit,
     })
 }
@@ -154,14 +158,14 @@ pub struct Reader {
     receiver: Receiver<Arc<StoredEvent>>,
     last: u64,
     replaying: bool,
-    stopping: CancellationToken,
+    ended: CancellationToken,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {
-    /// Ends when the API does.
-    pub fn stopping(&self) -> CancellationToken {
-        self.stopping.clone()
+    /// Ends when the API does, or the token opens nothing any more.
+    pub fn ended(&self) -> CancellationToken {
+        self.ended.clone()
     }
 
     /// The events in batches. A read that has begun is finished whoever else is waited for: one that is
@@ -194,7 +198,7 @@ impl Reader {
                 }
             }
             let received = tokio::select! {
-                () = self.stopping.cancelled() => return None,
+                () = self.ended.cancelled() => return None,
                 received = self.receiver.recv() => received,
             };
             match received {

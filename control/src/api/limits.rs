@@ -42,3 +42,41 @@ pub const DEFAULT_STEP_S: u64 = 3_600;
 pub const DEFAULT_THRESHOLD_S: u64 = 20;
 /// The longest threshold that can be asked for, in seconds.
 pub const MAX_THRESHOLD_S: u64 = 86_400;
+/// Entries of a list on a page, and as many unless said otherwise.
+pub const MAX_LIST: usize = 1_000;
+/// Tokens that are kept, revoked and expired ones included: one for each agent, and as many more. The oldest
+/// that open nothing make room; while there are none, a further one is answered 409.
+pub const MAX_TOKENS: usize = 40_000;
+/// Longest time until a token expires, in seconds: ten years.
+pub const MAX_TOKEN_TIME_S: u64 = 10 * 366 * 86_400;
+/// How long the old text of a rotated token counts unless said otherwise, in seconds.
+pub const DEFAULT_ROTATE_GRACE_S: u64 = 3_600;
+/// How long it may count at most, in seconds: a week.
+pub const MAX_ROTATE_GRACE_S: u64 = 7 * 86_400;
+/// How often it is written down when tokens were last used.
+pub const TOKENS_USED_EVERY: Duration = Duration::from_secs(60);
+/// Changes at a time; a further one is answered 503.
+pub const MAX_CHANGES: usize = 1_024;
+/// Requests a second of one token unless said otherwise.
+pub const DEFAULT_TOKEN_RATE: u32 = 200;
+/// Requests of a token at once, as seconds of its rate.
+pub const TOKEN_BURST_S: u32 = 5;
+/// What a request that a token may not make counts beside itself.
+pub const REFUSAL_COST: u32 = 9;
+/// Units a second of an address whose requests show no valid token.
+pub const SOURCE_RATE: u32 = 10;
+/// Units of such an address at once.
+pub const SOURCE_BURST: u32 = 200;
+/// Units that a request without a valid token counts.
+pub const FAILURE_COST: u32 = 5;
+/// Tokens, addresses, and pairs of them that requests are counted for; beyond that those of longest ago are
+/// forgotten.
+pub const MAX_METERED: usize = 32_768;
+/// How long the first answer to a request with an Idempotency-Key is given again.
+pub const ANSWER_KEPT: Duration = Duration::from_secs(86_400);
+/// Answers that are kept for one token; further requests with a key are answered 429.
+pub const MAX_ANSWERS: u64 = 10_000;
+/// Longest body of an answer that is kept, in bytes; a longer one is given again without it.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// Longest Idempotency-Key, in characters.
+pub const MAX_KEY_CHARS: usize = 255;

@@ -1,23 +1,29 @@
 //! The HTTP API, version 1, and the status page.
 //!
 //! Everything but `/healthz`, `/readyz` and the files of the status page (which hold no data) needs
-//! the bearer token, `/metrics` included: its figures tell a stranger how busy the centre is. Errors
+//! a bearer token, `/metrics` included: its figures tell a stranger how busy the centre is. What a token
+//! may is in one table, [`needs`]; what it changes is in the audit log. Errors
 //! are problem documents (RFC 9457). Nothing that a client sends makes more than its own request
 //! fail, and nothing that it leaves unread is kept: see [`limits`].
 
 mod access;
 mod agents;
+mod audit;
+mod audited;
 mod body;
 mod centre;
 mod contacts;
 mod declaration;
 mod events;
 mod health;
+mod keyring;
 pub mod limits;
 mod listener;
 mod metrics;
+pub mod needs;
 mod openapi;
 mod page;
+mod paging;
 pub mod pcap;
 mod problem;
 mod queues;
@@ -30,6 +36,7 @@ mod schema;
 mod socket;
 mod timeline;
 mod token;
+mod tokens;
 mod trace;
 mod versions;
 
@@ -51,7 +58,9 @@ pub use token::{TOKEN_FILE, Token};
 
 use crate::link::RelayClient;
 use crate::node::NodeHandle;
-use crate::store::Store;
+use crate::store::{DEFAULT_AUDIT_KEPT, Store};
+use keyring::Keyring;
+use listener::Peer;
 use metrics::Metrics;
 
 /// What the API serves from.
@@ -61,10 +70,27 @@ pub struct Api {
     pub node: NodeHandle,
     /// The node's store.
     pub store: Store,
-    /// Opens the API.
+    /// The token that opens everything.
     pub token: Token,
     /// The relays, for their lists of sessions.
     pub relays: Vec<RelayClient>,
+    /// What can be chosen.
+    pub settings: Settings,
+}
+
+/// What can be chosen of the API.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Entries of the audit log that are kept, 1 at least.
+    pub audit_kept: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            audit_kept: DEFAULT_AUDIT_KEPT,
+        }
+    }
 }
 
 /// What every handler can have.
@@ -72,6 +98,8 @@ pub struct Api {
 struct Shared {
     api: Api,
     metrics: Arc<Metrics>,
+    keyring: Arc<Keyring>,
+    changes: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     readings: Arc<Semaphore>,
     /// Held from reading the declaration until its successor is applied.
@@ -97,15 +125,19 @@ impl FromRef<Shared> for Store {
 /// [`limits::GRACE`] to finish, and the listener is closed.
 ///
 /// # Errors
-/// Never while it serves; only if the listener cannot be used at all.
+/// Never while it serves; only if the tokens cannot be read, or the listener cannot be used at all.
 pub async fn serve(
     listener: TcpListener,
     api: Api,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let stopping = CancellationToken::new();
+    let keyring = Keyring::open(api.store.clone(), &api.token, stopping.clone());
+    let keyring = Arc::new(keyring.await.map_err(std::io::Error::other)?);
     let shared = Shared {
         metrics: Arc::default(),
+        keyring: Arc::clone(&keyring),
+        changes: Arc::new(Semaphore::new(limits::MAX_CHANGES)),
         streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
         readings: Arc::new(Semaphore::new(limits::MAX_READINGS)),
         editing: Arc::default(),
@@ -114,6 +146,7 @@ pub async fn serve(
         api,
     };
     let counting = tokio::spawn(metrics::follow(shared.clone()));
+    let looking = tokio::spawn(async move { keyring.look_after().await });
     let graceful = {
         let stopping = stopping.clone();
         async move {
@@ -122,7 +155,8 @@ pub async fn serve(
         }
     };
     let listener = listener::Guarded::new(listener);
-    let server = axum::serve(listener, router(shared)).with_graceful_shutdown(graceful);
+    let service = router(shared).into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(graceful);
     let overdue = async {
         stopping.cancelled().await;
         tokio::time::sleep(limits::GRACE).await;
@@ -132,8 +166,8 @@ pub async fn serve(
         () = overdue => Ok(()),
     };
     stopping.cancel();
-    // It listens to `stopping`; its result is nothing.
-    let _ended = counting.await;
+    // They listen to `stopping`; their results are nothing.
+    let _ended = (counting.await, looking.await);
     served
 }
 
@@ -144,7 +178,7 @@ fn router(shared: Shared) -> Router {
         .fallback(access::not_found)
         .method_not_allowed_fallback(access::method_not_allowed)
         .layer(from_fn(access::in_time))
-        .layer(from_fn_with_state(shared.clone(), access::need_token))
+        .layer(from_fn_with_state(shared.clone(), access::admit))
         .layer(from_fn_with_state(shared.clone(), metrics::count))
         .with_state(shared)
 }
@@ -171,6 +205,10 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(reports::get))
         .routes(routes!(records::get))
         .routes(routes!(trace::trace))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::get, tokens::revoke))
+        .routes(routes!(tokens::rotate))
+        .routes(routes!(audit::list))
         .routes(routes!(openapi::get));
     OpenApiRouter::with_openapi(openapi::base())
         .nest("/api/v1", v1)

@@ -2,13 +2,21 @@
 
 use axum::Json;
 use axum::response::IntoResponse;
-use utoipa::openapi::OpenApi as Document;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
+use super::needs::{Own, ROUTES, Route};
+use super::problem::PROBLEM_JSON;
+
 const ABOUT: &str = "Declares the centre, shows what happens in it, and says why.\n\n\
-    All paths but `/healthz` and `/readyz` need `Authorization: Bearer TOKEN`; the token is the \
-    content of the file `api-token` in the data directory of the control node. Errors are problem \
+    All paths but `/healthz` and `/readyz` need `Authorization: Bearer TOKEN`. The content of the file \
+    `api-token` in the data directory of the control node opens everything; `POST /api/v1/tokens` \
+    gives out tokens that open less. What an operation needs is in its description, and in its \
+    `security` as scope. A role has permissions (`supervisor`), or a token has scopes (`integration`); \
+    a token of the role `agent` reaches its own agent alone. Lists come in pages: the next is where \
+    `Link` with `rel=\"next\"` says (RFC 8288). Errors are problem \
     documents (RFC 9457). Times are milliseconds of Unix time where their name says `unix_ms`, and \
     durations are in the unit that their name says.";
 
@@ -27,6 +35,7 @@ const ABOUT: &str = "Declares the centre, shows what happens in it, and says why
         (name = "trace", description = "The signalling of calls"),
         (name = "events", description = "Everything that happens"),
         (name = "reports", description = "How contacts and agents fared, and records of them"),
+        (name = "tokens", description = "Who may, and who did"),
         (name = "process", description = "For those who run it")
     )
 )]
@@ -49,10 +58,60 @@ pub fn base() -> Document {
     document
 }
 
-/// The whole document.
+/// The whole document: the routes, and what each needs.
 #[must_use]
 pub fn document() -> Document {
-    super::documented().into_openapi()
+    let mut document = super::documented().into_openapi();
+    for route in &ROUTES {
+        let Some(item) = document.paths.paths.get_mut(route.path) else {
+            continue;
+        };
+        let operation = match route.method {
+            "GET" => item.get.as_mut(),
+            "POST" => item.post.as_mut(),
+            "PUT" => item.put.as_mut(),
+            _ => item.delete.as_mut(),
+        };
+        if let Some(operation) = operation {
+            describe(operation, route);
+        }
+    }
+    document
+}
+
+fn describe(operation: &mut Operation, route: &Route) {
+    let needs = route.needs.as_str();
+    let own = match route.own {
+        Own::Nothing => "",
+        Own::Agent => " An agent's token may do it for its own agent.",
+        Own::Contact => " An agent's token may do it while its agent has the contact.",
+    };
+    let needed = format!("Needs the permission `{needs}`.{own}");
+    let description = match operation.description.take() {
+        Some(before) if !before.is_empty() => format!("{before}\n\n{needed}"),
+        _ => needed,
+    };
+    operation.description = Some(description);
+    operation.security = Some(vec![SecurityRequirement::new("token", [needs])]);
+    let mut add = |status: &str, description: &str| {
+        let problem = Ref::from_schema_name("Problem");
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content(
+                PROBLEM_JSON,
+                ContentBuilder::new().schema(Some(problem)).build(),
+            )
+            .build();
+        let responses = &mut operation.responses.responses;
+        responses
+            .entry(status.to_owned())
+            .or_insert_with(|| response.into());
+    };
+    add("401", "No token, or none that opens anything");
+    add(
+        "403",
+        "The token lacks the permission, which `permission` names",
+    );
 }
 
 /// This document.

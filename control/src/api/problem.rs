@@ -1,10 +1,12 @@
 //! Errors as problem documents (RFC 9457).
 
-use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
+use super::audited::Done;
+use crate::access::{Permission, Role};
 use crate::node::{ApplyError, EndError, StatusError, Stopped};
 use crate::store::StoreError;
 
@@ -26,6 +28,9 @@ pub struct Problem {
     pub status: u16,
     /// What is wrong with this request, and what to do.
     pub detail: String,
+    /// The permission that the token lacks, if that is what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission: Option<String>,
     /// Every single fault of the body, if it has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
@@ -55,6 +60,11 @@ impl Fault {
             remedy: remedy.into(),
         }
     }
+
+    /// A body of another form than documented.
+    pub fn document(error: &serde_json::Error) -> Fault {
+        Fault::new("", error.to_string(), super::body::SEE_DOCUMENT)
+    }
 }
 
 impl From<patchbay_core::Problem> for Fault {
@@ -67,6 +77,7 @@ impl From<patchbay_core::Problem> for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Unauthorized,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     Malformed,
@@ -75,6 +86,7 @@ pub enum Kind {
     UnsupportedMediaType,
     UpgradeRequired,
     Changed,
+    Conflict,
     Gone,
     Busy,
     Timeout,
@@ -92,6 +104,7 @@ impl Kind {
                 "unauthorized",
                 "The bearer token is missing or wrong",
             ),
+            Kind::Forbidden => (S::FORBIDDEN, "forbidden", "The token may not do this"),
             Kind::NotFound => (S::NOT_FOUND, "not-found", "There is no such thing"),
             Kind::MethodNotAllowed => (
                 S::METHOD_NOT_ALLOWED,
@@ -120,7 +133,12 @@ impl Kind {
                 "changed",
                 "Something else changed it meanwhile",
             ),
-            Kind::Gone => (S::GONE, "gone", "The events asked for are no longer kept"),
+            Kind::Conflict => (
+                S::CONFLICT,
+                "conflict",
+                "This cannot be done as things stand",
+            ),
+            Kind::Gone => (S::GONE, "gone", "What was asked for is no longer kept"),
             Kind::Busy => (
                 S::SERVICE_UNAVAILABLE,
                 "busy",
@@ -151,6 +169,7 @@ impl Kind {
 pub struct Failure {
     kind: Kind,
     detail: String,
+    permission: Option<Permission>,
     errors: Vec<Fault>,
 }
 
@@ -159,7 +178,22 @@ impl Failure {
         Failure {
             kind,
             detail: detail.into(),
+            permission: None,
             errors: Vec::new(),
+        }
+    }
+
+    /// A token that lacks a permission.
+    pub fn forbidden(permission: Permission, role: Role) -> Failure {
+        let name = permission.as_str();
+        let detail = format!(
+            "this needs the permission `{name}`, which this token of the role `{}` has not; use \
+             another token, or ask an administrator for one (patchbay token create)",
+            role.as_str()
+        );
+        Failure {
+            permission: Some(permission),
+            ..Failure::new(Kind::Forbidden, detail)
         }
     }
 
@@ -170,13 +204,21 @@ impl Failure {
             count => format!("there are {count} faults; nothing was changed"),
         };
         Failure {
-            kind: Kind::Invalid,
-            detail,
             errors,
+            ..Failure::new(Kind::Invalid, detail)
         }
     }
 
     fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        if let Some(permission) = self.permission {
+            // RFC 6750 section 3.1.
+            let challenge = format!(
+                "Bearer realm=\"patchbay\", error=\"insufficient_scope\", scope=\"{}\"",
+                permission.as_str()
+            );
+            let value = HeaderValue::try_from(challenge).ok()?;
+            return Some((header::WWW_AUTHENTICATE, value));
+        }
         match self.kind {
             Kind::Unauthorized => Some((
                 header::WWW_AUTHENTICATE,
@@ -198,14 +240,20 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let header = self.header();
         let (status, name, title) = self.kind.parts();
+        let permission = self.permission.map(|missing| missing.as_str().to_owned());
+        let done = Done(match &permission {
+            Some(missing) => format!("{name}: needs {missing}"),
+            None => name.to_owned(),
+        });
         let problem = Problem {
             kind: format!("urn:patchbay:problem:{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: self.detail,
+            permission,
             errors: self.errors,
         };
-        let mut response = (status, Json(problem)).into_response();
+        let mut response = (status, Extension(done), Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some((name, value)) = header {

@@ -34,7 +34,10 @@ pub fn range(from: Option<&str>, to: Option<&str>, now: u64) -> Result<Range, Fa
 }
 
 /// A moment: milliseconds of Unix time, RFC 3339, or a day, which begins at midnight UTC.
-fn moment(name: &str, text: &str) -> Result<u64, Failure> {
+///
+/// # Errors
+/// [`Kind::Malformed`] if it is none; `name` is that of the parameter.
+pub fn moment(name: &str, text: &str) -> Result<u64, Failure> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let read = match digits {
         true => text.parse().ok(),

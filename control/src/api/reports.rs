@@ -99,7 +99,7 @@ pub async fn get(
 }
 
 /// What the Accept header asks for.
-fn accepted(headers: &HeaderMap) -> Format {
+pub fn accepted(headers: &HeaderMap) -> Format {
     let accept = headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
     match accept.is_some_and(|accept| accept.trim_start().starts_with("text/csv")) {

@@ -7,7 +7,7 @@ use patchbay_core::{Explanation, Facts};
 
 use serde::Deserialize;
 
-use super::body::{Params, SEE_DOCUMENT, json, need_media_type, read};
+use super::body::{Params, json, need_media_type, read};
 use super::limits::MAX_BODY_BYTES;
 use super::problem::{Failure, Fault, Kind, Problem};
 use super::schema;
@@ -53,9 +53,8 @@ pub async fn explain(
     let kind = need_media_type(request.headers(), &[JSON, SIP, TEXT])?;
     let body = read(request, MAX_BODY_BYTES).await?;
     let facts: Facts = match kind.as_str() {
-        JSON => serde_json::from_value(json(&body)?).map_err(|error| {
-            Failure::invalid(vec![Fault::new("", error.to_string(), SEE_DOCUMENT)])
-        })?,
+        JSON => serde_json::from_value(json(&body)?)
+            .map_err(|error| Failure::invalid(vec![Fault::document(&error)]))?,
         _ => facts_of_text(&body)
             .map_err(|error| Failure::new(Kind::Malformed, format!("the INVITE: {error}")))?,
     };

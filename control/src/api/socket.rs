@@ -126,7 +126,7 @@ async fn tell(upgraded: Upgraded, reader: Reader) {
 
 /// Tells events until either side ends it; `None` if there is nobody to say goodbye to.
 async fn exchange(socket: &mut Socket, reader: Reader) -> Option<(CloseCode, &'static str)> {
-    let stopping = reader.stopping();
+    let ended = reader.ended();
     let mut batches = std::pin::pin!(reader.batches());
     let mut heard = Instant::now();
     let mut ping = tokio::time::interval(STREAM_KEEP_ALIVE);
@@ -135,8 +135,8 @@ async fn exchange(socket: &mut Socket, reader: Reader) -> Option<(CloseCode, &'s
         tokio::select! {
             batch = batches.next() => {
                 let Some(batch) = batch else {
-                    return Some(match stopping.is_cancelled() {
-                        true => (CloseCode::Away, "the control node is stopping"),
+                    return Some(match ended.is_cancelled() {
+                        true => (CloseCode::Away, "the control node stops, or the token was taken back"),
                         false => (CloseCode::Again, "go on from the last cursor"),
                     });
                 };

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -16,10 +17,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Params;
+use super::keyring::Caller;
 use super::limits::MAX_STREAMS;
 use super::pcap::{PCAP, PcapWriter};
 use super::problem::{Failure, Kind, Problem};
 use super::{Shared, schema};
+use crate::access::Permission;
 use crate::link::{LineReader, LinkError, RelayClient};
 
 /// Media type of JSON lines.
@@ -53,7 +56,7 @@ pub struct TraceParams {
     #[serde(default)]
     #[param(required = false)]
     follow: bool,
-    /// Show credentials, signatures and tokens as they are.
+    /// Show credentials, signatures and tokens as they are; needs the permission `trace:secrets`.
     #[serde(default)]
     #[param(required = false)]
     secrets: bool,
@@ -114,8 +117,12 @@ impl TraceParams {
         (status = 503, description = "As many streams are open as may be", body = Problem)))]
 pub async fn trace(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Params(params): Params<TraceParams>,
 ) -> Result<Response, Failure> {
+    if params.secrets {
+        caller.need(Permission::TraceSecrets)?;
+    }
     let permit = shared.streams.clone().try_acquire_owned().map_err(|_| {
         Failure::new(
             Kind::Busy,
@@ -130,7 +137,7 @@ pub async fn trace(
         relays: stream::select_all(relays),
         end: TraceEnd::Shown,
         ended: false,
-        stopping: shared.stopping.clone(),
+        stopping: caller.ended,
         _permit: permit,
     };
     let lines = stream::unfold(joined, |mut joined| async {

@@ -9,6 +9,7 @@
 //!
 //! Names of the SQL are those of `migrations/`.
 
+mod audit;
 mod bindings;
 mod centre;
 mod error;
@@ -18,6 +19,7 @@ mod open;
 mod range;
 mod rows;
 pub mod secret;
+mod tokens;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -26,6 +28,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::SqlitePool;
 
+pub use audit::{
+    AuditEntry, AuditFilter, AuditRow, DEFAULT_AUDIT_KEPT, MAX_AUDIT_READ, MAX_AUDIT_TEXT_BYTES,
+};
 pub use centre::{MAX_COMMENT_BYTES, VERSIONS_KEPT, Version};
 pub use error::StoreError;
 pub use events::{MAX_EVENTS_READ, contact_of};
@@ -34,6 +39,7 @@ pub use history::{
 };
 pub use open::DATABASE_FILE;
 pub use range::MAX_LOOKBACK;
+pub use tokens::StoredGrant;
 
 use crate::node::StoredEvent;
 use rows::Stories;

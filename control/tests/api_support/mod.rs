@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use patchbay_control::api::{self, Api, Token};
+use patchbay_control::api::{self, Api, Settings, Token};
 use patchbay_control::link::{RelayClient, Secret};
 use patchbay_control::node::{self, Control, ControlConfig};
 use patchbay_control::store::Store;
@@ -74,6 +74,10 @@ impl Server {
     }
 
     pub async fn with(store: Store, relays: &[&str]) -> Server {
+        Server::of(store, relays, Settings::default()).await
+    }
+
+    pub async fn of(store: Store, relays: &[&str], settings: Settings) -> Server {
         let secret = Secret::new("a link secret of some length");
         let config = ControlConfig {
             sip_listen: "127.0.0.1:0".parse().unwrap(),
@@ -92,6 +96,7 @@ impl Server {
             store: store.clone(),
             token: Token::new(TOKEN),
             relays,
+            settings,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
@@ -121,6 +126,26 @@ impl Server {
             .request(method, self.url(path))
             .bearer_auth(TOKEN)
             .timeout(PATIENCE)
+    }
+
+    /// Gives a token out, and gives its identifier and its text.
+    pub async fn token(&self, wish: Value) -> (String, String) {
+        let answer = self.send(Method::POST, "/api/v1/tokens", &wish).await;
+        assert_eq!(answer.status(), StatusCode::CREATED, "{wish}");
+        let given: Value = answer.json().await.unwrap();
+        let text = |name: &str| given[name].as_str().unwrap().to_owned();
+        (text("id"), text("token"))
+    }
+
+    /// A request with another token.
+    pub fn request_as(&self, token: &str, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, self.url(path));
+        request.bearer_auth(token).timeout(PATIENCE)
+    }
+
+    pub async fn get_as(&self, token: &str, path: &str) -> Response {
+        let request = self.request_as(token, Method::GET, path);
+        request.send().await.unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Response {
