@@ -159,7 +159,7 @@ async fn start_control(
         store,
         token: token.clone(),
         relays,
-        settings: api::Settings::default(),
+        settings: config.control.settings,
     };
     let (stop_api, stopping) = oneshot::channel();
     let serving = tokio::spawn(async move {

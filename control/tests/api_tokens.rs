@@ -4,8 +4,6 @@
 use crate::api_support;
 use crate::store_support;
 
-use std::collections::BTreeSet;
-
 use api_support::{Events, Server, problem};
 use patchbay_control::store::{DATABASE_FILE, Store};
 use reqwest::{Method, StatusCode};
@@ -203,34 +201,4 @@ async fn a_wish_with_faults_is_refused_with_all_of_them() {
         assert_eq!(found, paths, "{wish}");
     }
     assert_eq!(server.json(TOKENS).await["tokens"], json!([]));
-}
-
-#[tokio::test]
-async fn tokens_are_listed_page_by_page() {
-    let server = Server::configured().await;
-    for name in ["one", "two", "three", "four", "five"] {
-        server.token(supervisor(name)).await;
-    }
-    let mut path = format!("{TOKENS}?limit=2");
-    let mut names = Vec::new();
-    loop {
-        let answer = server.get(&path).await;
-        let next = answer.headers().get("link").cloned();
-        let page: Value = answer.json().await.unwrap();
-        let tokens = page["tokens"].as_array().unwrap().clone();
-        assert!(tokens.len() <= 2);
-        names.extend(tokens.into_iter().map(|token| token["name"].clone()));
-        let Some(next) = next else { break };
-        let next = next.to_str().unwrap();
-        let next = next.strip_suffix(">; rel=\"next\"").unwrap();
-        path = next.strip_prefix('<').unwrap().to_owned();
-    }
-    assert_eq!(names, ["one", "two", "three", "four", "five"]);
-    let ids: BTreeSet<String> = server.json(TOKENS).await["tokens"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|token| token["id"].to_string())
-        .collect();
-    assert_eq!(ids.len(), 5);
 }

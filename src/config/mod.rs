@@ -24,6 +24,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use patchbay_control::api::Settings;
 use patchbay_core::Network;
 use patchbay_relay::edge::overload::CallLimit;
 use patchbay_relay::engine::{EngineKind, MediaSockets};
@@ -146,6 +147,8 @@ pub struct Control {
     pub register_max: Duration,
     /// Addresses from which relays may connect to `sip`.
     pub allowed_relays: Vec<IpAddr>,
+    /// The rate of the API's tokens, and the length of its audit log.
+    pub settings: Settings,
 }
 
 /// `[link]`

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use patchbay_control::api::Settings;
 use patchbay_control::registrar::{MAX_EXPIRES_S, MIN_EXPIRES_S};
 use patchbay_core::Network;
 use patchbay_relay::edge::overload::CallLimit;
@@ -51,6 +52,10 @@ const FAILOVER_S: RangeInclusive<usize> = 1..=30;
 const SILENCE_S: RangeInclusive<usize> = 15..=86_400;
 /// Seconds that a phone may be let register for.
 const REGISTER_S: RangeInclusive<usize> = 1..=7 * 86_400;
+/// Requests a second that each token of the API may be given.
+const TOKEN_RATE: RangeInclusive<usize> = 1..=100_000;
+/// Entries of the audit log that may be kept: some 300 bytes each.
+const AUDIT_KEPT: RangeInclusive<usize> = 1_000..=10_000_000;
 /// The field has six bits (RFC 2474).
 const HIGHEST_DSCP: usize = 63;
 /// More sessions than the ports of one address can carry are never useful.
@@ -144,6 +149,8 @@ pub struct RawControl {
     pub register_min: Option<Placed<usize>>,
     pub register_max: Option<Placed<usize>>,
     pub allowed_relays: Option<Placed<Vec<Placed<IpAddr>>>>,
+    pub token_rate: Option<Placed<usize>>,
+    pub audit_kept: Option<Placed<usize>>,
 }
 
 impl RawRelay {
@@ -266,6 +273,8 @@ impl RawControl {
             register_min: section.take(report, "register_min", number(REGISTER_S)),
             register_max: section.take(report, "register_max", number(REGISTER_S)),
             allowed_relays: section.take(report, "allowed_relays", addresses),
+            token_rate: section.take(report, "token_rate", number(TOKEN_RATE)),
+            audit_kept: section.take(report, "audit_kept", number(AUDIT_KEPT)),
         };
         section.finish(report);
         read
@@ -289,6 +298,20 @@ impl RawControl {
             register_min: seconds(&self.register_min).unwrap_or(Duration::from_secs(MIN_EXPIRES_S)),
             register_max: seconds(&self.register_max).unwrap_or(Duration::from_secs(MAX_EXPIRES_S)),
             allowed_relays: values(&self.allowed_relays).unwrap_or_else(loopback),
+            settings: self.settings(),
+        }
+    }
+}
+
+impl RawControl {
+    fn settings(&self) -> Settings {
+        let usual = Settings::default();
+        // Within their ranges by then.
+        let rate = value(&self.token_rate).and_then(|rate| u32::try_from(rate).ok());
+        let kept = value(&self.audit_kept).and_then(|kept| u64::try_from(kept).ok());
+        Settings {
+            token_rate: rate.unwrap_or(usual.token_rate),
+            audit_kept: kept.unwrap_or(usual.audit_kept),
         }
     }
 }

@@ -96,6 +96,8 @@ fn every_key_is_taken_over() {
         register_min = 30
         register_max = 600
         allowed_relays = ["10.0.0.1"]
+        token_rate = 50
+        audit_kept = 5000
         [link]
         secret_file = "/run/secret"
     "#;
@@ -135,6 +137,8 @@ fn every_key_is_taken_over() {
     let url = config.control.screen_pop_url.as_deref();
     assert_eq!(url, Some("https://crm.example/{contact}"));
     assert_eq!(config.control.transfer, Carrier::Message);
+    let settings = config.control.settings;
+    assert_eq!((settings.token_rate, settings.audit_kept), (50, 5_000));
     let times = (config.control.register_min, config.control.register_max);
     assert_eq!(times, (Duration::from_secs(30), Duration::from_secs(600)));
     assert_eq!(config.link.secret_file, Path::new("/run/secret"));

@@ -1,4 +1,4 @@
-//! What every request passes: the token, the permission, the time limit; and what no route takes.
+//! What every request passes: the token, its rate, the permission, the time limit; and what no route takes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use super::keyring::{self, Caller, Refused};
 use super::listener::Peer;
 use super::needs::{self, Own, Route};
 use super::problem::{Failure, Kind};
+use super::rates::TooMany;
 use super::{Shared, limits, page, socket};
 use crate::access::{Ended, Role};
 use crate::node::unix_ms;
@@ -53,13 +54,33 @@ async fn admitted(
     shared: &Shared,
     source: IpAddr,
     request_id: &str,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
     if is_open(request.uri().path()) {
         return Ok(next.run(request).await);
     }
-    let caller = known(shared, request.headers())?;
+    let caller = known(shared, source, request.headers())?;
+    let (left, answer) = match shared.rates.token(&caller.grant.id) {
+        Ok(left) => {
+            let answer = permitted(shared, caller, source, request_id, request, next).await;
+            (left, answer)
+        }
+        Err(too_many) => (too_many.left(), Err(slow_down(shared, too_many))),
+    };
+    let mut answer = answer.unwrap_or_else(IntoResponse::into_response);
+    shared.rates.tell(left, answer.headers_mut());
+    Ok(answer)
+}
+
+async fn permitted(
+    shared: &Shared,
+    caller: Caller,
+    source: IpAddr,
+    request_id: &str,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
     let Some(matched) = request.extensions().get::<MatchedPath>().cloned() else {
         return Ok(next.run(request).await);
     };
@@ -72,9 +93,10 @@ async fn admitted(
         request_id: request_id.to_owned(),
     };
     let (mut parts, body) = request.into_parts();
-    let permitted = permit(shared, &caller, route, &mut parts).await;
+    let permit = permit(shared, &caller, route, &mut parts).await;
     request = Request::from_parts(parts, body);
-    if let Err(failure) = permitted {
+    if let Err(failure) = permit {
+        shared.rates.refused(&caller.grant.id);
         return Ok(audited::refuse(shared, &asked, failure).await);
     }
     request.extensions_mut().insert(caller);
@@ -85,11 +107,14 @@ async fn admitted(
 }
 
 /// Whose token a request shows.
-fn known(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Failure> {
+fn known(shared: &Shared, source: IpAddr, headers: &HeaderMap) -> Result<Caller, Failure> {
     let given = bearer(headers).or_else(|| socket::bearer(headers));
     let found = given.map_or(Err(Refused::Unknown), |given| {
         shared.keyring.find(given, unix_ms())
     });
+    let token = found.as_ref().ok().map(|caller| caller.grant.id.as_str());
+    let shown = shared.rates.shown(source, token);
+    shown.map_err(|too_many| slow_down(shared, too_many))?;
     found.map_err(|refused| {
         let detail = match refused {
             Refused::Unknown => {
@@ -102,6 +127,11 @@ fn known(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Failure> {
         };
         Failure::new(Kind::Unauthorized, detail)
     })
+}
+
+fn slow_down(shared: &Shared, too_many: TooMany) -> Failure {
+    shared.metrics.limited(too_many.of.as_str());
+    too_many.into()
 }
 
 /// Whether a token has what a route needs. What the table does not list is for administrators, who learn

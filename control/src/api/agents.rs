@@ -1,7 +1,7 @@
 //! Agents: declaration, state, devices.
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use patchbay_core::snapshot::AgentView;
@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::audited::Done;
-use super::body::{Id, JsonBody, json, need_media_type, read};
+use super::body::{Id, JsonBody, Params, json, need_media_type, read};
 use super::limits::MAX_BODY_BYTES;
+use super::paging::{Asked, ListParams, by_key};
 use super::problem::{Failure, Kind, Problem};
 use super::{Shared, centre, declaration, schema};
 use crate::node::{Applied, BindingView, NodeHandle};
@@ -31,10 +32,16 @@ fn unknown(id: &AgentId) -> Failure {
 }
 
 /// All agents with what they are doing.
-#[utoipa::path(get, path = "/agents", tag = "agents",
-    responses((status = 200, description = "By identifier", body = Vec<schema::AgentView>)))]
-pub async fn list(State(node): State<NodeHandle>) -> Result<Json<Vec<AgentView>>, Failure> {
-    Ok(Json(node.snapshot().await?.agents))
+#[utoipa::path(get, path = "/agents", tag = "agents", params(ListParams),
+    responses((status = 200, description = "A page, by identifier", body = Vec<schema::AgentView>)))]
+pub async fn list(
+    State(node): State<NodeHandle>,
+    Params(params): Params<ListParams>,
+    asked: Asked,
+) -> Result<(HeaderMap, Json<Vec<AgentView>>), Failure> {
+    let agents = node.snapshot().await?.agents;
+    let page = by_key(agents, &params, |agent| agent.id.to_string());
+    Ok((asked.next("after", page.next), Json(page.items)))
 }
 
 /// One agent with its declaration and its devices.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::Shared;
 use super::limits::MAX_CHANGES;
 use super::problem::{Failure, Kind};
+use super::repeated;
 use crate::access::Grant;
 use crate::node::unix_ms;
 use crate::store::AuditEntry;
@@ -68,7 +69,8 @@ pub async fn change(
     let shared = shared.clone();
     let carried_out = tokio::spawn(async move {
         let _permit = permit;
-        let answer = next.run(request).await;
+        let answer = repeated::once(&shared, &asked, request, next).await;
+        let answer = answer.unwrap_or_else(IntoResponse::into_response);
         record(&shared, &asked, answer).await
     });
     carried_out.await.map_err(|error| {

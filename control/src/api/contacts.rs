@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use patchbay_core::ContactId;
 use patchbay_core::snapshot::ContactView;
 use serde::{Deserialize, Serialize};
@@ -12,22 +12,27 @@ use serde::{Deserialize, Serialize};
 use super::body::{Id, Params};
 use super::events::Told;
 use super::limits::DEFAULT_PAGE;
+use super::paging::{Asked, ListParams, by_key};
 use super::problem::{Failure, Kind, Problem};
 use super::{Shared, schema};
 use crate::node::NodeHandle;
-use crate::store::{Outcome, PastContact};
+use crate::store::{Outcome, Page, PastContact};
 
 /// Which contacts.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct ListParams {
-    /// `live`: only those that live; `past`: only those that are over; default: both.
+pub struct ContactParams {
+    /// `live`: only those that live; `past`: only those that are over; default: the first 1000 that live,
+    /// and a page of those that are over.
     #[param(inline)]
     state: Option<Which>,
-    /// Past contacts older than this: `next_before` of the page before.
+    /// Past contacts older than this: `Link` with `rel="next"` of the page before has it.
     before: Option<u64>,
-    /// Past contacts on the page, 1 to 200; default 50.
+    /// Live contacts after this, with `state=live`: `Link` with `rel="next"` of the page before has it.
+    after: Option<String>,
+    /// Past contacts on the page, 1 to 200; default 50. With `state=live`: live ones, 1 to 1000, default
+    /// 1000.
     limit: Option<usize>,
 }
 
@@ -58,35 +63,59 @@ pub struct Contact {
 }
 
 /// Live contacts by arrival, and past ones with what became of them, newest first.
-#[utoipa::path(get, path = "/contacts", tag = "contacts", params(ListParams),
+#[utoipa::path(get, path = "/contacts", tag = "contacts", params(ContactParams),
     responses((status = 200, description = "A page", body = schema::Contacts)))]
 pub async fn list(
     State(shared): State<Shared>,
-    Params(params): Params<ListParams>,
-) -> Result<Json<Contacts>, Failure> {
+    Params(params): Params<ContactParams>,
+    asked: Asked,
+) -> Result<(HeaderMap, Json<Contacts>), Failure> {
     let live = shared.api.node.snapshot().await?.contacts;
-    let mut contacts = Contacts {
-        live,
-        past: Vec::new(),
-        next_before: None,
-    };
+    let (mut past, mut next_before) = (Vec::new(), None);
     if params.state != Some(Which::Live) {
-        let limit = params.limit.unwrap_or(DEFAULT_PAGE);
-        let page = shared.api.store.contacts(params.before, limit).await?;
-        let live: BTreeSet<ContactId> = contacts.live.iter().map(|contact| contact.id).collect();
-        contacts.past = page.contacts;
-        contacts.past.retain_mut(|contact| {
-            if !live.contains(&contact.id) {
-                close_story(contact, shared.born_after);
-            }
-            contact.outcome.is_final()
-        });
-        contacts.next_before = page.next_before;
+        let page = past_page(&shared, &live, &params).await?;
+        (past, next_before) = (page.contacts, page.next_before);
     }
-    if params.state == Some(Which::Past) {
-        contacts.live.clear();
-    }
-    Ok(Json(contacts))
+    let which = ListParams {
+        after: params.after,
+        limit: params.limit.filter(|_| params.state == Some(Which::Live)),
+    };
+    // By arrival; of those that came at the same moment by their names.
+    let live = by_key(live, &which, |contact| {
+        format!("{:014}-{}", contact.arrived_unix_ms, contact.id)
+    });
+    let next = match params.state {
+        Some(Which::Live) => asked.next("after", live.next),
+        _ => asked.next("before", next_before.map(|cursor| cursor.to_string())),
+    };
+    let live = match params.state {
+        Some(Which::Past) => Vec::new(),
+        _ => live.items,
+    };
+    let contacts = Contacts {
+        live,
+        past,
+        next_before,
+    };
+    Ok((next, Json(contacts)))
+}
+
+/// A page of contacts that are over.
+async fn past_page(
+    shared: &Shared,
+    live: &[ContactView],
+    params: &ContactParams,
+) -> Result<Page, Failure> {
+    let limit = params.limit.unwrap_or(DEFAULT_PAGE);
+    let mut page = shared.api.store.contacts(params.before, limit).await?;
+    let live: BTreeSet<ContactId> = live.iter().map(|contact| contact.id).collect();
+    page.contacts.retain_mut(|contact| {
+        if !live.contains(&contact.id) {
+            close_story(contact, shared.born_after);
+        }
+        contact.outcome.is_final()
+    });
+    Ok(page)
 }
 
 /// A contact that a process before this one left open, and that no relay has any more, is lost.

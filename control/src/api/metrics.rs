@@ -42,6 +42,11 @@ struct RequestLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitedLabels {
+    of: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct QueueLabels {
     queue: String,
 }
@@ -57,6 +62,7 @@ type Histograms = Family<QueueLabels, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
+    limited: Family<LimitedLabels, Counter>,
     waits: Histograms,
     talks: Histograms,
     connected: Family<QueueLabels, Counter>,
@@ -73,6 +79,7 @@ impl Default for Metrics {
         let mut metrics = Metrics {
             registry: Registry::with_prefix("patchbay"),
             requests: Family::default(),
+            limited: Family::default(),
             waits: Family::new_with_constructor(waits),
             talks: Family::new_with_constructor(talks),
             connected: Family::default(),
@@ -88,9 +95,12 @@ impl Default for Metrics {
             connected,
             abandoned,
             refused,
+            limited,
             ..
         } = &mut metrics;
         registry.register("api_requests", "Requests to the API", requests.clone());
+        let help = "Requests that were refused because too many came";
+        registry.register("api_rate_limited", help, limited.clone());
         let help = "From arrival to answer, of contacts that were connected";
         registry.register("contact_wait_seconds", help, waits.clone());
         let help = "From answer to end";
@@ -112,6 +122,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Counts a request of a token (`token`) or without a valid one (`source`) that was one too many.
+    pub fn limited(&self, of: &'static str) {
+        self.limited.get_or_create(&LimitedLabels { of }).inc();
+    }
+
     fn take(&self, what: &What) {
         let labels = |queue: &patchbay_core::QueueId| QueueLabels {
             queue: queue.to_string(),

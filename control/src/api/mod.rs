@@ -2,7 +2,8 @@
 //!
 //! Everything but `/healthz`, `/readyz` and the files of the status page (which hold no data) needs
 //! a bearer token, `/metrics` included: its figures tell a stranger how busy the centre is. What a token
-//! may is in one table, [`needs`]; what it changes is in the audit log. Errors
+//! may is in one table, [`needs`]; what it changes is in the audit log, and is done once however often it
+//! is sent with one Idempotency-Key. Errors
 //! are problem documents (RFC 9457). Nothing that a client sends makes more than its own request
 //! fail, and nothing that it leaves unread is kept: see [`limits`].
 
@@ -27,9 +28,11 @@ mod paging;
 pub mod pcap;
 mod problem;
 mod queues;
+mod rates;
 mod reading;
 mod records;
 mod relays;
+mod repeated;
 mod reports;
 mod rules;
 mod schema;
@@ -58,10 +61,12 @@ pub use token::{TOKEN_FILE, Token};
 
 use crate::link::RelayClient;
 use crate::node::NodeHandle;
-use crate::store::{DEFAULT_AUDIT_KEPT, Store};
+use crate::store::{DEFAULT_AUDIT_KEPT, Store, StoreError};
 use keyring::Keyring;
 use listener::Peer;
 use metrics::Metrics;
+use rates::Rates;
+use repeated::UnderWay;
 
 /// What the API serves from.
 #[derive(Clone)]
@@ -79,16 +84,19 @@ pub struct Api {
 }
 
 /// What can be chosen of the API.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Entries of the audit log that are kept, 1 at least.
     pub audit_kept: u64,
+    /// Requests a second that each token has, 1 at least.
+    pub token_rate: u32,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
             audit_kept: DEFAULT_AUDIT_KEPT,
+            token_rate: limits::DEFAULT_TOKEN_RATE,
         }
     }
 }
@@ -99,6 +107,8 @@ struct Shared {
     api: Api,
     metrics: Arc<Metrics>,
     keyring: Arc<Keyring>,
+    rates: Arc<Rates>,
+    under_way: UnderWay,
     changes: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     readings: Arc<Semaphore>,
@@ -132,20 +142,9 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let stopping = CancellationToken::new();
-    let keyring = Keyring::open(api.store.clone(), &api.token, stopping.clone());
-    let keyring = Arc::new(keyring.await.map_err(std::io::Error::other)?);
-    let shared = Shared {
-        metrics: Arc::default(),
-        keyring: Arc::clone(&keyring),
-        changes: Arc::new(Semaphore::new(limits::MAX_CHANGES)),
-        streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
-        readings: Arc::new(Semaphore::new(limits::MAX_READINGS)),
-        editing: Arc::default(),
-        born_after: api.store.last_cursor().await,
-        stopping: stopping.clone(),
-        api,
-    };
+    let shared = share(api, &stopping).await.map_err(std::io::Error::other)?;
     let counting = tokio::spawn(metrics::follow(shared.clone()));
+    let keyring = Arc::clone(&shared.keyring);
     let looking = tokio::spawn(async move { keyring.look_after().await });
     let graceful = {
         let stopping = stopping.clone();
@@ -169,6 +168,24 @@ pub async fn serve(
     // They listen to `stopping`; their results are nothing.
     let _ended = (counting.await, looking.await);
     served
+}
+
+/// What handlers share until `stopping`.
+async fn share(api: Api, stopping: &CancellationToken) -> Result<Shared, StoreError> {
+    let keyring = Keyring::open(api.store.clone(), &api.token, stopping.clone()).await?;
+    Ok(Shared {
+        metrics: Arc::default(),
+        keyring: Arc::new(keyring),
+        rates: Arc::new(Rates::new(api.settings.token_rate)),
+        under_way: UnderWay::default(),
+        changes: Arc::new(Semaphore::new(limits::MAX_CHANGES)),
+        streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
+        readings: Arc::new(Semaphore::new(limits::MAX_READINGS)),
+        editing: Arc::default(),
+        born_after: api.store.last_cursor().await,
+        stopping: stopping.clone(),
+        api,
+    })
 }
 
 fn router(shared: Shared) -> Router {

@@ -2,9 +2,12 @@
 
 use axum::Json;
 use axum::response::IntoResponse;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, ResponseBuilder};
+use utoipa::openapi::{
+    ContentBuilder, OpenApi as Document, Ref, Required, Response, ResponseBuilder,
+};
 use utoipa::{Modify, OpenApi};
 
 use super::needs::{Own, ROUTES, Route};
@@ -15,7 +18,9 @@ const ABOUT: &str = "Declares the centre, shows what happens in it, and says why
     `api-token` in the data directory of the control node opens everything; `POST /api/v1/tokens` \
     gives out tokens that open less. What an operation needs is in its description, and in its \
     `security` as scope. A role has permissions (`supervisor`), or a token has scopes (`integration`); \
-    a token of the role `agent` reaches its own agent alone. Lists come in pages: the next is where \
+    a token of the role `agent` reaches its own agent alone. Each token has a rate, told by `RateLimit` \
+    and `RateLimit-Policy`; beyond it the answer is 429 with `Retry-After`. Changes take an \
+    `Idempotency-Key`. Lists come in pages: the next is where \
     `Link` with `rel=\"next\"` says (RFC 8288). Errors are problem \
     documents (RFC 9457). Times are milliseconds of Unix time where their name says `unix_ms`, and \
     durations are in the unit that their name says.";
@@ -79,6 +84,18 @@ pub fn document() -> Document {
     document
 }
 
+/// What every operation may be answered by what lies before it.
+const ALL_ANSWER: [(&str, &str); 3] = [
+    ("401", "No token, or none that opens anything"),
+    ("403", "The token lacks what `permission` names"),
+    ("429", "The token, or its address, sends too much"),
+];
+/// And what one that changes something may.
+const CHANGES_ANSWER: [(&str, &str); 2] = [
+    ("409", "One with this Idempotency-Key is still under way"),
+    ("422", "This Idempotency-Key was used for another request"),
+];
+
 fn describe(operation: &mut Operation, route: &Route) {
     let needs = route.needs.as_str();
     let own = match route.own {
@@ -93,25 +110,39 @@ fn describe(operation: &mut Operation, route: &Route) {
     };
     operation.description = Some(description);
     operation.security = Some(vec![SecurityRequirement::new("token", [needs])]);
-    let mut add = |status: &str, description: &str| {
-        let problem = Ref::from_schema_name("Problem");
-        let response = ResponseBuilder::new()
-            .description(description)
-            .content(
-                PROBLEM_JSON,
-                ContentBuilder::new().schema(Some(problem)).build(),
-            )
-            .build();
+    let mut answers = ALL_ANSWER.to_vec();
+    if route.changes {
+        answers.extend(CHANGES_ANSWER);
+        let parameters = operation.parameters.get_or_insert_default();
+        parameters.push(idempotency_key().into());
+    }
+    for (status, description) in answers {
         let responses = &mut operation.responses.responses;
         responses
             .entry(status.to_owned())
-            .or_insert_with(|| response.into());
-    };
-    add("401", "No token, or none that opens anything");
-    add(
-        "403",
-        "The token lacks the permission, which `permission` names",
-    );
+            .or_insert_with(|| problem(description).into());
+    }
+}
+
+fn problem(description: &str) -> Response {
+    let problem = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(problem)).build();
+    ResponseBuilder::new()
+        .description(description)
+        .content(PROBLEM_JSON, content)
+        .build()
+}
+
+fn idempotency_key() -> Parameter {
+    let about = "1 to 255 visible ASCII characters; a request that is sent again with the same key \
+                 within 24 hours gets the first answer, and nothing is done twice";
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(about))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 /// This document.

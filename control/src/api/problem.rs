@@ -87,7 +87,9 @@ pub enum Kind {
     UpgradeRequired,
     Changed,
     Conflict,
+    KeyReused,
     Gone,
+    TooMany,
     Busy,
     Timeout,
     Stopping,
@@ -139,6 +141,16 @@ impl Kind {
                 "This cannot be done as things stand",
             ),
             Kind::Gone => (S::GONE, "gone", "What was asked for is no longer kept"),
+            Kind::KeyReused => (
+                S::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "The Idempotency-Key belongs to another request",
+            ),
+            Kind::TooMany => (
+                S::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "More requests came than are taken",
+            ),
             Kind::Busy => (
                 S::SERVICE_UNAVAILABLE,
                 "busy",
@@ -170,6 +182,7 @@ pub struct Failure {
     kind: Kind,
     detail: String,
     permission: Option<Permission>,
+    retry_after_s: Option<u64>,
     errors: Vec<Fault>,
 }
 
@@ -179,7 +192,16 @@ impl Failure {
             kind,
             detail: detail.into(),
             permission: None,
+            retry_after_s: None,
             errors: Vec::new(),
+        }
+    }
+
+    /// Says when the request may be sent again, in seconds from now.
+    pub fn retry_after(self, seconds: u64) -> Failure {
+        Failure {
+            retry_after_s: Some(seconds),
+            ..self
         }
     }
 
@@ -218,6 +240,9 @@ impl Failure {
             );
             let value = HeaderValue::try_from(challenge).ok()?;
             return Some((header::WWW_AUTHENTICATE, value));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            return Some((header::RETRY_AFTER, seconds.into()));
         }
         match self.kind {
             Kind::Unauthorized => Some((

@@ -2,12 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use futures_util::future::join_all;
 use patchbay_route::session::SessionView;
 use serde::Serialize;
 
-use super::problem::Failure;
+use super::body::Params;
+use super::paging::{Asked, ListParams, as_listed, by_key};
+use super::problem::{Failure, Problem};
 use super::{Shared, schema};
+use crate::link::RelayClient;
 use crate::node::{NodeHandle, RelayView};
 
 /// A session with the relay that has it.
@@ -35,38 +39,53 @@ pub struct Unreachable {
 }
 
 /// The live sessions: what each relay's routing table holds at this moment.
-#[utoipa::path(get, path = "/sessions", tag = "relays",
-    responses((status = 200, description = "By relay", body = schema::Sessions)))]
-pub async fn sessions(State(shared): State<Shared>) -> Json<Sessions> {
-    let asked = shared
-        .api
-        .relays
-        .iter()
-        .map(|relay| async move { (relay.base().to_owned(), relay.sessions().await) });
-    let mut all = Sessions {
-        sessions: Vec::new(),
-        unreachable: Vec::new(),
+#[utoipa::path(get, path = "/sessions", tag = "relays", params(ListParams),
+    responses((status = 200, description = "A page, by relay", body = schema::Sessions)))]
+pub async fn sessions(
+    State(shared): State<Shared>,
+    Params(params): Params<ListParams>,
+    asked: Asked,
+) -> (HeaderMap, Json<Sessions>) {
+    let ask = |relay: &RelayClient| {
+        let relay = relay.clone();
+        async move { (relay.base().to_owned(), relay.sessions().await) }
     };
-    for (relay, answer) in join_all(asked).await {
+    let mut sessions = Vec::new();
+    let mut unreachable = Vec::new();
+    for (relay, answer) in join_all(shared.api.relays.iter().map(ask)).await {
         match answer {
-            Ok(list) => all
-                .sessions
-                .extend(list.sessions.into_iter().map(|session| Session {
-                    relay: relay.clone(),
-                    session,
-                })),
-            Err(error) => all.unreachable.push(Unreachable {
+            Ok(list) => sessions.extend(list.sessions.into_iter().map(|session| Session {
+                relay: relay.clone(),
+                session,
+            })),
+            Err(error) => unreachable.push(Unreachable {
                 relay,
                 error: error.to_string(),
             }),
         }
     }
-    Json(all)
+    let page = by_key(sessions, &params, |one| {
+        format!("{} {}", one.relay, one.session.id)
+    });
+    let sessions = page.items;
+    let shown = Sessions {
+        sessions,
+        unreachable,
+    };
+    (asked.next("after", page.next), Json(shown))
 }
 
 /// The relays as this node sees them.
-#[utoipa::path(get, path = "/relays", tag = "relays",
-    responses((status = 200, description = "In the order of the configuration", body = Vec<RelayView>)))]
-pub async fn relays(State(node): State<NodeHandle>) -> Result<Json<Vec<RelayView>>, Failure> {
-    Ok(Json(node.relays().await?))
+#[utoipa::path(get, path = "/relays", tag = "relays", params(ListParams),
+    responses(
+        (status = 200, description = "A page, in the order of the configuration", body = Vec<RelayView>),
+        (status = 410, description = "What the page comes after is not in the list any more", body = Problem)))]
+pub async fn relays(
+    State(node): State<NodeHandle>,
+    Params(params): Params<ListParams>,
+    asked: Asked,
+) -> Result<(HeaderMap, Json<Vec<RelayView>>), Failure> {
+    let relays = node.relays().await?;
+    let page = as_listed(relays, &params, |relay| relay.url.clone())?;
+    Ok((asked.next("after", page.next), Json(page.items)))
 }

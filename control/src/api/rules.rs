@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use patchbay_core::centre::Rule;
 use patchbay_core::{Explanation, Facts};
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 use super::body::{Params, json, need_media_type, read};
 use super::limits::MAX_BODY_BYTES;
+use super::paging::{Asked, ListParams, as_listed};
 use super::problem::{Failure, Fault, Kind, Problem};
 use super::schema;
 use crate::node::NodeHandle;
@@ -19,10 +21,18 @@ const TEXT: &str = "text/plain";
 const SIP: &str = "message/sip";
 
 /// The rules in their order; the first that matches decides.
-#[utoipa::path(get, path = "/rules", tag = "rules",
-    responses((status = 200, description = "In their order", body = Vec<schema::RuleDeclaration>)))]
-pub async fn list(State(node): State<NodeHandle>) -> Json<Vec<Rule>> {
-    Json(node.centre().await.rules.clone())
+#[utoipa::path(get, path = "/rules", tag = "rules", params(ListParams),
+    responses(
+        (status = 200, description = "A page, in their order", body = Vec<schema::RuleDeclaration>),
+        (status = 410, description = "What the page comes after is not in the list any more", body = Problem)))]
+pub async fn list(
+    State(node): State<NodeHandle>,
+    Params(params): Params<ListParams>,
+    asked: Asked,
+) -> Result<(HeaderMap, Json<Vec<Rule>>), Failure> {
+    let rules = node.centre().await.rules.clone();
+    let page = as_listed(rules, &params, |rule| rule.id.to_string())?;
+    Ok((asked.next("after", page.next), Json(page.items)))
 }
 
 /// When a contact is tried out.

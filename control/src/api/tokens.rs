@@ -14,6 +14,7 @@ use super::body::{Id, JsonBody, Params, json, need_media_type, read};
 use super::limits::{DEFAULT_ROTATE_GRACE_S, MAX_BODY_BYTES, MAX_ROTATE_GRACE_S, MAX_TOKEN_TIME_S};
 use super::paging::{Asked, ListParams, by_key};
 use super::problem::{Failure, Fault, Kind, Problem};
+use super::repeated::KeepInstead;
 use crate::access::{Grant, MAX_NAME_BYTES, MAX_SCOPES, Permission, Role};
 use crate::node::unix_ms;
 use crate::store::StoredGrant;
@@ -234,12 +235,16 @@ fn named(grant: &Grant) -> String {
 /// The answer that shows a token's text.
 fn given(status: StatusCode, (stored, text): (StoredGrant, String)) -> Response {
     let done = Done(format!("token {}", named(&stored.grant)));
-    let shown = GivenToken {
-        token: Some(text),
+    let mut shown = GivenToken {
+        token: None,
         view: stored.into(),
     };
+    // Every token can be written as JSON.
+    let kept = KeepInstead(serde_json::to_string(&shown).unwrap_or_default());
+    shown.token = Some(text);
     let private = [(header::CACHE_CONTROL, "no-store")];
-    (status, private, Extension(done), Json(shown)).into_response()
+    let extensions = (Extension(done), Extension(kept));
+    (status, private, extensions, Json(shown)).into_response()
 }
 
 /// A wish that can be granted.

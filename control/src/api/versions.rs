@@ -2,12 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::body::{Id, Params};
 use super::limits::DEFAULT_PAGE;
+use super::paging::Asked;
 use super::problem::{Failure, Kind, Problem};
 use super::{declaration, schema};
 use crate::store::{Store, Version};
@@ -48,7 +50,8 @@ pub struct Kept {
 pub async fn list(
     State(store): State<Store>,
     Params(params): Params<ListParams>,
-) -> Result<Json<Versions>, Failure> {
+    asked: Asked,
+) -> Result<(HeaderMap, Json<Versions>), Failure> {
     let usual = u64::try_from(DEFAULT_PAGE).unwrap_or(u64::MAX);
     let limit = params.limit.unwrap_or(usual).max(1);
     let versions = store.versions(params.before, limit).await?;
@@ -57,10 +60,13 @@ pub async fn list(
         Some(oldest) => !store.versions(Some(oldest), 1).await?.is_empty(),
         None => false,
     };
-    Ok(Json(Versions {
+    let next_before = oldest.filter(|_| more);
+    let next = asked.next("before", next_before.map(|number| number.to_string()));
+    let page = Versions {
         versions,
-        next_before: oldest.filter(|_| more),
-    }))
+        next_before,
+    };
+    Ok((next, Json(page)))
 }
 
 /// One declaration that was applied, without passwords. It can be sent back to be applied again:

@@ -9,6 +9,7 @@
 //!
 //! Names of the SQL are those of `migrations/`.
 
+mod answers;
 mod audit;
 mod bindings;
 mod centre;
@@ -28,6 +29,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::SqlitePool;
 
+pub use answers::{KeptAnswer, Repeatable};
 pub use audit::{
     AuditEntry, AuditFilter, AuditRow, DEFAULT_AUDIT_KEPT, MAX_AUDIT_READ, MAX_AUDIT_TEXT_BYTES,
 };

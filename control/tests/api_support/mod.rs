@@ -290,6 +290,13 @@ impl Caller {
     }
 }
 
+/// Where the next page of a list is.
+pub fn next_page(answer: &Response) -> Option<String> {
+    let link = answer.headers().get("link")?.to_str().unwrap();
+    let path = link.strip_suffix(">; rel=\"next\"").unwrap();
+    Some(path.strip_prefix('<').unwrap().to_owned())
+}
+
 /// A problem document of the expected kind.
 pub async fn problem(answer: Response, status: StatusCode, kind: &str) -> Value {
     assert_eq!(answer.headers()["content-type"], "application/problem+json");

@@ -31,6 +31,18 @@ async function ask(path, options = {}) {
   return answer;
 }
 
+// All pages of a list; `items` takes its entries from a page.
+async function askAll(path, items) {
+  const all = [];
+  for (let next = path; next;) {
+    const answer = await ask(next);
+    all.push(...items(await answer.json()));
+    const link = /^<\/api\/v1([^>]*)>; rel="next"$/.exec(answer.headers.get("Link") || "");
+    next = link && link[1];
+  }
+  return all;
+}
+
 function node(tag, text, className) {
   const element = document.createElement(tag);
   if (text !== undefined && text !== null) element.textContent = text;
@@ -137,12 +149,13 @@ function showFigures(queues, agents, contacts) {
 }
 
 async function refresh() {
-  const [queues, agents, contacts] = await Promise.all(
-    ["/queues", "/agents", "/contacts?state=live"].map(async (path) => (await ask(path)).json()));
+  const whole = (page) => page;
+  const [queues, agents, contacts] = await Promise.all([
+    askAll("/queues", whole), askAll("/agents", whole), askAll("/contacts?state=live", (page) => page.live)]);
   showQueues(queues);
   showAgents(agents);
-  showContacts(contacts.live);
-  showFigures(queues, agents, contacts.live);
+  showContacts(contacts);
+  showFigures(queues, agents, contacts);
   tick();
 }
 
