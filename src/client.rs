@@ -8,6 +8,7 @@ use clap::Args;
 use patchbay_control::api::{Problem, TOKEN_FILE};
 use patchbay_control::store::secret;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
 
 use crate::config::{Environment, fields};
 
@@ -106,16 +107,56 @@ impl Client {
     /// # Errors
     /// If nobody answers, or the answer is not 200.
     pub async fn get(&self, path: &str) -> Result<Response> {
-        let answer = self.send(self.request(Method::GET, path)).await?;
+        self.done(self.request(Method::GET, path)).await
+    }
+
+    /// All entries of a list, page by page: what stands under `name` on each.
+    ///
+    /// # Errors
+    /// If nobody answers, or an answer is not a page of the list.
+    pub async fn pages(&self, path: &str, name: &str) -> Result<Vec<Value>> {
+        let mut entries = Vec::new();
+        let mut next = Some(path.to_owned());
+        while let Some(path) = next {
+            let answer = self.get(&path).await?;
+            next = next_page(&answer);
+            let mut page: Value = answer.json().await.context("the answer cannot be read")?;
+            match page.get_mut(name).map(Value::take) {
+                Some(Value::Array(more)) => entries.extend(more),
+                _ => bail!("{}: the answer holds no `{name}`", self.api),
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Sends a request that is to succeed.
+    ///
+    /// # Errors
+    /// If nobody answers, or the answer is no success; every fault of what was sent is named.
+    pub async fn done(&self, request: RequestBuilder) -> Result<Response> {
+        let answer = self.send(request).await?;
         let api = &self.api;
         match answer.status() {
-            StatusCode::OK => Ok(answer),
+            status if status.is_success() => Ok(answer),
             status => match answer.json::<Problem>().await {
-                Ok(problem) => bail!("{api}: {}: {}", problem.title, problem.detail),
+                Ok(problem) => {
+                    let faults = problem.errors.iter();
+                    let faults =
+                        faults.map(|f| format!("\n  {}: {}; {}", f.path, f.message, f.remedy));
+                    let faults: String = faults.collect();
+                    bail!("{api}: {}: {}{faults}", problem.title, problem.detail)
+                }
                 Err(_) => bail!("{api} answered {status}, and not as a control node does"),
             },
         }
     }
+}
+
+/// Where the next page of a list is (RFC 8288).
+fn next_page(answer: &Response) -> Option<String> {
+    let link = answer.headers().get(reqwest::header::LINK)?.to_str().ok()?;
+    let path = link.strip_suffix(">; rel=\"next\"")?.strip_prefix('<')?;
+    Some(path.to_owned())
 }
 
 /// Where the API's token is: in a file that is named, or in a data directory.

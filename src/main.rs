@@ -1,6 +1,7 @@
 //! The `patchbay` command: a contact distributor and its media relay.
 
 mod apply;
+mod audit;
 mod bench;
 mod check;
 mod client;
@@ -12,6 +13,8 @@ mod rules;
 mod scratch;
 mod serve;
 mod sip;
+mod table;
+mod token;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +68,11 @@ enum Command {
     Rules(rules::RulesCommand),
     /// Tell a running centre its queues, agents and rules
     Apply(apply::ApplyArgs),
+    /// Give out, list, rotate and revoke tokens of the API
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Show who changed what through the API, and who was not allowed to
+    Audit(audit::AuditArgs),
     /// Report every error of configuration files, with line and remedy
     Check(check::CheckArgs),
 }
@@ -110,6 +118,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Contact(args) => contact::run(args).await,
             Command::Report(args) => report::run(args).await,
             Command::Rules(command) => rules::run(command).await,
+            Command::Token(command) => token::run(command).await,
+            Command::Audit(args) => audit::run(args).await,
             Command::Check(args) => check::run(args),
             Command::Bench(command) => bench::run(command).await,
             Command::Up(args) => serve::run_both(args).await,

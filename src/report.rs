@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::client::{ApiArgs, Client};
 use crate::sip::{clock, say};
+use crate::table::{Line, table};
 
 /// Characters of a bar.
 const BAR: usize = 10;
@@ -114,12 +115,12 @@ fn told(by: By, report: &Value, paint: Paint) -> String {
         By::Queues => contacts(row, stepped, true),
         By::Hours => contacts(row, true, false),
     });
-    text.push_str(&table(&lines.collect::<Vec<_>>(), paint));
+    text.push_str(&table(&lines.collect::<Vec<_>>(), &TEXTS, paint));
     text
 }
 
-/// Cells with the names of their columns.
-type Line = Vec<(&'static str, String)>;
+/// Columns of texts.
+const TEXTS: [&str; 5] = ["from", "queue", "agent", "service level", "occupancy"];
 
 fn contacts(row: &Value, stepped: bool, named: bool) -> Line {
     let mut line = head(row, stepped, named.then_some("queue"));
@@ -168,38 +169,6 @@ fn head(row: &Value, stepped: bool, subject: Option<&'static str>) -> Line {
     let from = from.map(|from| ("from", from));
     let subject = subject.map(|name| (name, row[name].as_str().unwrap_or_default().to_owned()));
     from.into_iter().chain(subject).collect()
-}
-
-/// Columns as wide as they need to be; the first two to the left, figures to the right.
-fn table(lines: &[Line], paint: Paint) -> String {
-    let Some(first) = lines.first() else {
-        return String::new();
-    };
-    let mut text = String::new();
-    let names = first.iter().map(|(name, _)| (*name, (*name).to_owned()));
-    let names: Line = names.collect();
-    for (index, line) in std::iter::once(&names).chain(lines).enumerate() {
-        let mut cells = Vec::new();
-        for (column, (name, cell)) in line.iter().enumerate() {
-            let all = lines.iter().filter_map(|line| line.get(column));
-            let width = all.map(|(_, cell)| cell.chars().count()).max().unwrap_or(0);
-            let width = width.max(name.chars().count());
-            cells.push(match *name {
-                "from" | "queue" | "agent" | "service level" | "occupancy" => {
-                    format!("{cell:<width$}")
-                }
-                _ => format!("{cell:>width$}"),
-            });
-        }
-        let joined = cells.join("  ");
-        let joined = joined.trim_end();
-        match index {
-            0 => text.push_str(&paint.faint(joined)),
-            _ => text.push_str(joined),
-        }
-        text.push('\n');
-    }
-    text
 }
 
 /// Such as `████████░░  82 %`.

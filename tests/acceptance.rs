@@ -13,6 +13,7 @@ mod agent_registers;
 mod agent_unregisters;
 mod answer_crosses_cancel;
 mod api_access;
+mod api_roles;
 mod at_device;
 mod baresip_agent;
 mod baresip_transfers;
