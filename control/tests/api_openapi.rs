@@ -127,6 +127,27 @@ async fn check_content(name: &str, documented: &Value, answer: reqwest::Response
     );
 }
 
+#[test]
+fn problems_have_their_media_type_and_parts_of_objects_are_open() {
+    let document = serde_json::to_value(patchbay_control::api::document()).unwrap();
+    let mut problems = 0;
+    for (method, path, operation) in operations(&document) {
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            for (kind, content) in answer["content"].as_object().into_iter().flatten() {
+                let is_problem = content["schema"]["$ref"] == "#/components/schemas/Problem";
+                let named = kind == "application/problem+json";
+                assert_eq!(is_problem, named, "{method} {path} {status}: {kind}");
+                problems += usize::from(named);
+            }
+        }
+    }
+    assert!(problems > 100, "{problems}");
+    let schemas = &document["components"]["schemas"];
+    assert!(schemas["Agent"]["allOf"].is_array());
+    assert_eq!(schemas["AgentView"]["additionalProperties"], Value::Null);
+    assert_eq!(schemas["QueueView"]["additionalProperties"], false);
+}
+
 #[tokio::test]
 async fn every_reference_of_the_document_leads_somewhere() {
     let document = serde_json::to_value(patchbay_control::api::document()).unwrap();

@@ -24,7 +24,9 @@ async fn walk(server: &Server, path: &str, field: &str, name: &str) -> Vec<Strin
         let page: Value = answer.json().await.unwrap();
         let entries = page.pointer(field).unwrap().as_array().unwrap();
         assert!(entries.len() <= 2, "{path}");
-        assert!(next.is_none() || entries.len() == 2, "{path}");
+        // Of the past those that still live are left out.
+        let whole = entries.len() == 2 || path.contains("state=past");
+        assert!(next.is_none() || whole, "{path}");
         names.extend(entries.iter().map(|entry| match &entry[name] {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -47,14 +49,15 @@ fn declaration() -> String {
         )
         .unwrap();
     }
-    for (rule, when) in [("3", "a@*"), ("1", "b@*"), ("2", "*")] {
-        write!(text, "[[rule]]\nid = \"{rule}\"\n").unwrap();
+    for (rule, to) in [("3", "a@*"), ("1", "b@*")] {
         write!(
             text,
-            "when = {{ to = \"{when}\" }}\nthen = {{ queue = \"z\" }}\n"
+            "[[rule]]\nid = \"{rule}\"\nwhen = {{ to = \"{to}\" }}\n"
         )
         .unwrap();
+        text.push_str("then = { queue = \"a\" }\n");
     }
+    text.push_str("[[rule]]\nid = \"2\"\nthen = { queue = \"z\" }\n");
     text
 }
 

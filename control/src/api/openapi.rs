@@ -6,12 +6,15 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn}
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, OpenApi as Document, Ref, Required, Response, ResponseBuilder,
+    Content, ContentBuilder, OpenApi as Document, Ref, RefOr, Required, Response, ResponseBuilder,
+    Schema,
 };
 use utoipa::{Modify, OpenApi};
 
 use super::needs::{Own, ROUTES, Route};
 use super::problem::PROBLEM_JSON;
+
+const JSON: &str = "application/json";
 
 const ABOUT: &str = "Declares the centre, shows what happens in it, and says why.\n\n\
     All paths but `/healthz` and `/readyz` need `Authorization: Bearer TOKEN`. The content of the file \
@@ -67,6 +70,7 @@ pub fn base() -> Document {
 #[must_use]
 pub fn document() -> Document {
     let mut document = super::documented().into_openapi();
+    open_parts(&mut document);
     for route in &ROUTES {
         let Some(item) = document.paths.paths.get_mut(route.path) else {
             continue;
@@ -84,14 +88,43 @@ pub fn document() -> Document {
     document
 }
 
+/// An object that is a part of a larger one stands beside fields that it does not know.
+fn open_parts(document: &mut Document) {
+    let Some(components) = document.components.as_mut() else {
+        return;
+    };
+    let wholes = components
+        .schemas
+        .values()
+        .filter_map(|schema| match schema {
+            RefOr::T(Schema::AllOf(whole)) => Some(&whole.items),
+            _ => None,
+        });
+    let parts = wholes.flatten().filter_map(|part| match part {
+        RefOr::Ref(part) => part.ref_location.rsplit('/').next().map(str::to_owned),
+        RefOr::T(_) => None,
+    });
+    for part in parts.collect::<Vec<_>>() {
+        if let Some(RefOr::T(Schema::Object(part))) = components.schemas.get_mut(&part) {
+            part.additional_properties = None;
+        }
+    }
+}
+
 /// What every operation may be answered by what lies before it.
-const ALL_ANSWER: [(&str, &str); 3] = [
+const ALL_ANSWERS: [(&str, &str); 4] = [
+    ("400", "The request cannot be read"),
     ("401", "No token, or none that opens anything"),
     ("403", "The token lacks what `permission` names"),
     ("429", "The token, or its address, sends too much"),
 ];
+/// And what one with a body may.
+const BODY_ANSWERS: [(&str, &str); 2] = [
+    ("413", "The body is too large"),
+    ("415", "The body is of another type"),
+];
 /// And what one that changes something may.
-const CHANGES_ANSWER: [(&str, &str); 2] = [
+const CHANGE_ANSWERS: [(&str, &str); 2] = [
     ("409", "One with this Idempotency-Key is still under way"),
     ("422", "This Idempotency-Key was used for another request"),
 ];
@@ -110,9 +143,12 @@ fn describe(operation: &mut Operation, route: &Route) {
     };
     operation.description = Some(description);
     operation.security = Some(vec![SecurityRequirement::new("token", [needs])]);
-    let mut answers = ALL_ANSWER.to_vec();
+    let mut answers = ALL_ANSWERS.to_vec();
+    if operation.request_body.is_some() {
+        answers.extend(BODY_ANSWERS);
+    }
     if route.changes {
-        answers.extend(CHANGES_ANSWER);
+        answers.extend(CHANGE_ANSWERS);
         let parameters = operation.parameters.get_or_insert_default();
         parameters.push(idempotency_key().into());
     }
@@ -121,6 +157,28 @@ fn describe(operation: &mut Operation, route: &Route) {
         responses
             .entry(status.to_owned())
             .or_insert_with(|| problem(description).into());
+    }
+    for response in operation.responses.responses.values_mut() {
+        name_problems(response);
+    }
+}
+
+/// Problem documents have a media type of their own (RFC 9457 section 3).
+fn name_problems(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else {
+        return;
+    };
+    let is_problem = |content: &RefOr<Content>| match content {
+        RefOr::T(content) => match &content.schema {
+            Some(RefOr::Ref(schema)) => schema.ref_location.ends_with("/Problem"),
+            _ => false,
+        },
+        RefOr::Ref(_) => false,
+    };
+    if response.content.get(JSON).is_some_and(is_problem)
+        && let Some(problem) = response.content.shift_remove(JSON)
+    {
+        response.content.insert(PROBLEM_JSON.to_owned(), problem);
     }
 }
 
@@ -136,12 +194,15 @@ fn problem(description: &str) -> Response {
 fn idempotency_key() -> Parameter {
     let about = "1 to 255 visible ASCII characters; a request that is sent again with the same key \
                  within 24 hours gets the first answer, and nothing is done twice";
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r#"^("[!#-\[\]-~]{1,255}"|[!#-\[\]-~]{1,255})$"#));
     ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(about))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .schema(Some(text))
         .build()
 }
 

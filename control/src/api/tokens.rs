@@ -206,8 +206,9 @@ async fn rotation(request: Request) -> Result<Rotation, Failure> {
         return Ok(Rotation::default());
     }
     need_media_type(&headers, &["application/json"])?;
-    serde_json::from_value(json(&body)?)
-        .map_err(|error| Failure::invalid(vec![Fault::document(&error)]))
+    let given: Option<Rotation> = serde_json::from_value(json(&body)?)
+        .map_err(|error| Failure::invalid(vec![Fault::document(&error)]))?;
+    Ok(given.unwrap_or_default())
 }
 
 /// Revokes a token: it opens nothing from now on, and what is open with it ends. It stays in the list.

@@ -196,7 +196,7 @@ pub struct CalendarDeclaration {
     /// Days on which it is closed: `2026-12-25`, `*-01-01` for every year, `easter+1`, or an object
     /// with `date` and, as you like, `name`, `from`, `to`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Object>, example = json!(["*-01-01", {"date": "easter-2", "name": "Good Friday"}]))]
+    #[schema(value_type = Vec<serde_json::Value>, example = json!(["*-01-01", {"date": "easter-2", "name": "Good Friday"}]))]
     pub holidays: Vec<serde_json::Value>,
     /// Days on which it is open whatever else says: `date`, `name`, `from`, `to`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -14,6 +14,7 @@ use crate::store::Outcome;
 #[serde(deny_unknown_fields)]
 pub struct Status {
     /// `ready`, `paused` or `logged_out`.
+    #[schema(pattern = "^(ready|paused|logged_out)$")]
     pub status: String,
     /// Why, for people; only with `paused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
