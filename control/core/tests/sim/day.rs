@@ -107,6 +107,7 @@ fn overflow(number: u64, rng: &mut Rng) -> Vec<Overflow> {
     let one = |when, after_seconds| Overflow {
         when,
         after_seconds,
+        key: None,
         queue: None,
         redirect: None,
         refuse: None,
