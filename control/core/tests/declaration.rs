@@ -306,3 +306,28 @@ rule = [
         "{events}"
     );
 }
+
+// A4
+#[test]
+fn agents_who_become_free_together_ring_for_one_caller_each_before_for_one_caller_both() {
+    let declared = |paused: bool| {
+        centre(&format!(
+            r#"
+queue = [{{ id = "q", strategy = "ring_all" }}]
+agent = [
+  {{ id = "anna", uri = "sip:anna@192.0.2.1", paused = {paused} }},
+  {{ id = "bert", uri = "sip:bert@192.0.2.2", paused = {paused} }},
+]
+rule = [{{ id = "all", then = {{ queue = "q" }} }}]
+"#
+        ))
+    };
+    let mut desk = Desk::bare();
+    desk.tell(Input::Configure(declared(true)));
+    desk.call(1);
+    desk.call(2);
+    desk.tell(Input::Configure(declared(false)));
+    let offers = desk.offers().into_iter();
+    let contacts: Vec<u64> = offers.map(|(contact, ..)| contact.0).collect();
+    assert_eq!(contacts, [1, 2]);
+}

@@ -169,9 +169,8 @@ impl Distributor {
         if found.keys.is_some() {
             self.serve_agent(agent);
         } else {
-            for (_, contact) in self.let_go(agent) {
-                self.serve_contact(contact);
-            }
+            let let_go = self.let_go(agent);
+            self.serve_contacts(&let_go);
         }
     }
 

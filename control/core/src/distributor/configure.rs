@@ -179,12 +179,11 @@ impl Distributor {
             self.index(agent);
         }
         waiting.sort_unstable();
+        waiting.reverse();
         for (_, contact) in &waiting {
             self.note_wants(*contact);
         }
-        for (_, contact) in waiting.into_iter().rev() {
-            self.serve_contact(contact);
-        }
+        self.serve_contacts(&waiting);
         for agent in &agents {
             self.refresh(agent);
         }

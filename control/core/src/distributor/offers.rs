@@ -298,13 +298,9 @@ impl Distributor {
         let others = self.let_go(agent);
         let first = others.partition_point(|(urgency, _)| Some(*urgency) > own);
         let (before, behind) = others.split_at(first);
-        for (_, other) in before {
-            self.serve_contact(*other);
-        }
+        self.serve_contacts(before);
         self.offer_lost(contact);
-        for (_, other) in behind {
-            self.serve_contact(*other);
-        }
+        self.serve_contacts(behind);
     }
 
     fn refuse_offered(&mut self, contact: ContactId, why: RefuseReason, taken_back: OfferEnd) {

@@ -24,6 +24,22 @@ impl Distributor {
         }
     }
 
+    /// Offers contacts, the most urgent first, to the agents that are free for them: each to one before
+    /// any is offered to several.
+    pub(super) fn serve_contacts(&mut self, contacts: &[(Urgency, ContactId)]) {
+        for (_, contact) in contacts {
+            let state = self.contacts.get(contact).map(|found| found.state);
+            if state == Some(State::Waiting)
+                && let Some(agent) = self.next_agent(*contact)
+            {
+                self.offer(*contact, &agent);
+            }
+        }
+        for (_, contact) in contacts {
+            self.serve_contact(*contact);
+        }
+    }
+
     fn next_agent(&mut self, contact: ContactId) -> Option<AgentId> {
         let found = self.contacts.get(&contact)?;
         let ticket = found.ticket.as_ref()?;

@@ -44,7 +44,8 @@ pub fn offered_well(model: &Model, id: ContactId, offer: OfferId, to: &AgentId, 
     assert!(other.is_none_or(|one| one == to), "{id} is for {other:?}");
 }
 
-/// Nobody of a queue is overtaken by one behind whom the same agent could have had instead.
+/// Nobody of a queue for whom no phone rings is overtaken by one behind, nor by one for whom phones
+/// ring already, where the same agent could have served both.
 pub fn not_overtaken(model: &Model, id: ContactId, to: &AgentId, now: u64) {
     let (contact, agent) = (&model.contacts[&id], &model.agents[to]);
     let queue = contact.queue.as_ref().and_then(|id| model.queues.get(id));
@@ -52,7 +53,8 @@ pub fn not_overtaken(model: &Model, id: ContactId, to: &AgentId, now: u64) {
     if contact.only.is_some() {
         return;
     }
-    for (_, _, before) in places.take_while(|place| **place < contact.place) {
+    let first = contact.waiting();
+    for (_, _, before) in places.take_while(|place| !first || **place < contact.place) {
         let other = &model.contacts[before];
         let skip = other.skips.get(to);
         let skips = skip.is_some_and(|skip| now < skip.at_most_until + LATE_MS);
