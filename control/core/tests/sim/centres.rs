@@ -2,8 +2,8 @@
 
 use super::rng::Rng;
 use patchbay_core::centre::{
-    Agent, Centre, Many, Offers, Overflow, OverflowWhen, Queue, Relax, Rule, Secret, ServiceLevel,
-    Strategy, Then, WhenNoAgents,
+    Agent, Centre, EXPECTED_WAIT, Many, Offers, Overflow, OverflowWhen, POSITION, Queue, Relax,
+    Rule, Secret, ServiceLevel, Strategy, Then, Waiting, WhenNoAgents,
 };
 use std::collections::BTreeMap;
 
@@ -21,6 +21,7 @@ const STRATEGIES: [Strategy; 7] = [
 ];
 
 fn queue(id: &str, rng: &mut Rng) -> Queue {
+    let waiting = rng.percent(40).then(|| waiting(rng));
     Queue {
         strategy: *rng.pick(&STRATEGIES),
         ring_at_once: rng.range(2, 6) as usize,
@@ -35,26 +36,39 @@ fn queue(id: &str, rng: &mut Rng) -> Queue {
         max_length: rng.range(0, 12) as usize,
         wrap_up_seconds: *rng.pick(&[0, 0, 5, 20]),
         when_no_agents: *rng.pick(&[WhenNoAgents::Refuse, WhenNoAgents::Wait]),
-        overflow: overflow(id, rng),
+        overflow: overflow(id, waiting.is_some(), rng),
+        waiting,
         ..Queue::new(id)
     }
 }
 
-fn overflow(id: &str, rng: &mut Rng) -> Vec<Overflow> {
+fn waiting(rng: &mut Rng) -> Waiting {
+    let say = [POSITION, EXPECTED_WAIT, "thanks"].map(str::to_owned);
+    Waiting {
+        say: say.into_iter().filter(|_| rng.percent(70)).collect(),
+        first_seconds: rng.range(0, 10) as u32,
+        every_seconds: *rng.pick(&[0, 10, 30]),
+        ..Waiting::default()
+    }
+}
+
+fn overflow(id: &str, heard: bool, rng: &mut Rng) -> Vec<Overflow> {
     let cases = [
         OverflowWhen::Full,
         OverflowWhen::NoAgents,
         OverflowWhen::Waited,
+        OverflowWhen::Pressed,
     ];
     let mut overflow = Vec::new();
     for when in cases {
-        if rng.percent(60) {
+        let pressed = when == OverflowWhen::Pressed;
+        if rng.percent(60) || (pressed && !heard) {
             continue;
         }
         let other = if id == "sales" { "support" } else { "sales" };
         let mut one = Overflow {
             when,
-            key: None,
+            key: pressed.then_some('1'),
             after_seconds: (when == OverflowWhen::Waited).then_some(rng.range(1, 40) as u32),
             queue: None,
             redirect: None,

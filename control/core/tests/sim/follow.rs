@@ -57,6 +57,7 @@ impl Oracle {
             offers: Vec::new(),
             skips: FxHashMap::default(),
             waits_for: None,
+            hears: false,
             caller: None,
             only: facts.wanted_agent.clone(),
         };
@@ -113,10 +114,14 @@ impl Oracle {
                 self.touch_contact(*contact);
             }
             Output::Event(event) => self.event(event, now),
-            Output::Hear { .. }
-            | Output::Say { .. }
-            | Output::EndSession { .. }
-            | Output::ListSessions => {}
+            Output::Hear { contact, .. } => {
+                invariants::hears_once(&self.model, *contact);
+                if let Some(found) = self.model.contacts.get_mut(contact) {
+                    found.hears = true;
+                }
+            }
+            Output::Say { contact, say } => invariants::said_right(&self.model, *contact, say),
+            Output::EndSession { .. } | Output::ListSessions => {}
         }
     }
 

@@ -4,6 +4,7 @@
 
 use super::model::{Agent, Contact, Kind, Model};
 use patchbay_core::{Activity, AgentId, ContactId, OfferId, QueueId};
+use patchbay_route::waiting::{Part, Say};
 
 /// Longest time that an agent may seem to be in a call that the relay does not have: one interval
 /// of the list, one more for a list that was under way, and delays.
@@ -72,6 +73,26 @@ pub fn told_its_place(model: &Model, id: ContactId, queue: &QueueId, position: u
     let places = &model.queues[queue].places;
     let right = places.range(..=contact.place).count();
     assert_eq!(position, right, "{id} is told another place in {queue}");
+}
+
+/// A caller is let hear something once, while it waits.
+pub fn hears_once(model: &Model, id: ContactId) {
+    let contact = model.contacts.get(&id);
+    let contact = contact.unwrap_or_else(|| panic!("{id}, which is not there, is to hear"));
+    assert!(!contact.hears, "{id} is to hear a second time");
+    assert!(contact.waiting(), "{id} does not wait and is to hear");
+}
+
+/// Only who hears something and is there is told anything, and its place is right.
+pub fn said_right(model: &Model, id: ContactId, say: &Say) {
+    let contact = model.contacts.get(&id);
+    let contact = contact.unwrap_or_else(|| panic!("{id}, which is not there, is told"));
+    assert!(contact.hears, "{id}, who hears nothing, is told");
+    for part in &say.parts {
+        if let (Part::Position(said), Some(queue)) = (part, &contact.queue) {
+            told_its_place(model, id, queue, *said as usize);
+        }
+    }
 }
 
 /// Every offer ends once, as it began.

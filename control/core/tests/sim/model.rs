@@ -28,6 +28,7 @@ pub struct Contact {
     /// Agents that it passes over because an offer to them failed.
     pub skips: FxHashMap<AgentId, Skip>,
     /// The agent who served its caller last, and until when it waits for that one alone.
+    pub hears: bool,
     pub waits_for: Option<(AgentId, u64)>,
     /// Its caller, if its queue remembers who served it.
     pub caller: Option<String>,

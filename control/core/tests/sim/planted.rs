@@ -9,6 +9,7 @@ use patchbay_core::{
     Activity, AgentId, ContactId, Event, OfferEnd, OfferId, Output, RefuseReason, Snapshot, Status,
     What,
 };
+use patchbay_route::waiting::Say;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const PROFILE: Profile = Profile {
@@ -97,12 +98,43 @@ fn to_another(oracle: &Oracle, said: &mut [Output]) -> bool {
 }
 
 fn nothing_else(_: &Oracle, said: &mut Vec<Output>) -> bool {
-    let waits = |output: &Output| matches!(output, Output::Queued { .. });
-    let there = said.len() == 3 && said.iter().any(waits);
+    let waits = |output: &Output| {
+        let told = matches!(
+            told(output),
+            Some(What::ContactTyped { .. } | What::ContactQueued { .. })
+        );
+        told || matches!(output, Output::Queued { .. } | Output::Hear { .. })
+    };
+    let typed = |output| matches!(told(output), Some(What::ContactTyped { .. }));
+    let there = said.len() >= 3 && said.iter().all(waits) && said.iter().any(typed);
     if there {
         said.clear();
     }
     there
+}
+
+fn tell_who_hears_nothing(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
+    let heard = said
+        .iter()
+        .any(|output| matches!(output, Output::Hear { .. }));
+    let queued = said.iter().find_map(|output| match output {
+        Output::Queued { contact, .. } => Some(*contact),
+        _ => None,
+    });
+    let Some(contact) = queued.filter(|_| !heard) else {
+        return false;
+    };
+    if oracle
+        .model
+        .contacts
+        .get(&contact)
+        .is_some_and(|it| it.hears)
+    {
+        return false;
+    }
+    let say = Say::default();
+    said.push(Output::Say { contact, say });
+    true
 }
 
 fn swallow_refusal(said: &mut Vec<Output>, because: RefuseReason) -> bool {
@@ -209,7 +241,7 @@ fn retell(said: &mut [Output], change: impl Fn(&mut What) -> bool) -> bool {
 }
 
 /// What is planted into a step.
-const PLANTS: [(&str, Profile, Plant); 21] = [
+const PLANTS: [(&str, Profile, Plant); 23] = [
     ("is told and was not made", PROFILE, |_, said| {
         retell(said, |what| match what {
             What::ContactOffered { offer, .. } => {
@@ -293,6 +325,14 @@ const PLANTS: [(&str, Profile, Plant); 21] = [
         swallow_refusal(said, RefuseReason::AgentUnavailable)
     }),
     ("was never typed", PROFILE, nothing_else),
+    ("is to hear a second time", PROFILE, |_, said| {
+        double(said, |output| matches!(output, Output::Hear { .. }))
+    }),
+    (
+        "who hears nothing, is told",
+        PROFILE,
+        tell_who_hears_nothing,
+    ),
     ("which is gone", PROFILE, |_, said| {
         swallow_refusal(said, RefuseReason::QueueRemoved)
     }),

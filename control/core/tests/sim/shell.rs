@@ -52,8 +52,15 @@ impl World {
                 self.network(|| Step::ToRelay(Down::End(offer)), true);
             }
             Output::ListSessions => self.ask_for_list(),
+            Output::Hear { contact, .. } => {
+                for key in ['1', '#'] {
+                    if self.rng.percent(25) {
+                        let after = self.rng.range(0, 60_000);
+                        self.after(after, Step::Press(contact, key));
+                    }
+                }
+            }
             Output::Queued { .. }
-            | Output::Hear { .. }
             | Output::Say { .. }
             | Output::Refuse { .. }
             | Output::Redirect { .. }

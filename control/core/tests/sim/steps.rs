@@ -15,6 +15,7 @@ impl World {
                     self.tell(Input::ContactCancelled { contact });
                 }
             }
+            Step::Press(contact, key) => self.tell(Input::ContactPressed { contact, key }),
             Step::ToRelay(message) => {
                 let effects = self.relay.receive(message, self.now_ms, &mut self.rng);
                 self.spread(effects);
