@@ -37,22 +37,15 @@ fn music_has_its_length_and_its_level() {
 
 #[test]
 fn music_goes_on_from_its_end_to_its_beginning() {
-    let mut music = scaled(&music_pcm());
-    let length = music.len();
-    music.extend_from_within(..2);
-    // A click is a sudden bend.
-    let bend = |at: usize| (music[at] - 2.0 * music[at + 1] + music[at + 2]).abs();
-    let elsewhere = (0..length - 2).map(bend).fold(0.0, f64::max);
-    let seam = bend(length - 2).max(bend(length - 1));
-    assert!(
-        seam < elsewhere,
-        "{seam} at the seam, {elsewhere} elsewhere"
-    );
-    let middling = (0..length - 2).map(bend).sum::<f64>() / (length - 2) as f64;
-    assert!(
-        seam < 5.0 * middling,
-        "{seam} at the seam, {middling} in the mean"
-    );
+    let music = scaled(&music_pcm());
+    // The last notes ring on under the first ones, which are still rising.
+    let (last, first) = (rms(&music[music.len() - 80..]), rms(&music[..10]));
+    assert!((last - first).abs() < 12.0, "{last} dB, then {first} dB");
+    // No step is there that is not in the music.
+    let step = |pair: &[f64]| (pair[0] - pair[1]).abs();
+    let seam = step(&[music[music.len() - 1], music[0]]);
+    let largest = music.windows(2).map(step).fold(0.0, f64::max);
+    assert!(seam < largest, "{seam} at the seam, {largest} elsewhere");
 }
 
 #[test]
@@ -89,7 +82,7 @@ fn every_prompt_is_about_as_loud_as_the_others() {
     for name in library.names().filter(|name| name.contains('/')) {
         let prompt = heard(&library.get(name).unwrap());
         let level = rms(&prompt);
-        assert!((-20.5..=-17.0).contains(&level), "{name}: {level} dB");
+        assert!((-19.5..=-17.0).contains(&level), "{name}: {level} dB");
         for (end, edge) in [
             ("begins", &prompt[..16]),
             ("ends", &prompt[prompt.len() - 16..]),

@@ -68,10 +68,18 @@ fn a_slow_recording_gets_no_tones_of_its_own() {
 
 #[test]
 fn a_click_stays_where_it_was() {
-    let mut samples = vec![0.0; 48_000];
-    samples[24_000] = 0.9;
-    let clip = read_wav(&wav(1, 1, 48_000, 16, &as_pcm16(&samples))).unwrap();
-    let heard = heard(&clip);
-    let loudest = (0..heard.len()).max_by(|&a, &b| heard[a].abs().total_cmp(&heard[b].abs()));
-    assert_eq!((loudest, heard.len()), (Some(4_000), 8_000));
+    for rate in [4_000, 16_000, 44_100, 48_000] {
+        let mut samples = vec![0.0; rate as usize];
+        samples[rate as usize / 2] = 0.9;
+        let clip = read_wav(&wav(1, 1, rate, 16, &as_pcm16(&samples))).unwrap();
+        let heard = heard(&clip);
+        assert_eq!(heard.len(), 8_000);
+        let loud = |at: usize| heard[at].abs();
+        let loudest = (0..8_000).max_by(|&a, &b| loud(a).total_cmp(&loud(b)));
+        assert_eq!(loudest, Some(4_000), "{rate} Hz");
+        // It is as wide before as after, so not off by a part of a sample either.
+        let (before, after) = (heard[3_999], heard[4_001]);
+        let off = (before - after).abs();
+        assert!(off < 0.05 * loud(4_000), "{rate} Hz: {before} and {after}");
+    }
 }

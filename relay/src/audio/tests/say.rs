@@ -141,6 +141,9 @@ fn no_more_is_said_than_the_limit_and_no_sentence_is_cut() {
     let said = library.say("de", &what);
     // Five clips a sentence with its pause: six sentences, less the pause before the first.
     assert_eq!(said.len(), 29);
+    // One clip a sentence: to the limit, and not beyond it.
+    let said = library.say("de", &vec![Saying::Text("chime".into()); 1_000]);
+    assert_eq!(said.len(), 31);
     assert!(said.len() <= MAX_SAID);
     assert!(library.say("de", &[]).is_empty());
 }
