@@ -156,6 +156,7 @@ impl Stage {
         let answer = self.ask(token, route).await;
         let status = answer.status();
         if !may {
+            assert_eq!(status, StatusCode::FORBIDDEN, "{who} {route}");
             let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
             let scope = format!("error=\"insufficient_scope\", scope=\"{needs}\"");
             assert!(challenge.ends_with(&scope), "{who} {route}: {challenge}");

@@ -168,7 +168,9 @@ async fn pool(
     SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
-        // A connection that goes away takes a database in memory with it.
+        // A connection that goes away takes a database in memory with it; one that is being tried when
+        // its request is given up goes away too, and a file needs no trying.
+        .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_with(options)
