@@ -36,6 +36,7 @@ mod forged_transfer;
 mod graceful_stop;
 mod hold;
 mod ipv6_caller_to_ipv4_agent;
+mod killed_at_any_instant;
 mod large_requests;
 mod lost_ack;
 mod lost_media;

@@ -1,0 +1,174 @@
+//! Control is killed at random instants while it is being changed: whatever it has confirmed is there when it
+//! is started again, and nothing is there by halves.
+//!
+//! `PATCHBAY_KILLS=500` kills it more often.
+
+use crate::support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::api::Api;
+use support::{Centre, Declaration, Setup};
+
+/// How often it is killed.
+const KILLS: u64 = 40;
+/// The latest instant after the first change.
+const LATEST: Duration = Duration::from_millis(120);
+
+/// What was confirmed: tokens by their ids, and comments of declarations.
+#[derive(Default)]
+struct Confirmed {
+    tokens: Vec<String>,
+    versions: Vec<(u64, String)>,
+}
+
+fn api(centre: &Centre) -> Api {
+    let token = std::fs::read_to_string(centre.folder.file("data").join("api-token"));
+    Api::new(centre.api_address, Some(token.expect("a token").trim()))
+}
+
+/// Numbers that look random, the same in each run.
+fn scrambled(number: u64) -> u64 {
+    let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 20
+}
+
+/// Gives out tokens until there is no answer.
+fn give_out(api: &Api, turn: u64, stop: &AtomicBool) -> Vec<String> {
+    let mut given = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let name = format!("{turn}-{}", given.len());
+        let wanted = json!({ "name": name, "role": "supervisor" });
+        match api.try_request("POST", "/api/v1/tokens", Some(&wanted)) {
+            Some(answer) if answer.status == 201 => {
+                given.push(answer.json()["id"].as_str().expect("an id").to_owned());
+            }
+            Some(answer) => panic!("{}: {}", answer.status, answer.text),
+            None => break,
+        }
+    }
+    given
+}
+
+/// Declares the centre anew, each time another, until there is no answer.
+fn declare(api: &Api, centre: &Value, turn: u64, stop: &AtomicBool) -> Vec<(u64, String)> {
+    let mut confirmed = Vec::new();
+    let mut centre = centre.clone();
+    let mut number = 0;
+    while !stop.load(Ordering::Relaxed) {
+        number += 1;
+        let ring = 5 + scrambled(turn * 1_000 + number) % 100;
+        if centre["queue"][0]["ring_seconds"] == json!(ring) {
+            continue;
+        }
+        centre["queue"][0]["ring_seconds"] = json!(ring);
+        let comment = format!("{turn}-{number}-{ring}");
+        let path = format!("/api/v1/centre?comment={comment}");
+        match api.try_request("PUT", &path, Some(&centre)) {
+            Some(answer) if answer.status == 200 => confirmed.push((ring, comment)),
+            Some(answer) => panic!("{}: {}", answer.status, answer.text),
+            None => break,
+        }
+    }
+    confirmed
+}
+
+/// Kills control amid changes; what it had confirmed.
+fn kill(centre: &mut Centre, declared: &Value, turn: u64) -> Confirmed {
+    let stop = AtomicBool::new(false);
+    let (giving, declaring) = (api(centre), api(centre));
+    let latest = LATEST.as_micros() as u64;
+    let instant = Duration::from_micros(scrambled(turn) % latest);
+    std::thread::scope(|threads| {
+        let tokens = threads.spawn(|| give_out(&giving, turn, &stop));
+        let versions = threads.spawn(|| declare(&declaring, declared, turn, &stop));
+        std::thread::sleep(instant);
+        centre.control_process.signal("KILL");
+        centre.control_process.wait(support::SOON);
+        stop.store(true, Ordering::Relaxed);
+        Confirmed {
+            tokens: tokens.join().expect("tokens"),
+            versions: versions.join().expect("versions"),
+        }
+    })
+}
+
+/// The last entries of a list.
+fn entries(centre: &Centre, path: &str, list: &str) -> Vec<Value> {
+    let page = centre.api.get(path);
+    page[list].as_array().expect("a list").clone()
+}
+
+/// What was confirmed is there, once, and in force.
+fn assert_kept(centre: &Centre, confirmed: &Confirmed) {
+    let audit = entries(centre, "/api/v1/audit?limit=1000", "entries");
+    let done: Vec<&str> = audit
+        .iter()
+        .filter_map(|entry| entry["what"].as_str())
+        .collect();
+    for id in &confirmed.tokens {
+        let token = centre.api.get(&format!("/api/v1/tokens/{id}"));
+        assert_eq!(token["role"], "supervisor");
+        let told = done
+            .iter()
+            .filter(|what| what.contains(id.as_str()))
+            .count();
+        assert_eq!(told, 1, "the audit log tells of {id} once: {done:?}");
+    }
+    let versions = entries(centre, "/api/v1/centre/versions?limit=50", "versions");
+    let numbers: Vec<u64> = versions
+        .iter()
+        .filter_map(|one| one["version"].as_u64())
+        .collect();
+    let in_order = numbers.windows(2).all(|two| two[0] == two[1] + 1);
+    assert!(in_order, "none is missing: {numbers:?}");
+    let comments: Vec<&str> = versions
+        .iter()
+        .filter_map(|one| one["comment"].as_str())
+        .collect();
+    for (_, comment) in &confirmed.versions {
+        let found = comments.iter().filter(|known| *known == comment).count();
+        assert_eq!(found, 1, "{comment} of {comments:?}");
+    }
+    let last = comments.first().expect("a declaration");
+    if let Some(ring) = last
+        .rsplit('-')
+        .next()
+        .and_then(|ring| ring.parse::<u64>().ok())
+    {
+        let now = centre.api.get("/api/v1/centre");
+        assert_eq!(
+            now["queue"][0]["ring_seconds"], ring,
+            "the last one is in force"
+        );
+    }
+}
+
+// F5
+#[test]
+fn what_control_has_confirmed_outlives_it_whenever_it_is_killed() {
+    let kills = std::env::var("PATCHBAY_KILLS").ok();
+    let kills = kills.map_or(KILLS, |text| text.parse().expect("a number"));
+    let mut centre = Setup::default()
+        .apart()
+        .control("token_rate = 100000\n")
+        .start();
+    centre.apply(&Declaration::new().registers("anna", "secret"));
+    let mut declared = centre.api.get("/api/v1/centre");
+    // Passwords are not shown.
+    declared["agent"] = json!([]);
+    let (mut tokens, mut versions) = (0, 0);
+    for turn in 0..kills {
+        let confirmed = kill(&mut centre, &declared, turn);
+        centre.restart_control();
+        assert_kept(&centre, &confirmed);
+        tokens += confirmed.tokens.len();
+        versions += confirmed.versions.len();
+    }
+    assert!(
+        tokens as u64 > kills && versions as u64 > kills,
+        "{tokens}, {versions}"
+    );
+}
