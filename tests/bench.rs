@@ -166,9 +166,8 @@ fn calls_go_through_others_beside_ours_and_are_compared() {
         "0.5",
         "--hold",
         "50",
-        // Fewer find room in what the process has used at its start.
         "--standing",
-        "300",
+        "100",
         "--no-search",
     ]);
     let runs = report["runs"].as_array().unwrap();

@@ -254,10 +254,8 @@ fn core(
 
 /// What callers hear who wait, and where the keys go that they press.
 fn player(config: &RelayConfig, inbound: mpsc::Sender<Inbound>) -> Result<Player, RelayError> {
-    let library = match &config.sounds {
-        Some(folder) => Library::load(folder)?,
-        None => Library::builtin(),
-    };
+    let loaded = config.sounds.as_deref().map(Library::load).transpose()?;
+    let library = || loaded.unwrap_or_else(Library::builtin);
     let seed = seed()?
         .iter()
         .fold(0, |sum, byte| sum << 8 ^ u64::from(*byte));

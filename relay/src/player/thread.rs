@@ -7,6 +7,7 @@ use crate::session::SessionId;
 use patchbay_route::waiting::Say;
 use rustc_hash::FxHashMap;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::cell::LazyCell;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
@@ -56,13 +57,14 @@ pub struct Player {
 }
 
 impl Player {
-    /// Starts one whose sockets keep away from the media ports. It gives `pressed` the keys that
-    /// callers press.
+    /// Starts one whose sockets keep away from the media ports. It asks for `library` when somebody
+    /// listens for the first time: making the sounds that are built in takes memory, and a host whose
+    /// callers hear nothing needs none. It gives `pressed` the keys that callers press.
     ///
     /// # Errors
     /// No port is free among [`START_TRIES`], or no thread.
     pub fn start(
-        library: Library,
+        library: impl FnOnce() -> Library + Send + 'static,
         media_ports: &RangeInclusive<u16>,
         seed: u64,
         pressed: impl Fn(SessionId, char) + Send + 'static,
@@ -71,7 +73,7 @@ impl Player {
         let (orders, waiting) = mpsc::sync_channel(MAX_ORDERS);
         let counts = Arc::new(PlayerCounts::default());
         let worker = Worker {
-            library,
+            library: LazyCell::new(Box::new(library)),
             sockets,
             streams: FxHashMap::default(),
             portions: Default::default(),
@@ -168,7 +170,7 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 struct Worker<F> {
-    library: Library,
+    library: LazyCell<Library, Box<dyn FnOnce() -> Library + Send>>,
     sockets: Sockets,
     streams: FxHashMap<SessionId, (Stream, usize)>,
     /// Sessions by the portion that they are sent in.
@@ -314,7 +316,7 @@ mod tests {
     fn who_listens_hears_and_is_heard_until_it_stops() {
         let (tell, told) = mpsc::channel();
         let pressed = move |session, key| tell.send((session, key)).unwrap();
-        let player = Player::start(Library::builtin(), &(20_000..=59_999), 1, pressed).unwrap();
+        let player = Player::start(Library::builtin, &(20_000..=59_999), 1, pressed).unwrap();
         for (side, here) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1")] {
             // In the engine's place.
             let Ok(engine) = UdpSocket::bind(side) else {
