@@ -16,6 +16,10 @@ use support::{Centre, Declaration, Setup};
 const KILLS: u64 = 40;
 /// The latest instant after the first change.
 const LATEST: Duration = Duration::from_millis(120);
+/// How many tokens and how many declarations a turn has at most: the audit log is read by 1,000 entries,
+/// and 50 versions are kept.
+const TOKENS_OF_TURN: usize = 400;
+const VERSIONS_OF_TURN: usize = 45;
 
 /// What was confirmed: tokens by their ids, and comments of declarations.
 #[derive(Default)]
@@ -38,7 +42,7 @@ fn scrambled(number: u64) -> u64 {
 /// Gives out tokens until there is no answer.
 fn give_out(api: &Api, turn: u64, stop: &AtomicBool) -> Vec<String> {
     let mut given = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.load(Ordering::Relaxed) && given.len() < TOKENS_OF_TURN {
         let name = format!("{turn}-{}", given.len());
         let wanted = json!({ "name": name, "role": "supervisor" });
         match api.try_request("POST", "/api/v1/tokens", Some(&wanted)) {
@@ -57,7 +61,7 @@ fn declare(api: &Api, centre: &Value, turn: u64, stop: &AtomicBool) -> Vec<(u64,
     let mut confirmed = Vec::new();
     let mut centre = centre.clone();
     let mut number = 0;
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.load(Ordering::Relaxed) && confirmed.len() < VERSIONS_OF_TURN {
         number += 1;
         let ring = 5 + scrambled(turn * 1_000 + number) % 100;
         if centre["queue"][0]["ring_seconds"] == json!(ring) {

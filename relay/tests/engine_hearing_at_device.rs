@@ -140,6 +140,9 @@ fn changes_while_packets_are_under_way_count_none_as_missing() {
         for n in 0..20 {
             let left_out = u16::from(n == 7);
             call.send(&speaker.say(left_out, if n == 12 { 2000 } else { 172 }));
+            if n % 2 == 0 {
+                std::thread::sleep(PAUSE);
+            }
         }
         told(&engine);
         // One that is read a hundred packets late would be taken for a stream that begins anew.
