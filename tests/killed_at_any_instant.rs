@@ -25,7 +25,7 @@ const VERSIONS_OF_TURN: usize = 45;
 #[derive(Default)]
 struct Confirmed {
     tokens: Vec<String>,
-    versions: Vec<(u64, String)>,
+    versions: Vec<String>,
 }
 
 fn api(centre: &Centre) -> Api {
@@ -57,21 +57,19 @@ fn give_out(api: &Api, turn: u64, stop: &AtomicBool) -> Vec<String> {
 }
 
 /// Declares the centre anew, each time another, until there is no answer.
-fn declare(api: &Api, centre: &Value, turn: u64, stop: &AtomicBool) -> Vec<(u64, String)> {
+fn declare(api: &Api, centre: &Value, turn: u64, stop: &AtomicBool) -> Vec<String> {
     let mut confirmed = Vec::new();
     let mut centre = centre.clone();
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) && confirmed.len() < VERSIONS_OF_TURN {
         number += 1;
-        let ring = 5 + scrambled(turn * 1_000 + number) % 100;
-        if centre["queue"][0]["ring_seconds"] == json!(ring) {
-            continue;
-        }
-        centre["queue"][0]["ring_seconds"] = json!(ring);
-        let comment = format!("{turn}-{number}-{ring}");
+        // Always another: what is in force already makes no version.
+        let wait = 600 + turn * 100 + number;
+        centre["queue"][0]["max_wait_seconds"] = json!(wait);
+        let comment = format!("{turn}-{number}-{wait}");
         let path = format!("/api/v1/centre?comment={comment}");
         match api.try_request("PUT", &path, Some(&centre)) {
-            Some(answer) if answer.status == 200 => confirmed.push((ring, comment)),
+            Some(answer) if answer.status == 200 => confirmed.push(comment),
             Some(answer) => panic!("{}: {}", answer.status, answer.text),
             None => break,
         }
@@ -132,21 +130,15 @@ fn assert_kept(centre: &Centre, confirmed: &Confirmed) {
         .iter()
         .filter_map(|one| one["comment"].as_str())
         .collect();
-    for (_, comment) in &confirmed.versions {
+    for comment in &confirmed.versions {
         let found = comments.iter().filter(|known| *known == comment).count();
         assert_eq!(found, 1, "{comment} of {comments:?}");
     }
     let last = comments.first().expect("a declaration");
-    if let Some(ring) = last
-        .rsplit('-')
-        .next()
-        .and_then(|ring| ring.parse::<u64>().ok())
-    {
-        let now = centre.api.get("/api/v1/centre");
-        assert_eq!(
-            now["queue"][0]["ring_seconds"], ring,
-            "the last one is in force"
-        );
+    let wait = last.rsplit('-').next().map(str::parse::<u64>);
+    if let Some(Ok(wait)) = wait {
+        let now = &centre.api.get("/api/v1/centre")["queue"][0]["max_wait_seconds"];
+        assert_eq!(*now, wait, "the last one is in force");
     }
 }
 
