@@ -76,4 +76,5 @@ mod torture;
 mod transfer_forms;
 mod two_devices_answer;
 mod waiting_callers;
+mod waiting_in_call;
 mod websocket_agent;

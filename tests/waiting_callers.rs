@@ -19,13 +19,13 @@ use support::{
 
 const EVENTS: &str = "\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16";
 /// Pitches of the music, and of what is announced.
-const MUSIC_HZ: u32 = 600;
-const THANKS_HZ: u32 = 1000;
+pub const MUSIC_HZ: u32 = 600;
+pub const THANKS_HZ: u32 = 1000;
 /// Half a second of sound.
 const HEARD: usize = 25;
 
 /// A folder with a stereo piece of music as musicians have it, and an announcement.
-fn sounds() -> Folder {
+pub fn sounds() -> Folder {
     let folder = Folder::make();
     let music = tone(MUSIC_HZ, 44_100, 2, 5);
     std::fs::write(folder.file("soft.wav"), music).expect("a sound file");
@@ -34,12 +34,12 @@ fn sounds() -> Folder {
     folder
 }
 
-fn with(setup: Setup, folder: &Folder) -> Setup {
+pub fn with(setup: Setup, folder: &Folder) -> Setup {
     setup.relay(&format!("sounds = \"{}\"\n", folder.path().display()))
 }
 
 /// Anna is at a fixed address and takes no calls yet; callers hear the music.
-fn declare(centre: &Centre, anna: SocketAddr, waiting: &str, overflow: &str) {
+pub fn declare(centre: &Centre, anna: SocketAddr, waiting: &str, overflow: &str) {
     let declaration = Declaration::new()
         .at("anna", anna)
         .queue("when_no_agents", "\"wait\"")
@@ -50,7 +50,7 @@ fn declare(centre: &Centre, anna: SocketAddr, waiting: &str, overflow: &str) {
     set_status(centre, "paused");
 }
 
-fn set_status(centre: &Centre, status: &str) {
+pub fn set_status(centre: &Centre, status: &str) {
     let wanted = serde_json::json!({ "status": status });
     let answer = centre
         .api
@@ -58,7 +58,7 @@ fn set_status(centre: &Centre, status: &str) {
     assert!(answer.status < 300, "{}", answer.text);
 }
 
-fn with_events(phone: Sipp) -> Sipp {
+pub fn with_events(phone: Sipp) -> Sipp {
     phone.word("formats", " 101").word("lines", EVENTS)
 }
 
@@ -69,7 +69,7 @@ fn waits_at(caller: &Phone) -> SocketAddr {
 }
 
 /// Waits until the last half second that came is of this pitch.
-fn hears(media: &Media, hz: u32) {
+pub fn hears(media: &Media, hz: u32) {
     until(&format!("{hz} Hz"), SOON, || {
         let arrived = media.arrived();
         let last = arrived.len().checked_sub(HEARD)?;
@@ -77,7 +77,7 @@ fn hears(media: &Media, hz: u32) {
     });
 }
 
-fn invites(caller: &[support::sipp::Seen]) -> usize {
+pub fn invites(caller: &[support::sipp::Seen]) -> usize {
     received(caller)
         .filter(|sip| sip.is_request("INVITE"))
         .count()

@@ -28,6 +28,8 @@ pub enum Output {
         music: String,
         /// The language of announcements.
         language: String,
+        /// Whether the call is answered before, so that the caller waits in a call.
+        answer: bool,
     },
     /// Say something to a caller who hears something.
     Say {

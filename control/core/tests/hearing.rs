@@ -42,6 +42,7 @@ fn music(contact: u64) -> Output {
         contact: ContactId(contact),
         music: "music".into(),
         language: "en".into(),
+        answer: false,
     }
 }
 

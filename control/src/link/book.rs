@@ -183,6 +183,8 @@ impl RelayBook {
             SessionEvent::Established(of) => (None, self.seen(relay, of, true, event.unix_ms)),
             SessionEvent::Notice(notice) => (told(notice), None),
             SessionEvent::Ended(ended) => (self.ended(relay, ended), None),
+            // The signalling ends the contact.
+            SessionEvent::Left(_) => (None, None),
             SessionEvent::Pressed(pressed) => {
                 let key = pressed.key;
                 let contact = pressed.contact.parse().ok();

@@ -165,6 +165,11 @@ impl Machine {
                 self.tell_sessions(asked, now);
             }
             LinkReport::Event { relay, event } => {
+                if let SessionEvent::Left(left) = &event.event
+                    && let Ok(contact) = left.contact.parse()
+                {
+                    self.signalling.left(contact, now);
+                }
                 let (input, doomed) = self.book.event(relay, &event);
                 self.actions.extend(doomed.map(Action::EndSession));
                 if let Some(input) = input.filter(|input| !self.comes_by_sip(&event, input)) {
@@ -366,8 +371,13 @@ impl Machine {
                     contact,
                     music,
                     language,
+                    answer,
                 } => {
-                    let hears = Hears { music, language };
+                    let hears = Hears {
+                        music,
+                        language,
+                        answered: answer,
+                    };
                     self.signalling.hear(contact, hears, now);
                 }
                 Output::Say { contact, say } => self.signalling.say(contact, &say, now),

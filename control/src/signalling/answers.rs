@@ -32,10 +32,18 @@ impl Signalling {
         let Some(response) = self.heard(contact, client, response, now) else {
             return;
         };
+        let Err(Some(response)) = self.onward_went(contact, client, Some(response), now) else {
+            return;
+        };
         match response.status() {
             Some(100) | None => {}
             Some(101..=199) => self.provisional(contact, client, response, now),
             Some(200..=299) => self.success(contact, client, response, now),
+            // The caller who waited in a call has left it.
+            Some(481) if self.calls.get(contact).is_some_and(|it| it.waits_in_call) => {
+                self.left(contact, now);
+                self.branch_over(contact, client, OfferFailure::Error, 481, now);
+            }
             Some(status) => {
                 let full = status == 503 && from_relay(&response);
                 let cause = if full {
@@ -57,7 +65,9 @@ impl Signalling {
             self.calls.farewell_over(client);
             return;
         };
-        if self.hearing_over(contact, client) {
+        if self.hearing_over(contact, client)
+            || self.onward_went(contact, client, None, now).is_ok()
+        {
             return;
         }
         let status = match why {

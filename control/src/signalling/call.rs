@@ -12,6 +12,7 @@ use rustc_hash::FxHashSet;
 
 use super::hearing::Hearing;
 use super::hunt::{Hunt, Ways};
+use super::onward::Onward;
 use crate::registrar::Target;
 
 /// Calls that are waiting, ringing or answered a short while ago; the next INVITE is answered 503.
@@ -80,6 +81,10 @@ pub(super) struct Call {
     pub(super) branches: Vec<Branch>,
     /// What its caller hears meanwhile.
     pub(super) hearing: Option<Box<Hearing>>,
+    /// Its caller has a 200 and waits in the call: nothing more is answered to its INVITE.
+    pub(super) waits_in_call: bool,
+    /// Where such a caller is being sent.
+    pub(super) onward: Option<Onward>,
     pub(super) timer: Instant,
 }
 
@@ -165,6 +170,14 @@ impl Calls {
             .iter()
             .filter(|(_, call)| matches!(call.stage, Stage::Open | Stage::Cancelled))
             .map(|(contact, _)| *contact)
+    }
+
+    /// Those among them whose callers wait in calls, by this connection.
+    pub(super) fn waiting_by(&self, connection: u64) -> Vec<ContactId> {
+        let calls = self.calls.iter().filter(|(_, call)| {
+            call.waits_in_call && call.stage == Stage::Open && call.flow.connection == connection
+        });
+        calls.map(|(contact, _)| *contact).collect()
     }
 
     /// Calls whose 2xx went to the caller: contact, offer, agent.
@@ -278,7 +291,8 @@ impl Calls {
         }
         let branches = call.branches.iter().map(|it| (it.client, it.flow));
         let hearing = call.hearing.iter().map(|it| (it.client, it.flow));
-        let transfers = branches.chain(hearing);
+        let onward = call.onward.iter().map(|it| (it.client, it.flow));
+        let transfers = branches.chain(hearing).chain(onward);
         transfers
             .map(|(client, flow)| {
                 self.clients.remove(&client);

@@ -1,6 +1,9 @@
 //! Callers who wait hear something: the call is transferred to its relay with nobody to be called, and
 //! the relay plays in early media (requirement D14). It is a fork of the caller's INVITE beside those to
 //! the agents' phones, and is cancelled when one of them has answered.
+//!
+//! Or the relay answers, and the caller waits in a call: then the transfers to the agents' phones say that they
+//! join it, its INVITE gets no other answer, and a BYE in its dialog ends it.
 
 use patchbay_core::ContactId;
 use patchbay_route::transfer::{Hears, SAY_TYPE, TransferTarget, WAITING_URI};
@@ -21,6 +24,8 @@ const OFFER: &str = "waiting";
 /// The relay's answer when the caller has ended the early dialog by a BYE (RFC 3261 section 15), or
 /// when control itself has ended it.
 const HUNG_UP: u16 = 487;
+/// Above any CSeq of the caller, in whose name control speaks: what it says is heard whatever came before.
+const LAST_CSEQ: u32 = 1 << 30;
 
 /// What a caller hears who waits.
 #[derive(Debug)]
@@ -53,7 +58,7 @@ impl Signalling {
             return;
         };
         // What it is told would have to be acknowledged, and the relay does not wait for that.
-        if invite.headers.lists(HeaderName::Require, "100rel") {
+        if !hears.answered && invite.headers.lists(HeaderName::Require, "100rel") {
             return;
         }
         let target = TransferTarget {
@@ -124,15 +129,17 @@ impl Signalling {
         };
         match response.status() {
             Some(100) | None => {}
-            Some(101..=199) => {
+            Some(status @ 101..=299) => {
                 let mut dialog = Dialog::uac(&response, &response).ok();
                 if let Some(dialog) = &mut dialog {
                     // Straight to the relay: nobody else is between.
                     dialog.route_set.clear();
                 }
                 hearing.dialog = dialog;
-                if call.stage == Stage::Open {
-                    self.progress(contact, response, now);
+                match (status, call.stage) {
+                    (200..=299, _) => self.waits_in_call(contact, response, now),
+                    (_, Stage::Open) => self.progress(contact, response, now),
+                    _ => {}
                 }
             }
             Some(status) => {
@@ -147,11 +154,72 @@ impl Signalling {
         None
     }
 
+    /// The relay has answered the caller, who waits in a call from now on; or says so once more.
+    fn waits_in_call(&mut self, contact: ContactId, response: Message, now: Moment) {
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
+        let (server, stage) = (call.server, call.stage);
+        let again = std::mem::replace(&mut call.waits_in_call, true);
+        if again || stage == Stage::Open {
+            if let Some(open) = &mut call.open {
+                open.progress = None;
+            }
+            return self.respond(server, response, now);
+        }
+        // It crossed the final answer, or the caller's CANCEL.
+        if stage == Stage::Cancelled && call.hunts.is_empty() {
+            self.terminated(contact, now);
+        }
+        self.hang_up_waiting(contact, now);
+    }
+
+    /// Ends the call in which a caller waits.
+    pub(super) fn hang_up_waiting(&mut self, contact: ContactId, now: Moment) {
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
+        let flow = call.flow;
+        let dialog = call.hearing.as_mut().and_then(|it| it.dialog.as_mut());
+        let Some(dialog) = dialog else {
+            return;
+        };
+        dialog.local_cseq = dialog.local_cseq.max(LAST_CSEQ);
+        let bye = dialog.request(Method::Bye);
+        match self.layer.send_request(bye, flow, &self.sent_by, now.at) {
+            Ok(client) => self.calls.said_farewell(client),
+            Err(_) => self.counters.drop(Drop::NotSent),
+        }
+    }
+
+    /// A caller who waited in a call is gone: it has hung up, or its relay or its media are lost.
+    pub fn left(&mut self, contact: ContactId, now: Moment) {
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
+        if call.stage != Stage::Open || !call.waits_in_call {
+            let _was_sent = self.onward_given_up(contact, now);
+            return self.pump(now);
+        }
+        debug!(%contact, "left while it waited");
+        let client = call.hearing.take().map(|hearing| hearing.client);
+        let server = call.server;
+        if let Some(client) = client {
+            self.calls.forget_client(client);
+        }
+        self.cancelled(server, now);
+        self.pump(now);
+    }
+
     /// The transaction of such a transfer is over. False if it is not one.
     pub(super) fn hearing_over(&mut self, contact: ContactId, client: ClientKey) -> bool {
         let Some(call) = self.calls.get(contact) else {
             return false;
         };
+        if call.waits_in_call && call.hearing.as_ref().is_some_and(|it| it.client == client) {
+            // Its dialog goes on.
+            return true;
+        }
         let Some(hearing) = call.hearing.take_if(|it| it.client == client) else {
             return false;
         };

@@ -7,6 +7,7 @@
 //! - [`mod@carried`]: transfers as bodies of MESSAGEs, and by tunnels
 //! - [`mod@offers`]: the distributor's decisions: transfer, cancel, accept, refuse
 //! - [`mod@hearing`]: what callers hear who wait
+//! - [`mod@onward`]: those of them who are sent elsewhere
 //! - [`mod@identity`]: who a caller may be said to be
 //! - [`mod@hunt`]: one offer over several devices
 //! - [`mod@answers`]: what comes back for a transferred INVITE
@@ -22,6 +23,7 @@ mod hunt;
 mod identity;
 mod moment;
 mod offers;
+mod onward;
 mod reply;
 mod requests;
 mod timers;
@@ -47,6 +49,7 @@ pub use counters::{Drop, SignallingCounters};
 pub use facts::{TextError, facts_of_text};
 pub use moment::Moment;
 pub use offers::TRANSFER_VALID_S;
+pub use onward::ONWARD_RING;
 pub use timers::{CANCEL_PATIENCE, KEEP_ANSWERED, PROGRESS_EVERY};
 
 /// How the signalling works.
@@ -186,6 +189,9 @@ impl Signalling {
     pub fn flow_failed(&mut self, flow: Flow, now: Moment) {
         if self.tunnel_failed(flow) {
             return self.pump(now);
+        }
+        for contact in self.calls.waiting_by(flow.connection) {
+            self.left(contact, now);
         }
         self.layer.flow_failed(flow.connection, now.at);
         if self.config.transfer == Carrier::Message {

@@ -58,6 +58,9 @@ impl Signalling {
         let Some(call) = self.calls.get(contact) else {
             return;
         };
+        if call.waits_in_call {
+            return;
+        }
         let server = call.server;
         if let Some(open) = &mut call.open {
             open.progress = Some(response.clone());
@@ -226,6 +229,9 @@ impl Signalling {
         let Some(request) = call.request() else {
             return;
         };
+        if call.waits_in_call {
+            return self.send_onward(contact, to, now);
+        }
         info!(%contact, to, "redirected");
         let response = redirection(request, to, &call.tag);
         self.finish(contact, response, None, now);
@@ -275,10 +281,17 @@ impl Signalling {
         };
         call.stage = Stage::Answered(offer);
         call.settle();
-        let server = call.server;
+        let (server, waits_in_call) = (call.server, call.waits_in_call);
         self.calls.set_timer(contact, now.at + KEEP_ANSWERED);
-        self.respond(server, response, now);
-        self.stop_hearing(contact, now);
+        match (waits_in_call, offer) {
+            // The agent is in the caller's call already.
+            (true, Some(_)) => {}
+            (true, None) => self.hang_up_waiting(contact, now),
+            (false, _) => {
+                self.respond(server, response, now);
+                self.stop_hearing(contact, now);
+            }
+        }
         self.pump(now);
     }
 }
@@ -328,6 +341,7 @@ fn transferred(
     target: &Target,
 ) -> Option<Unsigned> {
     let mut invite = forwarded(call.request()?);
+    let joins = call.waits_in_call;
     let hunt = call.hunt(offer)?;
     invite
         .headers
@@ -344,6 +358,7 @@ fn transferred(
         offer: attempt_name(offer, attempt),
         notice: hunt.notice == Notice::Dialog,
         hears: None,
+        joins,
     };
     Some(Unsigned { invite, target })
 }

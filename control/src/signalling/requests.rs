@@ -200,6 +200,8 @@ impl Signalling {
             hunts: Vec::new(),
             branches: Vec::new(),
             hearing: None,
+            waits_in_call: false,
+            onward: None,
             timer: now.at + PROGRESS_EVERY,
         };
         self.calls.insert(contact, call);

@@ -24,7 +24,8 @@ impl Signalling {
             let Some(call) = self.calls.get(contact) else {
                 return;
             };
-            match call.stage {
+            let stage = call.stage;
+            match stage {
                 Stage::Open => match call.open.as_ref().and_then(|open| open.progress.clone()) {
                     // A reliable one (RFC 3262) has its own repetition and is sent once here.
                     Some(again) if !again.headers.contains(patchbay_sip::HeaderName::RSeq) => {
@@ -33,6 +34,7 @@ impl Signalling {
                     _ => self.calls.set_timer(contact, now.at + PROGRESS_EVERY),
                 },
                 Stage::Cancelled => self.terminated(contact, now),
+                Stage::Answered(_) if self.onward_given_up(contact, now) => {}
                 Stage::Answered(_) => {
                     for flow in self.calls.remove(contact) {
                         self.leave_way(flow);

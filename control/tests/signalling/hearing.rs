@@ -123,3 +123,151 @@ fn a_relay_that_cannot_play_costs_nothing() {
     scene.expect(200);
     scene.expect_nothing();
 }
+
+/// A caller who waits in a call, with the transfer by which it was answered.
+fn waits_in_call(declared: &str) -> (Scene, Transfer, Message) {
+    let centre = declared.replace("music = \"soft\"", "music = \"soft\", answer = true");
+    let mut scene = Scene::new(&centre);
+    let invite = scene.call("call-1");
+    scene.expect(182);
+    let music = scene.expect_transfer("");
+    assert!(music.target.hears.as_ref().unwrap().answered);
+    scene.answer(&music, 200);
+    let answer = scene.expect(200);
+    assert_eq!(answer.to_tag().as_deref(), Some(music.to_tag.as_str()));
+    (scene, music, invite)
+}
+
+/// Lets time pass in which announcements are said, and nothing else.
+fn hears_for(scene: &mut Scene, seconds: &[u64]) {
+    for seconds in seconds {
+        scene.pass(Duration::from_secs(*seconds));
+        while let Some(info) = scene.next() {
+            assert_eq!(info.method(), Some(&Method::Info));
+            scene.receive(&Message::response_to(&info, 200, ""));
+        }
+    }
+}
+
+fn says_goodbye(scene: &mut Scene, music: &Transfer) {
+    let bye = scene.next().expect("a BYE");
+    assert_eq!(bye.method(), Some(&Method::Bye));
+    assert_eq!(bye.to_tag().as_deref(), Some(music.to_tag.as_str()));
+    assert_eq!(bye.from_tag(), music.invite.from_tag());
+    // Whatever the caller itself has said before.
+    assert!(bye.cseq().unwrap().number > 1_000_000);
+    scene.receive(&Message::response_to(&bye, 200, ""));
+    scene.expect_nothing();
+}
+
+fn has_left(scene: &mut Scene) {
+    use patchbay_control::link::LinkReport;
+    use patchbay_route::session::{RelayEvent, SessionEvent};
+    use patchbay_route::waiting::Left;
+    let contact = scene.events_named("contact_typed")[0]["contact"].clone();
+    let contact = contact.as_str().unwrap().to_owned();
+    let event = RelayEvent {
+        cursor: 1,
+        unix_ms: 0,
+        event: SessionEvent::Left(Left { contact }),
+    };
+    let event = event.into();
+    scene.link(LinkReport::Event { relay: 0, event });
+}
+
+#[test]
+fn who_waits_in_a_call_is_answered_once_and_the_agent_joins() {
+    let (mut scene, music, _) = waits_in_call(HEARS);
+    // Its ACK has not come yet.
+    scene.answer(&music, 200);
+    scene.expect(200);
+    hears_for(&mut scene, &[5, 65]);
+    anna_comes(&mut scene);
+    let offer = scene.expect_transfer("anna");
+    assert!(offer.target.joins && offer.target.hears.is_none());
+    scene.answer(&offer, 180);
+    scene.answer(&offer, 200);
+    scene.expect_nothing();
+    assert_eq!(scene.events_named("contact_connected").len(), 1);
+    assert!(scene.events_named("contact_abandoned").is_empty());
+    scene.pass(Duration::from_secs(60));
+    scene.expect_nothing();
+}
+
+#[test]
+fn who_waits_in_a_call_and_leaves_has_given_up() {
+    let (mut scene, _, _) = waits_in_call(HEARS);
+    has_left(&mut scene);
+    scene.expect_nothing();
+    assert_eq!(scene.events_named("contact_abandoned").len(), 1);
+
+    // While anna's phone rings, it is told so; and when the relay knows it first.
+    for told in [true, false] {
+        let (mut scene, _, _) = waits_in_call(HEARS);
+        anna_comes(&mut scene);
+        let offer = scene.expect_transfer("anna");
+        match told {
+            true => {
+                has_left(&mut scene);
+                scene.expect_cancel(&offer);
+                scene.refuse(&offer, 487);
+            }
+            false => scene.refuse(&offer, 481),
+        }
+        scene.expect_nothing();
+        assert_eq!(scene.events_named("contact_abandoned").len(), 1);
+        assert!(scene.events_named("contact_connected").is_empty());
+    }
+}
+
+#[test]
+fn who_waits_in_a_call_is_gone_with_the_relay() {
+    let (mut scene, _, _) = waits_in_call(HEARS);
+    scene.disconnect();
+    assert_eq!(scene.events_named("contact_abandoned").len(), 1);
+}
+
+#[test]
+fn who_has_waited_too_long_in_a_call_is_told_by_a_bye() {
+    let refuses = HEARS.replace("redirect = \"sip:mail@example.com\"", "refuse = 480");
+    let (mut scene, music, _) = waits_in_call(&refuses);
+    hears_for(&mut scene, &[5, 50, 44]);
+    scene.pass(Duration::from_secs(2));
+    says_goodbye(&mut scene, &music);
+    assert_eq!(scene.events_named("contact_refused").len(), 1);
+}
+
+/// The time at which the caller is sent to its mailbox, and the transfer that does it.
+fn sent_onward(scene: &mut Scene) -> Transfer {
+    hears_for(scene, &[5, 50, 44]);
+    scene.pass(Duration::from_secs(2));
+    let onward = scene.expect_transfer("");
+    assert_eq!(onward.target.agent_uri, "sip:mail@example.com");
+    assert!(onward.target.joins);
+    assert_eq!(scene.events_named("contact_redirected").len(), 1);
+    onward
+}
+
+#[test]
+fn who_waits_in_a_call_is_sent_onward_by_the_relay() {
+    let (mut scene, _, _) = waits_in_call(HEARS);
+    let onward = sent_onward(&mut scene);
+    scene.answer(&onward, 180);
+    scene.answer(&onward, 200);
+    scene.pass(Duration::from_secs(200));
+    scene.expect_nothing();
+}
+
+#[test]
+fn who_is_sent_where_nobody_answers_is_told_by_a_bye() {
+    let (mut scene, music, _) = waits_in_call(HEARS);
+    let onward = sent_onward(&mut scene);
+    scene.refuse(&onward, 486);
+    says_goodbye(&mut scene, &music);
+
+    let (mut scene, _, _) = waits_in_call(HEARS);
+    let onward = sent_onward(&mut scene);
+    scene.answer(&onward, 180);
+    has_left(&mut scene);
+    scene.expect_cancel(&onward);
+}

@@ -4,7 +4,7 @@
 //! Events carry a cursor that rises by one; a reader that lost its place reads the list of
 //! sessions again and continues from the list's cursor.
 
-use crate::waiting::Pressed;
+use crate::waiting::{Left, Pressed};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -173,6 +173,8 @@ pub enum SessionEvent {
     Ended(Ended),
     /// A caller who waits has pressed a key.
     Pressed(Pressed),
+    /// A caller who was answered, and waited in the call, is gone.
+    Left(Left),
 }
 
 /// Names of a session in an event.

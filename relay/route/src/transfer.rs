@@ -77,6 +77,8 @@ pub struct Hears {
     pub music: String,
     /// The language of what is said to him, by the name of its folder of prompts.
     pub language: String,
+    /// Whether the call is answered before, so that the caller may wait as long as it takes.
+    pub answered: bool,
 }
 
 /// Whom the relay shall call, and what for.
@@ -98,6 +100,8 @@ pub struct TransferTarget {
     pub notice: bool,
     /// Nobody is called: the caller waits, and hears this from the relay itself.
     pub hears: Option<Hears>,
+    /// The caller has been answered and waits: who is called takes the place of what it hears.
+    pub joins: bool,
 }
 
 /// Why a transfer was refused.
@@ -163,6 +167,12 @@ pub fn sign(
     if let Some(hears) = &target.hears {
         let (music, language) = (escape(&hears.music), escape(&hears.language));
         uri.push_str(&format!(";music={music};language={language}"));
+        if hears.answered {
+            uri.push_str(";answer=yes");
+        }
+    }
+    if target.joins {
+        uri.push_str(";joins=waiting");
     }
     let signature = keyed(secret, &uri, call_id, from_tag).finalize();
     uri.push_str(";sig=");
@@ -210,7 +220,9 @@ pub fn verify(
         hears: parameter(all, "music").map(|music| Hears {
             music,
             language: parameter(all, "language").unwrap_or_default(),
+            answered: parameter(all, "answer").as_deref() == Some("yes"),
         }),
+        joins: parameter(all, "joins").as_deref() == Some("waiting"),
     };
     Ok(Verified {
         target,
@@ -303,6 +315,7 @@ mod tests {
             offer: "o=1;sig=00".into(),
             notice: true,
             hears: None,
+            joins: false,
         }
     }
 
@@ -319,18 +332,22 @@ mod tests {
     #[test]
     fn what_a_caller_hears_is_read_back() {
         for music in ["", "shop/soft music;1"] {
-            let hears = Hears {
-                music: music.into(),
-                language: "de".into(),
-            };
-            let target = TransferTarget {
-                agent_uri: WAITING_URI.into(),
-                hears: Some(hears),
-                ..target()
-            };
-            let uri = sign(SECRET, &target, "call", "tag", 1030);
-            let read = verify(SECRET, &uri, "call", "tag", 1000).unwrap();
-            assert_eq!(read.target, target);
+            for answered in [false, true] {
+                let hears = Hears {
+                    music: music.into(),
+                    language: "de".into(),
+                    answered,
+                };
+                let target = TransferTarget {
+                    agent_uri: WAITING_URI.into(),
+                    hears: Some(hears),
+                    joins: answered,
+                    ..target()
+                };
+                let uri = sign(SECRET, &target, "call", "tag", 1030);
+                let read = verify(SECRET, &uri, "call", "tag", 1000).unwrap();
+                assert_eq!(read.target, target);
+            }
         }
     }
 

@@ -33,6 +33,13 @@ pub enum Part {
     Recording(String),
 }
 
+/// A caller who waited in a call that was answered is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// The contact, as control named it.
+    pub contact: String,
+}
+
 /// A key that a caller has pressed while waiting: RFC 4733, or INFO with a body of
 /// `application/dtmf-relay`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -171,8 +171,11 @@ impl Core {
             return self.run(now);
         }
         if let Some(at) = self.control.iter().position(|c| c.connection == connection) {
-            let inside = self.control.remove(at).inside();
-            self.layer.flow_failed(inside.connection, now.instant);
+            let control = self.control.remove(at);
+            self.layer
+                .flow_failed(control.inside().connection, now.instant);
+            let host = control.remote.ip();
+            self.with_sessions(now, |sessions, cx| sessions.control_lost(cx, host));
         }
         self.layer.flow_failed(connection, now.instant);
         self.run(now);
@@ -376,7 +379,9 @@ impl Core {
         }
         match (from_control, transfer, in_dialog) {
             (true, true, false) if request.method() == Some(&Method::Invite) => {
-                self.with_sessions(now, |sessions, cx| sessions.transfer(cx, server, request));
+                self.with_sessions(now, |sessions, cx| {
+                    sessions.transfer(cx, (server, flow), request)
+                });
             }
             (false, true, _) => {
                 self.refuse(server, &request, Refusal::forged(), now);

@@ -56,12 +56,13 @@ impl Session {
         let ends = Ends::of(&self.caller, &self.agent);
         let Some(invite) = &self.invite else { return };
         let (server, request) = (invite.server, invite.request.clone());
-        // Early media that cannot be relayed is left out; the final answer decides.
-        let body = self
-            .media
-            .take(cx, ends, Side::Agent, response)
-            .ok()
-            .flatten();
+        // Early media that cannot be relayed is left out; the final answer decides. Who waits in a call
+        // goes on hearing what it hears.
+        let body = match self.joining {
+            Some(_) => None,
+            None => self.media.take(cx, ends, Side::Agent, response).ok(),
+        };
+        let body = body.flatten();
         let mut answer = self.answer_for_caller(cx, &request, response);
         if body.is_some() {
             put_body(&mut answer, response, body);
@@ -154,6 +155,9 @@ impl Session {
         self.agent.owes_ack = Some(cseq);
         let repeats = self.media.can_repeat(Side::Agent);
         self.agent.take_timer(cx.now.instant, response, repeats);
+        if self.joining.is_some() && self.invite.is_some() {
+            return self.ready_to_join(cx, cseq, response);
+        }
         let Some(invite) = self.invite.take() else {
             // The answer crossed the caller's CANCEL, which has been answered: no call.
             self.forget_answered(cx, None);
@@ -194,7 +198,7 @@ impl Session {
         self.ask_notice(cx, response);
     }
 
-    fn established(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn established(&mut self, cx: &mut Context<'_>) {
         self.state = SessionState::Established;
         self.answered = Some(cx.now);
         self.guard = Some(cx.now.instant + MEDIA_LOOK);

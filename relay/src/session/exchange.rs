@@ -25,6 +25,9 @@ impl Session {
         if self.is_notice(&request) {
             return self.notified(cx, server, &request);
         }
+        if self.said_too_late(cx, (server, direct), &request) {
+            return;
+        }
         if self.hearing.is_some() {
             return self.hearing_request(cx, (server, direct), &request);
         }
@@ -93,7 +96,13 @@ impl Session {
             .map_err(|_| Refusal::plain(500, "CSeq Out of Order"))
     }
 
-    fn hung_up(&mut self, cx: &mut Context<'_>, side: Side, server: ServerKey, request: &Message) {
+    pub(super) fn hung_up(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        server: ServerKey,
+        request: &Message,
+    ) {
         if self.answered.is_none() && side == Side::Agent {
             // RFC 3261 section 15: who is called does not hang up what it has not answered.
             let refusal = Refusal::no_dialog();
@@ -239,7 +248,7 @@ impl Session {
 
     /// A request came straight from a party: its network or its translator may have changed, and
     /// its media come from there too.
-    fn moved(&mut self, from: Side, direct: Option<Flow>) {
+    pub(super) fn moved(&mut self, from: Side, direct: Option<Flow>) {
         if let Some(flow) = direct {
             let leg = self.leg(from);
             leg.flow = flow;

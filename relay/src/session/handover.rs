@@ -138,6 +138,9 @@ pub struct FlowState {
 pub struct MediaTerms {
     /// By media line; none for one that is refused.
     pub rows: Vec<Option<RowState>>,
+    /// Pairs between the caller and the client's side of `rows`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<RowState>,
     /// Session identifier and version of the descriptions sent to each side (RFC 8866 section 5.2).
     pub origin: [Option<(u64, u64)>; 2],
     /// Addresses that each side has named.

@@ -2,130 +2,57 @@
 //! what control wants to be heard (requirement D14).
 //!
 //! Such a session has a pair like any other, whose agent's side is the player. Control ends it by CANCEL
-//! when an agent has answered in a session of its own, as a fork that lost.
+//! when an agent has answered in a session of its own, as a fork that lost. A caller who was answered is
+//! another matter: see [`super::standing`].
 
+use super::audible::{Audible, Place};
 use super::media::{Ends, SDP_TYPE};
 use super::transfer::{put_body, refusal_of};
 use super::{Context, Session, Sessions};
 use crate::edge::counters::EdgeDrop;
 use crate::edge::{Output, Refusal};
 use crate::engine::Side;
-use crate::player::{Law, Listener, Order};
+use crate::player::{Listener, Order};
 use crate::session::SessionId;
-use patchbay_route::session::{SessionEvent, SessionState};
+use bytes::Bytes;
+use patchbay_route::session::{EndCause, EndedBy, SessionEvent, SessionState};
 use patchbay_route::transfer::{Hears, SAY_TYPE};
 use patchbay_route::waiting::{Pressed, Say};
-use patchbay_sip::sdp::{Codec, MediaKind, Sdp};
+use patchbay_sip::sdp::Sdp;
 use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method};
-use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Keys that one waiting caller may press; further ones count for nothing.
 pub const MAX_KEYS: u16 = 256;
 /// The body types of an INFO that tells a key.
 const KEY_TYPES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
-/// What a waiting caller's phone may ask.
+/// What a waiting caller's phone may ask, and what it may in a call.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, INFO";
+pub(super) const ALLOW_IN_CALL: &str = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE";
 
 /// A caller who waits.
 pub(super) struct Hearing {
     hears: Hears,
+    /// Of which host control is.
+    pub control: IpAddr,
+    /// The caller's last description, and what is played of it.
+    pub heard: Option<(Bytes, Audible)>,
     /// Whether the player was told of it.
     plays: bool,
     keys: u16,
 }
 
 impl Hearing {
-    pub fn of(hears: &Hears) -> Hearing {
+    pub fn of(hears: &Hears, control: IpAddr) -> Hearing {
         Hearing {
             hears: hears.clone(),
+            control,
+            heard: None,
             plays: false,
             keys: 0,
         }
-    }
-}
-
-/// What can be played to a caller, of what its description offers.
-#[derive(Debug, PartialEq, Eq)]
-struct Audible {
-    /// Which line of the description.
-    line: usize,
-    law: Law,
-    payload: u8,
-    events: Option<u8>,
-}
-
-impl Audible {
-    /// The first line of plain audio with G.711, in the form that the caller likes better.
-    fn of(offer: &Sdp) -> Option<Audible> {
-        offer.medias().enumerate().find_map(|(line, medium)| {
-            let usable =
-                medium.kind() == MediaKind::Audio && medium.port() != 0 && medium.is_plain_rtp();
-            let codecs = usable.then(|| medium.codecs())?;
-            let (law, payload) = codecs
-                .iter()
-                .find_map(|codec| Some((law(codec)?, codec.payload)))?;
-            let events = codecs
-                .iter()
-                .find(|codec| is_named(codec, "telephone-event"));
-            Some(Audible {
-                line,
-                law,
-                payload,
-                events: events.map(|codec| codec.payload),
-            })
-        })
-    }
-
-    /// The player's answer, at `at`: this line, and no other.
-    fn answer(&self, offer: &Sdp, at: SocketAddr) -> String {
-        let version = if at.is_ipv4() { "IP4" } else { "IP6" };
-        let ip = at.ip();
-        let mut answer =
-            format!("v=0\r\no=- 1 1 IN {version} {ip}\r\ns=-\r\nc=IN {version} {ip}\r\nt=0 0\r\n");
-        for (line, medium) in offer.medias().enumerate() {
-            // Writing to a string cannot fail.
-            let _ = match line == self.line {
-                true => self.write_line(&mut answer, medium.proto(), at.port()),
-                false => {
-                    let (kind, proto) = (medium.kind_name(), medium.proto());
-                    let format = medium.formats().next().unwrap_or("0");
-                    write!(answer, "m={kind} 0 {proto} {format}\r\n")
-                }
-            };
-        }
-        answer
-    }
-
-    fn write_line(&self, to: &mut String, proto: &str, port: u16) -> std::fmt::Result {
-        let name = match self.law {
-            Law::Mu => "PCMU",
-            Law::A => "PCMA",
-        };
-        let events = self.events.map(|events| format!(" {events}"));
-        let formats = format!("{}{}", self.payload, events.unwrap_or_default());
-        write!(to, "m=audio {port} {proto} {formats}\r\n")?;
-        write!(to, "a=rtpmap:{} {name}/8000\r\n", self.payload)?;
-        if let Some(events) = self.events {
-            write!(to, "a=rtpmap:{events} telephone-event/8000\r\n")?;
-            write!(to, "a=fmtp:{events} 0-15\r\n")?;
-        }
-        // Reports come to the same socket, which looks at nothing but keys.
-        write!(to, "a=rtcp:{port}\r\na=ptime:20\r\na=sendrecv\r\n")
-    }
-}
-
-fn is_named(codec: &Codec, name: &str) -> bool {
-    codec.name.eq_ignore_ascii_case(name) && codec.clock_rate == 8000
-}
-
-fn law(codec: &Codec) -> Option<Law> {
-    match codec.channels {
-        1 if is_named(codec, "PCMU") => Some(Law::Mu),
-        1 if is_named(codec, "PCMA") => Some(Law::A),
-        _ => None,
     }
 }
 
@@ -180,23 +107,34 @@ impl Session {
         self.media
             .take(cx, ends, Side::Client, &request)
             .map_err(|error| refused(cx, error))?;
-        let mut heard = Message::response_to(&request, 183, "");
+        let answers = self.hearing.as_ref().is_some_and(|it| it.hears.answered);
+        let (status, allow) = match answers {
+            true => (200, ALLOW_IN_CALL),
+            false => (183, ALLOW),
+        };
+        let mut heard = Message::response_to(&request, status, "");
         heard.set_to_tag(&self.agent.tag);
-        heard.headers.push(HeaderName::Allow, ALLOW);
-        heard.set_body(SDP_TYPE, audible.answer(&offer, at));
+        heard.headers.push(HeaderName::Allow, allow);
+        heard.set_body(SDP_TYPE, audible.describe(&offer, Place::single(at)));
         let body = self
             .media
             .take(cx, ends, Side::Agent, &heard)
             .map_err(|error| refused(cx, error))?;
         let mut answer = self.answer_from(cx, Side::Agent, &request, &heard);
         put_body(&mut answer, &heard, body);
-        let _ = cx.layer.respond(server, answer, cx.now.instant);
-        self.state = SessionState::Ringing;
-        self.play(cx, audible);
+        match answers {
+            true => self.answer_and_wait(cx, answer),
+            false => {
+                let _ = cx.layer.respond(server, answer, cx.now.instant);
+                self.state = SessionState::Ringing;
+            }
+        }
+        self.play(cx, request.body.clone(), audible);
         Ok(())
     }
 
-    fn play(&mut self, cx: &mut Context<'_>, audible: Audible) {
+    /// Plays to a caller whose last description says that.
+    pub(super) fn play(&mut self, cx: &mut Context<'_>, said: Bytes, audible: Audible) {
         let to = self
             .media
             .rows()
@@ -205,7 +143,14 @@ impl Session {
         let (Some(hearing), Some(to)) = (&mut self.hearing, to) else {
             return;
         };
-        hearing.plays = true;
+        let before = hearing.heard.replace((said, audible));
+        let same = before.is_some_and(|(_, before)| before.both_ways() == audible.both_ways());
+        if std::mem::replace(&mut hearing.plays, true) {
+            if same {
+                return;
+            }
+            cx.outputs.push_back(Output::Play(Order::Stop(self.id)));
+        }
         let listener = Listener {
             session: self.id,
             to,
@@ -248,8 +193,11 @@ impl Session {
         (server, direct): (ServerKey, Option<Flow>),
         request: &Message,
     ) {
+        let ends = request.method() == Some(&Method::Bye);
         let done = match direct {
+            None if ends && self.stands() => Ok(()),
             None => self.say(cx, request),
+            Some(_) if self.stands() => return self.asked_in_call(cx, (server, direct), request),
             Some(_) => self.asked_while_waiting(cx, request),
         };
         match done {
@@ -259,8 +207,10 @@ impl Session {
             }
             Err(refusal) => refusal.answer(cx.layer, cx.counters, server, request, cx.now),
         }
-        if request.method() == Some(&Method::Bye) && direct.is_some() && !self.ended {
-            self.cancel(cx);
+        match direct {
+            None if ends && self.stands() => self.end(cx, EndedBy::Control, EndCause::Api),
+            Some(_) if ends && !self.ended => self.cancel(cx),
+            _ => {}
         }
     }
 
@@ -284,20 +234,27 @@ impl Session {
         self.check(cx, Side::Client, request)?;
         match request.method() {
             Some(Method::Bye) => Ok(()),
-            Some(Method::Info) => {
-                let key = KEY_TYPES.iter().any(|kind| request.has_content_type(kind));
-                match key_of(request).filter(|_| key) {
-                    Some(key) => self.pressed(cx, key),
-                    None if request.body.is_empty() => {}
-                    None => {
-                        return Err(Refusal::plain(415, "Unsupported Media Type")
-                            .with("Accept", &KEY_TYPES.join(", ")));
-                    }
-                }
-                Ok(())
-            }
+            Some(Method::Info) => self.informed(cx, request),
             _ => Err(Refusal::denied(ALLOW)),
         }
+    }
+
+    /// An INFO of the caller: a key, or nothing.
+    pub(super) fn informed(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &Message,
+    ) -> Result<(), Refusal> {
+        let key = KEY_TYPES.iter().any(|kind| request.has_content_type(kind));
+        match key_of(request).filter(|_| key) {
+            Some(key) => self.pressed(cx, key),
+            None if request.body.is_empty() => {}
+            None => {
+                return Err(Refusal::plain(415, "Unsupported Media Type")
+                    .with("Accept", &KEY_TYPES.join(", ")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -305,49 +262,6 @@ impl Session {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    fn offer(lines: &str) -> Sdp {
-        let head = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
-        Sdp::parse(format!("{head}{lines}").as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn the_form_of_g711_that_the_caller_likes_better_is_played() {
-        let offer = offer(
-            "m=video 4002 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 96 8 0 101\r\n\
-             a=rtpmap:96 opus/48000/2\r\na=rtpmap:101 telephone-event/8000\r\n",
-        );
-        let audible = Audible::of(&offer).unwrap();
-        let expected = Audible {
-            line: 1,
-            law: Law::A,
-            payload: 8,
-            events: Some(101),
-        };
-        assert_eq!(audible, expected);
-        let answer = audible.answer(&offer, "192.0.2.77:65000".parse().unwrap());
-        let answer = Sdp::parse(answer.as_bytes()).unwrap();
-        assert_eq!(answer.len(), 2);
-        assert_eq!(answer.media(0).unwrap().port(), 0);
-        let audio = answer.media(1).unwrap();
-        assert_eq!(
-            audio.rtp_address(),
-            Some("192.0.2.77:65000".parse().unwrap())
-        );
-        assert_eq!(Vec::from_iter(audio.formats()), ["8", "101"]);
-    }
-
-    #[test]
-    fn what_cannot_be_played_to_is_left_alone() {
-        for lines in [
-            "m=audio 4000 RTP/SAVP 0\r\n",
-            "m=audio 0 RTP/AVP 0\r\n",
-            "m=audio 4000 RTP/AVP 18\r\n",
-            "m=video 4000 RTP/AVP 31\r\n",
-        ] {
-            assert_eq!(Audible::of(&offer(lines)), None, "{lines}");
-        }
-    }
 
     #[test]
     fn keys_are_read_from_both_forms_of_info() {

@@ -24,7 +24,8 @@ impl Sessions {
 
 impl Session {
     fn has_any(&self, pairs: &FxHashSet<PairId>) -> bool {
-        self.media.rows().any(|row| pairs.contains(&row.pair.id))
+        let all = self.media.rows().chain(&self.media.below);
+        all.into_iter().any(|row| pairs.contains(&row.pair.id))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::engine::{Engine, OpenError, OpenPair, PairId, PairSpec, Remote, Side}
 use crate::readdress::sdp::{Description, Line, OriginLine, SdpError};
 use bytes::Bytes;
 use patchbay_route::counters::PairStats;
+use patchbay_route::flow::Component;
 use patchbay_route::handover::PairHandover;
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{Message, Text, Written};
@@ -115,6 +116,8 @@ struct Agreed<'a> {
 #[derive(Default)]
 pub struct MediaState {
     pub(super) rows: Vec<Option<Row>>,
+    /// Pairs between the caller and the client's side of `rows`, where it has waited in a call.
+    pub(super) below: Vec<Row>,
     pub(super) origin: [Option<(u64, u64)>; 2],
     pub(super) offer: Option<(Side, Description)>,
     pub(super) named: [Vec<Text>; 2],
@@ -174,11 +177,19 @@ impl MediaState {
         self.held
     }
 
-    /// Time since a packet of either side; none before the first.
-    pub fn silence(&self, media: &dyn Media) -> Option<Duration> {
-        self.rows()
-            .filter_map(|row| media.stats(row.pair.id)?.last_packet_age())
-            .min()
+    /// Time since a packet of either side, or of one; none before the first.
+    pub fn silence(&self, media: &dyn Media, only: Option<Side>) -> Option<Duration> {
+        let age = |row: &Row| {
+            let stats = media.stats(row.pair.id)?;
+            match only {
+                None => stats.last_packet_age(),
+                Some(side) => {
+                    let flows = Component::ALL.map(|component| stats.of(side, component));
+                    flows.iter().filter_map(|flow| flow.last_packet_age).min()
+                }
+            }
+        };
+        self.rows().filter_map(age).min()
     }
 
     /// Whether an offer waits for its answer.
@@ -288,7 +299,7 @@ impl MediaState {
 
     /// Closes every pair.
     pub fn close(&mut self, media: &mut dyn Media) {
-        for row in self.rows.drain(..).flatten() {
+        for row in self.rows.drain(..).flatten().chain(self.below.drain(..)) {
             media.close(row.pair.id);
         }
     }

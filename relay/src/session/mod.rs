@@ -6,6 +6,7 @@
 //! transaction layer reports and by the time.
 
 mod answer;
+mod audible;
 mod early;
 mod exchange;
 mod expiry;
@@ -27,6 +28,7 @@ mod relayed;
 mod renewal;
 mod replace;
 mod restore;
+mod standing;
 mod table;
 mod terms;
 mod transfer;
@@ -200,6 +202,8 @@ pub struct Session {
     told_legs: u8,
     /// The relay takes the agent's place, and the caller waits.
     hearing: Option<Box<hearing::Hearing>>,
+    /// The agent is to take the place of what a caller hears who waits in a call.
+    joining: Option<Box<standing::Joining>>,
 }
 
 impl Session {
@@ -345,7 +349,9 @@ impl Session {
             false => cx.config.media_timeout,
         };
         let since_answer = self.answered.map(|at| cx.now.instant - at.instant);
-        let silence = self.media.silence(cx.media).or(since_answer);
+        // Music goes on whether anybody hears it or not.
+        let only = self.hearing.as_ref().map(|_| Side::Client);
+        let silence = self.media.silence(cx.media, only).or(since_answer);
         if silence.is_some_and(|silence| silence >= limit) {
             return self.end(cx, EndedBy::Relay, EndCause::MediaTimeout);
         }
@@ -381,6 +387,7 @@ impl Session {
         self.guard = Some(cx.now.instant + MAX_ENDING_TIME);
         self.media.close(cx.media);
         self.stop_hearing(cx);
+        self.tell_left(cx);
         self.attempts.clear();
         self.forget_answered(cx, None);
         self.refuse_waiting(cx, cause);

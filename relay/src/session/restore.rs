@@ -49,9 +49,10 @@ impl Sessions {
         self.rows.values().all(|session| session.is_at_rest())
     }
 
-    /// Ends all sessions that are not established. True if there were any.
+    /// Ends all sessions without an agent. True if there were any.
     pub fn end_unanswered(&mut self, cx: &mut Context<'_>) -> bool {
-        let ids = self.having(|session| !session.ended && session.answered.is_none());
+        let waits = |session: &Session| session.answered.is_none() || session.stands();
+        let ids = self.having(|session| !session.ended && waits(session));
         for id in &ids {
             self.end(cx, *id, EndedBy::Relay, EndCause::Shutdown);
         }
@@ -175,6 +176,7 @@ impl Session {
                 offer: state.of.offer,
                 notice: false,
                 hears: None,
+                joins: false,
             },
             state: State::Established,
             started_unix_ms: state.started_unix_ms,
@@ -200,6 +202,7 @@ impl Session {
             follows: None,
             told_legs: 0,
             hearing: None,
+            joining: None,
         };
         Some((session, whole))
     }
@@ -258,6 +261,7 @@ impl MediaState {
                 .iter()
                 .map(|slot| slot.as_ref().map(row))
                 .collect(),
+            below: self.below.iter().map(row).collect(),
             origin: self.origin,
             named: self
                 .named
@@ -295,8 +299,10 @@ impl MediaState {
             }
         };
         let rows = terms.rows.into_iter().map(|slot| slot.and_then(&mut adopt));
+        let rows = rows.collect();
         let state = MediaState {
-            rows: rows.collect(),
+            rows,
+            below: terms.below.into_iter().filter_map(&mut adopt).collect(),
             origin: terms.origin,
             named: terms
                 .named

@@ -10,6 +10,7 @@ use patchbay_route::transfer::Verified;
 use patchbay_sip::Message;
 use patchbay_sip::shards::Shards;
 use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -23,6 +24,8 @@ pub struct Sessions {
     timers: BTreeSet<(Instant, SessionId)>,
     pub(super) replays: Shards<[u8; 32], u64>,
     pub(super) joints: super::joint::Joints,
+    /// Callers who wait in a call, by their contact.
+    pub(super) waiting: FxHashMap<String, SessionId>,
 }
 
 impl Sessions {
@@ -95,9 +98,10 @@ impl Sessions {
             self.timers.remove(&(at, session.id));
         }
         if session.is_over() {
-            forget(cx.links, &session);
-            self.note_past(session);
-            return;
+            if session.stands() {
+                self.waiting.remove(&session.target.contact);
+            }
+            return self.retire(cx, session);
         }
         self.note_joint(&mut session);
         session.trim_terms();
@@ -107,6 +111,22 @@ impl Sessions {
             self.timers.insert((at, session.id));
         }
         self.rows.insert(session.id, session);
+    }
+
+    /// Forgets a session that is in the table no more.
+    pub(super) fn retire(&mut self, cx: &mut Context<'_>, session: Box<Session>) {
+        forget(cx.links, &session);
+        self.note_past(session);
+    }
+
+    /// Takes a caller who waits in a call out of the table.
+    pub(super) fn take_waiting(&mut self, contact: &str) -> Option<Box<Session>> {
+        let id = self.waiting.remove(contact)?;
+        let session = self.rows.remove(&id)?;
+        if let Some(at) = session.timer {
+            self.timers.remove(&(at, id));
+        }
+        Some(session)
     }
 
     pub(super) fn with(
@@ -165,6 +185,7 @@ impl Sessions {
             return false;
         };
         self.with(cx, id, |session, cx| session.response(cx, client, response));
+        self.join_answered(cx, id);
         true
     }
 

@@ -213,6 +213,14 @@ impl MediaState {
         }
     }
 
+    /// For `side` holds what was said in another session.
+    pub(super) fn keep_terms_of(&mut self, side: Side, other: &MediaState) {
+        let mine = self.terms.as_mut().and_then(|it| it.agreed.as_mut());
+        if let (Some(mine), Some(theirs)) = (mine, other.agreed_terms()) {
+            mine[side.index()] = theirs[side.index()].clone();
+        }
+    }
+
     /// What holds, for the next process.
     pub(super) fn agreed_terms(&self) -> Option<&[Said; 2]> {
         self.terms.as_ref()?.agreed.as_ref()

@@ -5,6 +5,7 @@ use super::failover::by_tcp;
 use super::hearing::Hearing;
 use super::leg::{address_of, copy_body, is_sips};
 use super::media::{Ends, MediaError};
+use super::standing::Joining;
 use super::{Context, Invite, Leg, MAX_OFFER_TIME, MediaState, Purpose, Session, Sessions};
 use crate::edge::Refusal;
 use crate::edge::counters::EdgeDrop;
@@ -25,9 +26,14 @@ const FULL_RETRY_AFTER_S: u32 = 5;
 
 impl Sessions {
     /// A transferred INVITE from control.
-    pub fn transfer(&mut self, cx: &mut Context<'_>, server: ServerKey, request: Message) {
+    pub fn transfer(
+        &mut self,
+        cx: &mut Context<'_>,
+        (server, flow): (ServerKey, Flow),
+        request: Message,
+    ) {
         let request = Arc::new(request);
-        match self.admit(cx, server, &request) {
+        match self.admit(cx, (server, flow), &request) {
             Ok(session) => {
                 cx.counters.transfers += 1;
                 self.begin(cx, server, session);
@@ -48,13 +54,17 @@ impl Sessions {
         let started = SessionEvent::Started(session.reference());
         session.tell(cx, started);
         session.start(cx);
+        if session.stands() {
+            let contact = session.target.contact.clone();
+            self.waiting.insert(contact, session.id);
+        }
         self.keep(cx, Box::new(session));
     }
 
     fn admit(
         &mut self,
         cx: &mut Context<'_>,
-        server: ServerKey,
+        (server, flow): (ServerKey, Flow),
         request: &Arc<Message>,
     ) -> Result<Session, Refusal> {
         let verified = self.verify(cx, request)?;
@@ -63,8 +73,14 @@ impl Sessions {
         let hearing = target
             .hears
             .as_ref()
-            .map(|hears| Box::new(Hearing::of(hears)));
-        let mut session = self.admit_call(cx, (server, request), source, target)?;
+            .map(|hears| Box::new(Hearing::of(hears, flow.remote.ip())));
+        let joins = target.joins;
+        let request = match joins {
+            true => self.on_behalf(&target.contact, request)?,
+            false => Arc::clone(request),
+        };
+        let mut session = self.admit_call(cx, (server, &request), source, target)?;
+        session.joining = joins.then(|| Box::new(Joining::Rings));
         // Of those who wait control knows by itself.
         session.detached = hearing.is_some();
         session.hearing = hearing;
@@ -137,6 +153,7 @@ impl Sessions {
             follows: None,
             told_legs: 0,
             hearing: None,
+            joining: None,
         })
     }
 

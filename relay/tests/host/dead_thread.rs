@@ -91,6 +91,7 @@ fn transfer(forwarded: &Message, agent: &Party) -> Message {
         offer: format!("offer to {}", agent.name),
         notice: false,
         hears: None,
+        joins: false,
     };
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let call_id = forwarded.call_id().unwrap();

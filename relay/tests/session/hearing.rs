@@ -21,6 +21,7 @@ fn waiting(forwarded: &Message, bed: &Bed) -> Message {
         hears: Some(Hears {
             music: "soft".into(),
             language: "de".into(),
+            answered: false,
         }),
         ..TransferTarget::default()
     };

@@ -28,6 +28,7 @@ mod refer;
 mod refused;
 mod renewals;
 mod silence;
+mod standing;
 mod strange;
 mod support;
 mod timers;

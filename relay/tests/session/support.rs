@@ -381,6 +381,7 @@ pub fn transfer_to(forwarded: &Message, (offer, agent_uri): (&str, &str), now: N
         offer: offer.into(),
         notice: offer == NOTICED,
         hears: None,
+        joins: false,
     };
     transfer_for(forwarded, &target, now)
 }

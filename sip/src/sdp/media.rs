@@ -50,6 +50,15 @@ impl Direction {
         }
     }
 
+    /// What the other side calls the same (RFC 3264 section 6.1).
+    pub fn reversed(self) -> Direction {
+        match self {
+            Direction::SendOnly => Direction::RecvOnly,
+            Direction::RecvOnly => Direction::SendOnly,
+            same => same,
+        }
+    }
+
     pub(super) const ALL: [Direction; 4] = [
         Direction::SendRecv,
         Direction::SendOnly,

@@ -32,6 +32,11 @@ pub struct Waiting {
     /// How long a caller waits before the first announcement. 0 to 3600, default 10.
     #[serde(default = "defaults::first_seconds")]
     pub first_seconds: u32,
+    /// Whether the call is answered when it begins to wait. Networks end calls that are not answered
+    /// after some minutes; from the answer on its caller may pay for the call. Default: false, and the
+    /// caller hears everything before the answer.
+    #[serde(default)]
+    pub answer: bool,
     /// From one announcement to the next. 10 to 3600, default 45; 0: there is only one.
     #[serde(default = "defaults::every_seconds")]
     pub every_seconds: u32,
@@ -42,6 +47,7 @@ impl Default for Waiting {
         Self {
             music: defaults::music(),
             language: defaults::language(),
+            answer: false,
             say: defaults::say(),
             first_seconds: defaults::first_seconds(),
             every_seconds: defaults::every_seconds(),

@@ -19,6 +19,7 @@ impl Distributor {
             return;
         };
         let (music, language) = (waiting.music.clone(), waiting.language.clone());
+        let answer = waiting.answer;
         let first = seconds(waiting.first_seconds);
         let found = self.contacts.get_mut(&contact);
         let Some(ticket) = found.and_then(|found| found.ticket.as_mut()) else {
@@ -33,6 +34,7 @@ impl Distributor {
             contact,
             music,
             language,
+            answer,
         });
     }
 

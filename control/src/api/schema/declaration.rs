@@ -89,6 +89,10 @@ pub struct Waiting {
     /// How long a caller waits before the first announcement; 0 to 3600, default 10.
     #[schema(required = false, default = 10)]
     pub first_seconds: u32,
+    /// Whether the call is answered when it begins to wait.
+    #[serde(default)]
+    #[schema(required = false, default = false)]
+    pub answer: bool,
     /// From one announcement to the next; 10 to 3600, default 45; 0: there is only one.
     #[schema(required = false, default = 45)]
     pub every_seconds: u32,
