@@ -88,6 +88,12 @@ fn the_agent_holds_and_takes_back() {
     assert!(!back.body().contains("a=sendonly"), "{}", back.0);
     talk(carla, anna, to_anna, to_carla, 26);
 
+    let centre = &stage.centre;
+    until("the story tells of it", SOON, || {
+        let story = centre.story()?;
+        let held = story.find("anna puts the caller on hold")?;
+        story[held..].contains("goes on after").then_some(())
+    });
     call.ends();
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use support::sipp::received;
 use support::steps::{More, Of, accept, bye, ends, hears, pause, reply, sdp, send, takes};
-use support::{AGENT, CALL, CALLER, Centre, Media, RELAY, SOON, Sipp, Stage};
+use support::{AGENT, CALL, CALLER, Centre, Media, RELAY, SOON, Sipp, Stage, until};
 
 /// Where the third phone lives.
 pub const BOB: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 4));
@@ -105,6 +105,10 @@ fn an_agent_transfers_its_caller_blindly_to_another_phone() {
     assert_hides(&bob.succeeds(SOON), &[CALLER]);
     stage.centre.wait_available("anna");
     stage.centre.wait_empty();
+    let told = format!("anna transfers the caller to sip:bob@{bob_at}");
+    until("the story tells of it", SOON, || {
+        stage.centre.story()?.contains(&told).then_some(())
+    });
 }
 
 // B6

@@ -300,6 +300,16 @@ impl Centre {
         contacts["live"].as_array().expect("live contacts").clone()
     }
 
+    /// The story of the contact that came first, of those that live or of the past; none without any.
+    pub fn story(&self) -> Option<String> {
+        let all = self.api.get("/api/v1/contacts");
+        let mut lists = ["live", "past"].iter();
+        let first = lists.find_map(|list| all[list].as_array()?.last())?;
+        let id = first["id"].as_str()?;
+        let story = self.api.get(&format!("/api/v1/contacts/{id}/timeline"));
+        Some(story.to_string())
+    }
+
     /// One agent as control's API shows it.
     pub fn agent(&self, id: &str) -> Value {
         let agents = self.api.list("/api/v1/agents");

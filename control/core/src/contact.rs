@@ -35,6 +35,8 @@ pub(crate) struct Contact {
     pub arrived: Duration,
     pub arrived_unix_ms: u64,
     pub answered: Option<(Duration, u64)>,
+    /// Since when it is on hold.
+    pub held: Option<Duration>,
 }
 
 /// What a contact that arrived here wants.

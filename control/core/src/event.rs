@@ -199,6 +199,42 @@ pub enum What {
         /// The SIP status that says so; 0 without one.
         code: u16,
     },
+    /// A connected contact was put on hold.
+    ContactHeld {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// Who holds: the caller's side or the agent's.
+        by: EndedBy,
+    },
+    /// A contact that was on hold goes on, or ends. Each hold ends once.
+    ContactResumed {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// How long it was on hold.
+        held_ms: u64,
+    },
+    /// A phone has transferred a connected contact: the other side was sent elsewhere by REFER and has
+    /// agreed, or another phone took its place. The call with this agent ends when its phones end it.
+    ContactTransferred {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// Who transferred the other side.
+        by: EndedBy,
+        /// Whom to; empty if its phone did not say.
+        to: String,
+    },
     /// A connected contact is over.
     ContactEnded {
         /// Which contact.

@@ -83,6 +83,22 @@ pub enum Input {
         /// The SIP status that says so; 0 without one.
         code: u16,
     },
+    /// A side of a call put the other on hold, or took it back.
+    OfferHeld {
+        /// Whose call.
+        offer: OfferId,
+        /// Who holds; none: the call was taken back.
+        by: Option<EndedBy>,
+    },
+    /// A phone has sent the other side of its call elsewhere, or another phone took its place.
+    OfferTransferred {
+        /// Whose call.
+        offer: OfferId,
+        /// Who transferred the other side.
+        by: EndedBy,
+        /// Whom to.
+        to: String,
+    },
     /// Whether an agent can be reached: its phone is registered, or its URI is static. An agent
     /// with a static URI starts reachable, all others start unreachable. Tell it after the
     /// `Configure` that declares the agent.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use patchbay_core::{AgentId, ContactId, Input, LiveSession, OfferId};
 use patchbay_route::session::{
-    Capacity, Ended, RelayEvent, SessionEvent, SessionList, SessionNotice, SessionRef, SessionView,
+    Capacity, Ended, RelayEvent, SessionEvent, SessionList, SessionNotice, SessionRef,
+    SessionTransferred, SessionView,
 };
 
 /// A relay that has not been heard of for this long is taken for dead, and its sessions with it.
@@ -182,6 +183,12 @@ impl RelayBook {
             }
             SessionEvent::Established(of) => (None, self.seen(relay, of, true, event.unix_ms)),
             SessionEvent::Notice(notice) => (told(notice), None),
+            SessionEvent::Held(held) => {
+                let offer = read_attempt(&held.of.offer).map(|(offer, _)| offer);
+                let by = held.by;
+                (offer.map(|offer| Input::OfferHeld { offer, by }), None)
+            }
+            SessionEvent::Transferred(transferred) => (sent_elsewhere(transferred), None),
             SessionEvent::Ended(ended) => (self.ended(relay, ended), None),
             // The signalling ends the contact.
             SessionEvent::Left(_) => (None, None),
@@ -281,6 +288,15 @@ impl RelayBook {
         }
         lost
     }
+}
+
+fn sent_elsewhere(transferred: &SessionTransferred) -> Option<Input> {
+    let (offer, _) = read_attempt(&transferred.of.offer)?;
+    Some(Input::OfferTransferred {
+        offer,
+        by: transferred.by,
+        to: transferred.to.clone(),
+    })
 }
 
 fn told(notice: &SessionNotice) -> Option<Input> {

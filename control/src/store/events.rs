@@ -145,6 +145,9 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::ContactConnected { contact, .. }
         | What::ContactAdopted { contact, .. }
         | What::AgentNotice { contact, .. }
+        | What::ContactHeld { contact, .. }
+        | What::ContactResumed { contact, .. }
+        | What::ContactTransferred { contact, .. }
         | What::ContactEnded { contact, .. }
         | What::ContactRefused { contact, .. }
         | What::ContactAbandoned { contact, .. }

@@ -69,6 +69,14 @@ pub fn sentence(event: &Event) -> String {
         What::AgentNotice { agent, notice, .. } => {
             format!("the phone of {agent} {}", notified(*notice))
         }
+        What::ContactHeld { by, agent, .. } => match by {
+            EndedBy::Client => "the caller holds the call".to_owned(),
+            _ => format!("{agent} puts the caller on hold"),
+        },
+        What::ContactResumed { held_ms, .. } => {
+            format!("goes on after {} on hold", seconds(*held_ms))
+        }
+        What::ContactTransferred { by, agent, to, .. } => sent_elsewhere(*by, agent.as_str(), to),
         What::SessionUnwanted { agent, .. } => {
             format!("a session with {agent} lives that nobody wants, and is being ended")
         }
@@ -81,6 +89,17 @@ pub fn sentence(event: &Event) -> String {
             reachable,
         } => status_of(agent.as_str(), status, *reachable),
         What::AgentState { agent, activity } => format!("{agent} {}", doing(activity)),
+    }
+}
+
+fn sent_elsewhere(by: EndedBy, agent: &str, to: &str) -> String {
+    let to = match to {
+        "" => "another phone",
+        to => to,
+    };
+    match by {
+        EndedBy::Client => format!("the caller transfers {agent} to {to}"),
+        _ => format!("{agent} transfers the caller to {to}"),
     }
 }
 

@@ -95,6 +95,28 @@ pub struct SessionNotice {
     pub code: u16,
 }
 
+/// That a call is on hold (RFC 3264 section 8.4), or no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionHeld {
+    /// Whose session.
+    #[serde(flatten)]
+    pub of: SessionRef,
+    /// Who holds; none: the call was taken back.
+    pub by: Option<EndedBy>,
+}
+
+/// That a call was transferred by a phone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionTransferred {
+    /// Whose session.
+    #[serde(flatten)]
+    pub of: SessionRef,
+    /// Who transferred the other side.
+    pub by: EndedBy,
+    /// Whom to: the URI of the Refer-To header, or of the phone that took the place.
+    pub to: String,
+}
+
 /// Packets of one leg of a pair as the API shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegView {
@@ -169,6 +191,10 @@ pub enum SessionEvent {
     Established(SessionRef),
     /// The agent's phone was asked to tell when the call is over, and this came of it.
     Notice(SessionNotice),
+    /// A side put the other on hold, or took it back.
+    Held(SessionHeld),
+    /// A side has sent the other one elsewhere (RFC 3515), or another phone took its place (RFC 3891).
+    Transferred(SessionTransferred),
     /// The session is over and its row is gone.
     Ended(Ended),
     /// A caller who waits has pressed a key.

@@ -122,6 +122,8 @@ pub struct MediaState {
     pub(super) offer: Option<(Side, Description)>,
     pub(super) named: [Vec<Text>; 2],
     pub(super) held: bool,
+    /// Who holds, as far as this process has seen it.
+    pub(super) held_by: Option<Side>,
     /// Early answers to the offer that waits, by To tag.
     pub(super) forks: Vec<(String, Description)>,
     /// The offer that held before one that is under way, while the call rings.
@@ -259,7 +261,9 @@ impl MediaState {
         self.close_refused(cx, offer.1);
         self.close_refused(cx, answer.1);
         self.agree(cx, ends, offer, answer);
-        self.held = offer.1.asks_for_hold() || answer.1.asks_for_hold();
+        let mut holding = [offer, answer].into_iter();
+        self.held_by = holding.find_map(|(side, said)| said.asks_for_hold().then_some(side));
+        self.held = self.held_by.is_some();
     }
 
     /// Offer and answer are known: both sides are heard where they say.

@@ -31,6 +31,7 @@ mod restore;
 mod standing;
 mod table;
 mod terms;
+mod told;
 mod transfer;
 mod view;
 
@@ -196,6 +197,8 @@ pub struct Session {
     /// The BYE that ended it, for what it says to the other side.
     parting: Option<Box<Message>>,
     ended: bool,
+    /// Control was told that the call is on hold.
+    told_held: bool,
     /// A Call-ID of the call whose phone was sent into this one by REFER.
     follows: Option<Box<str>>,
     /// Dialogs that those who look at the signalling have been told of.

@@ -193,6 +193,7 @@ impl Session {
         response: &Message,
     ) {
         self.follow_refer(side, request, response);
+        self.tell_referred(cx, side.other(), request, response);
         let success = response.status().is_some_and(|status| status < 300);
         if success && request.method().is_some_and(refreshes_target) {
             match &mut self.leg(side).dialog {

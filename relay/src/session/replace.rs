@@ -199,6 +199,7 @@ impl Session {
         let newcomer = std::mem::replace(self.leg(side), leg);
         self.bye(cx, side, EndCause::Bye);
         *self.leg(side) = newcomer;
+        self.tell_replaced(cx, side);
         if side == Side::Agent {
             self.detach(cx);
         }

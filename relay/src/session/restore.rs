@@ -164,6 +164,7 @@ impl Session {
         let caller = Leg::restore(cx, state.caller)?;
         let agent = Leg::restore(cx, state.agent_leg)?;
         let (media, whole) = MediaState::restore(cx.media, state.media, away);
+        let told_held = media.held;
         let session = Session {
             id,
             target: TransferTarget {
@@ -199,6 +200,7 @@ impl Session {
             timer: None,
             parting: None,
             ended: false,
+            told_held,
             follows: None,
             told_legs: 0,
             hearing: None,

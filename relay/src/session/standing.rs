@@ -326,6 +326,7 @@ impl MediaState {
         self.origin[client] = waiting.origin[client];
         self.named[client] = std::mem::take(&mut waiting.named[client]);
         self.held |= waiting.held;
+        self.held_by = self.held_by.or(waiting.held_by);
         self.keep_terms_of(Side::Client, &waiting);
     }
 }

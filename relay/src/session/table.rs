@@ -103,6 +103,7 @@ impl Sessions {
             }
             return self.retire(cx, session);
         }
+        session.tell_hold(cx);
         self.note_joint(&mut session);
         session.trim_terms();
         session.look_up_legs(cx);

@@ -150,6 +150,7 @@ impl Sessions {
             timer: None,
             parting: None,
             ended: false,
+            told_held: false,
             follows: None,
             told_legs: 0,
             hearing: None,

@@ -114,6 +114,7 @@ impl Distributor {
             arrived: self.now.mono,
             arrived_unix_ms: self.now.unix_ms,
             answered: None,
+            held: None,
         };
         self.contacts.insert(contact, Box::new(arrived));
         if let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue)) {

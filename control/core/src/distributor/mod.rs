@@ -10,6 +10,7 @@ mod arrive;
 mod configure;
 mod expect;
 mod hearing;
+mod in_call;
 mod learned;
 mod leave;
 mod offers;
@@ -148,6 +149,8 @@ impl Distributor {
                 cause,
                 by,
             } => self.session_ended(contact, offer, cause, by),
+            Input::OfferHeld { offer, by } => self.call_held(offer, by),
+            Input::OfferTransferred { offer, by, to } => self.transferred(offer, by, to),
             Input::AgentReachable { agent, reachable } => self.set_reachable(&agent, reachable),
             Input::AgentStatus { agent, status } => self.set_status(&agent, status),
             Input::SessionsLive { sessions, asked } => self.sessions_live(sessions, asked),

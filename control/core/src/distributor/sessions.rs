@@ -57,6 +57,7 @@ impl Distributor {
         let Some(leg) = self.remove_leg(offer, true) else {
             return;
         };
+        self.resumed(leg.contact, offer, &leg.agent);
         let found = self.contacts.get(&leg.contact);
         let Some(found) = found.filter(|found| found.state == State::Connected(offer)) else {
             self.refresh(&leg.agent);
@@ -267,6 +268,7 @@ impl Distributor {
             arrived: self.now.mono,
             arrived_unix_ms: session.since,
             answered: Some((self.now.mono, session.since)),
+            held: None,
         };
         self.contacts.insert(contact, Box::new(adopted));
         self.add_leg(offer, contact, &session.agent, LegState::Live);

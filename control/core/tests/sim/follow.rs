@@ -36,6 +36,8 @@ impl Oracle {
             | Input::OfferRinging { .. }
             | Input::OfferAnswered { .. }
             | Input::OfferFailed { .. }
+            | Input::OfferHeld { .. }
+            | Input::OfferTransferred { .. }
             | Input::OfferNotice { .. } => {}
         }
     }
