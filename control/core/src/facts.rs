@@ -41,6 +41,16 @@ pub struct Facts {
     pub answers: BTreeMap<String, String>,
 }
 
+impl Facts {
+    /// The URI called, as people know it.
+    pub(crate) fn called(&self) -> &str {
+        match self.to.is_empty() {
+            true => &self.request_uri,
+            false => &self.to,
+        }
+    }
+}
+
 /// Earlier contacts of a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

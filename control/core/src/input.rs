@@ -1,5 +1,6 @@
 //! What the distributor is told.
 
+use crate::asking::{Answer, Failed};
 use crate::centre::Centre;
 use crate::facts::Facts;
 use crate::id::{AgentId, ContactId, OfferId};
@@ -28,6 +29,13 @@ pub enum Input {
         contact: ContactId,
         /// What it says.
         facts: Box<Facts>,
+    },
+    /// A server was asked about a contact ([`crate::Output::Ask`]), and this came of it.
+    ContactAsked {
+        /// Whom about.
+        contact: ContactId,
+        /// Its answer, or why there is none.
+        answer: Result<Box<Answer>, Failed>,
     },
     /// The caller gave up before the answer: CANCEL, or its connection is gone. The shell
     /// answers 487 itself.

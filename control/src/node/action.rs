@@ -1,7 +1,10 @@
 //! What the machine wants done.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use patchbay_core::Event;
+use patchbay_core::centre::Ask;
+use patchbay_core::{ContactId, Event, Facts};
 use patchbay_sip::transaction::Flow;
 
 use crate::link::Place;
@@ -35,6 +38,15 @@ pub enum Action {
     Event(Event),
     /// End a session through its relay's API.
     EndSession(Place),
+    /// Ask a server about a contact, and tell the machine what came of it ([`super::Machine::asked`]).
+    Ask {
+        /// Whom about.
+        contact: ContactId,
+        /// The server.
+        ask: Arc<Ask>,
+        /// What is known of the contact.
+        facts: Arc<Facts>,
+    },
     /// Ask every relay for its list of sessions.
     ListSessions,
 }

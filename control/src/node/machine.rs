@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use patchbay_core::asking::{Answer, Failed};
 use patchbay_core::{
     AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
     OfferId, Output, Snapshot, Status, What,
@@ -195,6 +196,14 @@ impl Machine {
         }
     }
 
+    /// Takes what came of a question about a contact.
+    pub fn asked(&mut self, contact: ContactId, answer: Result<Box<Answer>, Failed>, now: Moment) {
+        let input = Input::ContactAsked { contact, answer };
+        self.distributor.handle(input, now.now);
+        self.decided(now);
+        self.run(now);
+    }
+
     fn tell_sessions(&mut self, asked: Duration, now: Moment) {
         let mut sessions = self.book.live();
         if self.book.relays().len() > 1 {
@@ -366,6 +375,15 @@ impl Machine {
     fn decided(&mut self, now: Moment) {
         while let Some(output) = self.distributor.poll() {
             match output {
+                Output::Ask {
+                    contact,
+                    ask,
+                    facts,
+                } => self.actions.push_back(Action::Ask {
+                    contact,
+                    ask,
+                    facts,
+                }),
                 Output::Queued { contact, .. } => self.signalling.queued(contact, now),
                 Output::Hear {
                     contact,

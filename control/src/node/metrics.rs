@@ -62,6 +62,7 @@ pub(super) fn gather(
         "what",
         machine.distributor().counters().iter(),
     ));
+    metrics.extend(asking(machine));
     metrics.push(by(
         "link_connections",
         "SIP connections to the private listener",
@@ -127,6 +128,61 @@ fn signalling(machine: &Machine) -> Vec<Metric> {
             MAX_CALLS as u64,
         ),
     ]
+}
+
+/// The servers that are asked about contacts.
+fn asking(machine: &Machine) -> Vec<Metric> {
+    let servers = machine.distributor().servers();
+    let family = |name, help, kind| Metric {
+        name,
+        help,
+        kind,
+        samples: Vec::new(),
+    };
+    let mut asked = family(
+        "asked",
+        "Questions to servers about contacts",
+        MetricKind::Counter,
+    );
+    let mut failed = family(
+        "asks_failed",
+        "Questions without a good answer",
+        MetricKind::Counter,
+    );
+    let mut waiting = family(
+        "asking",
+        "Contacts that wait for an answer",
+        MetricKind::Gauge,
+    );
+    let mut paused = family(
+        "asks_paused",
+        "Servers left alone because they fail",
+        MetricKind::Gauge,
+    );
+    for server in servers {
+        let sample = |more: Option<(&'static str, &str)>, value| Sample {
+            labels: [("server", server.id.as_str())]
+                .into_iter()
+                .chain(more)
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect(),
+            value,
+        };
+        asked
+            .samples
+            .push(sample(Some(("outcome", "sent")), server.asked));
+        asked
+            .samples
+            .push(sample(Some(("outcome", "answered")), server.answered));
+        for (why, count) in &server.failed {
+            failed
+                .samples
+                .push(sample(Some(("reason", why.as_str())), *count));
+        }
+        waiting.samples.push(sample(None, server.waiting as u64));
+        paused.samples.push(sample(None, u64::from(server.paused)));
+    }
+    vec![asked, failed, waiting, paused]
 }
 
 fn transactions(machine: &Machine) -> Vec<Metric> {

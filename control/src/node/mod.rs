@@ -4,10 +4,12 @@
 //! - [`mod@run`]: the task that drives the machine
 //! - [`mod@wire`]: the private SIP listener
 //! - [`mod@tunnels`]: transfers that travel by streams of their own
+//! - [`mod@asking`]: questions to servers about contacts
 //! - [`mod@journal`]: events and bindings on their way to the store
 //! - [`mod@handle`]: what others may ask
 
 mod action;
+mod asking;
 mod centre;
 mod config;
 mod handle;
@@ -21,6 +23,7 @@ mod views;
 mod wire;
 
 pub use action::{Action, Ending};
+pub use asking::MAX_ANSWERS;
 pub use config::ControlConfig;
 pub use handle::{
     ApplyError, EVENT_BACKLOG, EndError, MAX_COMMANDS, NodeHandle, StatusError, Stopped,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::action::{Action, Ending};
+use super::asking::{Asked, Asking};
 use super::handle::{Command, EndError, Published};
 use super::journal::{Entry, Journal};
 use super::machine::Machine;
@@ -31,6 +32,8 @@ pub(super) struct Node {
     pub(super) machine: Machine,
     pub(super) connections: Connections,
     pub(super) tunnels: Tunnels,
+    pub(super) asking: Asking,
+    pub(super) answers: mpsc::Receiver<Asked>,
     pub(super) wire: mpsc::Receiver<WireEvent>,
     pub(super) wire_counters: Arc<WireCounters>,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -93,6 +96,10 @@ impl Node {
                     for report in reports.drain(..) {
                         self.machine.link(report, now);
                     }
+                }
+                Some((contact, answer)) = self.answers.recv() => {
+                    let now = self.now();
+                    self.machine.asked(contact, answer, now);
                 }
                 () = tokio::time::sleep_until(wakeup) => {}
                 _ = publish.tick() => self.publish(),
@@ -158,6 +165,11 @@ impl Node {
                 Action::CloseTunnel { flow } => {
                     self.tunnels.close(flow);
                 }
+                Action::Ask {
+                    contact,
+                    ask,
+                    facts,
+                } => self.asking.ask(contact, ask, facts),
                 Action::SaveBinding(binding) => self.journal.keep(Entry::Save(binding)),
                 Action::RemoveBinding(binding) => self.journal.keep(Entry::Remove(binding)),
                 Action::Event(event) => self.journal.keep(Entry::Event(event)),
@@ -196,6 +208,7 @@ impl Node {
                 done,
             } => {
                 self.machine.configure(Arc::clone(&centre), version, now);
+                self.asking.keep_only(&centre.asks);
                 self.centre.send_replace(centre);
                 let _gone = done.send(());
             }

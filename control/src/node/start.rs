@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use super::asking::Asking;
 use super::config::ControlConfig;
 use super::handle::{EVENT_BACKLOG, MAX_COMMANDS, NodeHandle, Published};
 use super::journal::journal;
@@ -189,10 +190,13 @@ fn spawn(
     }
     let (journal, writer) = journal(store.clone(), events.clone(), stop.clone());
     let writer = tokio::spawn(writer.run());
+    let (asking, answers) = Asking::new();
     let node = Node {
         machine,
         connections: Connections::default(),
         tunnels,
+        asking,
+        answers,
         wire: wire_queue,
         wire_counters,
         commands: command_queue,

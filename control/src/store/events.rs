@@ -133,7 +133,9 @@ async fn remove_up_to(connection: &mut SqliteConnection, cursor: u64) -> Result<
 #[must_use]
 pub fn contact_of(event: &Event) -> Option<ContactId> {
     match &event.what {
-        What::ContactTyped { contact, .. }
+        What::ContactAsking { contact, .. }
+        | What::ContactAsked { contact, .. }
+        | What::ContactTyped { contact, .. }
         | What::ContactQueued { contact, .. }
         | What::ContactRelaxed { contact, .. }
         | What::ContactPressed { contact, .. }

@@ -30,8 +30,8 @@ impl Stories {
         let contacts = events.iter().filter_map(|event| {
             let contact = contact_of(event)?;
             match event.what {
-                // A contact's first event: it has no story yet.
-                What::ContactTyped { .. } => {
+                // A contact's first event: it has no story yet, or one that is remembered.
+                What::ContactAsking { .. } | What::ContactTyped { .. } => {
                     known.push(contact);
                     None
                 }

@@ -7,6 +7,7 @@
 
 mod agents;
 mod arrive;
+mod asking;
 mod configure;
 mod expect;
 mod hearing;
@@ -20,8 +21,10 @@ mod sessions;
 mod timing;
 mod view;
 mod waiting;
+mod wishes;
 
 use crate::agent::Agent;
+use crate::asking::Servers;
 use crate::centre::{Centre, Queue as DeclaredQueue};
 use crate::contact::{Contact, Leg};
 use crate::counters::Counters;
@@ -33,6 +36,7 @@ use crate::output::Output;
 use crate::selection::{Classes, LastAgents, Place};
 use crate::timers::Timers;
 use crate::typing::Rules;
+use asking::Asking;
 use core::time::Duration;
 use learned::Learned;
 use patchbay_sip::shards::Shards;
@@ -56,6 +60,12 @@ pub struct Distributor {
     /// Its number, for those who look at events later.
     version: u64,
     rules: Rules,
+    /// Those that may be asked about contacts.
+    servers: Servers,
+    /// Contacts about which a server is being asked.
+    asking: FxHashMap<ContactId, Asking>,
+    /// What servers asked for beside the rules, since the declaration was made.
+    asked_wishes: usize,
     agents: FxHashMap<AgentId, Agent>,
     queues: Vec<Queue>,
     classes: Classes,
@@ -92,7 +102,7 @@ pub(crate) struct Queue {
 /// nothing but memories of the last two minutes is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Live contacts.
+    /// Live contacts, those about which a server is being asked included.
     pub contacts: usize,
     /// Offers and sessions.
     pub legs: usize,
@@ -114,6 +124,9 @@ impl Distributor {
             centre: None,
             version: 0,
             rules: Rules::default(),
+            servers: Servers::default(),
+            asking: FxHashMap::default(),
+            asked_wishes: 0,
             agents: FxHashMap::default(),
             queues: Vec::new(),
             classes: Classes::default(),
@@ -135,7 +148,8 @@ impl Distributor {
         self.advance(now);
         match input {
             Input::Configure(centre) => self.configure(centre),
-            Input::ContactArrived { contact, facts } => self.arrived(contact, &facts),
+            Input::ContactArrived { contact, facts } => self.arrived(contact, facts),
+            Input::ContactAsked { contact, answer } => self.answered_about(contact, answer),
             Input::ContactCancelled { contact } => self.cancelled(contact),
             Input::ContactPressed { contact, key } => self.pressed(contact, key),
             Input::OfferRinging { offer } => self.ringing(offer),
@@ -185,7 +199,7 @@ impl Distributor {
     /// How much is held now.
     pub fn held(&self) -> Held {
         Held {
-            contacts: self.contacts.len(),
+            contacts: self.contacts.len() + self.asking.len(),
             legs: self.legs.len(),
             timers: self.timers.len(),
             remembered: self.memory.len(),

@@ -9,6 +9,7 @@ mod pattern;
 mod prefix;
 
 pub(crate) use calendar::Calendar;
+pub(crate) use condition::Seen;
 pub(crate) use expression::Expression;
 pub(crate) use hours::Window;
 pub(crate) use pattern::Pattern;
@@ -19,7 +20,7 @@ use crate::explain::{RuleVerdict, Typed};
 use crate::facts::Facts;
 use crate::id::{QueueId, RuleId};
 use crate::media::Usable;
-use condition::{Declared, Seen};
+use condition::Declared;
 use std::sync::Arc;
 
 /// The rules, ready for comparison.
@@ -73,6 +74,11 @@ impl Rules {
             rules: rules.map(|rule| Ready::new(rule, &calendars)).collect(),
             calendars,
         }
+    }
+
+    /// The calendars, for other expressions.
+    pub fn calendars(&self) -> &[Calendar] {
+        &self.calendars
     }
 
     /// What the contact is.

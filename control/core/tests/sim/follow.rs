@@ -1,8 +1,10 @@
 //! How the oracle's model follows inputs, outputs and events, and the checks of each output.
 
 use super::invariants;
+use super::invariants::LATE_MS;
 use super::model::{Contact, Kind, Leg, Skip};
 use super::oracle::{Oracle, Touched};
+use patchbay_core::asking::Decision;
 use patchbay_core::{
     Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferEnd, OfferId, Output,
     QueueId, Status, What,
@@ -32,6 +34,15 @@ impl Oracle {
             Input::AgentReachable { agent, .. } | Input::AgentStatus { agent, .. } => {
                 self.touch(agent);
             }
+            Input::ContactAsked { contact, answer } => {
+                let decision = answer
+                    .as_ref()
+                    .ok()
+                    .and_then(|answer| answer.decision.as_ref());
+                if let Some(decision) = decision {
+                    self.decided(*contact, decision);
+                }
+            }
             Input::ContactPressed { .. }
             | Input::OfferRinging { .. }
             | Input::OfferAnswered { .. }
@@ -59,10 +70,25 @@ impl Oracle {
             waits_for: None,
             hears: false,
             caller: None,
+            asks_until: None,
             only: facts.wanted_agent.clone(),
         };
         model.contacts.insert(id, contact);
         self.touch_contact(id);
+    }
+
+    /// A server decided; what the declaration does not know is not followed.
+    fn decided(&mut self, id: ContactId, decision: &Decision) {
+        let queue = decision.queue.as_ref();
+        let agent = decision.agent.as_ref();
+        let declared = |agent: &&AgentId| self.model.agents.get(*agent).is_some_and(|a| a.declared);
+        let agent = agent.filter(declared).cloned();
+        let asks = |contact: &Contact| contact.asks_until.is_some() && contact.only.is_none();
+        if queue.is_some_and(|queue| self.model.queues.contains_key(queue))
+            && let Some(contact) = self.model.contacts.get_mut(&id).filter(|one| asks(one))
+        {
+            contact.only = agent;
+        }
     }
 
     /// A session that no contact wants ends without an event of its own.
@@ -121,7 +147,7 @@ impl Oracle {
                 }
             }
             Output::Say { contact, say } => invariants::said_right(&self.model, *contact, say),
-            Output::EndSession { .. } | Output::ListSessions => {}
+            Output::Ask { .. } | Output::EndSession { .. } | Output::ListSessions => {}
         }
     }
 
@@ -217,6 +243,19 @@ impl Oracle {
     /// Of a contact that waits.
     fn waits(&mut self, what: &What, now: u64) {
         match what {
+            What::ContactAsking { contact, ask, .. } => {
+                let mut asks = self.model.centre.asks.iter();
+                let ask = asks.find(|one| one.id == *ask).expect("declared");
+                let until = now + u64::from(ask.time_limit_ms);
+                let seen = self.model.contacts.get_mut(contact).expect("arrived");
+                seen.asks_until = Some(until);
+                self.later(until + LATE_MS + 1, Touched::Contact(*contact));
+            }
+            What::ContactAsked { contact, .. } => {
+                let seen = self.model.contacts.get_mut(contact).expect("arrived");
+                seen.asks_until = None;
+                self.touch_contact(*contact);
+            }
             What::ContactTyped {
                 contact,
                 queue,
@@ -419,6 +458,10 @@ fn kind(what: &What) -> &'static str {
         What::ContactRedirected { .. } => "redirected",
         What::ContactOffered { choice, .. } if choice.last_agent => "offered to the last agent",
         What::ContactConnected { .. } => "connected",
+        What::ContactAsked { failure, .. } => match failure {
+            Some(_) => "not answered by a server",
+            None => "answered by a server",
+        },
         What::ContactAdopted { .. } => "adopted",
         What::ContactEnded { .. } => "ended",
         What::ContactRefused { .. } => "refused",

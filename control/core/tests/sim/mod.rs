@@ -67,6 +67,7 @@ pub struct Tally {
 enum Step {
     Call,
     GiveUp(ContactId),
+    Answer(ContactId),
     Press(ContactId, char),
     ToRelay(Down),
     ToControl(Up),

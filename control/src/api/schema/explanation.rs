@@ -74,6 +74,9 @@ pub struct Explanation {
     pub media: Vec<String>,
     /// Media that could not, and why.
     pub unusable: Vec<String>,
+    /// The server that would be asked before the rules look at it; its answer counts as what the facts say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
     /// Each rule up to and including the first that matches.
     pub rules: Vec<RuleVerdict>,
     /// What it would be typed as.

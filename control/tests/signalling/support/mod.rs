@@ -223,6 +223,7 @@ impl Scene {
                 Action::Event(event) => self.events.push(event),
                 Action::EndSession(place) => self.ended.push(place),
                 Action::ListSessions => self.lists_asked += 1,
+                Action::Ask { .. } => unreachable!("no server is declared"),
             }
         }
     }
