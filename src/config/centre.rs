@@ -18,7 +18,7 @@ use super::source::Source;
 
 /// The keys of the file's top level; they tell this file from a `patchbay.toml`.
 pub const TOP_LEVEL_KEYS: [&str; 7] = [
-    "queue", "agent", "ask", "calendar", "rule", "offers", "phones",
+    "queue", "agent", "calendar", "ask", "rule", "offers", "phones",
 ];
 
 /// Errors sought in one entry.
