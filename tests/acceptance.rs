@@ -30,6 +30,7 @@ mod check_reports_everything;
 mod control_killed;
 mod demo;
 mod device_names;
+mod earlier_contacts;
 mod early_media;
 mod expected_wait;
 mod fax;

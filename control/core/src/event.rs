@@ -299,6 +299,25 @@ pub enum What {
         /// Whether it can be reached.
         reachable: bool,
     },
+    /// How a queue stands. Told to those who ask for it when it changes, once a second at most, and not
+    /// kept: the next one says it all.
+    QueueGauge {
+        /// Which queue.
+        queue: QueueId,
+        /// Contacts in it, those being offered included.
+        waiting: usize,
+        /// When the one came that has waited longest, in milliseconds of Unix time.
+        oldest_unix_ms: Option<u64>,
+        /// Agents free for the next contact.
+        available: usize,
+        /// Agents logged in and reachable.
+        staffed: usize,
+        /// Its contacts in a call.
+        connected: usize,
+        /// How long a contact that came now would be expected to wait, in whole seconds; none while
+        /// that cannot be said.
+        expected_s: Option<u64>,
+    },
     /// What an agent is doing changed.
     AgentState {
         /// Which agent.

@@ -2,7 +2,7 @@
 
 use crate::asking::{Answer, Failed};
 use crate::centre::Centre;
-use crate::facts::Facts;
+use crate::facts::{Earlier, Facts};
 use crate::id::{AgentId, ContactId, OfferId};
 use core::time::Duration;
 use patchbay_route::session::{EndedBy, NoticeState};
@@ -36,6 +36,13 @@ pub enum Input {
         contact: ContactId,
         /// Its answer, or why there is none.
         answer: Result<Box<Answer>, Failed>,
+    },
+    /// What [`crate::Output::LookUp`] asked for.
+    EarlierFound {
+        /// For which contact.
+        contact: ContactId,
+        /// Its caller's earlier contacts; none if they could not be read.
+        earlier: Option<Earlier>,
     },
     /// The caller gave up before the answer: CANCEL, or its connection is gone. The shell
     /// answers 487 itself.

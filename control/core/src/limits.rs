@@ -102,6 +102,13 @@ pub const OCCUPANCY_FADES: Duration = Duration::from_secs(3_600);
 pub const USUAL_SERVICE_LEVEL: Duration = Duration::from_secs(60);
 /// How often the relay's list of sessions is asked for while an agent holds an offer or a call.
 pub const RECONCILE_EVERY: Duration = Duration::from_secs(30);
+/// How far back earlier contacts of a caller are looked for.
+pub const EARLIER_WINDOW: Duration = Duration::from_secs(24 * 3_600);
+/// Earlier contacts of one caller that are counted.
+pub const MAX_EARLIER: usize = 100;
+/// How long a contact waits for the list of its caller's earlier contacts; with a server that is asked
+/// meanwhile, as long as for that one's answer if that is longer.
+pub const EARLIER_TIME: Duration = Duration::from_millis(200);
 /// How long a server is left alone that failed [`ASK_FAILURES_IN_A_ROW`] times.
 pub const ASK_PAUSE: Duration = Duration::from_secs(10);
 /// Retry-After of a refusal that is not the queue's: not configured, too many contacts. Seconds.

@@ -23,6 +23,14 @@ pub enum Output {
         /// What is known of the contact.
         facts: Arc<Facts>,
     },
+    /// Look up the earlier contacts of a caller within [`crate::limits::EARLIER_WINDOW`], and give them
+    /// back as [`crate::Input::EarlierFound`].
+    LookUp {
+        /// For which contact.
+        contact: ContactId,
+        /// The caller's URI, as events tell it.
+        from: String,
+    },
     /// The contact waits in a queue: tell the caller (182 Queued, RFC 3261 section 21.1.4).
     Queued {
         /// Whose caller.

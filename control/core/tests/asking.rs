@@ -5,80 +5,11 @@
 
 mod common;
 
-use common::{Desk, call_to, centre};
-use patchbay_core::asking::{Answer, AskFailure, Failed};
+use common::asked::{answers, asked, asks, desk, fails, failure, typed};
+use common::{call_to, centre};
+use patchbay_core::asking::AskFailure;
 use patchbay_core::limits::{ASK_FAILURES_IN_A_ROW, ASK_PAUSE, MAX_ASKED_WISHES, MAX_ASKING};
-use patchbay_core::{Centre, ContactId, Input, Output, RefuseReason, What, validate};
-
-const CENTRE: &str = r#"
-queue = [{ id = "q", max_wait_seconds = 60 }, { id = "gold" }, { id = "night" }]
-agent = [
-  { id = "anna", uri = "sip:a@192.0.2.1", queues = ["q", "gold"], skills = { german = 3 } },
-  { id = "bert", uri = "sip:b@192.0.2.2", queues = ["q", "gold"], skills = { french = 3 } },
-  { id = "nora", uri = "sip:n@192.0.2.3", queues = ["night"] },
-]
-rule = [
-  { id = "tier", when = { expression = 'customer.tier == "gold" && "support" in entitlements' }, then = { queue = "gold" } },
-  { id = "all", then = { queue = "q" } },
-]
-"#;
-
-fn asks(keys: &str) -> String {
-    let ask = format!(
-        r#"id = "crm", url = "https://crm.example.com/", secret = "0123456789abcdef", {keys}"#
-    );
-    format!("{CENTRE}\nask = [{{ {ask} }}]")
-}
-
-fn desk(keys: &str) -> Desk {
-    Desk::new(&asks(keys))
-}
-
-/// Who was asked about since the last look.
-fn asked(desk: &Desk) -> Vec<u64> {
-    let asked = desk.said.iter().filter_map(|output| match output {
-        Output::Ask { contact, ask, .. } => {
-            assert_eq!(ask.id.as_str(), "crm");
-            Some(contact.0)
-        }
-        _ => None,
-    });
-    asked.collect()
-}
-
-fn answers(desk: &mut Desk, contact: ContactId, text: &str) {
-    let answer: Answer = serde_json::from_str(text).expect("an answer");
-    let answer = Ok(Box::new(answer));
-    desk.tell(Input::ContactAsked { contact, answer });
-}
-
-fn fails(desk: &mut Desk, contact: ContactId, why: AskFailure) {
-    let answer = Err(Failed::new(why, "so it is"));
-    desk.tell(Input::ContactAsked { contact, answer });
-}
-
-/// Rule, queue and reasons of what was typed.
-fn typed(desk: &Desk) -> (String, String, String) {
-    let mut events = desk.events().into_iter();
-    let typed = events.find_map(|what| match what {
-        What::ContactTyped {
-            rule,
-            queue,
-            because,
-            ..
-        } => Some((rule.to_string(), queue.to_string(), because.join("; "))),
-        _ => None,
-    });
-    typed.expect("it was typed")
-}
-
-fn failure(desk: &Desk) -> Option<AskFailure> {
-    let mut events = desk.events().into_iter();
-    events.find_map(|what| match what {
-        What::ContactAsked { failure, .. } => failure,
-        _ => None,
-    })
-}
+use patchbay_core::{Centre, Input, Output, RefuseReason, What, validate};
 
 // D13 A3
 #[test]
@@ -353,6 +284,10 @@ fn a_declaration_that_cannot_be_meant_is_refused_with_what_to_do() {
         (
             "when = 'customerr.tier'",
             "ask[0].when: there is no variable `customerr`",
+        ),
+        (
+            "when = 'earlier.contacts > 1'",
+            "ask[0].when: nothing is known of `earlier`",
         ),
         ("zone = \"Europe/Zurich\"", "ask[0].zone: the zone"),
         ("when = 'true', zone = \"Mars\"", "ask[0].zone"),

@@ -38,7 +38,7 @@ pub enum Action {
     Event(Event),
     /// End a session through its relay's API.
     EndSession(Place),
-    /// Ask a server about a contact, and tell the machine what came of it ([`super::Machine::asked`]).
+    /// Ask a server about a contact, and tell the machine what came of it ([`super::Machine::learned`]).
     Ask {
         /// Whom about.
         contact: ContactId,
@@ -46,6 +46,13 @@ pub enum Action {
         ask: Arc<Ask>,
         /// What is known of the contact.
         facts: Arc<Facts>,
+    },
+    /// Look up a caller's earlier contacts, and tell the machine.
+    LookUp {
+        /// For which contact.
+        contact: ContactId,
+        /// The caller's URI.
+        from: String,
     },
     /// Ask every relay for its list of sessions.
     ListSessions,

@@ -1,4 +1,4 @@
-//! Questions to servers about contacts: each in a task of its own, so that nobody waits for another's
+//! Questions about contacts, to servers and to the store: each in a task of its own, so that nobody waits for another's
 //! answer.
 
 use std::collections::BTreeMap;
@@ -9,35 +9,44 @@ use bytes::Bytes;
 use patchbay_core::asking::{Answer, AskFailure, Failed};
 use patchbay_core::centre::Ask;
 use patchbay_core::limits::MAX_ASK_ANSWER_BYTES;
-use patchbay_core::{AskId, ContactId, Facts, Medium};
+use patchbay_core::{AskId, ContactId, Facts, Input, Medium};
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tracing::warn;
 
 use super::run::unix_ms;
+use crate::store::Store;
 use crate::webhook::{Client, ID, SIGNATURE, Server, TIMESTAMP, WebhookError, sign};
 
 /// Answers that may wait for the node's task; a question's task waits when there are more.
 pub const MAX_ANSWERS: usize = 1_024;
 
+/// Callers whose earlier contacts are looked up at a time; others do without.
+pub const MAX_LOOK_UPS: usize = 1_024;
+
 /// Headers that prove who the caller is: they are for us, and not for other servers.
 const WITHHELD: [&str; 2] = ["authorization", "proxy-authorization"];
-
-/// What came of a question.
-pub(super) type Asked = (ContactId, Result<Box<Answer>, Failed>);
 
 /// The clients of the servers.
 #[derive(Debug)]
 pub(super) struct Asking {
     clients: BTreeMap<AskId, Arc<Client>>,
-    answers: mpsc::Sender<Asked>,
+    answers: mpsc::Sender<Input>,
+    store: Store,
+    look_ups: Arc<Semaphore>,
 }
 
 impl Asking {
     /// Clients of nobody yet, and where the answers come.
-    pub(super) fn new() -> (Asking, mpsc::Receiver<Asked>) {
+    pub(super) fn new(store: Store) -> (Asking, mpsc::Receiver<Input>) {
         let (answers, queue) = mpsc::channel(MAX_ANSWERS);
-        let clients = BTreeMap::new();
-        (Asking { clients, answers }, queue)
+        let asking = Asking {
+            clients: BTreeMap::new(),
+            answers,
+            store,
+            look_ups: Arc::new(Semaphore::new(MAX_LOOK_UPS)),
+        };
+        (asking, queue)
     }
 
     /// Forgets the clients of servers that are not declared any more.
@@ -61,7 +70,30 @@ impl Asking {
                 ))
             };
             // A node that stops does not want it any more.
-            let _stopped = answers.send((contact, answer.unwrap_or_else(late))).await;
+            let answer = answer.unwrap_or_else(late);
+            let _stopped = answers.send(Input::ContactAsked { contact, answer }).await;
+        });
+    }
+
+    /// Looks up a caller's earlier contacts. The store is never cut off in the middle of a question: the
+    /// distributor does not wait for ever.
+    pub(super) fn look_up(&self, contact: ContactId, from: String) {
+        let (answers, store) = (self.answers.clone(), self.store.clone());
+        let room = Arc::clone(&self.look_ups).try_acquire_owned().ok();
+        tokio::spawn(async move {
+            let earlier = match &room {
+                None => None,
+                Some(_) => match store.earlier(&from, unix_ms()).await {
+                    Ok(earlier) => Some(earlier),
+                    Err(error) => {
+                        warn!(%contact, %error, "earlier contacts are not known");
+                        None
+                    }
+                },
+            };
+            let learned = Input::EarlierFound { contact, earlier };
+            // A node that stops does not want it any more.
+            let _stopped = answers.send(learned).await;
         });
     }
 

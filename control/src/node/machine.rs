@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use patchbay_core::asking::{Answer, Failed};
 use patchbay_core::{
     AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
     OfferId, Output, Snapshot, Status, What,
@@ -149,6 +148,11 @@ impl Machine {
         self.run(now);
     }
 
+    /// Takes who served callers last before a restart, the latest last; configure first.
+    pub fn remember_last(&mut self, served: Vec<(String, AgentId)>) {
+        self.distributor.remember_last(served);
+    }
+
     /// The declaration in force.
     #[must_use]
     pub fn centre(&self) -> &Arc<Centre> {
@@ -196,9 +200,8 @@ impl Machine {
         }
     }
 
-    /// Takes what came of a question about a contact.
-    pub fn asked(&mut self, contact: ContactId, answer: Result<Box<Answer>, Failed>, now: Moment) {
-        let input = Input::ContactAsked { contact, answer };
+    /// Takes what others know of a contact: what came of [`Action::Ask`] and [`Action::LookUp`].
+    pub fn learned(&mut self, input: Input, now: Moment) {
         self.distributor.handle(input, now.now);
         self.decided(now);
         self.run(now);
@@ -384,6 +387,9 @@ impl Machine {
                     ask,
                     facts,
                 }),
+                Output::LookUp { contact, from } => {
+                    self.actions.push_back(Action::LookUp { contact, from });
+                }
                 Output::Queued { contact, .. } => self.signalling.queued(contact, now),
                 Output::Hear {
                     contact,

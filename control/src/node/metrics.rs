@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use patchbay_core::asking::ServerView;
 use patchbay_sip::transaction::DropReason;
 
 use super::journal::JournalCounters;
@@ -133,56 +134,66 @@ fn signalling(machine: &Machine) -> Vec<Metric> {
 /// The servers that are asked about contacts.
 fn asking(machine: &Machine) -> Vec<Metric> {
     let servers = machine.distributor().servers();
-    let family = |name, help, kind| Metric {
+    let by_server = |name, help, kind, of: &dyn Fn(&ServerView) -> Readings| Metric {
         name,
         help,
         kind,
-        samples: Vec::new(),
+        samples: servers
+            .iter()
+            .flat_map(|one| labelled(one, of(one)))
+            .collect(),
     };
-    let mut asked = family(
-        "asked",
-        "Questions to servers about contacts",
-        MetricKind::Counter,
-    );
-    let mut failed = family(
-        "asks_failed",
-        "Questions without a good answer",
-        MetricKind::Counter,
-    );
-    let mut waiting = family(
-        "asking",
-        "Contacts that wait for an answer",
-        MetricKind::Gauge,
-    );
-    let mut paused = family(
-        "asks_paused",
-        "Servers left alone because they fail",
-        MetricKind::Gauge,
-    );
-    for server in servers {
-        let sample = |more: Option<(&'static str, &str)>, value| Sample {
-            labels: [("server", server.id.as_str())]
-                .into_iter()
-                .chain(more)
-                .map(|(name, value)| (name, value.to_owned()))
-                .collect(),
+    use MetricKind::{Counter, Gauge};
+    vec![
+        by_server(
+            "asked",
+            "Questions to servers about contacts",
+            Counter,
+            &|one| {
+                let outcomes = [("sent", one.asked), ("answered", one.answered)];
+                outcomes
+                    .map(|(word, count)| (Some(("outcome", word)), count))
+                    .into()
+            },
+        ),
+        by_server(
+            "asks_failed",
+            "Questions without a good answer",
+            Counter,
+            &|one| {
+                let failed = one.failed.iter();
+                let counts = failed.map(|(why, count)| (Some(("reason", why.as_str())), *count));
+                counts.collect()
+            },
+        ),
+        by_server(
+            "asking",
+            "Contacts that wait for an answer",
+            Gauge,
+            &|one| vec![(None, one.waiting as u64)],
+        ),
+        by_server(
+            "asks_paused",
+            "Servers left alone because they fail",
+            Gauge,
+            &|one| vec![(None, u64::from(one.paused))],
+        ),
+    ]
+}
+
+/// Readings, each with one more label if it has one.
+type Readings = Vec<(Option<(&'static str, &'static str)>, u64)>;
+
+fn labelled(server: &ServerView, readings: Readings) -> Vec<Sample> {
+    let sample = |(label, value): (Option<(&'static str, &'static str)>, u64)| {
+        let own = ("server", server.id.to_string());
+        let more = label.map(|(name, word)| (name, word.to_owned()));
+        Sample {
+            labels: [own].into_iter().chain(more).collect(),
             value,
-        };
-        asked
-            .samples
-            .push(sample(Some(("outcome", "sent")), server.asked));
-        asked
-            .samples
-            .push(sample(Some(("outcome", "answered")), server.answered));
-        for (why, count) in &server.failed {
-            failed
-                .samples
-                .push(sample(Some(("reason", why.as_str())), *count));
         }
-        waiting.samples.push(sample(None, server.waiting as u64));
-        paused.samples.push(sample(None, u64::from(server.paused)));
-    }
-    vec![asked, failed, waiting, paused]
+    };
+    readings.into_iter().map(sample).collect()
 }
 
 fn transactions(machine: &Machine) -> Vec<Metric> {

@@ -5,6 +5,7 @@
 //! - [`mod@wire`]: the private SIP listener
 //! - [`mod@tunnels`]: transfers that travel by streams of their own
 //! - [`mod@asking`]: questions to servers about contacts
+//! - [`mod@gauges`]: how queues stand, for event streams
 //! - [`mod@journal`]: events and bindings on their way to the store
 //! - [`mod@handle`]: what others may ask
 
@@ -12,6 +13,7 @@ mod action;
 mod asking;
 mod centre;
 mod config;
+mod gauges;
 mod handle;
 mod journal;
 pub mod machine;
@@ -23,8 +25,10 @@ mod views;
 mod wire;
 
 pub use action::{Action, Ending};
-pub use asking::MAX_ANSWERS;
+pub use asking::{MAX_ANSWERS, MAX_LOOK_UPS};
 pub use config::ControlConfig;
+pub(crate) use gauges::news;
+pub use gauges::{GAUGE_EVERY, Gauges};
 pub use handle::{
     ApplyError, EVENT_BACKLOG, EndError, MAX_COMMANDS, NodeHandle, StatusError, Stopped,
 };

@@ -120,6 +120,7 @@ async fn remove_up_to(connection: &mut SqliteConnection, cursor: u64) -> Result<
     for statement in [
         "DELETE FROM event WHERE cursor <= $1",
         "DELETE FROM contact WHERE first_cursor <= $1",
+        "DELETE FROM caller WHERE story <= $1",
     ] {
         sqlx::query(statement)
             .bind(signed(cursor))
@@ -151,6 +152,9 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::ContactRefused { contact, .. }
         | What::ContactAbandoned { contact, .. }
         | What::SessionUnwanted { contact, .. } => Some(*contact),
-        What::AgentStatus { .. } | What::AgentState { .. } | What::ControlStarted => None,
+        What::AgentStatus { .. }
+        | What::AgentState { .. }
+        | What::QueueGauge { .. }
+        | What::ControlStarted => None,
     }
 }

@@ -84,6 +84,7 @@ pub fn sentence(event: &Event) -> String {
             status,
             reachable,
         } => status_of(agent.as_str(), status, *reachable),
+        What::QueueGauge { queue, waiting, .. } => format!("{waiting} wait in {queue}"),
         What::AgentState { agent, activity } => format!("{agent} {}", doing(activity)),
     }
 }

@@ -5,10 +5,18 @@ use super::problems::Problems;
 use super::validate::{ids, known};
 use crate::id::{AskId, QueueId, RuleId};
 use crate::limits::{MAX_ASK_MS, MAX_ASKS, MIN_ASK_MS, MIN_ASK_SECRET_BYTES};
-use crate::typing::{Calendar, Expression};
+use crate::typing::{Calendar, Expression, Variable};
 use core::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// What comes of asking, or is looked up meanwhile.
+const UNKNOWN_YET: [Variable; 4] = [
+    Variable::Customer,
+    Variable::Entitlements,
+    Variable::Earlier,
+    Variable::Answers,
+];
 
 const MAX_URL_BYTES: usize = 2_048;
 
@@ -132,7 +140,22 @@ fn expression(problems: &mut Problems, path: &str, ask: &Ask, calendars: &[Calen
         return;
     };
     let zone = ask.zone.as_deref().unwrap_or("UTC");
-    if let Err(wrong) = Expression::new(text, zone, calendars) {
+    let read = Expression::new(text, zone, calendars);
+    let unknown = read.as_ref().ok().and_then(|read| {
+        let mut named = read.variables().iter();
+        named.find(|named| UNKNOWN_YET.contains(named))
+    });
+    if let Some(variable) = unknown {
+        problems.add(
+            format!("{path}.when"),
+            format!(
+                "nothing is known of `{}` before a server was asked",
+                variable.name()
+            ),
+            "use what the call itself says: uri, to, from, headers, media, source, time, calendar",
+        );
+    }
+    if let Err(wrong) = read {
         let field = match wrong.field {
             "zone" => "zone",
             _ => "when",

@@ -61,7 +61,7 @@ impl Distributor {
         };
         let usable = Usable::of(&facts);
         let why = self.cannot_type(&usable);
-        match (why, self.servers.is_empty()) {
+        match (why, self.servers.is_empty() && !self.looks_back) {
             (Some(why), _) => self.settle(contact, came, (&facts, &usable), Err(why.into())),
             (None, true) => self.type_by_rules(contact, came, (&facts, &usable)),
             (None, false) => self.ask_or_type(contact, came, facts, &usable),

@@ -1,4 +1,5 @@
-//! Contacts about which a server is being asked (requirement D13).
+//! Contacts about which a server is being asked (requirement D13), or whose callers' earlier contacts
+//! are being looked up (A3).
 //!
 //! ```text
 //! (arrived) ─► asking ─► typed, refused or redirected     as the server decides
@@ -13,9 +14,9 @@ use crate::asking::{Answer, AskFailure, Decision, Failed, ServerView};
 use crate::centre::Ask;
 use crate::event::What;
 use crate::explain::Typed;
-use crate::facts::Facts;
+use crate::facts::{Earlier, Facts};
 use crate::id::{AskId, ContactId, QueueId, RuleId};
-use crate::limits::{MAX_ASKING, MAX_SHOWN_BYTES};
+use crate::limits::{EARLIER_TIME, MAX_ASKING, MAX_SHOWN_BYTES};
 use crate::media::Usable;
 use crate::output::{Output, RefuseReason};
 use crate::snapshot::{ContactState, ContactView};
@@ -24,12 +25,15 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A contact that waits for an answer.
+/// A contact that waits for what others know of it.
 #[derive(Debug)]
 pub(super) struct Asking {
     facts: Arc<Facts>,
     came: Came,
-    ask: Arc<Ask>,
+    /// The server whose answer it waits for.
+    ask: Option<Arc<Ask>>,
+    /// It waits for its caller's earlier contacts.
+    looks_back: bool,
 }
 
 /// What becomes of a contact by what a server said, unless the rules decide.
@@ -39,7 +43,8 @@ enum Ruling {
 }
 
 impl Distributor {
-    /// Asks a server about a contact that has arrived, if there is one to ask; else it is typed.
+    /// Asks what others know of a contact that has arrived, if there is anybody to ask; else it is
+    /// typed.
     pub(super) fn ask_or_type(
         &mut self,
         contact: ContactId,
@@ -48,43 +53,85 @@ impl Distributor {
         usable: &Usable,
     ) {
         let room = self.asking.len() < MAX_ASKING;
-        let (now, unix_ms) = (self.now.mono, self.now.unix_ms);
-        let calendars = self.rules.calendars();
-        let mut failed = 0;
-        let found = self
-            .servers
-            .of(&facts, usable, unix_ms, calendars, &mut failed);
-        self.counters.expressions_failed += failed;
-        let Some(server) = found else {
-            return self.type_by_rules(contact, came, (&facts, usable));
+        let looks_back =
+            self.looks_back && !facts.from.is_empty() && facts.earlier == Earlier::default();
+        self.counters.without_earlier += u64::from(looks_back && !room);
+        let mut asking = Asking {
+            facts: facts.into(),
+            came,
+            ask: None,
+            looks_back: looks_back && room,
         };
-        let ask = Arc::clone(&server.declared);
+        if asking.looks_back {
+            let from = clipped(&asking.facts.from);
+            self.out(Output::LookUp { contact, from });
+        }
+        match self.to_ask(&asking.facts, usable, room) {
+            None => self.go_on(contact, asking),
+            Some((ask, Some(why))) => {
+                self.falls_back(contact, &ask, asking, &Failed::new(why, ""));
+            }
+            Some((ask, None)) => {
+                self.ask(contact, &ask, &asking.facts);
+                asking.ask = Some(ask);
+                self.go_on(contact, asking);
+            }
+        }
+    }
+
+    /// The server that is to be asked about a contact, or why it cannot be asked.
+    fn to_ask(
+        &mut self,
+        facts: &Facts,
+        usable: &Usable,
+        room: bool,
+    ) -> Option<(Arc<Ask>, Option<AskFailure>)> {
+        let (now, unix_ms) = (self.now.mono, self.now.unix_ms);
+        let (calendars, failed) = (
+            self.rules.calendars(),
+            &mut self.counters.expressions_failed,
+        );
+        let server = self.servers.of(facts, usable, unix_ms, calendars, failed)?;
         let why = match room {
             false => Some(AskFailure::TooMany),
             true if !server.may_be_asked(now) => Some(AskFailure::Paused),
             true => None,
         };
-        if let Some(why) = why {
-            let failed = Failed::new(why, "");
-            return self.falls_back(contact, (came, &ask), (&facts, usable), &failed);
-        }
-        server.asked += 1;
-        let facts = Arc::<Facts>::from(facts);
+        server.asked += u64::from(why.is_none());
+        Some((Arc::clone(&server.declared), why))
+    }
+
+    fn ask(&mut self, contact: ContactId, ask: &Arc<Ask>, facts: &Arc<Facts>) {
         self.tell(What::ContactAsking {
             contact,
             ask: ask.id.clone(),
             from: clipped(&facts.from),
             to: clipped(facts.called()),
         });
-        let limit = Duration::from_millis(u64::from(ask.time_limit_ms));
-        self.timers
-            .set(Timer::Asked(contact), now.saturating_add(limit));
         self.out(Output::Ask {
             contact,
-            ask: Arc::clone(&ask),
-            facts: Arc::clone(&facts),
+            ask: Arc::clone(ask),
+            facts: Arc::clone(facts),
         });
-        self.asking.insert(contact, Asking { facts, came, ask });
+    }
+
+    /// The contact waits for what is still to come, or is typed by the rules.
+    fn go_on(&mut self, contact: ContactId, asking: Asking) {
+        let limit = asking.ask.as_ref().map_or(Duration::ZERO, |ask| {
+            Duration::from_millis(u64::from(ask.time_limit_ms))
+        });
+        let limit = match (&asking.ask, asking.looks_back) {
+            (None, false) => {
+                self.timers.cancel(&Timer::Asked(contact));
+                let usable = Usable::of(&asking.facts);
+                return self.type_by_rules(contact, asking.came, (&asking.facts, &usable));
+            }
+            (_, true) => limit.max(EARLIER_TIME),
+            (Some(_), false) => limit,
+        };
+        let due = asking.came.at.saturating_add(limit);
+        self.timers.set(Timer::Asked(contact), due);
+        self.asking.insert(contact, asking);
     }
 
     /// What came of a question.
@@ -93,13 +140,16 @@ impl Distributor {
         contact: ContactId,
         answer: Result<Box<Answer>, Failed>,
     ) {
-        let Some(asking) = self.asking.remove(&contact) else {
+        let Some(mut asking) = self.asking.remove(&contact) else {
             self.counters.dropped_late_answer += 1;
             return;
         };
-        self.timers.cancel(&Timer::Asked(contact));
-        let Asking { facts, came, ask } = asking;
-        let usable = Usable::of(&facts);
+        let Some(ask) = asking.ask.take() else {
+            self.counters.dropped_late_answer += 1;
+            self.asking.insert(contact, asking);
+            return;
+        };
+        let usable = Usable::of(&asking.facts);
         let ruled = answer.and_then(|answer| {
             answer.check()?;
             let ruling = self.ruling(&ask.id, &usable, answer.decision.as_ref())?;
@@ -107,42 +157,78 @@ impl Distributor {
         });
         let (answer, ruling) = match ruled {
             Ok(ruled) => ruled,
-            Err(failed) => {
-                return self.falls_back(contact, (came, &ask), (&facts, &usable), &failed);
-            }
+            Err(failed) => return self.falls_back(contact, &ask, asking, &failed),
         };
-        if let Some(server) = self.servers.get_mut(&ask.id) {
+        self.takes(contact, &ask.id, &mut asking, *answer);
+        match ruling {
+            None => self.go_on(contact, asking),
+            Some(ruling) => self.follow(contact, &asking, &usable, ruling),
+        }
+    }
+
+    /// Takes what a good answer says into the facts, and tells of it.
+    fn takes(&mut self, contact: ContactId, ask: &AskId, asking: &mut Asking, answer: Answer) {
+        if let Some(server) = self.servers.get_mut(ask) {
             server.answers();
             server.answered += 1;
         }
-        let mut facts = Arc::unwrap_or_clone(facts);
-        let added = answer.add_to(&mut facts);
+        let facts = Arc::make_mut(&mut asking.facts);
+        let added = answer.add_to(facts);
+        let decision = answer.decision.as_ref().map(Decision::told);
+        if let Some(agent) = answer.decision.and_then(|decision| decision.agent) {
+            facts.wanted_agent.get_or_insert(agent);
+        }
         self.tell(What::ContactAsked {
             contact,
-            ask: ask.id.clone(),
-            took_ms: self.since_ms(came.at),
+            ask: ask.clone(),
+            took_ms: self.since_ms(asking.came.at),
             facts: added,
-            decision: answer.decision.as_ref().map(Decision::told),
+            decision,
             failure: None,
             detail: String::new(),
         });
+    }
+
+    /// Does what a server decided.
+    fn follow(&mut self, contact: ContactId, asking: &Asking, usable: &Usable, ruling: Ruling) {
+        self.timers.cancel(&Timer::Asked(contact));
         match ruling {
-            None => self.type_by_rules(contact, came, (&facts, &usable)),
-            Some(Ruling::Redirect(to)) => self.redirect_new(contact, came, to),
-            Some(Ruling::Typed(outcome)) => {
-                if let Some(agent) = answer.decision.and_then(|decision| decision.agent) {
-                    facts.wanted_agent.get_or_insert(agent);
-                }
-                self.settle(contact, came, (&facts, &usable), outcome);
+            Ruling::Redirect(to) => self.redirect_new(contact, asking.came, to),
+            Ruling::Typed(outcome) => {
+                self.settle(contact, asking.came, (&asking.facts, usable), outcome);
             }
         }
     }
 
-    pub(super) fn asked_too_long(&mut self, contact: ContactId) {
-        let limit = self.asking.get(&contact).map(|one| one.ask.time_limit_ms);
-        if let Some(limit) = limit {
-            let failed = Failed::new(AskFailure::TimeLimit, format!("{limit} ms"));
-            self.answered_about(contact, Err(failed));
+    /// The earlier contacts of a caller.
+    pub(super) fn earlier_found(&mut self, contact: ContactId, earlier: Option<Earlier>) {
+        let Some(mut asking) = self.asking.remove(&contact) else {
+            self.counters.dropped_late_answer += 1;
+            return;
+        };
+        if core::mem::take(&mut asking.looks_back) {
+            match earlier {
+                Some(earlier) => Arc::make_mut(&mut asking.facts).earlier = earlier,
+                None => self.counters.without_earlier += 1,
+            }
+        }
+        self.go_on(contact, asking);
+    }
+
+    /// What has not come yet is not waited for any more.
+    pub(super) fn asking_too_long(&mut self, contact: ContactId) {
+        let Some(mut asking) = self.asking.remove(&contact) else {
+            return;
+        };
+        let late = core::mem::take(&mut asking.looks_back);
+        self.counters.without_earlier += u64::from(late);
+        match asking.ask.take() {
+            None => self.go_on(contact, asking),
+            Some(ask) => {
+                let detail = format!("{} ms", ask.time_limit_ms);
+                let failed = Failed::new(AskFailure::TimeLimit, detail);
+                self.falls_back(contact, &ask, asking, &failed);
+            }
         }
     }
 
@@ -193,7 +279,10 @@ impl Distributor {
 
     /// How each server did.
     pub fn servers(&self) -> Vec<ServerView> {
-        let waiting = |id: &AskId| self.asking.values().filter(|one| one.ask.id == *id).count();
+        let waiting = |id: &AskId| {
+            let asks = self.asking.values().filter_map(|one| one.ask.as_ref());
+            asks.filter(|ask| ask.id == *id).count()
+        };
         let servers = self.servers.iter();
         servers
             .map(|server| server.view(waiting(&server.declared.id)))
@@ -201,13 +290,7 @@ impl Distributor {
     }
 
     /// The contact does without the answer: as the declaration says, or by the rules.
-    fn falls_back(
-        &mut self,
-        contact: ContactId,
-        (came, ask): (Came, &Ask),
-        (facts, usable): (&Facts, &Usable),
-        failed: &Failed,
-    ) {
+    fn falls_back(&mut self, contact: ContactId, ask: &Ask, asking: Asking, failed: &Failed) {
         let now = self.now.mono;
         if let Some(server) = self.servers.get_mut(&ask.id) {
             if failed.why == AskFailure::Invalid {
@@ -220,7 +303,7 @@ impl Distributor {
         self.tell(What::ContactAsked {
             contact,
             ask: ask.id.clone(),
-            took_ms: self.since_ms(came.at),
+            took_ms: self.since_ms(asking.came.at),
             facts: Vec::new(),
             decision: None,
             failure: Some(failed.why),
@@ -228,23 +311,17 @@ impl Distributor {
         });
         let declared = |queue: &&QueueId| self.queue_at(queue).is_some();
         let Some(queue) = ask.on_failure.as_ref().filter(declared) else {
-            return self.type_by_rules(contact, came, (facts, usable));
+            return self.go_on(contact, asking);
         };
         let because = format!(
             "{} {}; its on_failure says queue {queue}",
             ask.id,
             failed.why.text()
         );
-        let typed = Typed {
-            rule: RuleId::new(ask.id.as_str()),
-            call_type: ask.id.to_string(),
-            queue: queue.clone(),
-            skills: BTreeMap::new(),
-            priority: 0,
-            attributes: BTreeMap::new(),
-        };
+        let typed = typed(&ask.id, queue, &Decision::default());
+        let usable = Usable::of(&asking.facts);
         let outcome = Ok(((typed, Arc::default()), vec![because]));
-        self.settle(contact, came, (facts, usable), outcome);
+        self.follow(contact, &asking, &usable, Ruling::Typed(outcome));
     }
 
     /// What becomes of a contact by a decision; none without one.
@@ -268,27 +345,19 @@ impl Distributor {
         if let Some(to) = &decision.redirect {
             return Ok(Some(Ruling::Redirect(to.clone())));
         }
-        let Some(queue) = decision.queue.clone() else {
+        let Some(queue) = &decision.queue else {
             return Ok(None);
         };
-        if !self.can_wish(&queue, &decision.skills) {
+        if !self.can_wish(queue, &decision.skills) {
             let detail = "servers have asked for too many different skills";
             return Err(Failed::new(AskFailure::Invalid, detail));
         }
         if let Some(why) = self.cannot_type(usable) {
             return Ok(Some(Ruling::Typed(Err(why.into()))));
         }
-        let name = decision.call_type.clone();
-        let typed = Typed {
-            rule: RuleId::new(ask.as_str()),
-            call_type: name.unwrap_or_else(|| ask.to_string()),
-            queue,
-            skills: decision.skills.clone(),
-            priority: decision.priority,
-            attributes: decision.attributes.clone(),
-        };
         let because = vec![format!("asked {ask}: {}", decision.told())];
-        Ok(Some(Ruling::Typed(Ok(((typed, Arc::default()), because)))))
+        let outcome = Ok(((typed(ask, queue, decision), Arc::default()), because));
+        Ok(Some(Ruling::Typed(outcome)))
     }
 
     /// Tells the caller of a contact that reached no queue whom to call instead.
@@ -304,5 +373,18 @@ impl Distributor {
             when: None,
             waited_ms: millis(self.now.mono.saturating_sub(came.at)),
         });
+    }
+}
+
+/// What a contact is by a decision, or by the lack of one.
+fn typed(ask: &AskId, queue: &QueueId, decision: &Decision) -> Typed {
+    let name = decision.call_type.clone();
+    Typed {
+        rule: RuleId::new(ask.as_str()),
+        call_type: name.unwrap_or_else(|| ask.to_string()),
+        queue: queue.clone(),
+        skills: decision.skills.clone(),
+        priority: decision.priority,
+        attributes: decision.attributes.clone(),
     }
 }

@@ -31,6 +31,7 @@ impl Distributor {
         let changed = self.replace_agents(&centre);
         self.rules = Rules::new(&centre);
         self.servers.configure(&centre, self.rules.calendars());
+        self.looks_back = self.rules.ask_for_earlier();
         self.asked_wishes = 0;
         self.replace_queues(&centre);
         self.centre = Some(centre);

@@ -10,6 +10,7 @@ mod arrive;
 mod asking;
 mod configure;
 mod expect;
+mod gauges;
 mod hearing;
 mod learned;
 mod leave;
@@ -62,6 +63,8 @@ pub struct Distributor {
     rules: Rules,
     /// Those that may be asked about contacts.
     servers: Servers,
+    /// Whether rules ask for earlier contacts.
+    looks_back: bool,
     /// Contacts about which a server is being asked.
     asking: FxHashMap<ContactId, Asking>,
     /// What servers asked for beside the rules, since the declaration was made.
@@ -125,6 +128,7 @@ impl Distributor {
             version: 0,
             rules: Rules::default(),
             servers: Servers::default(),
+            looks_back: false,
             asking: FxHashMap::default(),
             asked_wishes: 0,
             agents: FxHashMap::default(),
@@ -150,6 +154,7 @@ impl Distributor {
             Input::Configure(centre) => self.configure(centre),
             Input::ContactArrived { contact, facts } => self.arrived(contact, facts),
             Input::ContactAsked { contact, answer } => self.answered_about(contact, answer),
+            Input::EarlierFound { contact, earlier } => self.earlier_found(contact, earlier),
             Input::ContactCancelled { contact } => self.cancelled(contact),
             Input::ContactPressed { contact, key } => self.pressed(contact, key),
             Input::OfferRinging { offer } => self.ringing(offer),
@@ -173,6 +178,14 @@ impl Distributor {
     /// each contact that is typed. 0 until it is set.
     pub fn set_version(&mut self, version: u64) {
         self.version = version;
+    }
+
+    /// Remembers who served callers last, for queues that prefer that agent; the one who was served
+    /// last of all comes last. For what was known before a restart.
+    pub fn remember_last(&mut self, served: impl IntoIterator<Item = (String, AgentId)>) {
+        for (caller, agent) in served {
+            self.last_agents.remember(&caller, agent);
+        }
     }
 
     /// Lets the timers run that are due. Call it when [`Distributor::next_wakeup`] says.

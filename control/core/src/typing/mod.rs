@@ -10,7 +10,7 @@ mod prefix;
 
 pub(crate) use calendar::Calendar;
 pub(crate) use condition::Seen;
-pub(crate) use expression::Expression;
+pub(crate) use expression::{Expression, Variable};
 pub(crate) use hours::Window;
 pub(crate) use pattern::Pattern;
 pub use prefix::Prefix;
@@ -74,6 +74,12 @@ impl Rules {
             rules: rules.map(|rule| Ready::new(rule, &calendars)).collect(),
             calendars,
         }
+    }
+
+    /// Whether any rule asks for earlier contacts.
+    pub fn ask_for_earlier(&self) -> bool {
+        let mut conditions = self.rules.iter().flat_map(|rule| &rule.conditions);
+        conditions.any(|condition| condition.names(Variable::Earlier))
     }
 
     /// The calendars, for other expressions.

@@ -170,6 +170,11 @@ pub fn any(rng: &mut Rng) -> Centre {
     if queues.contains(&"vip") {
         rules.push(rule("vip", Some("vip@*"), then("vip", rng)));
     }
+    if rng.percent(30) {
+        let mut again = rule("again", None, then("sales", rng));
+        again.when.expression = Some("earlier.contacts > 1".into());
+        rules.push(again);
+    }
     let refuse = Then {
         refuse: Some(404),
         ..Then::default()

@@ -5,6 +5,7 @@ use super::invariants::LATE_MS;
 use super::model::{Contact, Kind, Leg, Skip};
 use super::oracle::{Oracle, Touched};
 use patchbay_core::asking::Decision;
+use patchbay_core::limits::EARLIER_TIME;
 use patchbay_core::{
     Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferEnd, OfferId, Output,
     QueueId, Status, What,
@@ -43,7 +44,8 @@ impl Oracle {
                     self.decided(*contact, decision);
                 }
             }
-            Input::ContactPressed { .. }
+            Input::EarlierFound { .. }
+            | Input::ContactPressed { .. }
             | Input::OfferRinging { .. }
             | Input::OfferAnswered { .. }
             | Input::OfferFailed { .. }
@@ -75,6 +77,14 @@ impl Oracle {
         };
         model.contacts.insert(id, contact);
         self.touch_contact(id);
+    }
+
+    /// The contact waits for what others know, until then at the latest.
+    fn asks_until(&mut self, id: ContactId, until: u64) {
+        let seen = self.model.contacts.get_mut(&id).expect("arrived");
+        let until = seen.asks_until.map_or(until, |before| before.max(until));
+        seen.asks_until = Some(until);
+        self.later(until + LATE_MS + 1, Touched::Contact(id));
     }
 
     /// A server decided; what the declaration does not know is not followed.
@@ -147,6 +157,10 @@ impl Oracle {
                 }
             }
             Output::Say { contact, say } => invariants::said_right(&self.model, *contact, say),
+            Output::LookUp { contact, .. } => {
+                let until = now + EARLIER_TIME.as_millis() as u64;
+                self.asks_until(*contact, until);
+            }
             Output::Ask { .. } | Output::EndSession { .. } | Output::ListSessions => {}
         }
     }
@@ -246,15 +260,7 @@ impl Oracle {
             What::ContactAsking { contact, ask, .. } => {
                 let mut asks = self.model.centre.asks.iter();
                 let ask = asks.find(|one| one.id == *ask).expect("declared");
-                let until = now + u64::from(ask.time_limit_ms);
-                let seen = self.model.contacts.get_mut(contact).expect("arrived");
-                seen.asks_until = Some(until);
-                self.later(until + LATE_MS + 1, Touched::Contact(*contact));
-            }
-            What::ContactAsked { contact, .. } => {
-                let seen = self.model.contacts.get_mut(contact).expect("arrived");
-                seen.asks_until = None;
-                self.touch_contact(*contact);
+                self.asks_until(*contact, now + u64::from(ask.time_limit_ms));
             }
             What::ContactTyped {
                 contact,
@@ -265,6 +271,7 @@ impl Oracle {
                 ..
             } => {
                 let seen = self.model.contacts.get_mut(contact).expect("arrived");
+                seen.asks_until = None;
                 seen.priority = *priority;
                 seen.skills = skills.clone();
                 self.enters(*contact, queue, now);

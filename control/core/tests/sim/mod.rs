@@ -68,6 +68,7 @@ enum Step {
     Call,
     GiveUp(ContactId),
     Answer(ContactId),
+    Earlier(ContactId),
     Press(ContactId, char),
     ToRelay(Down),
     ToControl(Up),

@@ -335,8 +335,10 @@ const PLANTS: [(&str, Profile, Plant); 24] = [
     }),
     ("is stuck with", CALM, phantom),
     ("is idle while", PROFILE, lost_offer),
-    ("waits for ever", CALM, |_, said| {
-        swallow_refusal(said, RefuseReason::WaitedTooLong)
+    // With others there, the places that they are told give it away before.
+    ("waits for ever", CALM, |oracle, said| {
+        let alone = oracle.model.contacts.len() == 1;
+        alone && swallow_refusal(said, RefuseReason::WaitedTooLong)
     }),
     ("which is for one agent, waits", PROFILE, |_, said| {
         swallow_refusal(said, RefuseReason::AgentUnavailable)

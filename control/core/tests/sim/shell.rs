@@ -58,6 +58,12 @@ impl World {
                     self.after(after, Step::Answer(contact));
                 }
             }
+            Output::LookUp { contact, .. } => {
+                if self.rng.percent(90) {
+                    let after = self.rng.range(0, 250);
+                    self.after(after, Step::Earlier(contact));
+                }
+            }
             Output::ListSessions => self.ask_for_list(),
             Output::Hear { contact, .. } => {
                 for key in ['1', '#'] {

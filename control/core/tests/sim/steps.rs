@@ -3,7 +3,7 @@
 use super::relay::Effects;
 use super::{Step, World, centres};
 use patchbay_core::asking::{Answer, AskFailure, Decision, Failed};
-use patchbay_core::{ContactId, Facts, Input, Medium, Status};
+use patchbay_core::{ContactId, Earlier, Facts, Input, Medium, Status};
 
 impl World {
     pub(super) fn happen(&mut self, step: Step) {
@@ -15,6 +15,14 @@ impl World {
                 if waits || self.rng.percent(20) {
                     self.tell(Input::ContactCancelled { contact });
                 }
+            }
+            Step::Earlier(contact) => {
+                let contacts = self.rng.range(0, 2) as u32;
+                let earlier = self.rng.percent(90).then(|| Earlier {
+                    contacts,
+                    ..Earlier::default()
+                });
+                self.tell(Input::EarlierFound { contact, earlier });
             }
             Step::Answer(contact) => self.answer_about(contact),
             Step::Press(contact, key) => self.tell(Input::ContactPressed { contact, key }),

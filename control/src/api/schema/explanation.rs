@@ -46,10 +46,12 @@ pub struct Facts {
 pub struct Earlier {
     /// How many there were in the last 24 hours.
     pub contacts: u32,
-    /// The agent of the last one.
+    /// The agent of the last one that was answered.
     pub agent: Option<String>,
     /// The queue of the last one.
     pub queue: Option<String>,
+    /// How long ago the last one came, in seconds.
+    pub seconds_ago: Option<u64>,
 }
 
 /// One medium of a session description.

@@ -227,6 +227,7 @@ fn facts_and_explanations_are_as_documented() {
             contacts: 2,
             agent: Some(AgentId::new("a")),
             queue: Some(QueueId::new("q")),
+            seconds_ago: Some(1),
         },
         ..Facts::default()
     };
