@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use patchbay_core::Centre;
+use patchbay_relay::audio::Library;
 
+use crate::check_sounds;
 use crate::config::centre::{self, CheckedCentre};
 use crate::config::{Checked, Config, Environment, Problems, Source, problem};
 
@@ -29,10 +31,15 @@ pub struct CheckArgs {
 pub fn run(args: CheckArgs) -> Result<ExitCode> {
     let environment = Environment::of_process();
     let mut failed = false;
+    let mut sources = Vec::new();
     for file in &args.files {
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read {}", file.display()))?;
-        let verdict = check(&Source::new(file.to_string_lossy(), text), &environment);
+        sources.push(Source::new(file.to_string_lossy(), text));
+    }
+    let library = library(&sources, &environment)?;
+    for (file, source) in args.files.iter().zip(&sources) {
+        let verdict = check(source, &environment, library.as_ref());
         if !verdict.problems.0.is_empty() {
             eprintln!("{}\n", verdict.problems);
         }
@@ -78,11 +85,30 @@ pub struct Verdict {
     pub summary: Option<String>,
 }
 
-/// Checks one text.
-pub fn check(source: &Source, environment: &Environment) -> Verdict {
+/// The sounds of the first host among the files, if there is one without errors, and a centre that they
+/// are for.
+fn library(sources: &[Source], environment: &Environment) -> Result<Option<Library>> {
+    if !sources.iter().any(|one| Kind::of(one) == Kind::Centre) {
+        return Ok(None);
+    }
+    let mut hosts = sources.iter().filter(|one| Kind::of(one) == Kind::Host);
+    let host = hosts.find_map(|host| Config::read(host, environment, None).ok());
+    let Some(Checked { config, .. }) = host else {
+        return Ok(None);
+    };
+    let folder = crate::up::sounds(&config);
+    let library = check_sounds::library(folder.as_deref());
+    library.context("the relay would not start").map(Some)
+}
+
+/// Checks one text; with the sounds of a relay also whether callers would hear what it names.
+pub fn check(source: &Source, environment: &Environment, sounds: Option<&Library>) -> Verdict {
     let read = match Kind::of(source) {
-        Kind::Centre => centre::read(source)
-            .map(|CheckedCentre { centre, warnings }| (warnings, about_centre(&centre))),
+        Kind::Centre => centre::read(source).map(|CheckedCentre { centre, warnings }| {
+            let unheard =
+                sounds.map_or_else(Vec::new, |sounds| check_sounds::missing(&centre, sounds));
+            (with(warnings, source, unheard), about_centre(&centre))
+        }),
         Kind::Host => Config::read(source, environment, None)
             .map(|Checked { config, warnings }| (warnings, about_host(&config))),
         Kind::Unknown => {
@@ -103,6 +129,17 @@ pub fn check(source: &Source, environment: &Environment) -> Verdict {
             summary: None,
         },
     }
+}
+
+/// Adds warnings to those of a declaration.
+fn with(mut problems: Problems, source: &Source, more: Vec<(String, problem::Fault)>) -> Problems {
+    let mut report = problem::Report::new(source);
+    for (path, fault) in more {
+        let span = centre::place_of(source, &path);
+        report.warning(path, span, fault);
+    }
+    problems.0.extend(report.finish().0);
+    problems
 }
 
 /// The two kinds of file.

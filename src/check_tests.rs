@@ -1,7 +1,7 @@
 use super::*;
 
 fn verdict(name: &str, text: &str) -> Verdict {
-    check(&Source::new(name, text), &Environment::default())
+    check(&Source::new(name, text), &Environment::default(), None)
 }
 
 /// Place and words of each problem.

@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod bench;
 mod check;
+mod check_sounds;
 mod client;
 mod config;
 mod contact;

@@ -13,7 +13,7 @@ use patchbay_relay::{Relay, RelayConfig, Secret};
 use patchbay_sip::Transport;
 use patchbay_tls::{Endpoint, Files, Trust};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
@@ -249,7 +249,7 @@ async fn start_relay(
             seed: u64::from_ne_bytes(seed),
             ..EngineConfig::default()
         },
-        sounds: relay.sounds.clone().or_else(|| usual_sounds(&config.data)),
+        sounds: sounds(config),
         journal: Some(config.data.join("sessions.jsonl")),
         trace_ring: relay.trace_ring,
         hand_over: Some(config.data.join("hand-over.json")),
@@ -257,9 +257,10 @@ async fn start_relay(
     Ok(Relay::start(settings).await?)
 }
 
-/// Where sounds are looked for when no folder is named, if it is there.
-fn usual_sounds(data: &Path) -> Option<PathBuf> {
-    Some(data.join("sounds")).filter(|folder| folder.is_dir())
+/// The folder of a relay's sounds: the one that is named, or the usual one if it is there.
+pub fn sounds(config: &Config) -> Option<PathBuf> {
+    let usual = || Some(config.data.join("sounds")).filter(|folder| folder.is_dir());
+    config.relay.sounds.clone().or_else(usual)
 }
 
 /// The interfaces at which media may be sent on: those that are named, or, of a relay that faces a

@@ -73,6 +73,43 @@ then = { queue = \"elsewhere\" }
     }
 }
 
+// D14 F4
+#[test]
+fn what_callers_would_not_hear_is_told_with_the_hosts_file() {
+    let folder = Folder::make();
+    let centre = "\
+[[queue]]
+id = \"support\"
+waiting = { music = \"waltz\", language = \"fr\", say = [\"position\"] }
+
+[[agent]]
+id = \"anna\"
+uri = \"sip:anna@192.0.2.1\"
+
+[[rule]]
+id = \"all\"
+then = { queue = \"support\" }
+";
+    let centre_file = folder.file("centre.toml");
+    std::fs::write(&centre_file, centre).expect("a file");
+    std::fs::create_dir_all(folder.file("data/sounds")).expect("a folder");
+    let host = format!("data = \"{}\"\n", folder.file("data").display());
+    std::fs::write(folder.file("patchbay.toml"), host).expect("a file");
+    let output = Command::new(PATCHBAY)
+        .arg("check")
+        .arg(folder.file("patchbay.toml"))
+        .arg(&centre_file)
+        .output()
+        .expect("patchbay starts");
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "warnings only: {shown}");
+    for words in ["`waltz`", "`fr` lacks prompts", ":3:", "de, en"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let (_, alone) = check(&folder, "centre.toml", centre);
+    assert!(!alone.contains("waltz"), "the relay is not known: {alone}");
+}
+
 // F4
 #[test]
 fn the_examples_that_are_installed_are_right() {

@@ -6,6 +6,7 @@ mod api_audit;
 mod api_centre;
 mod api_contacts;
 mod api_events;
+mod api_gauges;
 mod api_openapi;
 mod api_page;
 mod api_pages;

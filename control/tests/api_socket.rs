@@ -4,11 +4,12 @@
 use crate::api_support;
 use crate::store_support;
 
-use api_support::{PATIENCE, Server, TOKEN};
+use api_support::{Events, PATIENCE, Server, TOKEN};
 use futures_util::{SinkExt, StreamExt};
 use patchbay_control::api::limits::MAX_STREAMS;
 use patchbay_control::store::Store;
-use serde_json::Value;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 use store_support::second_agent_answers;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -61,6 +62,41 @@ async fn event(socket: &mut Socket) -> Value {
     match next(socket).await {
         Message::Text(text) => serde_json::from_str(&text).unwrap(),
         other => panic!("no event: {other:?}"),
+    }
+}
+
+/// Reads until the other side closes, and with what.
+async fn closed(socket: &mut Socket) -> CloseCode {
+    loop {
+        if let Message::Close(frame) = next(socket).await {
+            return frame.unwrap().code;
+        }
+    }
+}
+
+// F5
+#[tokio::test]
+async fn streams_end_when_their_token_expires_or_is_revoked() {
+    let server = told().await;
+    for expires in [true, false] {
+        let mut wish = json!({"name": "wallboard", "role": "supervisor"});
+        if expires {
+            wish["expires_in_s"] = json!(2);
+        }
+        let (id, text) = server.token(wish).await;
+        let mut stream = Events::of(server.get_as(&text, "/api/v1/events?after=0").await);
+        let bearer = format!("Bearer {text}");
+        let opened = open(&server, "?after=0", ("authorization", &bearer)).await;
+        let mut socket = opened.unwrap().0;
+        assert!(stream.next().await.is_some());
+        event(&mut socket).await;
+        if !expires {
+            let path = format!("/api/v1/tokens/{id}");
+            let answer = server.request(Method::DELETE, &path).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK);
+        }
+        while stream.next().await.is_some() {}
+        assert_eq!(closed(&mut socket).await, CloseCode::Away);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod store_access;
 mod store_bindings;
+mod store_callers;
 mod store_centre;
 mod store_events;
 mod store_files;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Calendar, Offers, Phones, Queue, Rule};
+use patchbay_core::centre::{Agent, Ask, Calendar, Offers, Phones, Queue, Rule};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -17,7 +17,9 @@ use super::reader;
 use super::source::Source;
 
 /// The keys of the file's top level; they tell this file from a `patchbay.toml`.
-pub const TOP_LEVEL_KEYS: [&str; 6] = ["queue", "agent", "calendar", "rule", "offers", "phones"];
+pub const TOP_LEVEL_KEYS: [&str; 7] = [
+    "queue", "agent", "calendar", "ask", "rule", "offers", "phones",
+];
 
 /// Errors sought in one entry.
 const MAX_ERRORS_PER_ENTRY: usize = 16;
@@ -41,6 +43,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
     let mut section = reader::Section::new("", document.get_ref());
     let queues = entries::<Queue>("queue", &mut section, &mut report);
     let agents = entries::<Agent>("agent", &mut section, &mut report);
+    let asks = entries::<Ask>("ask", &mut section, &mut report);
     let calendars = entries::<Calendar>("calendar", &mut section, &mut report);
     let rules = entries::<Rule>("rule", &mut section, &mut report);
     let offers = section.get("offers").and_then(|value| {
@@ -55,12 +58,14 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
     let places = Places {
         queues: queues.places(),
         agents: agents.places(),
+        asks: asks.places(),
         calendars: calendars.places(),
         rules: rules.places(),
     };
     let centre = Centre {
         queues: queues.read,
         agents: agents.read,
+        asks: asks.read,
         calendars: calendars.read,
         rules: rules.read,
         offers: offers.unwrap_or_default(),
@@ -289,6 +294,7 @@ impl Kind {
 struct Places {
     queues: Kind,
     agents: Kind,
+    asks: Kind,
     calendars: Kind,
     rules: Kind,
 }
@@ -297,11 +303,12 @@ impl Places {
     /// The path in the file of a problem in what could be read; `None` if the problem may only come
     /// from what could not.
     fn original(&self, path: &str) -> Option<String> {
-        let of_queues = path.ends_with(".queue") || path.contains(".queues[");
+        let of_queues =
+            path.ends_with(".queue") || path.ends_with(".on_failure") || path.contains(".queues[");
         if of_queues && self.queues.lost {
             return None;
         }
-        let of_calendars = [".calendar", ".calendar[", ".expression"];
+        let of_calendars = [".calendar", ".calendar[", ".expression", "].when"];
         if self.calendars.lost && of_calendars.iter().any(|part| path.contains(part)) {
             return None;
         }
@@ -312,6 +319,7 @@ impl Places {
         let entries = match kind {
             "queue" => &self.queues,
             "agent" => &self.agents,
+            "ask" => &self.asks,
             "calendar" => &self.calendars,
             "rule" => &self.rules,
             _ => return Some(path.to_owned()),

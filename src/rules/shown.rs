@@ -22,6 +22,12 @@ pub fn table(facts: &Facts, explanation: &Explanation, paint: Paint) -> String {
         "{}\n\n",
         paint.strong(&format!("a call to {called} from {from}"))
     );
+    if let Some(server) = &explanation.asks {
+        let asked = paint.strong(&format!("server {server}"));
+        out.push_str(&format!(
+            "{asked} would be asked; what the facts say stands for its answer\n"
+        ));
+    }
     for rule in &explanation.rules {
         out.push_str(&rule_lines(rule, paint));
     }

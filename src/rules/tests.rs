@@ -100,6 +100,7 @@ fn what_a_caller_sends_cannot_draw_on_the_terminal() {
         ..Facts::default()
     };
     let explanation = Explanation {
+        asks: None,
         media: Vec::new(),
         unusable: Vec::new(),
         rules: Vec::new(),

@@ -14,6 +14,7 @@
 #[macro_use]
 pub mod forms;
 
+pub mod answerer;
 pub mod api;
 pub mod baresip;
 pub mod beyond;

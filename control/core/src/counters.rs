@@ -25,6 +25,11 @@ counters! {
     /// Expressions of rules of which it could not be said whether they hold of a contact, such
     /// as one over a header that is missing.
     expressions_failed,
+    /// Answers of servers for which nobody waited any more.
+    dropped_late_answer,
+    /// Contacts that were typed without their callers' earlier contacts, which were not read in time, or
+    /// not at all.
+    without_earlier,
     /// Contacts whose callers were told to call somebody else.
     redirected,
     /// Contacts refused, for any reason.

@@ -1,8 +1,9 @@
 //! Events: what happened, told so that it explains itself (design rule: every decision says why).
 
+use crate::asking::AskFailure;
 use crate::centre::OverflowWhen;
 use crate::explain::Choice;
-use crate::id::{AgentId, ContactId, OfferId, QueueId, RuleId};
+use crate::id::{AgentId, AskId, ContactId, OfferId, QueueId, RuleId};
 use crate::input::{EndCause, OfferFailure, Status};
 use crate::output::RefuseReason;
 use patchbay_route::session::{EndedBy, NoticeState};
@@ -26,13 +27,45 @@ pub enum What {
     /// The process began. What the one before it had left open and no relay has any more is lost; agents
     /// are told anew.
     ControlStarted,
-    /// A rule decided what the contact is.
+    /// A server is asked about it before the rules look at it.
+    ContactAsking {
+        /// Which contact.
+        contact: ContactId,
+        /// The server.
+        ask: AskId,
+        /// The caller's URI.
+        from: String,
+        /// The URI called.
+        to: String,
+    },
+    /// The server answered, or no good answer came.
+    ContactAsked {
+        /// Which contact.
+        contact: ContactId,
+        /// The server.
+        ask: AskId,
+        /// From the question to this.
+        took_ms: u64,
+        /// The names of the facts that it gave: `customer.tier`, `entitlements`, `answers.menu`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        facts: Vec<String>,
+        /// What it decided, for people; none leaves it to the rules.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        decision: Option<String>,
+        /// Why there is no good answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<AskFailure>,
+        /// What exactly failed.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// A rule, or a server that was asked, decided what the contact is.
     ContactTyped {
         /// Which contact.
         contact: ContactId,
         /// The call type's name.
         call_type: String,
-        /// The first rule that matched.
+        /// The first rule that matched, or the server that decided.
         rule: RuleId,
         /// The number of the declaration that the rule is of; 0 if it has none.
         #[serde(default)]
@@ -113,12 +146,14 @@ pub enum What {
     ContactRedirected {
         /// Which contact.
         contact: ContactId,
-        /// Where it was.
-        queue: QueueId,
+        /// Where it was; none if the server that was asked decided it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<QueueId>,
         /// The URI that the caller was told.
         to: String,
-        /// What made it go.
-        when: OverflowWhen,
+        /// What made it go; none if the server that was asked decided it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        when: Option<OverflowWhen>,
         /// From arrival to now.
         waited_ms: u64,
     },
@@ -274,8 +309,8 @@ pub enum What {
     ContactAbandoned {
         /// Which contact.
         contact: ContactId,
-        /// From which queue.
-        queue: QueueId,
+        /// From which queue; none if a server was still being asked about it.
+        queue: Option<QueueId>,
         /// The agent whose phone was being called.
         agent: Option<AgentId>,
         /// From arrival to now.
@@ -299,6 +334,25 @@ pub enum What {
         status: Status,
         /// Whether it can be reached.
         reachable: bool,
+    },
+    /// How a queue stands. Told to those who ask for it when it changes, once a second at most, and not
+    /// kept: the next one says it all.
+    QueueGauge {
+        /// Which queue.
+        queue: QueueId,
+        /// Contacts in it, those being offered included.
+        waiting: usize,
+        /// When the one came that has waited longest, in milliseconds of Unix time.
+        oldest_unix_ms: Option<u64>,
+        /// Agents free for the next contact.
+        available: usize,
+        /// Agents logged in and reachable.
+        staffed: usize,
+        /// Its contacts in a call.
+        connected: usize,
+        /// How long a contact that came now would be expected to wait, in whole seconds; none while
+        /// that cannot be said.
+        expected_s: Option<u64>,
     },
     /// What an agent is doing changed.
     AgentState {

@@ -1,7 +1,7 @@
 //! How a decision explains itself (requirements A3, A4).
 
 use crate::centre::Strategy;
-use crate::id::{AgentId, QueueId, RuleId};
+use crate::id::{AgentId, AskId, QueueId, RuleId};
 use crate::output::RefuseReason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -155,6 +155,10 @@ pub struct Explanation {
     pub media: Vec<String>,
     /// Media that could not, and why.
     pub unusable: Vec<String>,
+    /// The server that would be asked before the rules look at it; its answer is not known here, but
+    /// for what the facts hold already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<AskId>,
     /// Each rule up to and including the first that matches.
     pub rules: Vec<RuleVerdict>,
     /// What it would be typed as.

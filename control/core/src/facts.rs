@@ -41,16 +41,29 @@ pub struct Facts {
     pub answers: BTreeMap<String, String>,
 }
 
+impl Facts {
+    /// The URI called, as people know it.
+    pub(crate) fn called(&self) -> &str {
+        match self.to.is_empty() {
+            true => &self.request_uri,
+            false => &self.to,
+        }
+    }
+}
+
 /// Earlier contacts of a caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Earlier {
-    /// How many there were in the last 24 hours.
+    /// How many there were in the last 24 hours ([`crate::limits::EARLIER_WINDOW`]); at most
+    /// [`crate::limits::MAX_EARLIER`].
     pub contacts: u32,
-    /// The agent of the last one.
+    /// The agent of the last one that was answered.
     pub agent: Option<AgentId>,
     /// The queue of the last one.
     pub queue: Option<QueueId>,
+    /// How long ago the last one came, in seconds; none without any.
+    pub seconds_ago: Option<u64>,
 }
 
 /// One `m=` line of a session description (RFC 8866 section 5.14).

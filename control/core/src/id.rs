@@ -140,6 +140,10 @@ macro_rules! name_id {
 }
 
 name_id! {
+    /// A server that is asked about contacts.
+    AskId
+}
+name_id! {
     /// An agent, as declared. Copies are cheap (a shared text).
     AgentId
 }

@@ -1,7 +1,8 @@
 //! What the distributor is told.
 
+use crate::asking::{Answer, Failed};
 use crate::centre::Centre;
-use crate::facts::Facts;
+use crate::facts::{Earlier, Facts};
 use crate::id::{AgentId, ContactId, OfferId};
 use core::time::Duration;
 use patchbay_route::session::{EndedBy, NoticeState};
@@ -28,6 +29,20 @@ pub enum Input {
         contact: ContactId,
         /// What it says.
         facts: Box<Facts>,
+    },
+    /// A server was asked about a contact ([`crate::Output::Ask`]), and this came of it.
+    ContactAsked {
+        /// Whom about.
+        contact: ContactId,
+        /// Its answer, or why there is none.
+        answer: Result<Box<Answer>, Failed>,
+    },
+    /// What [`crate::Output::LookUp`] asked for.
+    EarlierFound {
+        /// For which contact.
+        contact: ContactId,
+        /// Its caller's earlier contacts; none if they could not be read.
+        earlier: Option<Earlier>,
     },
     /// The caller gave up before the answer: CANCEL, or its connection is gone. The shell
     /// answers 487 itself.

@@ -5,6 +5,7 @@
 //! inputs always give the same outputs.
 
 mod agent;
+pub mod asking;
 pub mod centre;
 mod contact;
 mod counters;
@@ -29,7 +30,7 @@ pub use distributor::{Distributor, Held};
 pub use event::{Activity, Event, OfferEnd, What};
 pub use explain::Explanation;
 pub use facts::{Earlier, Facts, Medium};
-pub use id::{AgentId, CalendarId, ContactId, IdError, IdSource, OfferId, QueueId, RuleId};
+pub use id::{AgentId, AskId, CalendarId, ContactId, IdError, IdSource, OfferId, QueueId, RuleId};
 pub use input::{EndCause, Input, LiveSession, Now, OfferFailure, Status};
 pub use output::{Output, RefuseReason};
 pub use snapshot::Snapshot;

@@ -66,6 +66,25 @@ pub const MAX_MOVES: usize = 4;
 pub const MAX_CAPACITY: usize = 1_000;
 /// Callers whose last agent is remembered; the one that was served longest ago is forgotten first.
 pub const MAX_LAST_AGENTS: usize = 100_000;
+/// Servers that may be asked about contacts.
+pub const MAX_ASKS: usize = 16;
+/// Contacts that wait for answers of servers at a time; the others do without.
+pub const MAX_ASKING: usize = 5_000;
+/// Shortest time limit of a question, in milliseconds.
+pub const MIN_ASK_MS: u32 = 10;
+/// Longest time limit of a question, in milliseconds; the caller hears nothing meanwhile.
+pub const MAX_ASK_MS: u32 = 5_000;
+/// Shortest key that questions are signed with, in bytes.
+pub const MIN_ASK_SECRET_BYTES: usize = 16;
+/// Longest answer of a server, in bytes.
+pub const MAX_ASK_ANSWER_BYTES: usize = 65_536;
+/// Facts that one answer may give.
+pub const MAX_RECORD_ENTRIES: usize = 64;
+/// Different queues and skills that servers may ask for, beside those that rules ask for, while one
+/// declaration is in force.
+pub const MAX_ASKED_WISHES: usize = 256;
+/// Failures of a server in a row after which it is left alone for [`ASK_PAUSE`].
+pub const ASK_FAILURES_IN_A_ROW: u32 = 5;
 /// Ended offers and contacts remembered so that late and repeated events are recognised.
 pub const MAX_REMEMBERED: usize = 100_000;
 /// Problems that the validation of a centre lists.
@@ -83,5 +102,14 @@ pub const OCCUPANCY_FADES: Duration = Duration::from_secs(3_600);
 pub const USUAL_SERVICE_LEVEL: Duration = Duration::from_secs(60);
 /// How often the relay's list of sessions is asked for while an agent holds an offer or a call.
 pub const RECONCILE_EVERY: Duration = Duration::from_secs(30);
+/// How far back earlier contacts of a caller are looked for.
+pub const EARLIER_WINDOW: Duration = Duration::from_secs(24 * 3_600);
+/// Earlier contacts of one caller that are counted.
+pub const MAX_EARLIER: usize = 100;
+/// How long a contact waits for the list of its caller's earlier contacts; with a server that is asked
+/// meanwhile, as long as for that one's answer if that is longer.
+pub const EARLIER_TIME: Duration = Duration::from_millis(200);
+/// How long a server is left alone that failed [`ASK_FAILURES_IN_A_ROW`] times.
+pub const ASK_PAUSE: Duration = Duration::from_secs(10);
 /// Retry-After of a refusal that is not the queue's: not configured, too many contacts. Seconds.
 pub const OVERLOAD_RETRY_AFTER_S: u32 = 5;

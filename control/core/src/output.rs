@@ -1,15 +1,36 @@
 //! What the distributor decides.
 
+use crate::centre::Ask;
 use crate::event::Event;
+use crate::facts::Facts;
 use crate::id::{AgentId, ContactId, OfferId, QueueId};
 use core::time::Duration;
 use patchbay_route::waiting::Say;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One thing to do. Each contact gets exactly one of [`Output::Accept`], [`Output::Refuse`] and
 /// [`Output::Redirect`], or none of them when its caller gave up first.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
+    /// Ask a server about a contact, and give what came of it back as
+    /// [`crate::Input::ContactAsked`]. After its time limit nobody waits for that any more.
+    Ask {
+        /// Whom about.
+        contact: ContactId,
+        /// The server.
+        ask: Arc<Ask>,
+        /// What is known of the contact.
+        facts: Arc<Facts>,
+    },
+    /// Look up the earlier contacts of a caller within [`crate::limits::EARLIER_WINDOW`], and give them
+    /// back as [`crate::Input::EarlierFound`].
+    LookUp {
+        /// For which contact.
+        contact: ContactId,
+        /// The caller's URI, as events tell it.
+        from: String,
+    },
     /// The contact waits in a queue: tell the caller (182 Queued, RFC 3261 section 21.1.4).
     Queued {
         /// Whose caller.
@@ -111,6 +132,8 @@ pub enum RefuseReason {
     NoRule,
     /// The rule that matched refuses it, with its own status (403 if it gives none).
     ByRule,
+    /// The server that was asked decided so, with its own status.
+    ByServer,
     /// Nothing was declared yet (503).
     NotConfigured,
     /// The queue holds as many as it may (480).
@@ -137,7 +160,7 @@ impl RefuseReason {
         match self {
             Self::NoUsableMedium => 488,
             Self::NoRule => 404,
-            Self::ByRule => 403,
+            Self::ByRule | Self::ByServer => 403,
             Self::QueueFull
             | Self::WaitedTooLong
             | Self::ByKey
@@ -154,6 +177,7 @@ impl RefuseReason {
             Self::NoUsableMedium => "no offered medium has a known protocol and codec",
             Self::NoRule => "no rule fits the request",
             Self::ByRule => "refused by a rule",
+            Self::ByServer => "refused by the server that was asked",
             Self::NotConfigured => "no centre has been declared yet",
             Self::QueueFull => "the queue is full",
             Self::WaitedTooLong => "waited as long as the queue allows",

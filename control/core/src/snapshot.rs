@@ -96,6 +96,8 @@ pub struct WaitingView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContactState {
+    /// A server is being asked what it is.
+    Asking,
     /// Waits for an agent.
     Waiting,
     /// Is being offered to an agent, and keeps its place meanwhile.
@@ -111,7 +113,7 @@ pub struct ContactView {
     pub id: ContactId,
     /// Its state.
     pub state: ContactState,
-    /// Its queue; none for an adopted one.
+    /// Its queue; none for an adopted one, and while a server is being asked.
     pub queue: Option<QueueId>,
     /// The call type; empty for an adopted one.
     pub call_type: String,

@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Rest(AgentId),
     /// The contact may be offered again to the agent that failed it.
     Skip(ContactId, AgentId),
+    /// No server is waited for any more.
+    Asked(ContactId),
     /// The contact leaves its queue for where its overflow says.
     Overflow(ContactId),
     /// The contact asks for less from now on.

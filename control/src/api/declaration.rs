@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use patchbay_core::centre::{Agent, Calendar, Offers, Phones, Queue, Rule, Secret};
+use patchbay_core::centre::{Agent, Ask, Calendar, Offers, Phones, Queue, Rule, Secret};
 use patchbay_core::{Centre, RuleId, validate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -14,12 +14,19 @@ use crate::node::Applied;
 /// Stands in for a password on the way out; on the way in it keeps the password as it is.
 const PASSWORD_SET: &str = "password_set";
 
+/// The same for the secret of a server that is asked.
+const SECRET_SET: &str = "secret_set";
+
 /// A declaration for everybody's eyes.
 pub fn shown(centre: &Centre) -> Value {
     let mut value = serde_json::to_value(centre).unwrap_or(Value::Null);
     let agents = value.get_mut("agent").and_then(Value::as_array_mut);
     for agent in agents.into_iter().flatten() {
-        hide(agent);
+        hide(agent, "password", PASSWORD_SET);
+    }
+    let asks = value.get_mut("ask").and_then(Value::as_array_mut);
+    for ask in asks.into_iter().flatten() {
+        hide(ask, "secret", SECRET_SET);
     }
     value
 }
@@ -27,14 +34,14 @@ pub fn shown(centre: &Centre) -> Value {
 /// An agent's declaration for everybody's eyes.
 pub fn shown_agent(agent: &Agent) -> Value {
     let mut value = serde_json::to_value(agent).unwrap_or(Value::Null);
-    hide(&mut value);
+    hide(&mut value, "password", PASSWORD_SET);
     value
 }
 
-fn hide(agent: &mut Value) {
-    if let Some(fields) = agent.as_object_mut() {
-        let set = fields.remove("password").is_some();
-        fields.insert(PASSWORD_SET.to_owned(), Value::Bool(set));
+fn hide(entry: &mut Value, secret: &str, set_key: &str) {
+    if let Some(fields) = entry.as_object_mut() {
+        let set = fields.remove(secret).is_some();
+        fields.insert(set_key.to_owned(), Value::Bool(set));
     }
 }
 
@@ -51,6 +58,7 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
     let centre = Centre {
         queues: list::<Queue>(&mut fields, "queue", &mut faults),
         agents: agents(&mut fields, before, &mut faults),
+        asks: asks(&mut fields, before, &mut faults),
         calendars: list::<Calendar>(&mut fields, "calendar", &mut faults),
         rules: list::<Rule>(&mut fields, "rule", &mut faults),
         offers: match fields.remove("offers") {
@@ -63,7 +71,8 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
         },
     };
     for key in fields.keys() {
-        let remedy = "the keys of a declaration are: queue, agent, calendar, rule, offers, phones";
+        let remedy =
+            "the keys of a declaration are: queue, agent, ask, calendar, rule, offers, phones";
         faults.push(Fault::new(key, format!("there is no key `{key}`"), remedy));
     }
     // An entry that cannot be read is missing now: what refers to it would be blamed for it.
@@ -119,6 +128,13 @@ pub fn preview(before: &Centre, after: &Centre) -> Applied {
         &before.calendars,
         &after.calendars,
         |calendar| calendar.id.as_str(),
+        &mut applied,
+    );
+    differ(
+        "ask",
+        &before.asks,
+        &after.asks,
+        |ask| ask.id.as_str(),
         &mut applied,
     );
     differ(
@@ -205,6 +221,27 @@ fn password(agent: &Agent, before: &Centre) -> Option<Secret> {
         .iter()
         .find(|old| old.id == agent.id)
         .and_then(|old| old.password.clone())
+}
+
+/// Reads servers that are asked; a secret that is said to be set is that of `before`.
+fn asks(fields: &mut Map<String, Value>, before: &Centre, faults: &mut Vec<Fault>) -> Vec<Ask> {
+    let values = elements(fields, "ask", faults).into_iter().enumerate();
+    let read = values.filter_map(|(index, mut value)| {
+        if let Some(entry) = value.as_object_mut()
+            && entry.remove(SECRET_SET) == Some(Value::Bool(true))
+            && !entry.contains_key("secret")
+        {
+            let id = entry.get("id").and_then(Value::as_str);
+            let mut old = before.asks.iter();
+            let old = old.find(|ask| Some(ask.id.as_str()) == id);
+            if let Some(old) = old {
+                let secret = old.secret.expose().to_owned();
+                entry.insert("secret".to_owned(), Value::String(secret));
+            }
+        }
+        one(&format!("ask[{index}]"), value, faults)
+    });
+    read.collect()
 }
 
 fn list<T: DeserializeOwned>(

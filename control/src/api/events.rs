@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -11,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use patchbay_core::Event;
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Params;
@@ -20,7 +22,7 @@ use super::keyring::Caller;
 use super::limits::{MAX_STREAMS, STREAM_BATCH, STREAM_KEEP_ALIVE};
 use super::problem::{Failure, Kind, Problem};
 use super::{Shared, schema, socket};
-use crate::node::StoredEvent;
+use crate::node::{Gauges, NodeHandle, StoredEvent, news, unix_ms};
 use crate::store::Store;
 
 /// An event as clients see it: one flat object.
@@ -49,6 +51,9 @@ pub struct StreamParams {
     after: Option<u64>,
     /// Without `after`: so many of the last events first.
     recent: Option<u64>,
+    /// `true`: `queue_gauge` events too, when one has changed, at most once a second for a queue, and all
+    /// of them at first. They are not kept, and have the cursor of the event before.
+    gauges: Option<bool>,
 }
 
 /// The events as they happen (server-sent events); each message's `id` is its cursor.
@@ -116,8 +121,17 @@ async fn open(
         last,
         replaying: true,
         ended: caller.ended.clone(),
+        gauges: params
+            .gauges
+            .unwrap_or(false)
+            .then(|| Watched::new(&shared.api.node)),
+        expires: caller.grant.expires_unix_ms.map(instant),
         _permit: permit,
     })
+}
+
+fn instant(at_unix_ms: u64) -> Instant {
+    Instant::now() + Duration::from_millis(at_unix_ms.saturating_sub(unix_ms()))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
@@ -145,10 +159,58 @@ async fn still_there(store: &Store, cursor: u64) -> Result<u64, Failure> {
     Err(Failure::new(Kind::Gone, detail))
 }
 
+/// Gauges have no cursor of their own: whoever goes on from theirs misses nothing.
+fn numbered(cursor: u64, gauges: Vec<Event>) -> Vec<Arc<StoredEvent>> {
+    let numbered = gauges.into_iter().map(|event| {
+        let unix_ms = event.unix_ms;
+        Arc::new(StoredEvent {
+            cursor,
+            unix_ms,
+            event,
+        })
+    });
+    numbered.collect()
+}
+
 fn message(stored: Arc<StoredEvent>) -> Option<Message> {
     let id = stored.cursor.to_string();
     let told = Told::from(Arc::unwrap_or_clone(stored));
     Message::default().id(id).json_data(told).ok()
+}
+
+/// The gauges that a stream has told.
+struct Watched {
+    told: Gauges,
+    now: watch::Receiver<Gauges>,
+}
+
+impl Watched {
+    fn new(node: &NodeHandle) -> Watched {
+        let told = Gauges::default();
+        let now = node.gauges();
+        Watched { told, now }
+    }
+
+    /// Those that have changed since the last time; waits for the next ones. None once the node stops.
+    async fn next(&mut self) -> Option<Vec<Event>> {
+        loop {
+            let now = self.now.borrow_and_update().clone();
+            let news = news(&self.told, &now);
+            self.told = now;
+            if !news.is_empty() {
+                return Some(news);
+            }
+            self.now.changed().await.ok()?;
+        }
+    }
+}
+
+/// What a reader waited for.
+enum Heard {
+    Event(Result<Arc<StoredEvent>, RecvError>),
+    Gauges(Vec<Event>),
+    /// The token may open nothing any more.
+    Over,
 }
 
 /// Reads the store up to its end, then the live events. A reader that falls behind these goes back
@@ -159,6 +221,9 @@ pub struct Reader {
     last: u64,
     replaying: bool,
     ended: CancellationToken,
+    /// When the token expires.
+    expires: Option<Instant>,
+    gauges: Option<Watched>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -177,8 +242,35 @@ impl Reader {
         })
     }
 
+    /// Waits for what is not in the store yet.
+    async fn hear(&mut self) -> Heard {
+        let expiry = async {
+            match self.expires {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let gauges = async {
+            match &mut self.gauges {
+                Some(watched) => watched.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.ended.cancelled() => Heard::Over,
+            () = expiry => Heard::Over,
+            Some(news) = gauges => Heard::Gauges(news),
+            received = self.receiver.recv() => Heard::Event(received),
+        }
+    }
+
     async fn next(&mut self) -> Option<Vec<Arc<StoredEvent>>> {
         loop {
+            // Whoever reads old events may read for long.
+            if self.ended.is_cancelled() || self.expires.is_some_and(|at| at <= Instant::now()) {
+                self.ended.cancel();
+                return None;
+            }
             if self.replaying {
                 // What was removed before it was read would be a gap; the client is told when it
                 // comes back.
@@ -197,9 +289,10 @@ impl Reader {
                     }
                 }
             }
-            let received = tokio::select! {
-                () = self.ended.cancelled() => return None,
-                received = self.receiver.recv() => received,
+            let received = match self.hear().await {
+                Heard::Event(received) => received,
+                Heard::Gauges(news) => return Some(numbered(self.last, news)),
+                Heard::Over => continue,
             };
             match received {
                 Ok(event) if event.cursor <= self.last => {}

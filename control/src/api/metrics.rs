@@ -150,7 +150,9 @@ impl Metrics {
                     .get_or_create(&labels(queue))
                     .observe(seconds(*talk_ms));
             }
-            What::ContactAbandoned { queue, .. } => {
+            What::ContactAbandoned {
+                queue: Some(queue), ..
+            } => {
                 self.abandoned.get_or_create(&labels(queue)).inc();
             }
             What::ContactRefused { why, .. } => {
@@ -235,6 +237,7 @@ async fn readings(shared: &Shared) -> Vec<Metric> {
     let mut all = shared.api.node.counters();
     if let Ok(snapshot) = shared.api.node.snapshot().await {
         let states = [
+            ContactState::Asking,
             ContactState::Waiting,
             ContactState::Offered,
             ContactState::Connected,
@@ -332,6 +335,7 @@ fn gauge(
 
 fn contact_state(state: ContactState) -> &'static str {
     match state {
+        ContactState::Asking => "asking",
         ContactState::Waiting => "waiting",
         ContactState::Offered => "offered",
         ContactState::Connected => "connected",

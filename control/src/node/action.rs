@@ -1,7 +1,10 @@
 //! What the machine wants done.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use patchbay_core::Event;
+use patchbay_core::centre::Ask;
+use patchbay_core::{ContactId, Event, Facts};
 use patchbay_sip::transaction::Flow;
 
 use crate::link::Place;
@@ -35,6 +38,22 @@ pub enum Action {
     Event(Event),
     /// End a session through its relay's API.
     EndSession(Place),
+    /// Ask a server about a contact, and tell the machine what came of it ([`super::Machine::learned`]).
+    Ask {
+        /// Whom about.
+        contact: ContactId,
+        /// The server.
+        ask: Arc<Ask>,
+        /// What is known of the contact.
+        facts: Arc<Facts>,
+    },
+    /// Look up a caller's earlier contacts, and tell the machine.
+    LookUp {
+        /// For which contact.
+        contact: ContactId,
+        /// The caller's URI.
+        from: String,
+    },
     /// Ask every relay for its list of sessions.
     ListSessions,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Calendar, Queue, Rule};
+use patchbay_core::centre::{Agent, Ask, Calendar, Queue, Rule};
 
 use super::views::Applied;
 
@@ -17,6 +17,8 @@ pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
     let calendar = |calendar: &Calendar| calendar.id.to_string();
     let (old, new) = (&before.calendars, &after.calendars);
     differences("calendar", old, new, calendar, &mut applied);
+    let ask = |ask: &Ask| ask.id.to_string();
+    differences("ask", &before.asks, &after.asks, ask, &mut applied);
     let rule = |rule: &Rule| rule.id.to_string();
     differences("rule", &before.rules, &after.rules, rule, &mut applied);
     let order = |centre: &Centre| -> Vec<String> {

@@ -11,6 +11,7 @@ use patchbay_core::{AgentId, Centre, ContactId, Explanation, Facts, Problem, Sna
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::gauges::Gauges;
 use super::views::{Applied, BindingView, Counters, Readiness, RelayView, StoredEvent};
 use crate::store::Store;
 
@@ -119,6 +120,7 @@ pub struct NodeHandle {
     centre: watch::Receiver<Arc<Centre>>,
     published: Arc<RwLock<Published>>,
     events: broadcast::Sender<Arc<StoredEvent>>,
+    gauges: Arc<watch::Sender<Gauges>>,
     store: Store,
     /// Two declarations applied at once must not be stored in one order and used in the other.
     applying: Arc<tokio::sync::Mutex<()>>,
@@ -130,7 +132,10 @@ impl NodeHandle {
         commands: mpsc::Sender<Command>,
         centre: watch::Receiver<Arc<Centre>>,
         published: Arc<RwLock<Published>>,
-        events: broadcast::Sender<Arc<StoredEvent>>,
+        (events, gauges): (
+            broadcast::Sender<Arc<StoredEvent>>,
+            Arc<watch::Sender<Gauges>>,
+        ),
         store: Store,
     ) -> NodeHandle {
         let applying = Arc::default();
@@ -139,6 +144,7 @@ impl NodeHandle {
             centre,
             published,
             events,
+            gauges,
             store,
             applying,
         }
@@ -290,6 +296,12 @@ impl NodeHandle {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<StoredEvent>> {
         self.events.subscribe()
+    }
+
+    /// How queues stand; they are read while anybody holds one of these. None yet at first.
+    #[must_use]
+    pub fn gauges(&self) -> watch::Receiver<Gauges> {
+        self.gauges.subscribe()
     }
 
     /// Whether calls would be served, as published last.

@@ -148,6 +148,11 @@ impl Machine {
         self.run(now);
     }
 
+    /// Takes who served callers last before a restart, the latest last; configure first.
+    pub fn remember_last(&mut self, served: Vec<(String, AgentId)>) {
+        self.distributor.remember_last(served);
+    }
+
     /// The declaration in force.
     #[must_use]
     pub fn centre(&self) -> &Arc<Centre> {
@@ -193,6 +198,13 @@ impl Machine {
             }
             _ => false,
         }
+    }
+
+    /// Takes what others know of a contact: what came of [`Action::Ask`] and [`Action::LookUp`].
+    pub fn learned(&mut self, input: Input, now: Moment) {
+        self.distributor.handle(input, now.now);
+        self.decided(now);
+        self.run(now);
     }
 
     fn tell_sessions(&mut self, asked: Duration, now: Moment) {
@@ -366,6 +378,18 @@ impl Machine {
     fn decided(&mut self, now: Moment) {
         while let Some(output) = self.distributor.poll() {
             match output {
+                Output::Ask {
+                    contact,
+                    ask,
+                    facts,
+                } => self.actions.push_back(Action::Ask {
+                    contact,
+                    ask,
+                    facts,
+                }),
+                Output::LookUp { contact, from } => {
+                    self.actions.push_back(Action::LookUp { contact, from });
+                }
                 Output::Queued { contact, .. } => self.signalling.queued(contact, now),
                 Output::Hear {
                     contact,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use patchbay_core::asking::ServerView;
 use patchbay_sip::transaction::DropReason;
 
 use super::journal::JournalCounters;
@@ -62,6 +63,7 @@ pub(super) fn gather(
         "what",
         machine.distributor().counters().iter(),
     ));
+    metrics.extend(asking(machine));
     metrics.push(by(
         "link_connections",
         "SIP connections to the private listener",
@@ -127,6 +129,71 @@ fn signalling(machine: &Machine) -> Vec<Metric> {
             MAX_CALLS as u64,
         ),
     ]
+}
+
+/// The servers that are asked about contacts.
+fn asking(machine: &Machine) -> Vec<Metric> {
+    let servers = machine.distributor().servers();
+    let by_server = |name, help, kind, of: &dyn Fn(&ServerView) -> Readings| Metric {
+        name,
+        help,
+        kind,
+        samples: servers
+            .iter()
+            .flat_map(|one| labelled(one, of(one)))
+            .collect(),
+    };
+    use MetricKind::{Counter, Gauge};
+    vec![
+        by_server(
+            "asked",
+            "Questions to servers about contacts",
+            Counter,
+            &|one| {
+                let outcomes = [("sent", one.asked), ("answered", one.answered)];
+                outcomes
+                    .map(|(word, count)| (Some(("outcome", word)), count))
+                    .into()
+            },
+        ),
+        by_server(
+            "asks_failed",
+            "Questions without a good answer",
+            Counter,
+            &|one| {
+                let failed = one.failed.iter();
+                let counts = failed.map(|(why, count)| (Some(("reason", why.as_str())), *count));
+                counts.collect()
+            },
+        ),
+        by_server(
+            "asking",
+            "Contacts that wait for an answer",
+            Gauge,
+            &|one| vec![(None, one.waiting as u64)],
+        ),
+        by_server(
+            "asks_paused",
+            "Servers left alone because they fail",
+            Gauge,
+            &|one| vec![(None, u64::from(one.paused))],
+        ),
+    ]
+}
+
+/// Readings, each with one more label if it has one.
+type Readings = Vec<(Option<(&'static str, &'static str)>, u64)>;
+
+fn labelled(server: &ServerView, readings: Readings) -> Vec<Sample> {
+    let sample = |(label, value): (Option<(&'static str, &'static str)>, u64)| {
+        let own = ("server", server.id.to_string());
+        let more = label.map(|(name, word)| (name, word.to_owned()));
+        Sample {
+            labels: [own].into_iter().chain(more).collect(),
+            value,
+        }
+    };
+    readings.into_iter().map(sample).collect()
 }
 
 fn transactions(machine: &Machine) -> Vec<Metric> {

@@ -4,12 +4,16 @@
 //! - [`mod@run`]: the task that drives the machine
 //! - [`mod@wire`]: the private SIP listener
 //! - [`mod@tunnels`]: transfers that travel by streams of their own
+//! - [`mod@asking`]: questions to servers about contacts
+//! - [`mod@gauges`]: how queues stand, for event streams
 //! - [`mod@journal`]: events and bindings on their way to the store
 //! - [`mod@handle`]: what others may ask
 
 mod action;
+mod asking;
 mod centre;
 mod config;
+mod gauges;
 mod handle;
 mod journal;
 pub mod machine;
@@ -21,7 +25,10 @@ mod views;
 mod wire;
 
 pub use action::{Action, Ending};
+pub use asking::{MAX_ANSWERS, MAX_LOOK_UPS};
 pub use config::ControlConfig;
+pub(crate) use gauges::news;
+pub use gauges::{GAUGE_EVERY, Gauges};
 pub use handle::{
     ApplyError, EVENT_BACKLOG, EndError, MAX_COMMANDS, NodeHandle, StatusError, Stopped,
 };

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use patchbay_core::Centre;
+use patchbay_core::{Centre, Input};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::action::{Action, Ending};
+use super::asking::Asking;
+use super::gauges::{self, GAUGE_EVERY, Gauges};
 use super::handle::{Command, EndError, Published};
 use super::journal::{Entry, Journal};
 use super::machine::Machine;
@@ -31,6 +33,8 @@ pub(super) struct Node {
     pub(super) machine: Machine,
     pub(super) connections: Connections,
     pub(super) tunnels: Tunnels,
+    pub(super) asking: Asking,
+    pub(super) answers: mpsc::Receiver<Input>,
     pub(super) wire: mpsc::Receiver<WireEvent>,
     pub(super) wire_counters: Arc<WireCounters>,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -38,6 +42,7 @@ pub(super) struct Node {
     pub(super) clients: Vec<RelayClient>,
     pub(super) relist: watch::Sender<u64>,
     pub(super) journal: Journal,
+    pub(super) gauges: Arc<watch::Sender<Gauges>>,
     pub(super) centre: watch::Sender<Arc<Centre>>,
     pub(super) published: Arc<RwLock<Published>>,
     pub(super) draining: Option<Draining>,
@@ -67,6 +72,8 @@ impl Node {
     pub(super) async fn run(mut self) -> Vec<oneshot::Sender<()>> {
         let mut publish = tokio::time::interval(PUBLISH_EVERY);
         publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut gauge = tokio::time::interval(GAUGE_EVERY);
+        gauge.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut wire = Vec::with_capacity(WIRE_BATCH);
         let mut reports = Vec::with_capacity(WIRE_BATCH);
         loop {
@@ -94,8 +101,15 @@ impl Node {
                         self.machine.link(report, now);
                     }
                 }
+                Some(learned) = self.answers.recv() => {
+                    let now = self.now();
+                    self.machine.learned(learned, now);
+                }
                 () = tokio::time::sleep_until(wakeup) => {}
                 _ = publish.tick() => self.publish(),
+                _ = gauge.tick() => {
+                    gauges::renew(&self.gauges, unix_ms(), || self.machine.distributor().gauges());
+                }
             }
             let now = self.now();
             if self.machine.next_wakeup(now).is_some_and(|at| at <= now.at) {
@@ -158,6 +172,12 @@ impl Node {
                 Action::CloseTunnel { flow } => {
                     self.tunnels.close(flow);
                 }
+                Action::Ask {
+                    contact,
+                    ask,
+                    facts,
+                } => self.asking.ask(contact, ask, facts),
+                Action::LookUp { contact, from } => self.asking.look_up(contact, from),
                 Action::SaveBinding(binding) => self.journal.keep(Entry::Save(binding)),
                 Action::RemoveBinding(binding) => self.journal.keep(Entry::Remove(binding)),
                 Action::Event(event) => self.journal.keep(Entry::Event(event)),
@@ -196,6 +216,7 @@ impl Node {
                 done,
             } => {
                 self.machine.configure(Arc::clone(&centre), version, now);
+                self.asking.keep_only(&centre.asks);
                 self.centre.send_replace(centre);
                 let _gone = done.send(());
             }

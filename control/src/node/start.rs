@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use patchbay_core::QueueId;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -13,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
 
+use super::asking::Asking;
 use super::config::ControlConfig;
+use super::gauges::Gauges;
 use super::handle::{EVENT_BACKLOG, MAX_COMMANDS, NodeHandle, Published};
 use super::journal::journal;
 use super::machine::Machine;
@@ -136,6 +139,12 @@ async fn remembered(
         "loaded"
     );
     machine.restore(bindings, now);
+    let queues = machine.centre().queues.iter();
+    let sticky: Vec<QueueId> = queues
+        .filter(|queue| queue.sticky_seconds.is_some())
+        .map(|queue| queue.id.clone())
+        .collect();
+    machine.remember_last(store.last_agents(&sticky).await?);
     Ok(machine)
 }
 
@@ -189,10 +198,14 @@ fn spawn(
     }
     let (journal, writer) = journal(store.clone(), events.clone(), stop.clone());
     let writer = tokio::spawn(writer.run());
+    let gauges = Arc::new(watch::Sender::new(Gauges::default()));
+    let (asking, answers) = Asking::new(store.clone());
     let node = Node {
         machine,
         connections: Connections::default(),
         tunnels,
+        asking,
+        answers,
         wire: wire_queue,
         wire_counters,
         commands: command_queue,
@@ -200,11 +213,12 @@ fn spawn(
         clients,
         relist,
         journal,
+        gauges: Arc::clone(&gauges),
         centre,
         published: Arc::clone(&published),
         draining: None,
     };
-    let handle = NodeHandle::new(commands, centre_seen, published, events, store);
+    let handle = NodeHandle::new(commands, centre_seen, published, (events, gauges), store);
     let join = tokio::spawn(async move {
         // The node's ends of all queues are dropped when it returns: connections then write
         // what is left and close.

@@ -85,7 +85,7 @@ fn ending(call: &Call) -> Told {
     let (disposition, reason, by) = match how {
         Ending::Served(cause, by) => ("served", Some(name(&cause)), by.map(|by| name(&by))),
         Ending::Refused(_, why) => ("refused", Some(name(&why)), None),
-        Ending::Redirected(when) => ("redirected", Some(name(&when)), None),
+        Ending::Redirected(when) => ("redirected", when.as_ref().map(name), None),
         Ending::Abandoned => ("abandoned", None, None),
         Ending::Lost => ("lost", None, None),
     };

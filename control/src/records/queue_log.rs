@@ -157,7 +157,9 @@ fn tell(call: &Call, logged: &mut Logged, lines: &mut String) {
     tell_moves(call, kind, logged, lines);
     let refused_at_the_door = match call.end {
         Some((_, Ending::Refused(_, why))) => !call.entered && why != RefuseReason::NoAgents,
-        Some((_, Ending::Redirected(when))) => !call.entered && when != OverflowWhen::NoAgents,
+        Some((_, Ending::Redirected(when))) => {
+            !call.entered && when != Some(OverflowWhen::NoAgents)
+        }
         Some((_, Ending::Lost)) => !call.entered,
         _ => !call.entered && call.end.is_none(),
     };
@@ -216,7 +218,7 @@ fn tell_moves(call: &Call, kind: &Kind, logged: &mut Logged, lines: &mut String)
         line(
             lines,
             left.unix_ms,
-            [&id, queue, NONE, overflow(left.when)],
+            [&id, queue, NONE, overflow(Some(left.when))],
             &data,
         );
     }
@@ -229,11 +231,11 @@ fn enter(call: &Call, kind: &Kind, queue: &str, (at, first): (u64, usize), lines
     line(lines, at, [&id, queue, NONE, "ENTERQUEUE"], &data);
 }
 
-fn overflow(when: OverflowWhen) -> &'static str {
+fn overflow(when: Option<OverflowWhen>) -> &'static str {
     match when {
-        OverflowWhen::Waited => "EXITWITHTIMEOUT",
-        OverflowWhen::Pressed => "EXITWITHKEY",
-        OverflowWhen::Full | OverflowWhen::NoAgents => "EXITEMPTY",
+        Some(OverflowWhen::Waited) => "EXITWITHTIMEOUT",
+        Some(OverflowWhen::Pressed) => "EXITWITHKEY",
+        Some(OverflowWhen::Full | OverflowWhen::NoAgents) | None => "EXITEMPTY",
     }
 }
 

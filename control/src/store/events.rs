@@ -120,6 +120,7 @@ async fn remove_up_to(connection: &mut SqliteConnection, cursor: u64) -> Result<
     for statement in [
         "DELETE FROM event WHERE cursor <= $1",
         "DELETE FROM contact WHERE first_cursor <= $1",
+        "DELETE FROM caller WHERE story <= $1",
     ] {
         sqlx::query(statement)
             .bind(signed(cursor))
@@ -133,7 +134,9 @@ async fn remove_up_to(connection: &mut SqliteConnection, cursor: u64) -> Result<
 #[must_use]
 pub fn contact_of(event: &Event) -> Option<ContactId> {
     match &event.what {
-        What::ContactTyped { contact, .. }
+        What::ContactAsking { contact, .. }
+        | What::ContactAsked { contact, .. }
+        | What::ContactTyped { contact, .. }
         | What::ContactQueued { contact, .. }
         | What::ContactRelaxed { contact, .. }
         | What::ContactPressed { contact, .. }
@@ -152,6 +155,9 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::ContactRefused { contact, .. }
         | What::ContactAbandoned { contact, .. }
         | What::SessionUnwanted { contact, .. } => Some(*contact),
-        What::AgentStatus { .. } | What::AgentState { .. } | What::ControlStarted => None,
+        What::AgentStatus { .. }
+        | What::AgentState { .. }
+        | What::QueueGauge { .. }
+        | What::ControlStarted => None,
     }
 }

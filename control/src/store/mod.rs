@@ -12,6 +12,7 @@
 mod answers;
 mod audit;
 mod bindings;
+mod callers;
 mod centre;
 mod error;
 mod events;

@@ -30,8 +30,8 @@ impl Stories {
         let contacts = events.iter().filter_map(|event| {
             let contact = contact_of(event)?;
             match event.what {
-                // A contact's first event: it has no story yet.
-                What::ContactTyped { .. } => {
+                // A contact's first event: it has no story yet, or one that is remembered.
+                What::ContactAsking { .. } | What::ContactTyped { .. } => {
                     known.push(contact);
                     None
                 }
@@ -82,6 +82,16 @@ pub struct Batch {
     events: Vec<Row>,
     contacts: Vec<(i64, ContactId)>,
     told: Vec<Told>,
+    callers: Vec<Caller>,
+}
+
+/// A contact as earlier ones are found; for one that is known only what is new counts.
+struct Caller {
+    story: i64,
+    uri: String,
+    unix_ms: i64,
+    queue: String,
+    agent: Option<String>,
 }
 
 struct Row {
@@ -107,6 +117,7 @@ impl Batch {
             events: Vec::with_capacity(events.len()),
             contacts: Vec::new(),
             told: Vec::new(),
+            callers: Vec::new(),
         };
         for (event, cursor) in events.iter().zip(last_cursor + 1..) {
             let cursor = signed(cursor);
@@ -129,6 +140,9 @@ impl Batch {
                 }
                 first
             });
+            batch
+                .callers
+                .extend(story.and_then(|story| caller(story, event)));
             batch.events.push(Row {
                 cursor,
                 unix_ms: signed(event.unix_ms),
@@ -138,6 +152,22 @@ impl Batch {
         }
         Ok(batch)
     }
+}
+
+/// What is kept of a contact by its caller, when it is typed and when it is answered.
+fn caller(story: i64, event: &Event) -> Option<Caller> {
+    let (uri, queue, agent) = match &event.what {
+        What::ContactTyped { from, queue, .. } if !from.is_empty() => (from.as_str(), queue, None),
+        What::ContactConnected { queue, agent, .. } => ("", queue, Some(agent.to_string())),
+        _ => return None,
+    };
+    Some(Caller {
+        story,
+        uri: uri.to_owned(),
+        unix_ms: signed(event.unix_ms),
+        queue: queue.to_string(),
+        agent,
+    })
 }
 
 fn body(event: &Event) -> Result<String, StoreError> {
@@ -207,7 +237,33 @@ pub async fn insert(
         statement.push(" ON CONFLICT DO NOTHING");
         statement.build().execute(&mut *connection).await?;
     }
+    insert_callers(connection, batch.callers).await?;
     Ok(batch.told)
+}
+
+async fn insert_callers(
+    connection: &mut SqliteConnection,
+    callers: Vec<Caller>,
+) -> Result<(), sqlx::Error> {
+    let mut callers = callers.into_iter();
+    while let Some(rows) = portion(callers.len()) {
+        let into = "INSERT INTO caller (story, uri, unix_ms, queue, agent) ";
+        let mut statement = QueryBuilder::<Sqlite>::new(into);
+        statement.push_values(callers.by_ref().take(rows), |mut values, row| {
+            values
+                .push_bind(row.story)
+                .push_bind(row.uri)
+                .push_bind(row.unix_ms)
+                .push_bind(row.queue)
+                .push_bind(row.agent);
+        });
+        // Who answers comes later than who called.
+        let known =
+            " ON CONFLICT (story) DO UPDATE SET queue = excluded.queue, agent = excluded.agent";
+        statement.push(known);
+        statement.build().execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// How many of so many rows the next statement takes; none without rows.

@@ -109,8 +109,8 @@ pub enum Ending {
     Served(EndCause, Option<EndedBy>),
     /// It was refused with this SIP status.
     Refused(u16, RefuseReason),
-    /// Its caller was told to call somebody else.
-    Redirected(OverflowWhen),
+    /// Its caller was told to call somebody else; without a case the server that was asked decided so.
+    Redirected(Option<OverflowWhen>),
     /// The caller gave up.
     Abandoned,
     /// The process ended before it did, and no relay had it afterwards.

@@ -15,6 +15,10 @@ const MAX_NAMED: usize = 4;
 pub fn sentence(event: &Event) -> String {
     match &event.what {
         What::ControlStarted => "the control node began".to_owned(),
+        What::ContactAsking { ask, from, to, .. } => {
+            format!("{from} calls {to}: {ask} is asked about it")
+        }
+        What::ContactAsked { .. } => asked(&event.what),
         What::ContactTyped { .. } => typed(&event.what),
         What::ContactQueued {
             queue,
@@ -88,6 +92,7 @@ pub fn sentence(event: &Event) -> String {
             status,
             reachable,
         } => status_of(agent.as_str(), status, *reachable),
+        What::QueueGauge { queue, waiting, .. } => format!("{waiting} wait in {queue}"),
         What::AgentState { agent, activity } => format!("{agent} {}", doing(activity)),
     }
 }
@@ -101,6 +106,37 @@ fn sent_elsewhere(by: EndedBy, agent: &str, to: &str) -> String {
         EndedBy::Client => format!("the caller transfers {agent} to {to}"),
         _ => format!("{agent} transfers the caller to {to}"),
     }
+}
+
+fn asked(what: &What) -> String {
+    let What::ContactAsked {
+        ask,
+        took_ms,
+        facts,
+        decision,
+        failure,
+        detail,
+        ..
+    } = what
+    else {
+        return String::new();
+    };
+    if let Some(why) = failure {
+        let detail = match detail.is_empty() {
+            true => String::new(),
+            false => format!(" ({detail})"),
+        };
+        return format!("{ask} {}{detail}", why.text());
+    }
+    let mut text = format!("{ask} answers after {took_ms} ms");
+    if !facts.is_empty() {
+        text.push_str(&format!(" with {}", facts.join(", ")));
+    }
+    match decision {
+        Some(decision) => text.push_str(&format!(" and decides: {decision}")),
+        None => text.push_str(" and leaves it to the rules"),
+    }
+    text
 }
 
 fn typed(what: &What) -> String {
@@ -152,7 +188,13 @@ fn overflowed(what: &What) -> String {
             when,
             waited_ms,
             ..
-        } => (format!("the caller is told to call {to}"), when, waited_ms),
+        } => {
+            let goes = format!("the caller is told to call {to}");
+            match when {
+                Some(when) => (goes, when, waited_ms),
+                None => return format!("{goes} after {}", seconds(*waited_ms)),
+            }
+        }
         _ => return String::new(),
     };
     let why = match when {

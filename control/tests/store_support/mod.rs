@@ -73,9 +73,9 @@ pub fn moved(contact: u64, to: &str, when: OverflowWhen, waited_ms: u64, unix_ms
 pub fn redirected(contact: u64, when: OverflowWhen, waited_ms: u64, unix_ms: u64) -> Event {
     let what = What::ContactRedirected {
         contact: ContactId(contact),
-        queue: QueueId::new("support"),
+        queue: Some(QueueId::new("support")),
         to: "sip:elsewhere@example.com".into(),
-        when,
+        when: Some(when),
         waited_ms,
     };
     event(unix_ms, what)
@@ -152,7 +152,7 @@ pub fn ended_by(
 pub fn abandoned(contact: u64, waited_ms: u64, unix_ms: u64) -> Event {
     let what = What::ContactAbandoned {
         contact: ContactId(contact),
-        queue: QueueId::new("support"),
+        queue: Some(QueueId::new("support")),
         agent: None,
         waited_ms,
     };

@@ -3,6 +3,7 @@
 //! Unknown fields are refused when it is read; everything else is found by [`validate`], which
 //! lists all problems together.
 
+mod ask;
 mod calendar;
 mod overflow;
 mod problems;
@@ -11,9 +12,12 @@ mod rules;
 mod validate;
 mod waiting;
 
+pub use ask::Ask;
 pub use calendar::{Calendar, Holiday, Open, Special};
 pub use problems::Problem;
 pub use queue::{Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
+pub(crate) use rules::check_then;
+pub(crate) use validate::plausible;
 pub use validate::validate;
 pub use waiting::{EXPECTED_WAIT, POSITION, Waiting};
 
@@ -36,6 +40,9 @@ pub struct Centre {
     /// `[[calendar]]`: when a place is open, for rules.
     #[serde(default, rename = "calendar", skip_serializing_if = "Vec::is_empty")]
     pub calendars: Vec<Calendar>,
+    /// `[[ask]]`: servers that are asked about an arriving contact before the rules look at it.
+    #[serde(default, rename = "ask", skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
     /// `[[rule]]`: what an arriving contact is. The first that matches decides.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,

@@ -1,6 +1,6 @@
 //! Finds the problems of rules.
 
-use super::problems::Problems;
+use super::problems::{Problem, Problems};
 use super::validate::{known, skills};
 use super::{Hours, Many, Rule, Then, When};
 use crate::id;
@@ -209,6 +209,13 @@ fn expression(problems: &mut Problems, path: &str, when: &When, calendars: &[Cal
             wrong.remedy,
         );
     }
+}
+
+/// What is wrong with what a contact is to be, but for its place.
+pub(crate) fn check_then(to_check: &Then, queues: &BTreeSet<&QueueId>) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    then(&mut problems, "decision", to_check, queues);
+    problems.into_list()
 }
 
 fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&QueueId>) {

@@ -1,7 +1,7 @@
 //! Finds every problem of a declaration, each with its place and what to do.
 
 use super::problems::{Problem, Problems};
-use super::{Agent, Centre, Digest, Queue, calendar, overflow, rules, waiting};
+use super::{Agent, Centre, Digest, Queue, ask, calendar, overflow, rules, waiting};
 use crate::id::{self, QueueId};
 use crate::limits::{
     MAX_AGENTS, MAX_CAPACITY, MAX_PRIORITY, MAX_QUEUES, MAX_RING_AT_ONCE, MAX_RULES,
@@ -51,6 +51,13 @@ pub fn validate(centre: &Centre) -> Vec<Problem> {
         agent(&mut problems, &format!("agent[{index}]"), declared, &queues);
     }
     let calendars = calendar::check(&mut problems, &centre.calendars);
+    let rule_ids = centre.rules.iter().map(|rule| &rule.id).collect();
+    ask::check(
+        &mut problems,
+        &centre.asks,
+        (&rule_ids, &queues),
+        &calendars,
+    );
     rules::check(&mut problems, &centre.rules, &queues, &calendars);
     offers(&mut problems, centre);
     let ring = centre.phones.ring_seconds;
@@ -198,7 +205,7 @@ fn digest(problems: &mut Problems, path: &str, named: &[Digest], agent: &Agent) 
     }
 }
 
-pub(super) fn plausible(uri: &str) -> bool {
+pub(crate) fn plausible(uri: &str) -> bool {
     let lower = uri.to_ascii_lowercase();
     let rest = lower.strip_prefix("sip:").or(lower.strip_prefix("sips:"));
     let clean = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '\\' | ' ');

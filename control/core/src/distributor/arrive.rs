@@ -13,6 +13,7 @@ use crate::output::RefuseReason;
 use crate::selection::Place;
 use crate::timers::Timer;
 use crate::typing::{Decision, Match};
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,8 +23,16 @@ pub(super) struct Refusal {
     pub status: u16,
 }
 
+/// When a contact arrived, on both clocks, and as which one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    pub at: Duration,
+    pub unix_ms: u64,
+    pub order: u64,
+}
+
 /// What a contact is, with the steps in which it asks for less, and the conditions that held.
-type Outcome = Result<((Typed, Arc<[Relax]>), Vec<String>), Refusal>;
+pub(super) type Outcome = Result<((Typed, Arc<[Relax]>), Vec<String>), Refusal>;
 
 impl From<RefuseReason> for Refusal {
     fn from(why: RefuseReason) -> Self {
@@ -35,21 +44,56 @@ impl From<RefuseReason> for Refusal {
 }
 
 impl Distributor {
-    pub(super) fn arrived(&mut self, contact: ContactId, facts: &Facts) {
-        if self.contacts.contains_key(&contact) || self.memory.had_contact(contact) {
+    pub(super) fn arrived(&mut self, contact: ContactId, facts: Box<Facts>) {
+        let is_known = self.contacts.contains_key(&contact)
+            || self.asking.contains_key(&contact)
+            || self.memory.had_contact(contact);
+        if is_known {
             self.counters.dropped_repeated_contact += 1;
             return;
         }
         self.counters.arrived += 1;
-        let usable = Usable::of(facts);
-        let (outcome, failed) = self.type_contact_at(facts, &usable, self.now.unix_ms);
+        self.arrivals += 1;
+        let came = Came {
+            at: self.now.mono,
+            unix_ms: self.now.unix_ms,
+            order: self.arrivals,
+        };
+        let usable = Usable::of(&facts);
+        let why = self.cannot_type(&usable);
+        match (why, self.servers.is_empty() && !self.looks_back) {
+            (Some(why), _) => self.settle(contact, came, (&facts, &usable), Err(why.into())),
+            (None, true) => self.type_by_rules(contact, came, (&facts, &usable)),
+            (None, false) => self.ask_or_type(contact, came, facts, &usable),
+        }
+    }
+
+    /// Lets the rules decide what the contact is.
+    pub(super) fn type_by_rules(
+        &mut self,
+        contact: ContactId,
+        came: Came,
+        (facts, usable): (&Facts, &Usable),
+    ) {
+        let (outcome, failed) = self.type_contact_at(facts, usable, self.now.unix_ms);
         self.counters.expressions_failed += failed;
+        self.settle(contact, came, (facts, usable), outcome);
+    }
+
+    /// Takes a contact in as what it is, or refuses it.
+    pub(super) fn settle(
+        &mut self,
+        contact: ContactId,
+        came: Came,
+        (facts, usable): (&Facts, &Usable),
+        outcome: Outcome,
+    ) {
         match outcome {
             Ok(((typed, relax), because)) => {
-                let ticket = self.ticket(contact, facts, &usable, typed, relax);
-                self.typed(contact, facts, ticket, because);
+                let ticket = self.ticket((contact, came), (facts, usable), typed, relax);
+                self.typed((contact, came), facts, ticket, because);
             }
-            Err(refusal) => self.refuse_new(contact, &refusal),
+            Err(refusal) => self.refuse_new(contact, &refusal, came.at),
         }
     }
 
@@ -78,8 +122,8 @@ impl Distributor {
         (outcome, decided.failed_expressions)
     }
 
-    fn cannot_type(&self, usable: &Usable) -> Option<RefuseReason> {
-        if self.contacts.len() >= MAX_LIVE_CONTACTS {
+    pub(super) fn cannot_type(&self, usable: &Usable) -> Option<RefuseReason> {
+        if self.contacts.len() + self.asking.len() >= MAX_LIVE_CONTACTS {
             Some(RefuseReason::TooManyContacts)
         } else if self.centre.is_none() {
             Some(RefuseReason::NotConfigured)
@@ -90,7 +134,13 @@ impl Distributor {
         }
     }
 
-    fn typed(&mut self, contact: ContactId, facts: &Facts, ticket: Ticket, because: Vec<String>) {
+    fn typed(
+        &mut self,
+        (contact, came): (ContactId, Came),
+        facts: &Facts,
+        ticket: Ticket,
+        because: Vec<String>,
+    ) {
         self.tell(What::ContactTyped {
             contact,
             call_type: ticket.typed.call_type.clone(),
@@ -111,8 +161,8 @@ impl Distributor {
         let arrived = Contact {
             state: State::Waiting,
             ticket: Some(ticket),
-            arrived: self.now.mono,
-            arrived_unix_ms: self.now.unix_ms,
+            arrived: came.at,
+            arrived_unix_ms: came.unix_ms,
             answered: None,
             held: None,
         };
@@ -131,23 +181,21 @@ impl Distributor {
     }
 
     fn ticket(
-        &mut self,
-        contact: ContactId,
-        facts: &Facts,
-        usable: &Usable,
+        &self,
+        (contact, came): (ContactId, Came),
+        (facts, usable): (&Facts, &Usable),
         typed: Typed,
         relax: Arc<[Relax]>,
     ) -> Ticket {
-        self.arrivals += 1;
         let at = self.queue_at(&typed.queue);
         let queue = at
             .and_then(|at| self.queues.get(at))
             .map(|queue| &queue.declared);
         let max_wait = queue.map_or(0, |queue| queue.max_wait_seconds);
-        let came_ms = super::millis(self.now.mono);
+        let came_ms = super::millis(came.at);
         let remembered = queue.is_some_and(|queue| queue.sticky_seconds.is_some());
         Ticket {
-            place: Place::new(typed.priority, queue, came_ms, self.arrivals, contact),
+            place: Place::new(typed.priority, queue, came_ms, came.order, contact),
             queue: at,
             class: self.classes.find(&typed.queue, &typed.skills),
             deadline: self.now.mono.saturating_add(seconds(max_wait)),
@@ -162,11 +210,7 @@ impl Distributor {
             hears: false,
             only: facts.wanted_agent.clone(),
             from: clipped(&facts.from),
-            to: clipped(if facts.to.is_empty() {
-                &facts.request_uri
-            } else {
-                &facts.to
-            }),
+            to: clipped(facts.called()),
             media: usable.kinds(),
             typed,
         }
@@ -230,7 +274,7 @@ fn info(facts: &Facts) -> BTreeMap<String, Vec<String>> {
 }
 
 /// A text of at most [`MAX_SUBJECT_BYTES`].
-fn clipped(text: &str) -> String {
+pub(super) fn clipped(text: &str) -> String {
     let mut end = text.len().min(MAX_SUBJECT_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -30,6 +30,9 @@ impl Distributor {
         }
         let changed = self.replace_agents(&centre);
         self.rules = Rules::new(&centre);
+        self.servers.configure(&centre, self.rules.calendars());
+        self.looks_back = self.rules.ask_for_earlier();
+        self.asked_wishes = 0;
         self.replace_queues(&centre);
         self.centre = Some(centre);
         self.rejoin_agents();
@@ -203,9 +206,12 @@ fn redeclare(agent: &mut Agent, declared: &Declared) -> bool {
     before != (agent.status.clone(), agent.reachable)
 }
 
-/// What rules can ask of an agent, at first and later.
+/// What rules can ask of an agent, at first and later, and servers that fail.
 fn wishes(centre: &Centre) -> Classes {
     let mut classes = Classes::default();
+    for queue in centre.asks.iter().filter_map(|ask| ask.on_failure.as_ref()) {
+        intern(&mut classes, centre, queue, &BTreeMap::new());
+    }
     for rule in &centre.rules {
         let Some(queue) = &rule.then.queue else {
             continue;
@@ -219,7 +225,7 @@ fn wishes(centre: &Centre) -> Classes {
 }
 
 /// Makes the class of a wish in a queue and in those that its contacts may move to; the first.
-fn intern(
+pub(super) fn intern(
     classes: &mut Classes,
     centre: &Centre,
     queue: &QueueId,

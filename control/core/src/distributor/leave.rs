@@ -8,9 +8,13 @@ use crate::id::ContactId;
 use crate::limits::OVERLOAD_RETRY_AFTER_S;
 use crate::output::{Output, RefuseReason};
 use crate::timers::Timer;
+use core::time::Duration;
 
 impl Distributor {
     pub(super) fn cancelled(&mut self, contact: ContactId) {
+        if self.cancelled_while_asking(contact) {
+            return;
+        }
         let Some(found) = self.contacts.get(&contact) else {
             self.counters.dropped_unknown_contact += 1;
             return;
@@ -35,7 +39,7 @@ impl Distributor {
         self.remove_contact(contact);
         self.tell(What::ContactAbandoned {
             contact,
-            queue,
+            queue: Some(queue),
             agent,
             waited_ms,
         });
@@ -104,8 +108,9 @@ impl Distributor {
     }
 
     /// Refuses a contact that reached no queue.
-    pub(super) fn refuse_new(&mut self, contact: ContactId, refusal: &Refusal) {
+    pub(super) fn refuse_new(&mut self, contact: ContactId, refusal: &Refusal, came: Duration) {
         let Refusal { why, status } = *refusal;
+        let waited_ms = self.since_ms(came);
         let overload = matches!(
             why,
             RefuseReason::NotConfigured | RefuseReason::TooManyContacts
@@ -125,7 +130,7 @@ impl Distributor {
             status,
             retry_after_s,
             why,
-            waited_ms: 0,
+            waited_ms,
         });
     }
 

@@ -7,8 +7,10 @@
 
 mod agents;
 mod arrive;
+mod asking;
 mod configure;
 mod expect;
+mod gauges;
 mod hearing;
 mod in_call;
 mod learned;
@@ -21,8 +23,10 @@ mod sessions;
 mod timing;
 mod view;
 mod waiting;
+mod wishes;
 
 use crate::agent::Agent;
+use crate::asking::Servers;
 use crate::centre::{Centre, Queue as DeclaredQueue};
 use crate::contact::{Contact, Leg};
 use crate::counters::Counters;
@@ -34,6 +38,7 @@ use crate::output::Output;
 use crate::selection::{Classes, LastAgents, Place};
 use crate::timers::Timers;
 use crate::typing::Rules;
+use asking::Asking;
 use core::time::Duration;
 use learned::Learned;
 use patchbay_sip::shards::Shards;
@@ -57,6 +62,14 @@ pub struct Distributor {
     /// Its number, for those who look at events later.
     version: u64,
     rules: Rules,
+    /// Those that may be asked about contacts.
+    servers: Servers,
+    /// Whether rules ask for earlier contacts.
+    looks_back: bool,
+    /// Contacts about which a server is being asked.
+    asking: FxHashMap<ContactId, Asking>,
+    /// What servers asked for beside the rules, since the declaration was made.
+    asked_wishes: usize,
     agents: FxHashMap<AgentId, Agent>,
     queues: Vec<Queue>,
     classes: Classes,
@@ -93,7 +106,7 @@ pub(crate) struct Queue {
 /// nothing but memories of the last two minutes is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Live contacts.
+    /// Live contacts, those about which a server is being asked included.
     pub contacts: usize,
     /// Offers and sessions.
     pub legs: usize,
@@ -115,6 +128,10 @@ impl Distributor {
             centre: None,
             version: 0,
             rules: Rules::default(),
+            servers: Servers::default(),
+            looks_back: false,
+            asking: FxHashMap::default(),
+            asked_wishes: 0,
             agents: FxHashMap::default(),
             queues: Vec::new(),
             classes: Classes::default(),
@@ -136,7 +153,9 @@ impl Distributor {
         self.advance(now);
         match input {
             Input::Configure(centre) => self.configure(centre),
-            Input::ContactArrived { contact, facts } => self.arrived(contact, &facts),
+            Input::ContactArrived { contact, facts } => self.arrived(contact, facts),
+            Input::ContactAsked { contact, answer } => self.answered_about(contact, answer),
+            Input::EarlierFound { contact, earlier } => self.earlier_found(contact, earlier),
             Input::ContactCancelled { contact } => self.cancelled(contact),
             Input::ContactPressed { contact, key } => self.pressed(contact, key),
             Input::OfferRinging { offer } => self.ringing(offer),
@@ -164,6 +183,14 @@ impl Distributor {
         self.version = version;
     }
 
+    /// Remembers who served callers last, for queues that prefer that agent; the one who was served
+    /// last of all comes last. For what was known before a restart.
+    pub fn remember_last(&mut self, served: impl IntoIterator<Item = (String, AgentId)>) {
+        for (caller, agent) in served {
+            self.last_agents.remember(&caller, agent);
+        }
+    }
+
     /// Lets the timers run that are due. Call it when [`Distributor::next_wakeup`] says.
     pub fn wake(&mut self, now: Now) {
         self.advance(now);
@@ -188,7 +215,7 @@ impl Distributor {
     /// How much is held now.
     pub fn held(&self) -> Held {
         Held {
-            contacts: self.contacts.len(),
+            contacts: self.contacts.len() + self.asking.len(),
             legs: self.legs.len(),
             timers: self.timers.len(),
             remembered: self.memory.len(),

@@ -152,9 +152,9 @@ impl Distributor {
         self.out(Output::Redirect { contact, to: uri });
         self.tell(What::ContactRedirected {
             contact,
-            queue,
+            queue: Some(queue),
             to,
-            when,
+            when: Some(when),
             waited_ms,
         });
     }

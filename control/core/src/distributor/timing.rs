@@ -18,6 +18,7 @@ impl Distributor {
                 Timer::WrapUp(agent) => self.wrap_up_over(&agent),
                 Timer::Rest(agent) => self.rest_over(&agent),
                 Timer::Skip(contact, agent) => self.skip_over(contact, &agent),
+                Timer::Asked(contact) => self.asking_too_long(contact),
                 Timer::Overflow(contact) => self.overflows(contact),
                 Timer::Relax(contact) => self.relax(contact),
                 Timer::Unstick(contact) => self.unstick(contact),

@@ -20,12 +20,12 @@ impl Distributor {
     pub fn snapshot(&self, now: Now) -> Snapshot {
         let mut agents: Vec<&Agent> = self.agents.values().collect();
         agents.sort_unstable_by(|a, b| a.declared.id.cmp(&b.declared.id));
-        let mut contacts: Vec<(&ContactId, &Contact)> = self
-            .contacts
-            .iter()
-            .map(|(id, contact)| (id, &**contact))
+        let contacts = self.contacts.iter();
+        let mut contacts: Vec<ContactView> = contacts
+            .map(|(id, contact)| self.contact_view(*id, contact))
+            .chain(self.asking_views())
             .collect();
-        contacts.sort_unstable_by_key(|(id, contact)| (contact.arrived_unix_ms, **id));
+        contacts.sort_unstable_by_key(|view| (view.arrived_unix_ms, view.id));
         Snapshot {
             agents: agents
                 .into_iter()
@@ -37,10 +37,7 @@ impl Distributor {
                 .enumerate()
                 .map(|(at, queue)| self.queue_view(at, queue, now.mono))
                 .collect(),
-            contacts: contacts
-                .into_iter()
-                .map(|(id, contact)| self.contact_view(*id, contact))
-                .collect(),
+            contacts,
         }
     }
 
@@ -155,6 +152,7 @@ impl Distributor {
         let mut explanation = Explanation {
             media: usable.kinds(),
             unusable: usable.unusable.clone(),
+            asks: self.would_ask(facts, &usable, now.unix_ms),
             rules,
             typed: None,
             choice: None,

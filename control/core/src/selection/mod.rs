@@ -188,6 +188,35 @@ impl Classes {
         joined
     }
 
+    /// How many there are; they are numbered from 0.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Enters an agent where it can serve those classes that were made after the first `known`.
+    pub fn join_later(&mut self, known: usize, agent: &mut Agent, lots: &mut IdSource) {
+        for (index, class) in self.classes.iter_mut().enumerate().skip(known) {
+            let declared = &agent.declared;
+            if !serves(declared, &class.queue) || lacking(&class.skills, declared).is_some() {
+                continue;
+            }
+            class.members.insert(declared.id.clone());
+            if agent.counted {
+                class.ready += declared.capacity.max(1);
+            }
+            if agent.keys.is_some() {
+                let key = class.key(agent, lots);
+                let agent_id = agent.declared.id.clone();
+                class.free.insert(Rank {
+                    key,
+                    agent: agent_id,
+                });
+                agent.keys.iter_mut().for_each(|keys| keys.push(key));
+            }
+            agent.classes.push(index);
+        }
+    }
+
     /// Finds out which classes share agents. `serves` gives the classes of an agent.
     pub fn compare<'a>(&mut self, serves: impl Fn(&AgentId) -> Option<&'a [usize]>) {
         for class in &mut self.classes {

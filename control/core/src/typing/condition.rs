@@ -1,7 +1,7 @@
 //! One condition of a rule, ready for comparison.
 
 use super::calendar::Calendar;
-use super::expression::{Expression, Shared};
+use super::expression::{Expression, Shared, Variable};
 use super::hours::Window;
 use super::pattern::{Address, Pattern};
 use super::prefix::Prefix;
@@ -150,6 +150,14 @@ impl Declared {
         match &self.condition {
             Condition::Expression(Some(expression)) => expression.holds(seen),
             other => Ok(other.holds(seen)),
+        }
+    }
+
+    /// Whether it is an expression that names a variable.
+    pub fn names(&self, variable: Variable) -> bool {
+        match &self.condition {
+            Condition::Expression(Some(expression)) => expression.variables().contains(&variable),
+            _ => false,
         }
     }
 

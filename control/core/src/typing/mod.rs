@@ -9,7 +9,8 @@ mod pattern;
 mod prefix;
 
 pub(crate) use calendar::Calendar;
-pub(crate) use expression::Expression;
+pub(crate) use condition::Seen;
+pub(crate) use expression::{Expression, Variable};
 pub(crate) use hours::Window;
 pub(crate) use pattern::Pattern;
 pub use prefix::Prefix;
@@ -19,7 +20,7 @@ use crate::explain::{RuleVerdict, Typed};
 use crate::facts::Facts;
 use crate::id::{QueueId, RuleId};
 use crate::media::Usable;
-use condition::{Declared, Seen};
+use condition::Declared;
 use std::sync::Arc;
 
 /// The rules, ready for comparison.
@@ -73,6 +74,17 @@ impl Rules {
             rules: rules.map(|rule| Ready::new(rule, &calendars)).collect(),
             calendars,
         }
+    }
+
+    /// Whether any rule asks for earlier contacts.
+    pub fn ask_for_earlier(&self) -> bool {
+        let mut conditions = self.rules.iter().flat_map(|rule| &rule.conditions);
+        conditions.any(|condition| condition.names(Variable::Earlier))
+    }
+
+    /// The calendars, for other expressions.
+    pub fn calendars(&self) -> &[Calendar] {
+        &self.calendars
     }
 
     /// What the contact is.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod asked;
+
 use patchbay_core::{
     AgentId, Centre, ContactId, Distributor, EndCause, Facts, Input, LiveSession, Medium, Now,
     OfferFailure, OfferId, Output, RefuseReason, Snapshot, Status, What, validate,

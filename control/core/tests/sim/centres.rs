@@ -2,8 +2,8 @@
 
 use super::rng::Rng;
 use patchbay_core::centre::{
-    Agent, Centre, EXPECTED_WAIT, Many, Offers, Overflow, OverflowWhen, POSITION, Queue, Relax,
-    Rule, Secret, ServiceLevel, Strategy, Then, Waiting, WhenNoAgents,
+    Agent, Ask, Centre, EXPECTED_WAIT, Many, Offers, Overflow, OverflowWhen, POSITION, Queue,
+    Relax, Rule, Secret, ServiceLevel, Strategy, Then, Waiting, WhenNoAgents,
 };
 use std::collections::BTreeMap;
 
@@ -142,6 +142,21 @@ fn then(queue: &str, rng: &mut Rng) -> Then {
     }
 }
 
+fn asks(rng: &mut Rng) -> Vec<Ask> {
+    let ask = Ask {
+        id: "crm".into(),
+        url: "https://crm.example.com/".into(),
+        secret: Secret::new("0123456789abcdef"),
+        when: Some("from.user.endsWith(\"1\")".into()),
+        zone: None,
+        time_limit_ms: rng.range(50, 500) as u32,
+        on_failure: rng.percent(50).then(|| "sales".into()),
+        ca_file: None,
+        insecure: false,
+    };
+    Vec::from_iter(rng.percent(40).then_some(ask))
+}
+
 /// A centre; some of them lack a queue or agents that others have.
 pub fn any(rng: &mut Rng) -> Centre {
     let mut queues = vec!["sales", "support"];
@@ -154,6 +169,11 @@ pub fn any(rng: &mut Rng) -> Centre {
     ];
     if queues.contains(&"vip") {
         rules.push(rule("vip", Some("vip@*"), then("vip", rng)));
+    }
+    if rng.percent(30) {
+        let mut again = rule("again", None, then("sales", rng));
+        again.when.expression = Some("earlier.contacts > 1".into());
+        rules.push(again);
     }
     let refuse = Then {
         refuse: Some(404),
@@ -171,6 +191,7 @@ pub fn any(rng: &mut Rng) -> Centre {
             .map(|number| agent(number, &queues, rng))
             .collect(),
         calendars: Vec::new(),
+        asks: asks(rng),
         rules,
         offers: Offers {
             back_off_seconds: rng.range(1, 8) as u32,

@@ -1,8 +1,11 @@
 //! How the oracle's model follows inputs, outputs and events, and the checks of each output.
 
 use super::invariants;
+use super::invariants::LATE_MS;
 use super::model::{Contact, Kind, Leg, Skip};
 use super::oracle::{Oracle, Touched};
+use patchbay_core::asking::Decision;
+use patchbay_core::limits::EARLIER_TIME;
 use patchbay_core::{
     Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferEnd, OfferId, Output,
     QueueId, Status, What,
@@ -32,7 +35,17 @@ impl Oracle {
             Input::AgentReachable { agent, .. } | Input::AgentStatus { agent, .. } => {
                 self.touch(agent);
             }
-            Input::ContactPressed { .. }
+            Input::ContactAsked { contact, answer } => {
+                let decision = answer
+                    .as_ref()
+                    .ok()
+                    .and_then(|answer| answer.decision.as_ref());
+                if let Some(decision) = decision {
+                    self.decided(*contact, decision);
+                }
+            }
+            Input::EarlierFound { .. }
+            | Input::ContactPressed { .. }
             | Input::OfferRinging { .. }
             | Input::OfferAnswered { .. }
             | Input::OfferFailed { .. }
@@ -61,10 +74,33 @@ impl Oracle {
             waits_for: None,
             hears: false,
             caller: None,
+            asks_until: None,
             only: facts.wanted_agent.clone(),
         };
         model.contacts.insert(id, contact);
         self.touch_contact(id);
+    }
+
+    /// The contact waits for what others know, until then at the latest.
+    fn asks_until(&mut self, id: ContactId, until: u64) {
+        let seen = self.model.contacts.get_mut(&id).expect("arrived");
+        let until = seen.asks_until.map_or(until, |before| before.max(until));
+        seen.asks_until = Some(until);
+        self.later(until + LATE_MS + 1, Touched::Contact(id));
+    }
+
+    /// A server decided; what the declaration does not know is not followed.
+    fn decided(&mut self, id: ContactId, decision: &Decision) {
+        let queue = decision.queue.as_ref();
+        let agent = decision.agent.as_ref();
+        let declared = |agent: &&AgentId| self.model.agents.get(*agent).is_some_and(|a| a.declared);
+        let agent = agent.filter(declared).cloned();
+        let asks = |contact: &Contact| contact.asks_until.is_some() && contact.only.is_none();
+        if queue.is_some_and(|queue| self.model.queues.contains_key(queue))
+            && let Some(contact) = self.model.contacts.get_mut(&id).filter(|one| asks(one))
+        {
+            contact.only = agent;
+        }
     }
 
     /// A session that no contact wants ends without an event of its own.
@@ -123,7 +159,11 @@ impl Oracle {
                 }
             }
             Output::Say { contact, say } => invariants::said_right(&self.model, *contact, say),
-            Output::EndSession { .. } | Output::ListSessions => {}
+            Output::LookUp { contact, .. } => {
+                let until = now + EARLIER_TIME.as_millis() as u64;
+                self.asks_until(*contact, until);
+            }
+            Output::Ask { .. } | Output::EndSession { .. } | Output::ListSessions => {}
         }
     }
 
@@ -219,6 +259,11 @@ impl Oracle {
     /// Of a contact that waits.
     fn waits(&mut self, what: &What, now: u64) {
         match what {
+            What::ContactAsking { contact, ask, .. } => {
+                let mut asks = self.model.centre.asks.iter();
+                let ask = asks.find(|one| one.id == *ask).expect("declared");
+                self.asks_until(*contact, now + u64::from(ask.time_limit_ms));
+            }
             What::ContactTyped {
                 contact,
                 queue,
@@ -228,6 +273,7 @@ impl Oracle {
                 ..
             } => {
                 let seen = self.model.contacts.get_mut(contact).expect("arrived");
+                seen.asks_until = None;
                 seen.priority = *priority;
                 seen.skills = skills.clone();
                 self.enters(*contact, queue, now);
@@ -421,6 +467,10 @@ fn kind(what: &What) -> &'static str {
         What::ContactRedirected { .. } => "redirected",
         What::ContactOffered { choice, .. } if choice.last_agent => "offered to the last agent",
         What::ContactConnected { .. } => "connected",
+        What::ContactAsked { failure, .. } => match failure {
+            Some(_) => "not answered by a server",
+            None => "answered by a server",
+        },
         What::ContactAdopted { .. } => "adopted",
         What::ContactEnded { .. } => "ended",
         What::ContactRefused { .. } => "refused",

@@ -169,14 +169,21 @@ pub fn not_idle_while_wanted(
 /// A contact that waits longer than its queue allowed is answered, but for the lateness of a
 /// timer. One that is on offer may wait for the phone. One that is for one agent does not wait.
 pub fn waits_not_for_ever(id: ContactId, contact: &Contact, now: u64) {
+    if contact.asks_until.is_some() {
+        return;
+    }
     let in_time = now <= contact.deadline + LATE_MS;
     assert!(in_time || !contact.waiting(), "{id} waits for ever");
     let may_wait = contact.only.is_none() || !contact.waiting();
     assert!(may_wait, "{id}, which is for one agent, waits");
 }
 
-/// Everybody without a final answer was typed and is in a queue, or rings.
-pub fn has_a_place(model: &Model, id: ContactId, contact: &Contact) {
+/// Everybody without a final answer waits for that of a server, or was typed and is in a queue, or rings.
+pub fn has_a_place(model: &Model, id: ContactId, contact: &Contact, now: u64) {
+    if let Some(until) = contact.asks_until {
+        assert!(now <= until + LATE_MS, "{id} waits for an answer for ever");
+        return;
+    }
     let queue = contact.queue.as_ref();
     let queue = queue.unwrap_or_else(|| panic!("{id} was never typed"));
     let there = model.queues.contains_key(queue);

@@ -67,6 +67,8 @@ pub struct Tally {
 enum Step {
     Call,
     GiveUp(ContactId),
+    Answer(ContactId),
+    Earlier(ContactId),
     Press(ContactId, char),
     ToRelay(Down),
     ToControl(Up),

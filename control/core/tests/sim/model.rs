@@ -32,6 +32,8 @@ pub struct Contact {
     pub waits_for: Option<(AgentId, u64)>,
     /// Its caller, if its queue remembers who served it.
     pub caller: Option<String>,
+    /// It waits for what others know of it, until then at the latest.
+    pub asks_until: Option<u64>,
     /// The one agent that it is for.
     pub only: Option<AgentId>,
 }

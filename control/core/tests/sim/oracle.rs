@@ -159,7 +159,7 @@ impl Oracle {
         let Some(contact) = self.model.contacts.get(&id) else {
             return;
         };
-        invariants::has_a_place(&self.model, id, contact);
+        invariants::has_a_place(&self.model, id, contact, now);
         invariants::waits_not_for_ever(id, contact, now);
         let queue = contact.queue.as_ref();
         let queue = queue.and_then(|queue| self.model.queues.get(queue));

@@ -113,6 +113,23 @@ fn nothing_else(_: &Oracle, said: &mut Vec<Output>) -> bool {
     there
 }
 
+/// What a server says of a contact that then waits is not heard.
+fn no_answer(_: &Oracle, said: &mut Vec<Output>) -> bool {
+    let asked = |output: &Output| matches!(told(output), Some(What::ContactAsked { .. }));
+    let harmless = |output: &Output| {
+        let told = matches!(
+            told(output),
+            Some(What::ContactTyped { .. } | What::ContactQueued { .. })
+        );
+        told || asked(output) || matches!(output, Output::Queued { .. } | Output::Hear { .. })
+    };
+    let there = said.iter().any(asked) && said.iter().all(harmless);
+    if there {
+        said.clear();
+    }
+    there
+}
+
 fn tell_who_hears_nothing(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
     let heard = said
         .iter()
@@ -241,7 +258,7 @@ fn retell(said: &mut [Output], change: impl Fn(&mut What) -> bool) -> bool {
 }
 
 /// What is planted into a step.
-const PLANTS: [(&str, Profile, Plant); 23] = [
+const PLANTS: [(&str, Profile, Plant); 24] = [
     ("is told and was not made", PROFILE, |_, said| {
         retell(said, |what| match what {
             What::ContactOffered { offer, .. } => {
@@ -318,8 +335,10 @@ const PLANTS: [(&str, Profile, Plant); 23] = [
     }),
     ("is stuck with", CALM, phantom),
     ("is idle while", PROFILE, lost_offer),
-    ("waits for ever", CALM, |_, said| {
-        swallow_refusal(said, RefuseReason::WaitedTooLong)
+    // With others there, the places that they are told give it away before.
+    ("waits for ever", CALM, |oracle, said| {
+        let alone = oracle.model.contacts.len() == 1;
+        alone && swallow_refusal(said, RefuseReason::WaitedTooLong)
     }),
     ("which is for one agent, waits", PROFILE, |_, said| {
         swallow_refusal(said, RefuseReason::AgentUnavailable)
@@ -336,6 +355,7 @@ const PLANTS: [(&str, Profile, Plant); 23] = [
     ("which is gone", PROFILE, |_, said| {
         swallow_refusal(said, RefuseReason::QueueRemoved)
     }),
+    ("waits for an answer for ever", PROFILE, no_answer),
 ];
 
 /// What went wrong, if anything did.

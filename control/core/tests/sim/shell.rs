@@ -51,6 +51,19 @@ impl World {
             Output::EndSession { offer, .. } => {
                 self.network(|| Step::ToRelay(Down::End(offer)), true);
             }
+            Output::Ask { contact, .. } => {
+                // Some answers are lost; the distributor's own limit ends those questions.
+                if self.rng.percent(90) {
+                    let after = self.rng.range(0, 700);
+                    self.after(after, Step::Answer(contact));
+                }
+            }
+            Output::LookUp { contact, .. } => {
+                if self.rng.percent(90) {
+                    let after = self.rng.range(0, 250);
+                    self.after(after, Step::Earlier(contact));
+                }
+            }
             Output::ListSessions => self.ask_for_list(),
             Output::Hear { contact, .. } => {
                 for key in ['1', '#'] {

@@ -2,7 +2,8 @@
 
 use super::relay::Effects;
 use super::{Step, World, centres};
-use patchbay_core::{Facts, Input, Medium, Status};
+use patchbay_core::asking::{Answer, AskFailure, Decision, Failed};
+use patchbay_core::{ContactId, Earlier, Facts, Input, Medium, Status};
 
 impl World {
     pub(super) fn happen(&mut self, step: Step) {
@@ -15,6 +16,15 @@ impl World {
                     self.tell(Input::ContactCancelled { contact });
                 }
             }
+            Step::Earlier(contact) => {
+                let contacts = self.rng.range(0, 2) as u32;
+                let earlier = self.rng.percent(90).then(|| Earlier {
+                    contacts,
+                    ..Earlier::default()
+                });
+                self.tell(Input::EarlierFound { contact, earlier });
+            }
+            Step::Answer(contact) => self.answer_about(contact),
             Step::Press(contact, key) => self.tell(Input::ContactPressed { contact, key }),
             Step::ToRelay(message) => {
                 let effects = self.relay.receive(message, self.now_ms, &mut self.rng);
@@ -80,6 +90,40 @@ impl World {
             Some(pause) => self.after(pause, Step::Call),
             None => self.calls_left = 0,
         }
+    }
+
+    /// A server answers well, badly, or with a decision.
+    fn answer_about(&mut self, contact: ContactId) {
+        let decision = |decision| Answer {
+            decision: Some(decision),
+            ..Answer::default()
+        };
+        let queue = |name: &str| Some(name.into());
+        let answer = match self.rng.range(0, 9) {
+            0 => Err(Failed::new(AskFailure::Unreachable, "")),
+            1 => Ok(decision(Decision {
+                refuse: Some(603),
+                ..Decision::default()
+            })),
+            2 => Ok(decision(Decision {
+                redirect: Some("sip:elsewhere@example.net".into()),
+                ..Decision::default()
+            })),
+            3 => Ok(decision(Decision {
+                queue: queue("vip"),
+                agent: Some(self.rng.pick(&self.staff).clone()),
+                ..Decision::default()
+            })),
+            4..8 => Ok(decision(Decision {
+                queue: queue("sales"),
+                skills: [("billing".into(), self.rng.range(1, 4) as u8)].into(),
+                priority: *self.rng.pick(&[0, 5]),
+                ..Decision::default()
+            })),
+            _ => Ok(Answer::default()),
+        };
+        let answer = answer.map(Box::new);
+        self.tell(Input::ContactAsked { contact, answer });
     }
 
     fn facts(&mut self) -> Facts {

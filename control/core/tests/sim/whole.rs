@@ -85,7 +85,14 @@ fn compare_contacts(model: &Model, snapshot: &Snapshot) {
 }
 
 fn compare_waiting(model: &Model, view: &ContactView, contact: &Contact) {
-    let waits = view.state == ContactState::Waiting;
+    let asks = view.state == ContactState::Asking;
+    assert_eq!(
+        asks,
+        contact.asks_until.is_some(),
+        "{} is asked about",
+        view.id
+    );
+    let waits = asks || view.state == ContactState::Waiting;
     assert_eq!(waits, contact.waiting(), "{} waits", view.id);
     assert_eq!(view.queue, contact.queue, "the queue of {}", view.id);
     // Whose queue is gone keeps for whom it waited, which means nothing.

@@ -16,6 +16,9 @@ pub struct Declaration {
     /// When places are open; rules name them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calendar: Vec<CalendarDeclaration>,
+    /// Servers that are asked about an arriving contact; the first that fits is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ask: Vec<AskDeclaration>,
     /// What an arriving contact is; the first that matches decides.
     pub rule: Vec<RuleDeclaration>,
     /// What happens to an agent after an offer that failed.
@@ -206,6 +209,44 @@ pub struct CalendarDeclaration {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub exceptions: Vec<serde_json::Value>,
+}
+
+/// A server that is asked about arriving contacts before the rules look at them.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskDeclaration {
+    /// Its identifier, which no rule has.
+    pub id: String,
+    /// Its URL: `https://`, or `http://` on the control host itself.
+    pub url: String,
+    /// The key that questions are signed with, 16 bytes or more. It can be written and never read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(write_only)]
+    pub secret: Option<String>,
+    /// Whether it has a secret. Sent back without a `secret`, true keeps the one it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_set: Option<bool>,
+    /// An expression in the Common Expression Language (CEL): only contacts of which it is true are
+    /// asked about. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// The IANA time zone of the expression's `time`; default `UTC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// How long a contact waits for the answer, in milliseconds; 10 to 5000.
+    #[schema(required = false, default = 300)]
+    pub time_limit_ms: u32,
+    /// The queue of contacts for which no good answer came; default: the rules decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<String>,
+    /// A PEM file on the control host with the authorities that its certificate must come from;
+    /// default: those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// Allows `http://` to another host.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    #[schema(required = false, default = false)]
+    pub insecure: bool,
 }
 
 /// A rule: if all its conditions hold, the contact is this.

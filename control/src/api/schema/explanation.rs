@@ -46,10 +46,12 @@ pub struct Facts {
 pub struct Earlier {
     /// How many there were in the last 24 hours.
     pub contacts: u32,
-    /// The agent of the last one.
+    /// The agent of the last one that was answered.
     pub agent: Option<String>,
     /// The queue of the last one.
     pub queue: Option<String>,
+    /// How long ago the last one came, in seconds.
+    pub seconds_ago: Option<u64>,
 }
 
 /// One medium of a session description.
@@ -74,6 +76,9 @@ pub struct Explanation {
     pub media: Vec<String>,
     /// Media that could not, and why.
     pub unusable: Vec<String>,
+    /// The server that would be asked before the rules look at it; its answer counts as what the facts say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
     /// Each rule up to and including the first that matches.
     pub rules: Vec<RuleVerdict>,
     /// What it would be typed as.

@@ -125,7 +125,7 @@ pub struct WaitingView {
 pub struct ContactView {
     /// Which: 16 hexadecimal digits.
     pub id: String,
-    /// `waiting`, `offered` or `connected`.
+    /// `asking`, `waiting`, `offered` or `connected`.
     pub state: String,
     /// Its queue; none for one that was taken over from a relay.
     pub queue: Option<String>,

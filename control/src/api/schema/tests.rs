@@ -48,7 +48,9 @@ fn the_declaration_is_as_documented() {
          holidays = ['*-01-01', { date = 'easter', from = '12:00' }]\n\
          exceptions = [{ date = '2026-12-27', name = 'Sale' }]\n\
          [[rule]]\nid = 's'\nwhen = { expression = 'time.hour < 8', zone = 'UTC' }\n\
-         then = { queue = 'q', attributes = { tier = 'gold' } }\n[offers]\n",
+         then = { queue = 'q', attributes = { tier = 'gold' } }\n\
+         [[ask]]\nid = 'crm'\nurl = 'http://127.0.0.1/'\nsecret = '0123456789abcdef'\n\
+         when = 'true'\nzone = 'UTC'\non_failure = 'q'\ninsecure = true\n[offers]\n",
     )
     .unwrap();
     documented::<declaration::Declaration>(&shown(&centre));
@@ -168,6 +170,7 @@ fn explained(outcome: Outcome) -> Explanation {
         has: 1,
     };
     Explanation {
+        asks: Some("crm".into()),
         media: vec!["audio".into()],
         unusable: vec!["video: why".into()],
         rules: vec![RuleVerdict {
@@ -224,6 +227,7 @@ fn facts_and_explanations_are_as_documented() {
             contacts: 2,
             agent: Some(AgentId::new("a")),
             queue: Some(QueueId::new("q")),
+            seconds_ago: Some(1),
         },
         ..Facts::default()
     };

@@ -223,6 +223,9 @@ impl Scene {
                 Action::Event(event) => self.events.push(event),
                 Action::EndSession(place) => self.ended.push(place),
                 Action::ListSessions => self.lists_asked += 1,
+                Action::Ask { .. } | Action::LookUp { .. } => {
+                    unreachable!("no server is declared, and no rule looks back")
+                }
             }
         }
     }

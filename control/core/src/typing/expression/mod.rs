@@ -10,7 +10,7 @@ mod names;
 mod shape;
 mod values;
 
-pub(crate) use values::Shared;
+pub(crate) use values::{Shared, Variable};
 
 use super::calendar::Calendar;
 use super::condition::Seen;
@@ -21,6 +21,8 @@ use cel::common::types::CelBool;
 use cel::parser::{Expression as Tree, PrattParser};
 use cel::{Context, ExecutionError, Value};
 use jiff::tz::TimeZone;
+use names::Named;
+use std::collections::BTreeSet;
 use values::Variables;
 
 /// An expression that is ready.
@@ -28,8 +30,7 @@ use values::Variables;
 pub(crate) struct Expression {
     tree: Tree,
     zone: TimeZone,
-    /// The values that decide it, with their texts.
-    shown: Vec<(String, Tree)>,
+    named: Named,
 }
 
 /// Why an expression cannot be used.
@@ -66,12 +67,12 @@ impl Expression {
             });
             Problem::new(message, "correct it; docs/operations.md shows expressions")
         })?;
-        let shown = names::check(&tree, calendars)?;
+        let named = names::check(&tree, calendars)?;
         let zone = hours::zone(zone).map_err(|wrong| Problem {
             field: wrong.field,
             ..Problem::new(wrong.message, wrong.remedy)
         })?;
-        let ready = Self { tree, zone, shown };
+        let ready = Self { tree, zone, named };
         ready.try_out(calendars)?;
         Ok(ready)
     }
@@ -86,6 +87,11 @@ impl Expression {
         }
     }
 
+    /// The variables that it names.
+    pub fn variables(&self) -> &BTreeSet<Variable> {
+        &self.named.variables
+    }
+
     /// The result and the values that decide it, for people.
     pub fn found(&self, seen: &Seen<'_>) -> String {
         let variables = Variables::new(seen, &self.zone);
@@ -95,7 +101,7 @@ impl Expression {
             Ok(holds) => holds.to_string(),
             Err(why) => format!("cannot be said: {why}"),
         };
-        for (index, (text, tree)) in self.shown.iter().enumerate() {
+        for (index, (text, tree)) in self.named.shown.iter().enumerate() {
             found.push_str(if index == 0 { "; " } else { ", " });
             found.push_str(text);
             match Value::resolve_val(tree, &context) {

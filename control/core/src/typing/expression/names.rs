@@ -6,6 +6,7 @@ use crate::limits::MAX_SHOWN_VALUES;
 use crate::typing::{Calendar, Pattern, Prefix};
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::parser::Expression as Tree;
+use std::collections::BTreeSet;
 
 /// Functions that are no operators.
 const FUNCTIONS: [&str; 9] = [
@@ -22,18 +23,27 @@ const FUNCTIONS: [&str; 9] = [
 
 /// Checks a tree, which is no deeper than [`crate::limits::MAX_EXPRESSION_DEPTH`] allows; gives the
 /// values that decide it, as it writes them, for the explanation.
-pub(super) fn check(tree: &Tree, calendars: &[Calendar]) -> Result<Vec<(String, Tree)>, Problem> {
+pub(super) fn check(tree: &Tree, calendars: &[Calendar]) -> Result<Named, Problem> {
     let mut walk = Walk {
-        shown: Vec::new(),
+        named: Named::default(),
         calendars,
         bound: Vec::new(),
     };
     walk.tree(tree)?;
-    Ok(walk.shown)
+    Ok(walk.named)
+}
+
+/// What an expression names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Named {
+    /// The values that decide it, with their texts.
+    pub shown: Vec<(String, Tree)>,
+    /// All variables.
+    pub variables: BTreeSet<Variable>,
 }
 
 struct Walk<'a> {
-    shown: Vec<(String, Tree)>,
+    named: Named,
     calendars: &'a [Calendar],
     /// Variables of the comprehension that is walked.
     bound: Vec<String>,
@@ -84,8 +94,9 @@ impl Walk<'_> {
     }
 
     /// A variable with its fields, such as `uri.user` or `headers["subject"][0]`.
-    fn path(&self, path: &Path) -> Result<(), Problem> {
+    fn path(&mut self, path: &Path) -> Result<(), Problem> {
         let variable = variable(&path.root)?;
+        self.named.variables.insert(variable);
         let mut keys = path.keys.iter();
         let mut fields = variable.fields();
         if variable == Variable::Calendar
@@ -115,9 +126,10 @@ impl Walk<'_> {
     }
 
     fn show(&mut self, text: String, tree: &Tree) {
-        let known = self.shown.iter().any(|(shown, _)| *shown == text);
-        if !known && self.shown.len() < MAX_SHOWN_VALUES {
-            self.shown.push((text, tree.clone()));
+        let shown = &mut self.named.shown;
+        let known = shown.iter().any(|(shown, _)| *shown == text);
+        if !known && shown.len() < MAX_SHOWN_VALUES {
+            shown.push((text, tree.clone()));
         }
     }
 

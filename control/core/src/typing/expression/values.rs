@@ -1,6 +1,6 @@
 //! The variables of an expression, made of a contact when one asks for them.
 
-use crate::facts::Facts;
+use crate::facts::{Earlier, Facts};
 use crate::limits::{MAX_SHOWN_BYTES, MAX_SUBJECT_BYTES};
 use crate::typing::calendar::{Calendar, State};
 use crate::typing::condition::Seen;
@@ -84,7 +84,7 @@ impl Variable {
         match self {
             Self::Uri | Self::To | Self::From => &["scheme", "user", "host", "text"],
             Self::Time => &["hour", "minute", "weekday", "day", "month", "year", "date"],
-            Self::Earlier => &["contacts", "agent", "queue"],
+            Self::Earlier => &["contacts", "agent", "queue", "seconds_ago"],
             _ => &[],
         }
     }
@@ -154,19 +154,24 @@ fn make<'a>(variable: Variable, seen: &Seen<'a>) -> Box<dyn Val + 'a> {
         Variable::Calendar => calendars(seen.calendars, seen.unix_ms),
         Variable::Customer => texts(&facts.customer),
         Variable::Entitlements => list(facts.entitlements.iter().map(String::as_str)),
-        Variable::Earlier => map([
-            ("contacts", number(i64::from(facts.earlier.contacts))),
-            (
-                "agent",
-                text(facts.earlier.agent.as_ref().map_or("", |id| id.as_str())),
-            ),
-            (
-                "queue",
-                text(facts.earlier.queue.as_ref().map_or("", |id| id.as_str())),
-            ),
-        ]),
+        Variable::Earlier => earlier(&facts.earlier),
         Variable::Answers => texts(&facts.answers),
     }
+}
+
+/// Without an earlier contact there is no time since it, rather than one that would compare.
+fn earlier<'a>(earlier: &'a Earlier) -> Box<dyn Val + 'a> {
+    let agent = earlier.agent.as_ref().map_or("", |id| id.as_str());
+    let queue = earlier.queue.as_ref().map_or("", |id| id.as_str());
+    let always = [
+        ("contacts", number(i64::from(earlier.contacts))),
+        ("agent", text(agent)),
+        ("queue", text(queue)),
+    ];
+    let ago = earlier.seconds_ago.and_then(|ago| i64::try_from(ago).ok());
+    map(always
+        .into_iter()
+        .chain(ago.map(|ago| ("seconds_ago", number(ago)))))
 }
 
 fn text<'a>(text: &'a str) -> Box<dyn Val + 'a> {
