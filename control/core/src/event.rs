@@ -1,10 +1,12 @@
 //! Events: what happened, told so that it explains itself (design rule: every decision says why).
 
 use crate::centre::OverflowWhen;
+use crate::contact::Way;
 use crate::explain::Choice;
 use crate::id::{AgentId, ContactId, OfferId, QueueId, RuleId};
 use crate::input::{EndCause, OfferFailure, Status};
 use crate::output::RefuseReason;
+use crate::slot::Slot;
 use patchbay_route::session::{EndedBy, NoticeState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,6 +56,12 @@ pub enum What {
         to: String,
         /// The usable media.
         media: Vec<String>,
+        /// In which medium it is served.
+        #[serde(default, skip_serializing_if = "Slot::is_call")]
+        medium: Slot,
+        /// Who carries it to its agent.
+        #[serde(default, skip_serializing_if = "Way::is_relay")]
+        carried: Way,
         /// What came with the call for the agent (requirement A10), by the header's name in lower
         /// case: `call-info`, `user-to-user`, `diversion`, `history-info`, `p-asserted-identity`,
         /// `alert-info`.

@@ -1,5 +1,6 @@
 //! What the distributor decides.
 
+use crate::contact::Way;
 use crate::event::Event;
 use crate::id::{AgentId, ContactId, OfferId, QueueId};
 use core::time::Duration;
@@ -36,8 +37,9 @@ pub enum Output {
         /// What.
         say: Say,
     },
-    /// Transfer the contact to the relay with this agent. The core's own timer cancels the offer
-    /// after `ring_for`; the value is for an Expires header and the transfer's validity.
+    /// Bring the contact to this agent, by the relay unless `way` says otherwise. The core's own
+    /// timer cancels the offer after `ring_for`; the value is for an Expires header and the
+    /// transfer's validity.
     Offer {
         /// Which contact.
         contact: ContactId,
@@ -47,9 +49,11 @@ pub enum Output {
         agent: AgentId,
         /// How long the phone may ring.
         ring_for: Duration,
+        /// Who carries it.
+        way: Way,
     },
     /// Cancel the offer (CANCEL to the relay). Its end is still awaited: `OfferFailed`, or
-    /// `OfferAnswered` if the answer crossed it.
+    /// `OfferAnswered` if the answer crossed it. One that is carried outside is over with this.
     CancelOffer {
         /// Whose offer.
         contact: ContactId,

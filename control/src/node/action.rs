@@ -1,7 +1,7 @@
 //! What the machine wants done.
 
 use bytes::Bytes;
-use patchbay_core::Event;
+use patchbay_core::{Carried, ContactId, Event};
 use patchbay_sip::transaction::Flow;
 
 use crate::link::Place;
@@ -33,6 +33,12 @@ pub enum Action {
     RemoveBinding(Binding),
     /// Store an event and tell it.
     Event(Event),
+    /// A contact that is carried outside stands otherwise than before.
+    Routed(ContactId),
+    /// Store what is connected outside.
+    KeepCarried(Carried),
+    /// Remove it from the store: it is over.
+    ForgetCarried(ContactId),
     /// End a session through its relay's API.
     EndSession(Place),
     /// Ask every relay for its list of sessions.

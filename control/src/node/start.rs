@@ -19,6 +19,7 @@ use super::journal::journal;
 use super::machine::Machine;
 use super::run::{Node, unix_ms};
 use super::tunnels::Tunnels;
+use super::waiters::Waiters;
 use super::wire::{Connections, MAX_WIRE_EVENTS, NearLink, Wire, WireCounters};
 use crate::link::{LinkError, RelayClient, follow};
 use crate::signalling::SignallingConfig;
@@ -136,6 +137,7 @@ async fn remembered(
         "loaded"
     );
     machine.restore(bindings, now);
+    machine.restore_carried(store.load_carried().await?, now);
     Ok(machine)
 }
 
@@ -203,6 +205,7 @@ fn spawn(
         centre,
         published: Arc::clone(&published),
         draining: None,
+        waiters: Waiters::default(),
     };
     let handle = NodeHandle::new(commands, centre_seen, published, events, store);
     let join = tokio::spawn(async move {

@@ -2,7 +2,7 @@
 
 use super::{Distributor, seconds};
 use crate::centre::{Relax, WhenNoAgents};
-use crate::contact::{Contact, State, Ticket};
+use crate::contact::{Contact, State, Ticket, Way};
 use crate::event::What;
 use crate::explain::Typed;
 use crate::facts::Facts;
@@ -35,7 +35,7 @@ impl From<RefuseReason> for Refusal {
 }
 
 impl Distributor {
-    pub(super) fn arrived(&mut self, contact: ContactId, facts: &Facts) {
+    pub(super) fn arrived(&mut self, contact: ContactId, facts: &Facts, way: Way) {
         if self.contacts.contains_key(&contact) || self.memory.had_contact(contact) {
             self.counters.dropped_repeated_contact += 1;
             return;
@@ -46,7 +46,8 @@ impl Distributor {
         self.counters.expressions_failed += failed;
         match outcome {
             Ok(((typed, relax), because)) => {
-                let ticket = self.ticket(contact, facts, &usable, typed, relax);
+                let mut ticket = self.ticket(contact, facts, &usable, typed, relax);
+                ticket.way = way;
                 self.typed(contact, facts, ticket, because);
             }
             Err(refusal) => self.refuse_new(contact, &refusal),
@@ -104,6 +105,8 @@ impl Distributor {
             from: ticket.from.clone(),
             to: ticket.to.clone(),
             media: ticket.media.clone(),
+            medium: ticket.slot,
+            carried: ticket.way,
             info: info(facts),
         });
         let (queue, place, deadline) = (ticket.queue, ticket.place, ticket.deadline);
@@ -125,6 +128,7 @@ impl Distributor {
         self.timers.set(Timer::MaxWait(contact), deadline);
         self.set_overflow_timer(contact);
         self.set_relax_timer(contact);
+        self.set_asker_timer(contact);
         self.stick(contact);
         self.start_waiting(contact);
     }
@@ -167,6 +171,8 @@ impl Distributor {
                 &facts.to
             }),
             media: usable.kinds(),
+            slot: facts.medium.unwrap_or_default(),
+            way: Way::Relay,
             typed,
         }
     }

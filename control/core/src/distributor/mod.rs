@@ -13,6 +13,7 @@ mod hearing;
 mod learned;
 mod leave;
 mod offers;
+mod outside;
 mod overflow;
 mod patience;
 mod select;
@@ -23,7 +24,7 @@ mod waiting;
 
 use crate::agent::Agent;
 use crate::centre::{Centre, Queue as DeclaredQueue};
-use crate::contact::{Contact, Leg};
+use crate::contact::{Contact, Leg, Way};
 use crate::counters::Counters;
 use crate::event::{Event, What};
 use crate::id::{AgentId, ContactId, IdSource, OfferId};
@@ -35,6 +36,7 @@ use crate::timers::Timers;
 use crate::typing::Rules;
 use core::time::Duration;
 use learned::Learned;
+pub use outside::Standing;
 use patchbay_sip::shards::Shards;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -135,7 +137,10 @@ impl Distributor {
         self.advance(now);
         match input {
             Input::Configure(centre) => self.configure(centre),
-            Input::ContactArrived { contact, facts } => self.arrived(contact, &facts),
+            Input::ContactArrived { contact, facts } => self.arrived(contact, &facts, Way::Relay),
+            Input::ContactAsked { contact, facts } => self.arrived(contact, &facts, Way::Outside),
+            Input::ContactRenewed { contact } => self.renewed(contact),
+            Input::OutsideLive(call) => self.restore(&call),
             Input::ContactCancelled { contact } => self.cancelled(contact),
             Input::ContactPressed { contact, key } => self.pressed(contact, key),
             Input::OfferRinging { offer } => self.ringing(offer),

@@ -6,8 +6,8 @@ use super::oracle::Oracle;
 use super::{Plant, Profile, World, whole};
 use patchbay_core::snapshot::{AgentView, ContactState, ContactView, QueueView};
 use patchbay_core::{
-    Activity, AgentId, ContactId, Event, OfferEnd, OfferId, Output, RefuseReason, Snapshot, Status,
-    What,
+    Activity, AgentId, ContactId, EndCause, Event, OfferEnd, OfferId, Output, RefuseReason,
+    Snapshot, Status, What,
 };
 use patchbay_route::waiting::Say;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -180,6 +180,7 @@ fn too_soon(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
         offer: OfferId(1),
         agent: agent.clone(),
         ring_for: Default::default(),
+        way: Default::default(),
     };
     said.insert(1, again);
     true
@@ -241,7 +242,7 @@ fn retell(said: &mut [Output], change: impl Fn(&mut What) -> bool) -> bool {
 }
 
 /// What is planted into a step.
-const PLANTS: [(&str, Profile, Plant); 23] = [
+const PLANTS: [(&str, Profile, Plant); 26] = [
     ("is told and was not made", PROFILE, |_, said| {
         retell(said, |what| match what {
             What::ContactOffered { offer, .. } => {
@@ -335,6 +336,37 @@ const PLANTS: [(&str, Profile, Plant); 23] = [
     ),
     ("which is gone", PROFILE, |_, said| {
         swallow_refusal(said, RefuseReason::QueueRemoved)
+    }),
+    ("is on no relay", PROFILE, |oracle, said| {
+        let legs = oracle.model.legs.iter();
+        let mut outside = legs.filter(|(offer, _)| oracle.model.outside.contains(offer));
+        let unwanted = outside.next().map(|(offer, leg)| What::SessionUnwanted {
+            contact: leg.contact,
+            offer: *offer,
+            agent: leg.agent.clone(),
+        });
+        said.extend(unwanted.map(event));
+        said.iter()
+            .any(|output| matches!(told(output), Some(What::SessionUnwanted { .. })))
+    }),
+    ("waits and nobody asks", CALM, |oracle, said| {
+        // One that was given up by its caller was answered before.
+        let given_up = |output: &Output| match told(output) {
+            Some(What::ContactAbandoned { contact, .. }) => {
+                oracle.model.contacts.contains_key(contact)
+            }
+            _ => false,
+        };
+        said.len() == 1 && said.iter().all(given_up) && said.pop().is_some()
+    }),
+    ("is outside for ever", CALM, |_, said| {
+        let over = |output: &Output| match told(output) {
+            Some(What::ContactEnded { cause, .. }) => *cause == EndCause::Unreported,
+            _ => false,
+        };
+        let state = |output: &Output| matches!(told(output), Some(What::AgentState { .. }));
+        let alone = said.iter().any(over) && said.iter().all(|o| over(o) || state(o));
+        alone && said.drain(..).next().is_some()
     }),
 ];
 

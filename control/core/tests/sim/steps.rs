@@ -2,7 +2,7 @@
 
 use super::relay::Effects;
 use super::{Step, World, centres};
-use patchbay_core::{Facts, Input, Medium, Status};
+use patchbay_core::{ContactId, Facts, Input, Medium, Status};
 
 impl World {
     pub(super) fn happen(&mut self, step: Step) {
@@ -37,6 +37,7 @@ impl World {
             }
             Step::Disturb => self.disturb(),
             Step::Work(agent, work) => self.work(agent, work),
+            Step::Asker(what) => self.asker(what),
         }
     }
 
@@ -59,12 +60,10 @@ impl World {
         });
         self.tally.calls += 1;
         self.calls_left -= 1;
-        self.tell(Input::ContactArrived {
-            contact,
-            facts: facts.clone(),
-        });
+        let arrives = self.arrives(contact, facts);
+        self.tell(arrives.clone());
         if self.rng.percent(self.profile.double) {
-            self.tell(Input::ContactArrived { contact, facts });
+            self.tell(arrives);
         }
         let patience = match day {
             Some(_) => self.patience_of_day(),
@@ -80,6 +79,16 @@ impl World {
             Some(pause) => self.after(pause, Step::Call),
             None => self.calls_left = 0,
         }
+    }
+
+    /// By SIP, or from outside.
+    fn arrives(&mut self, contact: ContactId, mut facts: Box<Facts>) -> Input {
+        let Some(slot) = self.comes_from_outside() else {
+            return Input::ContactArrived { contact, facts };
+        };
+        facts.medium = Some(slot);
+        self.begins_to_ask(contact);
+        Input::ContactAsked { contact, facts }
     }
 
     fn facts(&mut self) -> Facts {
