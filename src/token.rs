@@ -27,8 +27,8 @@ A token opens the API for one client, as far as its role goes:
   supervisor    sees everything else, sets agents' states, ends contacts, takes traces
   agent         its own agent alone: state, current contact, status
   integration   what its scopes name: agents:read agents:write audit:read centre:read centre:write
-                contacts:end contacts:read events:read metrics:read queues:read records:read
-                relays:read reports:read rules:explain trace
+                contacts:end contacts:read contacts:route events:read metrics:read queues:read
+                records:read relays:read reports:read rules:explain trace
 
   patchbay token create --role supervisor --name wallboard --expires 90d
   patchbay token create --role agent --name \"anna's desk\" --agent anna

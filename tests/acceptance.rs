@@ -14,6 +14,7 @@ mod agent_unregisters;
 mod answer_crosses_cancel;
 mod api_access;
 mod api_roles;
+mod asked_from_outside;
 mod asked_servers;
 mod at_device;
 mod baresip_agent;

@@ -15,6 +15,7 @@ mod api_rates;
 mod api_repeated;
 mod api_reports;
 mod api_roles;
+mod api_route;
 mod api_rules;
 mod api_socket;
 mod api_support;

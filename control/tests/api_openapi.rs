@@ -7,7 +7,7 @@ use api_support::Server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const ROUTES: [&str; 34] = [
+const ROUTES: [&str; 37] = [
     "DELETE /api/v1/agents/{id}",
     "DELETE /api/v1/contacts/{id}",
     "DELETE /api/v1/tokens/{id}",
@@ -27,6 +27,7 @@ const ROUTES: [&str; 34] = [
     "GET /api/v1/relays",
     "GET /api/v1/records",
     "GET /api/v1/reports/{by}",
+    "GET /api/v1/route/{id}",
     "GET /api/v1/rules",
     "GET /api/v1/sessions",
     "GET /api/v1/trace",
@@ -36,6 +37,8 @@ const ROUTES: [&str; 34] = [
     "GET /metrics",
     "GET /readyz",
     "POST /api/v1/agents/{id}/status",
+    "POST /api/v1/route",
+    "POST /api/v1/route/{id}",
     "POST /api/v1/rules/explain",
     "POST /api/v1/tokens",
     "POST /api/v1/tokens/{id}/rotate",

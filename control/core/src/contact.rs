@@ -16,15 +16,41 @@
 //! Live and Unwanted end by the relay's word or by its list of sessions, which is asked for as
 //! long as any leg is there. A leg holds its agent; a contact never does, so that a contact may
 //! leave while its leg is still being taken back.
+//!
+//! A leg that is carried outside has no Cancelling and no Unwanted: whoever carries it takes the
+//! word of this side for its end. Its Live ends by report, or by a timer.
 
 use crate::centre::Relax;
 use crate::event::OfferEnd;
 use crate::explain::Typed;
 use crate::id::{AgentId, ContactId, OfferId, QueueId};
 use crate::selection::Place;
+use crate::slot::Slot;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Who carries a contact to its agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// The relay: it has both dialogs and the media.
+    #[default]
+    Relay,
+    /// The caller's own proxy, which is told the agent's address (302).
+    Redirect,
+    /// Whoever asked for an agent.
+    Outside,
+}
+
+impl Way {
+    /// Whether it is the usual one.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub fn is_relay(&self) -> bool {
+        *self == Self::Relay
+    }
+}
 
 /// A live contact.
 #[derive(Debug)]
@@ -73,6 +99,8 @@ pub(crate) struct Ticket {
     pub from: String,
     pub to: String,
     pub media: Vec<String>,
+    pub slot: Slot,
+    pub way: Way,
 }
 
 impl Ticket {
@@ -118,6 +146,7 @@ pub(crate) struct Leg {
     pub since: Duration,
     /// When it was offered.
     pub offered: Duration,
+    pub way: Way,
 }
 
 /// The states of a leg.

@@ -2,10 +2,12 @@
 
 use crate::asking::AskFailure;
 use crate::centre::OverflowWhen;
+use crate::contact::Way;
 use crate::explain::Choice;
 use crate::id::{AgentId, AskId, ContactId, OfferId, QueueId, RuleId};
 use crate::input::{EndCause, OfferFailure, Status};
 use crate::output::RefuseReason;
+use crate::slot::Slot;
 use patchbay_route::session::{EndedBy, NoticeState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -87,6 +89,12 @@ pub enum What {
         to: String,
         /// The usable media.
         media: Vec<String>,
+        /// In which medium it is served.
+        #[serde(default, skip_serializing_if = "Slot::is_call")]
+        medium: Slot,
+        /// Who carries it to its agent.
+        #[serde(default, skip_serializing_if = "Way::is_relay")]
+        carried: Way,
         /// What came with the call for the agent (requirement A10), by the header's name in lower
         /// case: `call-info`, `user-to-user`, `diversion`, `history-info`, `p-asserted-identity`,
         /// `alert-info`.

@@ -1,6 +1,7 @@
 //! What is known of a contact when it arrives: the facts that rules look at (requirement A2).
 
 use crate::id::{AgentId, QueueId};
+use crate::slot::Slot;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +30,9 @@ pub struct Facts {
     pub source: Option<SocketAddr>,
     /// What it came over: `udp`, `tcp`, `tls`, `ws`, `wss`; empty if not known.
     pub transport: String,
+    /// What it is, for one that does not come by SIP; `media` is then not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub medium: Option<Slot>,
     /// The agent whose device the request names (RFC 5627): the contact is for nobody else.
     pub wanted_agent: Option<AgentId>,
     /// What the customer's record says: attributes by name; empty if there is none.

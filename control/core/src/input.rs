@@ -2,6 +2,7 @@
 
 use crate::asking::{Answer, Failed};
 use crate::centre::Centre;
+use crate::contact::Way;
 use crate::facts::{Earlier, Facts};
 use crate::id::{AgentId, ContactId, OfferId};
 use core::time::Duration;
@@ -44,6 +45,22 @@ pub enum Input {
         /// Its caller's earlier contacts; none if they could not be read.
         earlier: Option<Earlier>,
     },
+    /// Somebody outside asks for an agent, carries the contact there itself, and tells what comes
+    /// of it. As long as it waits it is to be asked about again within
+    /// [`crate::limits::ASKER_SILENCE`].
+    ContactRequested {
+        /// The identifier given to it.
+        contact: ContactId,
+        /// What is known of it.
+        facts: Box<Facts>,
+    },
+    /// Whoever asked for the contact is still there.
+    ContactRenewed {
+        /// Which contact.
+        contact: ContactId,
+    },
+    /// A contact that was connected outside before this process began, and may still be.
+    OutsideLive(Carried),
     /// The caller gave up before the answer: CANCEL, or its connection is gone. The shell
     /// answers 487 itself.
     ContactCancelled {
@@ -157,6 +174,21 @@ pub struct LiveSession {
     pub answered: bool,
 }
 
+/// A contact in the hands of an agent that no relay carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The contact.
+    pub contact: ContactId,
+    /// The offer that was answered.
+    pub offer: OfferId,
+    /// The agent.
+    pub agent: AgentId,
+    /// Who carries it: [`Way::Redirect`] or [`Way::Outside`].
+    pub way: Way,
+    /// When it was answered, in milliseconds of Unix time.
+    pub since: u64,
+}
+
 /// An agent's own will to work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
@@ -236,6 +268,10 @@ pub enum EndCause {
     Notice,
     /// The relay's list no longer has it and its end was never reported.
     Gone,
+    /// Whoever carries it outside said so.
+    Reported,
+    /// It is carried outside, and nobody said for as long as is declared that it is over.
+    Unreported,
 }
 
 impl From<patchbay_route::session::EndCause> for EndCause {

@@ -93,6 +93,9 @@ pub const MAX_PROBLEMS: usize = 1_000;
 /// How long an offer may stay unanswered by the relay after it was cancelled. A SIP transaction
 /// gives up after 32 s (64·T1, RFC 3261 section 17.1.1.2); this is a little more.
 pub const OFFER_GUARD: Duration = Duration::from_secs(35);
+/// How long a contact of somebody outside waits without being asked about before it counts as
+/// abandoned.
+pub const ASKER_SILENCE: Duration = Duration::from_secs(120);
 /// How long an ended offer or contact is remembered.
 pub const REMEMBER: Duration = Duration::from_secs(120);
 /// How fast an agent's past work fades from its occupancy: after this time it counts 1/e.

@@ -86,6 +86,12 @@ pub(crate) struct Usable {
 
 impl Usable {
     pub fn of(facts: &Facts) -> Self {
+        if let Some(slot) = facts.medium {
+            return Self {
+                media: slot.media(),
+                unusable: Vec::new(),
+            };
+        }
         let mut usable = Self::default();
         if facts.media.is_empty() && facts.delayed_offer {
             usable.media.push(Medium {

@@ -1,6 +1,7 @@
 //! What the distributor decides.
 
 use crate::centre::Ask;
+use crate::contact::Way;
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::id::{AgentId, ContactId, OfferId, QueueId};
@@ -59,8 +60,9 @@ pub enum Output {
         /// What.
         say: Say,
     },
-    /// Transfer the contact to the relay with this agent. The core's own timer cancels the offer
-    /// after `ring_for`; the value is for an Expires header and the transfer's validity.
+    /// Bring the contact to this agent, by the relay unless `way` says otherwise. The core's own
+    /// timer cancels the offer after `ring_for`; the value is for an Expires header and the
+    /// transfer's validity.
     Offer {
         /// Which contact.
         contact: ContactId,
@@ -70,9 +72,11 @@ pub enum Output {
         agent: AgentId,
         /// How long the phone may ring.
         ring_for: Duration,
+        /// Who carries it.
+        way: Way,
     },
     /// Cancel the offer (CANCEL to the relay). Its end is still awaited: `OfferFailed`, or
-    /// `OfferAnswered` if the answer crossed it.
+    /// `OfferAnswered` if the answer crossed it. One that is carried outside is over with this.
     CancelOffer {
         /// Whose offer.
         contact: ContactId,

@@ -1,8 +1,10 @@
 //! The state as the API shows it.
 
+use crate::contact::Way;
 use crate::event::Activity;
 use crate::id::{AgentId, ContactId, OfferId, QueueId, RuleId};
 use crate::input::Status;
+use crate::slot::Slot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -131,6 +133,10 @@ pub struct ContactView {
     pub to: String,
     /// The usable media; none for an adopted one.
     pub media: Vec<String>,
+    /// In which medium it is served; `call` for an adopted one.
+    pub medium: Slot,
+    /// Who carries it to its agent.
+    pub carried: Way,
     /// The higher is served first.
     pub priority: i32,
     /// What else its rule says of it.

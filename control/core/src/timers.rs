@@ -31,6 +31,10 @@ pub(crate) enum Timer {
     Unstick(ContactId),
     /// The caller hears the next announcement.
     Announce(ContactId),
+    /// Nobody has asked about the contact for as long as may be.
+    Asker(ContactId),
+    /// The end of what is carried outside was never reported.
+    Outside(OfferId),
     /// The relay's list of sessions is wanted.
     Reconcile,
 }

@@ -28,6 +28,9 @@ pub enum Permission {
     /// See contacts and their stories.
     #[serde(rename = "contacts:read")]
     ContactsRead,
+    /// Ask for agents, and tell what becomes of contacts that are carried outside.
+    #[serde(rename = "contacts:route")]
+    ContactsRoute,
     /// Read the OpenAPI document.
     #[serde(rename = "document")]
     Document,
@@ -65,7 +68,7 @@ pub enum Permission {
 
 /// Those that a token can have one by one. Tokens would make more of themselves, and what a trace strikes
 /// out opens other doors; everybody with scopes may read the document.
-pub(super) const SCOPES: [Permission; 15] = [
+pub(super) const SCOPES: [Permission; 16] = [
     Permission::AgentsRead,
     Permission::AgentsWrite,
     Permission::AuditRead,
@@ -73,6 +76,7 @@ pub(super) const SCOPES: [Permission; 15] = [
     Permission::CentreWrite,
     Permission::ContactsEnd,
     Permission::ContactsRead,
+    Permission::ContactsRoute,
     Permission::EventsRead,
     Permission::MetricsRead,
     Permission::QueuesRead,
@@ -101,6 +105,7 @@ impl Permission {
             Permission::CentreWrite => "centre:write",
             Permission::ContactsEnd => "contacts:end",
             Permission::ContactsRead => "contacts:read",
+            Permission::ContactsRoute => "contacts:route",
             Permission::Document => "document",
             Permission::EventsRead => "events:read",
             Permission::MetricsRead => "metrics:read",

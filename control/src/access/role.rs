@@ -39,6 +39,7 @@ impl Role {
                 permission,
                 Permission::AuditRead
                     | Permission::CentreWrite
+                    | Permission::ContactsRoute
                     | Permission::Tokens
                     | Permission::TraceSecrets
             ),

@@ -100,9 +100,9 @@ async fn permitted(
         return Ok(audited::refuse(shared, &asked, failure).await);
     }
     request.extensions_mut().insert(caller);
-    match route.is_some_and(|route| route.changes) {
-        true => audited::change(shared, asked, request, next).await,
-        false => Ok(next.run(request).await),
+    match route.filter(|route| route.changes) {
+        Some(route) => audited::change(shared, (asked, route.audited), request, next).await,
+        None => Ok(next.run(request).await),
     }
 }
 
@@ -198,9 +198,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Gives a request no more than its time. The body of an answer may take longer.
+/// Gives a request no more than its time, one that may wait for a change the longer one. The body of an answer may take longer.
 pub async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {
-    tokio::time::timeout(limits::REQUEST_TIME, next.run(request))
+    let path = request.extensions().get::<MatchedPath>();
+    let waits = path.is_some_and(|path| path.as_str().starts_with("/api/v1/route"));
+    let time = match waits {
+        true => limits::REQUEST_TIME + limits::MAX_WAIT,
+        false => limits::REQUEST_TIME,
+    };
+    tokio::time::timeout(time, next.run(request))
         .await
         .map_err(|_| {
             Failure::new(

@@ -19,6 +19,10 @@ pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub const MAX_SOCKET_MESSAGE_BYTES: usize = 4 * 1024;
 /// Time for one request up to the head of its answer; then 503.
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// The longest that a request may wait for a contact to stand otherwise.
+pub const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Headers that are given with a contact of somebody outside.
+pub const MAX_GIVEN_HEADERS: usize = 64;
 /// A connection on which nothing moves for this long is closed, also a stream that is not read.
 pub const IDLE_TIME: Duration = Duration::from_secs(120);
 /// Time for requests under way when the process is asked to stop.

@@ -34,6 +34,7 @@ mod records;
 mod relays;
 mod repeated;
 mod reports;
+mod route;
 mod rules;
 mod schema;
 mod socket;
@@ -216,6 +217,8 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::get, contacts::end))
         .routes(routes!(timeline::get))
+        .routes(routes!(route::ask))
+        .routes(routes!(route::get, route::report))
         .routes(routes!(relays::sessions))
         .routes(routes!(relays::relays))
         .routes(routes!(events::stream))

@@ -26,29 +26,42 @@ pub struct Route {
     pub needs: P,
     /// What an agent's token reaches without.
     pub own: Own,
-    /// Whether it changes anything; then it is in the audit log, and may be repeated with a key.
+    /// Whether it changes anything; then it may be repeated with a key.
     pub changes: bool,
+    /// Whether what it changes is in the audit log.
+    pub audited: bool,
 }
 
 const fn reads(path: &'static str, needs: P) -> Route {
-    let (method, own, changes) = ("GET", Own::Nothing, false);
+    let (method, own) = ("GET", Own::Nothing);
+    let (changes, audited) = (false, false);
     Route {
         method,
         path,
         needs,
         own,
         changes,
+        audited,
     }
 }
 
 const fn changes(method: &'static str, path: &'static str, needs: P) -> Route {
-    let (own, changes) = (Own::Nothing, true);
+    let (own, changes, audited) = (Own::Nothing, true, true);
     Route {
         method,
         path,
         needs,
         own,
         changes,
+        audited,
+    }
+}
+
+/// What happens to contacts has a story of its own, and would fill the audit log.
+const fn traffic(path: &'static str) -> Route {
+    Route {
+        audited: false,
+        ..changes("POST", path, P::ContactsRoute)
     }
 }
 
@@ -57,7 +70,7 @@ const fn own(of: Own, route: Route) -> Route {
 }
 
 /// All routes that need a token.
-pub const ROUTES: [Route; 31] = [
+pub const ROUTES: [Route; 34] = [
     reads("/metrics", P::MetricsRead),
     reads("/api/v1/openapi.json", P::Document),
     reads("/api/v1/centre", P::CentreRead),
@@ -86,6 +99,9 @@ pub const ROUTES: [Route; 31] = [
     ),
     changes("DELETE", "/api/v1/contacts/{id}", P::ContactsEnd),
     reads("/api/v1/contacts/{id}/timeline", P::ContactsRead),
+    traffic("/api/v1/route"),
+    own(Own::Contact, reads("/api/v1/route/{id}", P::ContactsRoute)),
+    own(Own::Contact, traffic("/api/v1/route/{id}")),
     reads("/api/v1/sessions", P::RelaysRead),
     reads("/api/v1/relays", P::RelaysRead),
     reads("/api/v1/events", P::EventsRead),

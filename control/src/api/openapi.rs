@@ -39,6 +39,7 @@ const ABOUT: &str = "Declares the centre, shows what happens in it, and says why
         (name = "queues", description = "Where contacts wait"),
         (name = "rules", description = "What an arriving contact is"),
         (name = "contacts", description = "Who is there, and who was"),
+        (name = "route", description = "Agents for contacts that others carry"),
         (name = "relays", description = "The relays and the sessions on them"),
         (name = "trace", description = "The signalling of calls"),
         (name = "events", description = "Everything that happens"),

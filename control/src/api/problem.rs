@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audited::Done;
 use crate::access::{Permission, Role};
-use crate::node::{ApplyError, EndError, StatusError, Stopped};
+use crate::node::{ApplyError, EndError, ReportError, RouteError, StatusError, Stopped};
 use crate::store::StoreError;
 
 /// Media type of problem documents.
@@ -328,6 +328,19 @@ impl From<StatusError> for Failure {
             StatusError::UnknownAgent(_) => Failure::new(Kind::NotFound, error.to_string()),
             StatusError::Stopped(stopped) => stopped.into(),
         }
+    }
+}
+
+impl From<RouteError> for Failure {
+    fn from(error: RouteError) -> Failure {
+        let kind = match &error {
+            RouteError::Draining => Kind::Stopping,
+            RouteError::NotWritten => Kind::Internal,
+            RouteError::Report(ReportError::Unknown(_)) => Kind::NotFound,
+            RouteError::Report(_) => Kind::Conflict,
+            RouteError::Stopped(stopped) => return (*stopped).into(),
+        };
+        Failure::new(kind, error.to_string())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use patchbay_core::centre::Ask;
-use patchbay_core::{ContactId, Event, Facts};
+use patchbay_core::{Carried, ContactId, Event, Facts};
 use patchbay_sip::transaction::Flow;
 
 use crate::link::Place;
@@ -36,6 +36,12 @@ pub enum Action {
     RemoveBinding(Binding),
     /// Store an event and tell it.
     Event(Event),
+    /// A contact that is carried outside stands otherwise than before.
+    Routed(ContactId),
+    /// Store what is connected outside.
+    KeepCarried(Carried),
+    /// Remove it from the store: it is over.
+    ForgetCarried(ContactId),
     /// End a session through its relay's API.
     EndSession(Place),
     /// Ask a server about a contact, and tell the machine what came of it ([`super::Machine::learned`]).

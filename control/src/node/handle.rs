@@ -12,7 +12,9 @@ use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::gauges::Gauges;
+use super::routed::{Report, ReportError, Routed};
 use super::views::{Applied, BindingView, Counters, Readiness, RelayView, StoredEvent};
+use super::waiters::Waiter;
 use crate::store::Store;
 
 /// Questions that may wait for the node's task before callers are held back.
@@ -68,6 +70,30 @@ pub enum EndError {
     Stopped(#[from] Stopped),
 }
 
+/// Why a contact of somebody outside was not taken, or a report of it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RouteError {
+    /// The node takes no new contacts: it is about to stop.
+    #[error("the control node takes no new contacts: it is about to stop")]
+    Draining,
+    /// The report was taken, but may be forgotten if the process dies now.
+    #[error("the store does not take what was reported; report it again")]
+    NotWritten,
+    /// The report was not taken.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The node is shutting down.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// A report that was taken, and when what follows from it is in the store.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) routed: Routed,
+    pub(crate) written: oneshot::Receiver<()>,
+}
+
 /// What the node publishes for readers that must never wait.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
@@ -103,6 +129,20 @@ pub(crate) enum Command {
     EndContact {
         contact: ContactId,
         reply: oneshot::Sender<Result<(), EndError>>,
+    },
+    Route {
+        facts: Box<Facts>,
+        reply: oneshot::Sender<Option<Routed>>,
+    },
+    AwaitRouted {
+        contact: ContactId,
+        seen: Option<u64>,
+        reply: Waiter,
+    },
+    Report {
+        contact: ContactId,
+        report: Report,
+        reply: oneshot::Sender<Result<Written, ReportError>>,
     },
     Relays {
         reply: oneshot::Sender<Vec<RelayView>>,
@@ -281,6 +321,53 @@ impl NodeHandle {
         let (reply, answer) = oneshot::channel();
         self.ask(Command::EndContact { contact, reply }, answer)
             .await?
+    }
+
+    /// Takes a contact of somebody outside, and says how it stands.
+    ///
+    /// # Errors
+    /// [`RouteError::Draining`], [`RouteError::Stopped`].
+    pub async fn route(&self, facts: Facts) -> Result<Routed, RouteError> {
+        let (reply, answer) = oneshot::channel();
+        let facts = Box::new(facts);
+        let taken = self.ask(Command::Route { facts, reply }, answer).await?;
+        taken.ok_or(RouteError::Draining)
+    }
+
+    /// How a contact stands that is carried outside; none if there is no such. With the revision that
+    /// was `seen` the answer comes when it is another one.
+    ///
+    /// # Errors
+    /// [`Stopped`] while the process shuts down.
+    pub async fn routed(
+        &self,
+        contact: ContactId,
+        seen: Option<u64>,
+    ) -> Result<Option<Routed>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::AwaitRouted {
+            contact,
+            seen,
+            reply,
+        };
+        self.ask(command, answer).await
+    }
+
+    /// Tells what becomes of a contact that is carried outside. What follows from it outlives the process
+    /// when this returns.
+    ///
+    /// # Errors
+    /// [`RouteError`].
+    pub async fn report(&self, contact: ContactId, report: Report) -> Result<Routed, RouteError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Report {
+            contact,
+            report,
+            reply,
+        };
+        let Written { routed, written } = self.ask(command, answer).await??;
+        written.await.map_err(|_| RouteError::NotWritten)?;
+        Ok(routed)
     }
 
     /// The relays as this node sees them.

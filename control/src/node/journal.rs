@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use patchbay_core::Event;
-use tokio::sync::{broadcast, mpsc};
+use patchbay_core::{Carried, ContactId, Event};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -41,6 +41,10 @@ pub(super) enum Entry {
     Event(Event),
     Save(Binding),
     Remove(Binding),
+    KeepCarried(Carried),
+    ForgetCarried(ContactId),
+    /// All before it is written.
+    Written(oneshot::Sender<()>),
 }
 
 /// What was counted about the store.
@@ -111,23 +115,39 @@ impl JournalWriter {
             for entry in batch.drain(..) {
                 match entry {
                     Entry::Event(event) => events.push(event),
-                    Entry::Save(binding) => {
-                        self.repeat(|store| {
-                            let binding = binding.clone();
-                            async move { store.save_binding(&binding).await }
-                        })
-                        .await;
-                    }
-                    Entry::Remove(binding) => {
-                        self.repeat(|store| {
-                            let (agent, key) = (binding.agent.clone(), binding.key());
-                            async move { store.remove_binding(&agent, &key).await }
-                        })
-                        .await;
-                    }
+                    other => self.write(other).await,
                 }
             }
             self.write_events(&mut events).await;
+        }
+    }
+
+    /// Writes one entry that is no event.
+    async fn write(&self, entry: Entry) {
+        match entry {
+            Entry::Event(_) => {}
+            Entry::Save(binding) => {
+                let binding = &binding;
+                self.repeat(|store| async move { store.save_binding(binding).await })
+                    .await;
+            }
+            Entry::Remove(binding) => {
+                let (agent, key) = (&binding.agent, &binding.key());
+                self.repeat(|store| async move { store.remove_binding(agent, key).await })
+                    .await;
+            }
+            Entry::KeepCarried(carried) => {
+                let carried = &carried;
+                self.repeat(|store| async move { store.save_carried(carried).await })
+                    .await;
+            }
+            Entry::ForgetCarried(contact) => {
+                self.repeat(|store| async move { store.remove_carried(contact).await })
+                    .await;
+            }
+            Entry::Written(done) => {
+                let _gone = done.send(());
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use patchbay_core::{
     AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
-    OfferId, Output, Snapshot, Status, What,
+    OfferId, Output, Snapshot, Status, Way, What,
 };
 use patchbay_route::session::{RelayEvent, SessionEvent};
 use patchbay_route::transfer::Hears;
@@ -17,6 +17,7 @@ use patchbay_sip::{Message, ParseError};
 
 use super::action::{Action, Ending};
 use super::handle::StatusError;
+use super::routed::Book as Routed;
 use super::views::BindingView;
 use crate::link::{LinkReport, RelayBook};
 use crate::registrar::{Account, Binding};
@@ -27,11 +28,12 @@ const ENDED_RETRY_AFTER_S: u32 = 30;
 
 /// The node without I/O; see the module.
 pub struct Machine {
-    distributor: Distributor,
-    signalling: Signalling,
+    pub(super) distributor: Distributor,
+    pub(super) signalling: Signalling,
     book: RelayBook,
+    pub(super) routed: Routed,
     centre: Arc<Centre>,
-    actions: VecDeque<Action>,
+    pub(super) actions: VecDeque<Action>,
     start: Instant,
 }
 
@@ -52,6 +54,7 @@ impl Machine {
             distributor: Distributor::new(offers),
             signalling: Signalling::new(config, seed),
             book: RelayBook::new(relays, start),
+            routed: Routed::default(),
             centre: Arc::default(),
             actions: VecDeque::new(),
             start,
@@ -308,6 +311,9 @@ impl Machine {
             self.run(now);
             return Ending::Refused;
         }
+        if let Some(ending) = self.end_routed(contact, now) {
+            return ending;
+        }
         let snapshot = self.distributor.snapshot(now.now);
         let Some(view) = snapshot
             .contacts
@@ -350,7 +356,7 @@ impl Machine {
     }
 
     /// Carries effects of the signalling to the distributor until both are quiet.
-    fn run(&mut self, now: Moment) {
+    pub(super) fn run(&mut self, now: Moment) {
         while let Some(effect) = self.signalling.poll() {
             match effect {
                 Effect::Send { flow, bytes } => {
@@ -375,7 +381,7 @@ impl Machine {
     }
 
     /// Carries the distributor's decisions out.
-    fn decided(&mut self, now: Moment) {
+    pub(super) fn decided(&mut self, now: Moment) {
         while let Some(output) = self.distributor.poll() {
             match output {
                 Output::Ask {
@@ -410,8 +416,11 @@ impl Machine {
                     offer,
                     agent,
                     ring_for,
+                    way,
                 } => {
-                    self.signalling.offer(contact, offer, &agent, ring_for, now);
+                    if way != Way::Outside {
+                        self.signalling.offer(contact, offer, &agent, ring_for, now);
+                    }
                 }
                 Output::CancelOffer { contact, offer } => {
                     self.signalling.cancel_offer(contact, offer, now);
@@ -429,7 +438,7 @@ impl Machine {
                 Output::Redirect { contact, to } => self.signalling.redirect(contact, &to, now),
                 Output::EndSession { contact, offer, .. } => self.end_session(contact, offer),
                 Output::ListSessions => self.actions.push_back(Action::ListSessions),
-                Output::Event(event) => self.actions.push_back(Action::Event(*event)),
+                Output::Event(event) => self.happened(*event, now),
             }
         }
     }

@@ -18,10 +18,13 @@ mod handle;
 mod journal;
 pub mod machine;
 mod metrics;
+mod route;
+mod routed;
 mod run;
 mod start;
 mod tunnels;
 mod views;
+mod waiters;
 mod wire;
 
 pub use action::{Action, Ending};
@@ -30,14 +33,16 @@ pub use config::ControlConfig;
 pub(crate) use gauges::news;
 pub use gauges::{GAUGE_EVERY, Gauges};
 pub use handle::{
-    ApplyError, EVENT_BACKLOG, EndError, MAX_COMMANDS, NodeHandle, StatusError, Stopped,
+    ApplyError, EVENT_BACKLOG, EndError, MAX_COMMANDS, NodeHandle, RouteError, StatusError, Stopped,
 };
 pub use journal::MAX_JOURNAL;
 pub use machine::Machine;
+pub use routed::{Failed, KEEP_ROUTED, MAX_ROUTED_KEPT, Report, ReportError, Routed, Stand};
 pub(crate) use run::unix_ms;
 pub use start::{Control, ControlError, MIN_SECRET_BYTES, start};
 pub use tunnels::MAX_TUNNEL_WRITES;
 pub use views::{
     Applied, BindingView, Counters, Metric, MetricKind, Readiness, RelayView, Sample, StoredEvent,
 };
+pub use waiters::MAX_WAITERS;
 pub use wire::{MAX_CONNECTIONS, MAX_WIRE_EVENTS, MAX_WRITES, NearLink};

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use patchbay_core::{Centre, Input};
+use patchbay_core::{Centre, ContactId, Input};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -12,12 +12,14 @@ use tracing::{info, warn};
 use super::action::{Action, Ending};
 use super::asking::Asking;
 use super::gauges::{self, GAUGE_EVERY, Gauges};
-use super::handle::{Command, EndError, Published};
+use super::handle::{Command, EndError, Published, Written};
 use super::journal::{Entry, Journal};
 use super::machine::Machine;
 use super::metrics;
+use super::routed::{Report, ReportError};
 use super::tunnels::Tunnels;
 use super::views::{Readiness, RelayView};
+use super::waiters::{Waiter, Waiters};
 use super::wire::{Connections, WireCounters, WireEvent};
 use crate::link::{LinkReport, Place, RelayClient};
 use crate::signalling::Moment;
@@ -46,6 +48,7 @@ pub(super) struct Node {
     pub(super) centre: watch::Sender<Arc<Centre>>,
     pub(super) published: Arc<RwLock<Published>>,
     pub(super) draining: Option<Draining>,
+    pub(super) waiters: Waiters,
 }
 
 /// A shutdown under way.
@@ -181,10 +184,57 @@ impl Node {
                 Action::SaveBinding(binding) => self.journal.keep(Entry::Save(binding)),
                 Action::RemoveBinding(binding) => self.journal.keep(Entry::Remove(binding)),
                 Action::Event(event) => self.journal.keep(Entry::Event(event)),
+                Action::Routed(contact) => self.answer_waiters(contact),
+                Action::KeepCarried(one) => self.journal.keep(Entry::KeepCarried(one)),
+                Action::ForgetCarried(one) => self.journal.keep(Entry::ForgetCarried(one)),
                 Action::EndSession(place) => self.end_session(place, None),
                 Action::ListSessions => self.relist.send_modify(|count| *count += 1),
             }
         }
+    }
+
+    fn answer_waiters(&mut self, contact: ContactId) {
+        let waiters = self.waiters.take(contact);
+        if waiters.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let routed = self.machine.routed(contact, now);
+        for waiter in waiters {
+            let _gone = waiter.send(routed.clone());
+        }
+    }
+
+    /// Answers at once, or when the contact stands otherwise than one who asks has seen.
+    fn await_routed(&mut self, contact: ContactId, seen: Option<u64>, reply: Waiter) {
+        let now = self.now();
+        let routed = self.machine.routed(contact, now);
+        let same = routed.as_ref().is_some_and(|it| Some(it.revision) == seen);
+        let answered = match same {
+            true => self.waiters.wait(contact, reply),
+            false => Some(reply),
+        };
+        if let Some(reply) = answered {
+            let _gone = reply.send(routed);
+        }
+    }
+
+    /// Takes a report. It is answered when what follows from it is in the store.
+    fn report(
+        &mut self,
+        contact: ContactId,
+        report: &Report,
+        reply: oneshot::Sender<Result<Written, ReportError>>,
+    ) {
+        let now = self.now();
+        let taken = self.machine.report(contact, report, now);
+        self.act();
+        let written = taken.map(|routed| {
+            let (done, written) = oneshot::channel();
+            self.journal.keep(Entry::Written(done));
+            Written { routed, written }
+        });
+        let _gone = reply.send(written);
     }
 
     fn end_session(&self, place: Place, reply: Option<oneshot::Sender<Result<(), EndError>>>) {
@@ -251,6 +301,19 @@ impl Node {
                 };
                 let _gone = reply.send(refused);
             }
+            Command::Route { facts, reply } => {
+                let _gone = reply.send(self.machine.route(facts, now));
+            }
+            Command::AwaitRouted {
+                contact,
+                seen,
+                reply,
+            } => self.await_routed(contact, seen, reply),
+            Command::Report {
+                contact,
+                report,
+                reply,
+            } => self.report(contact, &report, reply),
             Command::Relays { reply } => {
                 let _gone = reply.send(self.relays());
             }

@@ -22,6 +22,7 @@ use super::journal::journal;
 use super::machine::Machine;
 use super::run::{Node, unix_ms};
 use super::tunnels::Tunnels;
+use super::waiters::Waiters;
 use super::wire::{Connections, MAX_WIRE_EVENTS, NearLink, Wire, WireCounters};
 use crate::link::{LinkError, RelayClient, follow};
 use crate::signalling::SignallingConfig;
@@ -145,6 +146,7 @@ async fn remembered(
         .map(|queue| queue.id.clone())
         .collect();
     machine.remember_last(store.last_agents(&sticky).await?);
+    machine.restore_carried(store.load_carried().await?, now);
     Ok(machine)
 }
 
@@ -217,6 +219,7 @@ fn spawn(
         centre,
         published: Arc::clone(&published),
         draining: None,
+        waiters: Waiters::default(),
     };
     let handle = NodeHandle::new(commands, centre_seen, published, (events, gauges), store);
     let join = tokio::spawn(async move {

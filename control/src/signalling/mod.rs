@@ -232,6 +232,25 @@ impl Signalling {
         self.draining = true;
     }
 
+    /// Whether new calls are refused.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// The name of a contact that comes now, and not by SIP.
+    pub fn name_contact(&mut self, unix_ms: u64) -> ContactId {
+        self.contacts.contact(unix_ms)
+    }
+
+    /// Where somebody else calls an agent: its static URI, or the Contact of its best device.
+    #[must_use]
+    pub fn reached_at(&self, agent: &AgentId) -> Option<String> {
+        let devices = self.registrar.devices(agent.as_str());
+        let way = devices.into_iter().next()?.ways.pop_front()?;
+        Some(way.uri)
+    }
+
     /// The registrar, to look at.
     #[must_use]
     pub fn registrar(&self) -> &Registrar {

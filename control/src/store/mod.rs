@@ -3,7 +3,7 @@
 //! One SQLite file in WAL mode, `patchbay.db` in the data directory. A write is committed when its
 //! future is ready, so that `kill -9` at any instant loses nothing that was answered. The
 //! declaration and the bindings are also on the disk by then (`synchronous=FULL`): they were
-//! promised to somebody. Events are written with `synchronous=NORMAL`, which is as safe against a
+//! promised to somebody. Events and what is carried outside are written with `synchronous=NORMAL`, which is as safe against a
 //! crash of the process but may lose the last moments when the *host* loses its power; in return
 //! the path of a call never waits for a disk. What SQLite has is never damaged by either.
 //!
@@ -13,6 +13,7 @@ mod answers;
 mod audit;
 mod bindings;
 mod callers;
+mod carried;
 mod centre;
 mod error;
 mod events;

@@ -43,6 +43,8 @@ pub fn typed_for(contact: u64, queue: &str, unix_ms: u64) -> Event {
         from: "sip:caller@example.org".into(),
         to: "sip:support@example.com".into(),
         media: vec!["audio".into()],
+        medium: patchbay_core::Slot::Call,
+        carried: patchbay_core::Way::Relay,
         info: BTreeMap::new(),
     };
     event(unix_ms, what)

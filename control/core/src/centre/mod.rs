@@ -339,6 +339,9 @@ pub struct Offers {
     pub pause_after_missed: u32,
     /// After how many it is logged out; default 0: never.
     pub log_out_after_missed: u32,
+    /// How long an agent counts as busy with a contact that the relay does not carry, if nobody
+    /// reports its end. 10 to 604800, default 14400.
+    pub outside_seconds: u32,
 }
 
 impl Default for Offers {
@@ -348,6 +351,7 @@ impl Default for Offers {
             skip_seconds: 30,
             pause_after_missed: 0,
             log_out_after_missed: 0,
+            outside_seconds: 14_400,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::limits::{
 use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_SECONDS: u32 = 86_400;
+const WEEK_SECONDS: u32 = 7 * DAY_SECONDS;
 const HOUR_SECONDS: u32 = 3_600;
 const MAX_TIER: u8 = 100;
 const MAX_WEIGHT: u16 = 1_000;
@@ -233,6 +234,8 @@ fn offers(problems: &mut Problems, centre: &Centre) {
     );
     let log_out = offers.log_out_after_missed;
     problems.range("offers.log_out_after_missed".into(), log_out, 0, 1_000);
+    let outside = offers.outside_seconds;
+    problems.range("offers.outside_seconds".into(), outside, 10, WEEK_SECONDS);
 }
 
 pub(super) fn skills(problems: &mut Problems, path: &str, skills: &BTreeMap<String, u8>) {

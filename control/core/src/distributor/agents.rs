@@ -68,6 +68,7 @@ impl Distributor {
                 self.offer_lost(contact);
             }
         }
+        self.refresh(agent);
     }
 
     pub(super) fn tell_status(&mut self, agent: &AgentId) {

@@ -2,7 +2,7 @@
 
 use super::{Distributor, seconds};
 use crate::centre::{Relax, WhenNoAgents};
-use crate::contact::{Contact, State, Ticket};
+use crate::contact::{Contact, State, Ticket, Way};
 use crate::event::What;
 use crate::explain::Typed;
 use crate::facts::Facts;
@@ -29,6 +29,7 @@ pub(super) struct Came {
     pub at: Duration,
     pub unix_ms: u64,
     pub order: u64,
+    pub way: Way,
 }
 
 /// What a contact is, with the steps in which it asks for less, and the conditions that held.
@@ -44,7 +45,7 @@ impl From<RefuseReason> for Refusal {
 }
 
 impl Distributor {
-    pub(super) fn arrived(&mut self, contact: ContactId, facts: Box<Facts>) {
+    pub(super) fn arrived(&mut self, contact: ContactId, facts: Box<Facts>, way: Way) {
         let is_known = self.contacts.contains_key(&contact)
             || self.asking.contains_key(&contact)
             || self.memory.had_contact(contact);
@@ -58,6 +59,7 @@ impl Distributor {
             at: self.now.mono,
             unix_ms: self.now.unix_ms,
             order: self.arrivals,
+            way,
         };
         let usable = Usable::of(&facts);
         let why = self.cannot_type(&usable);
@@ -154,6 +156,8 @@ impl Distributor {
             from: ticket.from.clone(),
             to: ticket.to.clone(),
             media: ticket.media.clone(),
+            medium: ticket.slot,
+            carried: ticket.way,
             info: info(facts),
         });
         let (queue, place, deadline) = (ticket.queue, ticket.place, ticket.deadline);
@@ -176,6 +180,7 @@ impl Distributor {
         self.timers.set(Timer::MaxWait(contact), deadline);
         self.set_overflow_timer(contact);
         self.set_relax_timer(contact);
+        self.set_asker_timer(contact);
         self.stick(contact);
         self.start_waiting(contact);
     }
@@ -212,6 +217,8 @@ impl Distributor {
             from: clipped(&facts.from),
             to: clipped(facts.called()),
             media: usable.kinds(),
+            slot: facts.medium.unwrap_or_default(),
+            way: came.way,
             typed,
         }
     }

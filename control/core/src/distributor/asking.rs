@@ -270,6 +270,8 @@ impl Distributor {
             from: clipped(&asking.facts.from),
             to: clipped(asking.facts.called()),
             media: Usable::of(&asking.facts).kinds(),
+            medium: asking.facts.medium.unwrap_or_default(),
+            carried: asking.came.way,
             priority: 0,
             attributes: BTreeMap::new(),
             arrived_unix_ms: asking.came.unix_ms,

@@ -2,7 +2,7 @@
 
 use super::{Distributor, seconds};
 use crate::centre::{EXPECTED_WAIT, POSITION, Waiting};
-use crate::contact::{State, Ticket};
+use crate::contact::{State, Ticket, Way};
 use crate::event::What;
 use crate::id::ContactId;
 use crate::output::{Output, RefuseReason};
@@ -61,7 +61,8 @@ impl Distributor {
 
     fn heard_by(&self, contact: ContactId) -> Option<&Waiting> {
         let ticket = self.contacts.get(&contact)?.ticket.as_ref()?;
-        let audible = ticket.media.iter().any(|kind| kind == AUDIBLE);
+        let here = ticket.way != Way::Outside;
+        let audible = here && ticket.media.iter().any(|kind| kind == AUDIBLE);
         let queue = self.queues.get(ticket.queue.filter(|_| audible)?)?;
         queue.declared.waiting.as_ref()
     }

@@ -4,7 +4,7 @@ use super::arrive::Refusal;
 use super::{Distributor, seconds};
 use crate::contact::State;
 use crate::event::{OfferEnd, What};
-use crate::id::ContactId;
+use crate::id::{AgentId, ContactId, OfferId};
 use crate::limits::OVERLOAD_RETRY_AFTER_S;
 use crate::output::{Output, RefuseReason};
 use crate::timers::Timer;
@@ -43,8 +43,13 @@ impl Distributor {
             agent,
             waited_ms,
         });
+        let held = |offer: &OfferId| Some(self.legs.get(offer)?.agent.clone());
+        let held: Vec<AgentId> = offers.iter().filter_map(held).collect();
         for offer in offers {
             self.take_back(offer, OfferEnd::CallerGone);
+        }
+        for agent in held {
+            self.refresh(&agent);
         }
     }
 
@@ -149,6 +154,7 @@ impl Distributor {
         self.timers.cancel(&Timer::Relax(contact));
         self.timers.cancel(&Timer::Unstick(contact));
         self.timers.cancel(&Timer::Announce(contact));
+        self.timers.cancel(&Timer::Asker(contact));
         let found = self.contacts.get_mut(&contact);
         let Some(ticket) = found.and_then(|c| c.ticket.as_mut()) else {
             return;

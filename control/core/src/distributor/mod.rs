@@ -16,6 +16,7 @@ mod in_call;
 mod learned;
 mod leave;
 mod offers;
+mod outside;
 mod overflow;
 mod patience;
 mod select;
@@ -28,7 +29,7 @@ mod wishes;
 use crate::agent::Agent;
 use crate::asking::Servers;
 use crate::centre::{Centre, Queue as DeclaredQueue};
-use crate::contact::{Contact, Leg};
+use crate::contact::{Contact, Leg, Way};
 use crate::counters::Counters;
 use crate::event::{Event, What};
 use crate::id::{AgentId, ContactId, IdSource, OfferId};
@@ -41,6 +42,7 @@ use crate::typing::Rules;
 use asking::Asking;
 use core::time::Duration;
 use learned::Learned;
+pub use outside::Standing;
 use patchbay_sip::shards::Shards;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, VecDeque};
@@ -153,9 +155,14 @@ impl Distributor {
         self.advance(now);
         match input {
             Input::Configure(centre) => self.configure(centre),
-            Input::ContactArrived { contact, facts } => self.arrived(contact, facts),
+            Input::ContactArrived { contact, facts } => self.arrived(contact, facts, Way::Relay),
             Input::ContactAsked { contact, answer } => self.answered_about(contact, answer),
             Input::EarlierFound { contact, earlier } => self.earlier_found(contact, earlier),
+            Input::ContactRequested { contact, facts } => {
+                self.arrived(contact, facts, Way::Outside)
+            }
+            Input::ContactRenewed { contact } => self.renewed(contact),
+            Input::OutsideLive(call) => self.restore(&call),
             Input::ContactCancelled { contact } => self.cancelled(contact),
             Input::ContactPressed { contact, key } => self.pressed(contact, key),
             Input::OfferRinging { offer } => self.ringing(offer),

@@ -8,9 +8,11 @@
 //!   the relay is asked to end it, and the agent is busy until it is over.
 //! - A failure after an answer, a second answer, anything for an offer that is over: dropped and
 //!   counted.
+//! - What is carried outside is over when this side says so: a late answer is dropped, and whoever
+//!   gave it is told by the API that the offer is over.
 
 use super::{Distributor, seconds};
-use crate::contact::{Leg, LegState, State};
+use crate::contact::{Leg, LegState, State, Way};
 use crate::event::{OfferEnd, What};
 use crate::id::{AgentId, ContactId, OfferId};
 use crate::input::OfferFailure;
@@ -18,6 +20,7 @@ use crate::limits::{MAX_SKIPPED_AGENTS, OFFER_GUARD};
 use crate::memory::Past;
 use crate::output::{Output, RefuseReason};
 use crate::timers::Timer;
+use core::time::Duration;
 use patchbay_route::session::NoticeState;
 
 impl Distributor {
@@ -31,6 +34,7 @@ impl Distributor {
         };
         let queue = ticket.queue.and_then(|queue| self.queues.get(queue));
         let ring_for = seconds(queue.map_or(1, |queue| queue.declared.ring_seconds));
+        let way = ticket.way;
         let choice = self.choice(ticket, Some(agent));
         let queue = ticket.typed.queue.clone();
         let waited_ms = self.since_ms(found.arrived);
@@ -44,7 +48,7 @@ impl Distributor {
         }
         self.note_wants(contact);
         let state = LegState::Offering { ringing: false };
-        self.add_leg(offer, contact, agent, state);
+        self.add_leg(offer, contact, agent, (state, way));
         let due = self.now.mono.saturating_add(ring_for);
         self.timers.set(Timer::Ring(offer), due);
         self.counters.offers += 1;
@@ -56,6 +60,7 @@ impl Distributor {
             offer,
             agent: agent.clone(),
             ring_for,
+            way,
         });
         self.tell(What::ContactOffered {
             contact,
@@ -84,7 +89,7 @@ impl Distributor {
         offer: OfferId,
         contact: ContactId,
         agent: &AgentId,
-        state: LegState,
+        (state, way): (LegState, Way),
     ) {
         let leg = Leg {
             contact,
@@ -92,6 +97,7 @@ impl Distributor {
             state,
             since: self.now.mono,
             offered: self.now.mono,
+            way,
         };
         self.legs.insert(offer, leg);
         if let Some(found) = self.agents.get_mut(agent) {
@@ -103,9 +109,11 @@ impl Distributor {
     /// Removes a leg and its hold on the agent, and remembers it. The caller refreshes the agent.
     pub(super) fn remove_leg(&mut self, offer: OfferId, session_over: bool) -> Option<Leg> {
         let leg = self.legs.remove(&offer)?;
+        let session_over = session_over || leg.way != Way::Relay;
         self.strike(leg.contact, offer);
         self.timers.cancel(&Timer::Ring(offer));
         self.timers.cancel(&Timer::Guard(offer));
+        self.timers.cancel(&Timer::Outside(offer));
         if let Some(agent) = self.agents.get_mut(&leg.agent) {
             agent.legs.retain(|held| *held != offer);
         }
@@ -203,7 +211,8 @@ impl Distributor {
         };
         leg.state = LegState::Live;
         leg.since = now.mono;
-        let agent = leg.agent.clone();
+        let (agent, way) = (leg.agent.clone(), leg.way);
+        self.set_outside_timer(offer, way, Duration::ZERO);
         let others = self.connected(contact, offer, &agent);
         self.counters.connected += 1;
         if let Some(agent) = self.agents.get_mut(&agent) {
@@ -348,6 +357,9 @@ impl Distributor {
         let Some(leg) = self.legs.get_mut(&offer) else {
             return;
         };
+        if leg.way != Way::Relay {
+            return self.withdraw(offer, why);
+        }
         leg.state = LegState::Cancelling {
             why,
             answered: false,
@@ -408,7 +420,8 @@ impl Distributor {
             return;
         };
         let queue = ticket.queue.and_then(|queue| self.queues.get(queue));
-        let all = queue.is_some_and(|queue| queue.declared.at_once() > 1);
+        let several = ticket.way == Way::Relay;
+        let all = several && queue.is_some_and(|queue| queue.declared.at_once() > 1);
         if all && why == OfferEnd::NoAnswer {
             // All rang, so that there is nobody to go on to.
             return;

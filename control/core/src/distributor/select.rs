@@ -2,7 +2,7 @@
 
 use super::{Distributor, millis};
 use crate::agent::Agent;
-use crate::contact::{Contact, State, Ticket};
+use crate::contact::{Contact, State, Ticket, Way};
 use crate::event::Activity;
 use crate::explain::{Choice, Considered, Verdict};
 use crate::id::{AgentId, ContactId};
@@ -78,7 +78,9 @@ impl Distributor {
 
     fn at_once(&self, ticket: &Ticket) -> usize {
         let queue = ticket.queue.and_then(|queue| self.queues.get(queue));
-        match ticket.only.is_some() || ticket.sticks_to.is_some() {
+        // Outside there is one answer to one question: an agent.
+        let one = ticket.way != Way::Relay || ticket.only.is_some() || ticket.sticks_to.is_some();
+        match one {
             true => 1,
             false => queue.map_or(1, |queue| queue.declared.at_once()),
         }

@@ -1,10 +1,10 @@
 //! Sessions on the relay: their ends, and the comparison with the relay's own list.
 
 use super::{Distributor, seconds};
-use crate::contact::{Contact, LegState, State};
+use crate::contact::{Contact, LegState, State, Way};
 use crate::event::{OfferEnd, What};
 use crate::id::{AgentId, ContactId, OfferId};
-use crate::input::{EndCause, LiveSession};
+use crate::input::{Carried, EndCause, LiveSession};
 use crate::limits::MAX_LIVE_CONTACTS;
 use crate::memory::Past;
 use crate::output::Output;
@@ -155,7 +155,12 @@ impl Distributor {
             return;
         }
         self.memory.forget_offer(offer);
-        self.add_leg(offer, contact, agent, LegState::Unwanted { end });
+        self.add_leg(
+            offer,
+            contact,
+            agent,
+            (LegState::Unwanted { end }, Way::Relay),
+        );
         self.tell_unwanted(contact, offer, agent, end);
         self.refresh(agent);
     }
@@ -206,7 +211,8 @@ impl Distributor {
     /// Calls that began before the list was asked for and are not in it are over.
     fn free_what_is_gone(&mut self, listed: &FxHashSet<OfferId>, asked: Duration) {
         let gone = self.legs.iter().filter(|(offer, leg)| {
-            leg.state.in_call() && leg.since < asked && !listed.contains(offer)
+            let carried = leg.way == Way::Relay && leg.state.in_call();
+            carried && leg.since < asked && !listed.contains(offer)
         });
         let mut gone: Vec<(OfferId, ContactId)> =
             gone.map(|(offer, leg)| (*offer, leg.contact)).collect();
@@ -262,23 +268,35 @@ impl Distributor {
             self.counters.dropped_adoption += 1;
             return;
         }
-        let adopted = Contact {
-            state: State::Connected(offer),
-            ticket: None,
-            arrived: self.now.mono,
-            arrived_unix_ms: session.since,
-            answered: Some((self.now.mono, session.since)),
-            held: None,
-        };
-        self.contacts.insert(contact, Box::new(adopted));
-        self.add_leg(offer, contact, &session.agent, LegState::Live);
-        self.counters.adopted += 1;
-        self.tell(What::ContactAdopted {
+        self.adopt_connected(&Carried {
             contact,
             offer,
             agent: session.agent.clone(),
-            since_unix_ms: session.since,
+            way: Way::Relay,
+            since: session.since,
         });
-        self.refresh(&session.agent);
+    }
+
+    /// A contact that goes on from before this process.
+    pub(super) fn adopt_connected(&mut self, call: &Carried) {
+        let adopted = Contact {
+            state: State::Connected(call.offer),
+            ticket: None,
+            arrived: self.now.mono,
+            arrived_unix_ms: call.since,
+            answered: Some((self.now.mono, call.since)),
+            held: None,
+        };
+        self.contacts.insert(call.contact, Box::new(adopted));
+        let leg = (LegState::Live, call.way);
+        self.add_leg(call.offer, call.contact, &call.agent, leg);
+        self.counters.adopted += 1;
+        self.tell(What::ContactAdopted {
+            contact: call.contact,
+            offer: call.offer,
+            agent: call.agent.clone(),
+            since_unix_ms: call.since,
+        });
+        self.refresh(&call.agent);
     }
 }

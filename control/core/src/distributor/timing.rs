@@ -23,6 +23,8 @@ impl Distributor {
                 Timer::Relax(contact) => self.relax(contact),
                 Timer::Unstick(contact) => self.unstick(contact),
                 Timer::Announce(contact) => self.announce(contact),
+                Timer::Asker(contact) => self.asker_silent(contact),
+                Timer::Outside(offer) => self.never_reported(offer),
                 Timer::Reconcile => self.reconcile(),
             }
         }

@@ -3,7 +3,7 @@
 use super::select::unavailable;
 use super::{Distributor, Queue};
 use crate::agent::Agent;
-use crate::contact::{Contact, State, Ticket};
+use crate::contact::{Contact, State, Ticket, Way};
 use crate::explain::{Considered, Explanation, Outcome, Typed, Verdict};
 use crate::facts::Facts;
 use crate::id::{AgentId, ContactId};
@@ -11,6 +11,7 @@ use crate::input::Now;
 use crate::limits::{MAX_EXPECTED, MAX_EXPLAINED_AGENTS};
 use crate::media::Usable;
 use crate::selection::{Place, lacking, serves};
+use crate::slot::Slot;
 use crate::snapshot::{AgentView, ContactState, ContactView, QueueView, Snapshot, WaitingView};
 use core::time::Duration;
 use std::sync::Arc;
@@ -135,6 +136,8 @@ impl Distributor {
             from: text(|t| &t.from),
             to: text(|t| &t.to),
             media: ticket.map(|t| t.media.clone()).unwrap_or_default(),
+            medium: ticket.map_or(Slot::Call, |t| t.slot),
+            carried: self.way_of(contact),
             priority: ticket.map_or(0, |t| t.typed.priority),
             attributes: ticket
                 .map(|t| t.typed.attributes.clone())
@@ -218,6 +221,8 @@ impl Distributor {
             from: String::new(),
             to: String::new(),
             media: Vec::new(),
+            slot: Slot::Call,
+            way: Way::Relay,
             typed,
         }
     }

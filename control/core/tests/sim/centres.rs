@@ -198,6 +198,7 @@ pub fn any(rng: &mut Rng) -> Centre {
             skip_seconds: rng.range(1, 40) as u32,
             pause_after_missed: *rng.pick(&[0, 0, 2, 3]),
             log_out_after_missed: *rng.pick(&[0, 0, 4]),
+            outside_seconds: rng.range(10, 60) as u32,
         },
     }
 }

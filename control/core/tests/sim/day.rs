@@ -211,7 +211,7 @@ pub fn centre(rng: &mut Rng) -> Centre {
             back_off_seconds: 5,
             skip_seconds: 30,
             pause_after_missed: 3,
-            log_out_after_missed: 0,
+            ..Offers::default()
         },
         ..Centre::default()
     }

@@ -8,7 +8,7 @@ use patchbay_core::asking::Decision;
 use patchbay_core::limits::EARLIER_TIME;
 use patchbay_core::{
     Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferEnd, OfferId, Output,
-    QueueId, Status, What,
+    QueueId, Status, Way, What,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -22,7 +22,11 @@ impl Oracle {
                     self.touch_all();
                 }
             }
-            Input::ContactArrived { contact, facts } => self.arrived(*contact, facts, now),
+            Input::ContactArrived { contact, facts } => self.arrived(*contact, facts, None, now),
+            Input::ContactRequested { contact, facts } => {
+                self.arrived(*contact, facts, Some(now), now);
+            }
+            Input::ContactRenewed { contact } => self.renewed(*contact, now),
             Input::ContactCancelled { contact } => {
                 if self.model.contacts.contains_key(contact) {
                     self.answer(*contact, 487);
@@ -51,11 +55,12 @@ impl Oracle {
             | Input::OfferFailed { .. }
             | Input::OfferHeld { .. }
             | Input::OfferTransferred { .. }
+            | Input::OutsideLive(_)
             | Input::OfferNotice { .. } => {}
         }
     }
 
-    fn arrived(&mut self, id: ContactId, facts: &Facts, now: u64) {
+    fn arrived(&mut self, id: ContactId, facts: &Facts, asked: Option<u64>, now: u64) {
         let model = &mut self.model;
         if model.contacts.contains_key(&id) || model.answers.contains_key(&id) {
             return;
@@ -76,8 +81,13 @@ impl Oracle {
             caller: None,
             asks_until: None,
             only: facts.wanted_agent.clone(),
+            silent_since: asked,
+            asked_at: now,
         };
         model.contacts.insert(id, contact);
+        if asked.is_some() {
+            self.asked_about(id, now);
+        }
         self.touch_contact(id);
     }
 
@@ -135,8 +145,15 @@ impl Oracle {
                 contact,
                 offer,
                 agent,
-                ..
-            } => self.offered(*contact, *offer, agent, now),
+                way,
+                ring_for,
+            } => {
+                self.offered(*contact, *offer, agent, now);
+                if *way != Way::Relay {
+                    self.model.outside.insert(*offer);
+                    self.bound_outside(*offer, now, ring_for.as_millis() as u64);
+                }
+            }
             Output::Accept { contact, offer } => self.accepted(*contact, *offer),
             Output::Refuse {
                 contact, status, ..
@@ -176,6 +193,7 @@ impl Oracle {
             agent: agent.clone(),
             kind: Kind::Open,
             since: now,
+            ends: None,
         };
         self.model.add_leg(offer, leg);
         let contact = self.model.contacts.get_mut(&id).expect("checked");
@@ -214,6 +232,7 @@ impl Oracle {
     /// Whether a contact rings several agents, so that one that did not answer may ring again.
     fn rings_all(&self, id: ContactId) -> bool {
         let contact = self.model.contacts.get(&id);
+        let contact = contact.filter(|contact| contact.silent_since.is_none());
         let queue = contact.and_then(|contact| contact.queue.as_ref());
         let queue = queue.and_then(|id| self.model.queues.get(id));
         queue.is_some_and(|queue| queue.declared.at_once() > 1)
@@ -247,6 +266,9 @@ impl Oracle {
                 invariants::answered_as_told(&self.model, *contact, 302);
             }
             What::ContactAbandoned { contact, .. } => {
+                if invariants::nobody_asks(&self.model, *contact, now) {
+                    self.answer(*contact, 487);
+                }
                 invariants::answered_as_told(&self.model, *contact, 487);
             }
             _ => {
@@ -382,6 +404,7 @@ impl Oracle {
         self.model.taken_back.remove(&offer);
         let leg = self.model.legs.get_mut(&offer).expect("checked");
         (leg.kind, leg.since) = (Kind::Live, now);
+        self.bound_outside(offer, now, self.longest_outside());
         self.touch(agent);
     }
 
@@ -397,6 +420,7 @@ impl Oracle {
         self.model.ended.insert(offer);
         self.model.remove_leg(offer);
         self.model.strike(id, offer);
+        self.asked_about(id, now);
         self.model.unstick(id);
         let skipped = matches!(
             why,
@@ -423,8 +447,11 @@ impl Oracle {
             agent: agent.clone(),
             kind,
             since: now,
+            ends: None,
         };
+        invariants::wanted_outside(&self.model, offer, kind);
         self.model.add_leg(offer, leg);
+        self.bound_outside(offer, now, self.longest_outside());
         self.touch(agent);
     }
 

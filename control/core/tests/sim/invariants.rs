@@ -3,6 +3,7 @@
 //! everything.
 
 use super::model::{Agent, Contact, Kind, Model};
+use patchbay_core::limits::ASKER_SILENCE;
 use patchbay_core::{Activity, AgentId, ContactId, OfferId, QueueId};
 use patchbay_route::waiting::{Part, Say};
 
@@ -139,6 +140,38 @@ pub fn not_stuck(id: &AgentId, agent: &Agent, now: u64) {
         agent.activity,
         now - since
     );
+}
+
+/// What is carried outside is over in time, reported or not.
+pub fn ends_outside(model: &Model, id: &AgentId, agent: &Agent, now: u64) {
+    let legs = agent.legs.iter().filter_map(|offer| model.legs.get(offer));
+    for leg in legs {
+        let in_time = leg.ends.is_none_or(|ends| now <= ends + LATE_MS);
+        assert!(in_time, "{id} is outside for ever with {}", leg.contact);
+    }
+}
+
+/// Nothing that is carried outside is a session that could be ended on a relay.
+pub fn wanted_outside(model: &Model, offer: OfferId, kind: Kind) {
+    let outside = model.outside.contains(&offer);
+    assert!(!outside || kind == Kind::Live, "{offer} is on no relay");
+}
+
+/// Whether nobody has asked for so long about a contact that it may be given up.
+pub fn nobody_asks(model: &Model, id: ContactId, now: u64) -> bool {
+    let silent = ASKER_SILENCE.as_millis() as u64;
+    let contact = model.contacts.get(&id);
+    let contact = contact.filter(|it| it.silent_since.is_some());
+    contact.is_some_and(|it| it.asked_at + silent <= now)
+}
+
+/// A contact of somebody outside does not wait for long when nobody asks about it.
+pub fn waits_not_unasked(id: ContactId, contact: &Contact, now: u64) {
+    let silent = ASKER_SILENCE.as_millis() as u64;
+    let asked = contact
+        .silent_since
+        .is_none_or(|since| now <= since + silent + LATE_MS);
+    assert!(asked || !contact.waiting(), "{id} waits and nobody asks");
 }
 
 pub fn phantom_limit(agent: &Agent) -> u64 {

@@ -5,12 +5,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod asker;
+mod blurred;
 mod centres;
 pub mod day;
 mod follow;
 mod invariants;
 mod model;
 mod oracle;
+mod outside;
 mod planted;
 mod relay;
 mod rng;
@@ -78,6 +81,7 @@ enum Step {
     Relist(u64),
     Disturb,
     Work(usize, Work),
+    Asker(asker::Asks),
 }
 
 /// Changes what the oracle hears of a step; true when it has done so.
@@ -94,6 +98,7 @@ pub struct World {
     epoch: u64,
     shell: Shell,
     relay: Relay,
+    kept: asker::Kept,
     centre: Centre,
     staff: Vec<AgentId>,
     /// Of a large centre: who is at work now.
@@ -160,6 +165,7 @@ impl World {
             epoch: 0,
             shell: Shell::default(),
             relay: Relay::default(),
+            kept: asker::Kept::default(),
             centre,
             staff: (0..staff)
                 .map(|number| format!("a{number}").as_str().into())
@@ -303,6 +309,7 @@ impl World {
         self.shell = Shell::default();
         self.oracle.control_restarted();
         self.configure();
+        self.restore_outside();
         self.ask_for_list();
     }
 

@@ -36,6 +36,10 @@ pub struct Contact {
     pub asks_until: Option<u64>,
     /// The one agent that it is for.
     pub only: Option<AgentId>,
+    /// Since when nobody has asked about it, for one that is asked about.
+    pub silent_since: Option<u64>,
+    /// When it came, or was asked about last.
+    pub asked_at: u64,
 }
 
 /// For how long a contact passes over an agent.
@@ -85,6 +89,8 @@ pub struct Leg {
     pub agent: AgentId,
     pub kind: Kind,
     pub since: u64,
+    /// When it ends unless somebody says so before, for a call that is carried outside.
+    pub ends: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -103,6 +109,8 @@ pub struct Model {
     pub contacts: FxHashMap<ContactId, Contact>,
     pub legs: FxHashMap<OfferId, Leg>,
     pub ended: FxHashSet<OfferId>,
+    /// Offers that no relay carries.
+    pub outside: FxHashSet<OfferId>,
     /// 200, 487 for a caller that gave up, the status of the refusal, or 503 for one whose control
     /// process died.
     pub answers: FxHashMap<ContactId, u16>,
@@ -179,7 +187,8 @@ impl Model {
     /// How many agents a contact may ring at the same time.
     pub fn at_once(&self, contact: &Contact) -> usize {
         let queue = contact.queue.as_ref().and_then(|id| self.queues.get(id));
-        match contact.waits_for.is_some() || contact.only.is_some() {
+        let outside = contact.silent_since.is_some();
+        match outside || contact.waits_for.is_some() || contact.only.is_some() {
             true => 1,
             false => queue.map_or(0, |queue| queue.declared.at_once()),
         }
@@ -261,6 +270,13 @@ impl Model {
     pub fn strike(&mut self, id: ContactId, offer: OfferId) {
         if let Some(contact) = self.contacts.get_mut(&id) {
             contact.offers.retain(|other| *other != offer);
+        }
+    }
+
+    /// Somebody has asked about a contact, or it was offered until now.
+    pub fn heard_of(&mut self, id: ContactId, now: u64) {
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.silent_since = contact.silent_since.map(|_| now);
         }
     }
 
@@ -357,6 +373,7 @@ impl Model {
             answers,
             arrivals: self.arrivals,
             ended: core::mem::take(&mut self.ended),
+            outside: core::mem::take(&mut self.outside),
             ..Self::default()
         };
     }

@@ -116,7 +116,8 @@ impl Oracle {
             Activity::InCall { offer, .. } | Activity::Reserved { offer, .. } => Some(offer),
             _ => None,
         };
-        let missing = offer.filter(|offer| !relay.has(*offer));
+        let carried = |offer: &OfferId| relay.has(*offer) || self.model.outside.contains(offer);
+        let missing = offer.filter(|offer| !carried(offer));
         if missing != agent.without_leg.map(|(offer, _)| offer) {
             agent.without_leg = missing.map(|offer| (offer, now));
         }
@@ -142,6 +143,7 @@ impl Oracle {
         };
         invariants::does_what_it_holds(&self.model, id, agent);
         invariants::not_stuck(id, agent, now);
+        invariants::ends_outside(&self.model, id, agent, now);
         if !agent.listed {
             return;
         }
@@ -161,6 +163,7 @@ impl Oracle {
         };
         invariants::has_a_place(&self.model, id, contact, now);
         invariants::waits_not_for_ever(id, contact, now);
+        invariants::waits_not_unasked(id, contact, now);
         let queue = contact.queue.as_ref();
         let queue = queue.and_then(|queue| self.model.queues.get(queue));
         for agent_id in queue.into_iter().flat_map(|queue| &queue.free) {

@@ -3,16 +3,14 @@
 
 use super::model::{Agent, Contact};
 use super::oracle::Oracle;
-use super::{Plant, Profile, World, whole};
-use patchbay_core::snapshot::{AgentView, ContactState, ContactView, QueueView};
+use super::{Plant, Profile, World};
 use patchbay_core::{
-    Activity, AgentId, ContactId, Event, OfferEnd, OfferId, Output, RefuseReason, Snapshot, Status,
-    What,
+    Activity, AgentId, ContactId, EndCause, Event, OfferEnd, OfferId, Output, RefuseReason, What,
 };
 use patchbay_route::waiting::Say;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-const PROFILE: Profile = Profile {
+pub const PROFILE: Profile = Profile {
     calls: 120,
     between_ms: 3_000,
     loss: 3,
@@ -197,6 +195,7 @@ fn too_soon(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
         offer: OfferId(1),
         agent: agent.clone(),
         ring_for: Default::default(),
+        way: Default::default(),
     };
     said.insert(1, again);
     true
@@ -258,7 +257,7 @@ fn retell(said: &mut [Output], change: impl Fn(&mut What) -> bool) -> bool {
 }
 
 /// What is planted into a step.
-const PLANTS: [(&str, Profile, Plant); 24] = [
+const PLANTS: [(&str, Profile, Plant); 27] = [
     ("is told and was not made", PROFILE, |_, said| {
         retell(said, |what| match what {
             What::ContactOffered { offer, .. } => {
@@ -356,12 +355,50 @@ const PLANTS: [(&str, Profile, Plant); 24] = [
         swallow_refusal(said, RefuseReason::QueueRemoved)
     }),
     ("waits for an answer for ever", PROFILE, no_answer),
+    ("is on no relay", PROFILE, |oracle, said| {
+        let legs = oracle.model.legs.iter();
+        let mut outside = legs.filter(|(offer, _)| oracle.model.outside.contains(offer));
+        let unwanted = outside.next().map(|(offer, leg)| What::SessionUnwanted {
+            contact: leg.contact,
+            offer: *offer,
+            agent: leg.agent.clone(),
+        });
+        said.extend(unwanted.map(event));
+        said.iter()
+            .any(|output| matches!(told(output), Some(What::SessionUnwanted { .. })))
+    }),
+    ("waits and nobody asks", CALM, |oracle, said| {
+        // One that was given up by its caller was answered before.
+        let given_up = |output: &Output| match told(output) {
+            Some(What::ContactAbandoned { contact, .. }) => {
+                oracle.model.contacts.contains_key(contact)
+            }
+            _ => false,
+        };
+        // With others there, the places that they are told give it away before.
+        let alone = oracle.model.contacts.len() == 1;
+        alone && said.len() == 1 && said.iter().all(given_up) && said.pop().is_some()
+    }),
+    ("is outside for ever", CALM, |_, said| {
+        let over = |output: &Output| match told(output) {
+            Some(What::ContactEnded { cause, .. }) => *cause == EndCause::Unreported,
+            _ => false,
+        };
+        let state = |output: &Output| matches!(told(output), Some(What::AgentState { .. }));
+        let alone = said.iter().any(over) && said.iter().all(|o| over(o) || state(o));
+        alone && said.drain(..).next().is_some()
+    }),
 ];
 
+/// Said of a run in which nothing went wrong.
+const NOTHING: &str = "nothing";
+/// How many runs with a fault may show nothing before one does.
+const UNNOTICED: usize = 3;
+
 /// What went wrong, if anything did.
-fn message(run: std::thread::Result<()>) -> String {
+pub fn message(run: std::thread::Result<()>) -> String {
     match run.map_err(|panic| panic.downcast::<String>()) {
-        Ok(()) => "nothing".into(),
+        Ok(()) => NOTHING.into(),
         Err(Ok(message)) => *message,
         Err(Err(fixed)) => (*fixed.downcast::<&str>().expect("a message")).into(),
     }
@@ -383,101 +420,10 @@ fn caught(seed: u64, profile: Profile, plant: Plant) -> Option<String> {
 #[test]
 fn each_invariant_catches_what_breaks_it() {
     for (expected, profile, plant) in PLANTS {
-        let found = (0..SEEDS).find_map(|seed| caught(seed, profile, plant));
-        let found = found.unwrap_or_else(|| panic!("no place for: {expected}"));
+        let mut all = (0..SEEDS).filter_map(|seed| caught(seed, profile, plant));
+        // A caller may hang up in the moment before the fault shows, but not every time.
+        let found = all.by_ref().take(UNNOTICED).find(|found| found != NOTHING);
+        let found = found.unwrap_or_else(|| panic!("no place for, or unnoticed: {expected}"));
         assert!(found.contains(expected), "{found:?} for {expected:?}");
-    }
-}
-
-/// Changes something of a snapshot; false if there is nothing of the kind.
-type Blur = fn(&mut Snapshot) -> bool;
-
-fn agent_view(snapshot: &mut Snapshot, change: impl Fn(&mut AgentView)) -> bool {
-    snapshot.agents.first_mut().map(change).is_some()
-}
-
-fn contact_view(
-    snapshot: &mut Snapshot,
-    is: impl Fn(&ContactView) -> bool,
-    change: impl Fn(&mut ContactView),
-) -> bool {
-    let found = snapshot.contacts.iter_mut().find(|view| is(view));
-    found.map(change).is_some()
-}
-
-fn waiting(view: &ContactView) -> bool {
-    view.state == ContactState::Waiting
-}
-
-fn queue_view(snapshot: &mut Snapshot, change: fn(&mut QueueView)) -> bool {
-    let mut queues = snapshot.queues.iter_mut();
-    queues
-        .find(|view| view.waiting.len() > 1)
-        .map(change)
-        .is_some()
-}
-
-const BLURS: [(&str, Blur); 15] = [
-    ("the agents", |s| s.agents.pop().is_some()),
-    ("events and state", |s| {
-        agent_view(s, |a| a.reachable = !a.reachable)
-    }),
-    ("events and state", |s| {
-        agent_view(s, |a| a.declared = !a.declared)
-    }),
-    ("events and state", |s| {
-        agent_view(s, |a| a.status = Status::Paused { reason: "x".into() })
-    }),
-    ("events and state", |s| {
-        let until_unix_ms = 1;
-        agent_view(s, |a| a.activity = Activity::WrapUp { until_unix_ms })
-    }),
-    ("what a", |s| agent_view(s, |a| a.calls += 1)),
-    ("takes ", |s| agent_view(s, |a| a.available = !a.available)),
-    ("the queues", |s| s.queues.pop().is_some()),
-    ("places in", |s| queue_view(s, |q| q.waiting.swap(0, 1))),
-    ("who is rung", |s| {
-        queue_view(s, |q| q.waiting[0].offered_to.push("nobody".into()))
-    }),
-    ("contacts without a final answer are lost", |s| {
-        let at = s.contacts.iter().position(waiting);
-        at.map(|at| s.contacts.remove(at)).is_some()
-    }),
-    ("calls", |s| {
-        let calls = |view: &ContactView| view.state == ContactState::Connected;
-        let at = s.contacts.iter().position(calls);
-        at.map(|at| s.contacts.remove(at)).is_some()
-    }),
-    (" is connected by", |s| {
-        let calls = |view: &ContactView| view.state == ContactState::Connected;
-        contact_view(s, calls, |view| view.offer = Some(OfferId(1)))
-    }),
-    (" waits", |s| {
-        contact_view(s, waiting, |view| view.state = ContactState::Offered)
-    }),
-    ("for whom", |s| {
-        contact_view(s, waiting, |view| view.waits_for = Some("nobody".into()))
-    }),
-];
-
-// G5
-#[test]
-fn each_difference_between_state_and_events_is_caught() {
-    for (expected, blur) in BLURS {
-        let mut world = World::new(7, PROFILE);
-        world.begin();
-        let mut snapshot = loop {
-            assert!(world.step(), "no place for: {expected}");
-            let mut snapshot = world.distributor.snapshot(world.now());
-            if blur(&mut snapshot) {
-                break snapshot;
-            }
-        };
-        let compare =
-            |snapshot: &Snapshot| whole::compare(&world.oracle.model, snapshot, world.now_ms);
-        let found = message(catch_unwind(AssertUnwindSafe(|| compare(&snapshot))));
-        assert!(found.contains(expected), "{found:?} for {expected:?}");
-        snapshot = world.distributor.snapshot(world.now());
-        compare(&snapshot);
     }
 }

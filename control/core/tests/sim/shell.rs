@@ -2,7 +2,7 @@
 
 use super::relay::{Down, Up};
 use super::{Step, World};
-use patchbay_core::{ContactId, Input, OfferFailure, OfferId, Output};
+use patchbay_core::{ContactId, Input, OfferFailure, OfferId, Output, Way, What};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,6 +28,13 @@ impl World {
                 contact,
                 offer,
                 agent,
+                way: Way::Outside,
+                ..
+            } => self.found_for_asker(contact, offer, agent),
+            Output::Offer {
+                contact,
+                offer,
+                agent,
                 ..
             } => {
                 let begun = (contact, Transaction::default());
@@ -40,9 +47,15 @@ impl World {
                 self.network(|| Step::ToRelay(invite.clone()), true);
                 self.after(GIVE_UP_MS, Step::NoResponse(offer, self.epoch));
             }
+            Output::CancelOffer { offer, .. } if self.kept.offers.contains_key(&offer) => {
+                self.kept.offers.remove(&offer);
+            }
             Output::CancelOffer { offer, .. } => {
                 self.network(|| Step::ToRelay(Down::Cancel(offer)), true);
                 self.after(GIVE_UP_MS, Step::CancelUnanswered(offer, self.epoch));
+            }
+            Output::Accept { offer, .. } if self.kept.offers.contains_key(&offer) => {
+                self.connected_outside(offer, Way::Outside);
             }
             // The caller's ACK goes to the relay directly.
             Output::Accept { offer, .. } => {
@@ -76,8 +89,12 @@ impl World {
             Output::Queued { .. }
             | Output::Say { .. }
             | Output::Refuse { .. }
-            | Output::Redirect { .. }
-            | Output::Event(_) => {}
+            | Output::Redirect { .. } => {}
+            Output::Event(event) => {
+                if let What::ContactEnded { offer, .. } = event.what {
+                    self.kept.connected.remove(&offer);
+                }
+            }
         }
     }
 

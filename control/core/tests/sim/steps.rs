@@ -47,6 +47,7 @@ impl World {
             }
             Step::Disturb => self.disturb(),
             Step::Work(agent, work) => self.work(agent, work),
+            Step::Asker(what) => self.asker(what),
         }
     }
 
@@ -69,12 +70,10 @@ impl World {
         });
         self.tally.calls += 1;
         self.calls_left -= 1;
-        self.tell(Input::ContactArrived {
-            contact,
-            facts: facts.clone(),
-        });
+        let arrives = self.arrives(contact, facts);
+        self.tell(arrives.clone());
         if self.rng.percent(self.profile.double) {
-            self.tell(Input::ContactArrived { contact, facts });
+            self.tell(arrives);
         }
         let patience = match day {
             Some(_) => self.patience_of_day(),
@@ -124,6 +123,16 @@ impl World {
         };
         let answer = answer.map(Box::new);
         self.tell(Input::ContactAsked { contact, answer });
+    }
+
+    /// By SIP, or from outside.
+    fn arrives(&mut self, contact: ContactId, mut facts: Box<Facts>) -> Input {
+        let Some(slot) = self.comes_from_outside() else {
+            return Input::ContactArrived { contact, facts };
+        };
+        facts.medium = Some(slot);
+        self.begins_to_ask(contact);
+        Input::ContactRequested { contact, facts }
     }
 
     fn facts(&mut self) -> Facts {

@@ -322,6 +322,10 @@ pub struct OffersDeclaration {
     /// After how many it is logged out; 0: never.
     #[schema(default = 0)]
     pub log_out_after_missed: u32,
+    /// How long it counts as busy with a contact that the relay does not carry, if nobody reports its
+    /// end; 10 to 604800.
+    #[schema(default = 14_400)]
+    pub outside_seconds: u32,
 }
 
 impl Default for OffersDeclaration {
@@ -331,6 +335,7 @@ impl Default for OffersDeclaration {
             skip_seconds: 30,
             pause_after_missed: 0,
             log_out_after_missed: 0,
+            outside_seconds: 14_400,
         }
     }
 }

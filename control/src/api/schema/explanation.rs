@@ -28,6 +28,9 @@ pub struct Facts {
     pub source: Option<String>,
     /// What it came over: `udp`, `tcp`, …
     pub transport: String,
+    /// What it is, for one that does not come by SIP: `call`, `video`, `chat`, `call_back` or `browsing`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub medium: Option<String>,
     /// The agent whose device the request names by a GRUU.
     pub wanted_agent: Option<String>,
     /// Attributes of the customer's record.

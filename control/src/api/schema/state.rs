@@ -145,6 +145,10 @@ pub struct ContactView {
     pub to: String,
     /// The usable media.
     pub media: Vec<String>,
+    /// In which medium it is served: `call`, `video`, `chat`, `call_back` or `browsing`.
+    pub medium: String,
+    /// Who carries it to its agent: `relay`; the caller's proxy, `redirect`; who asked, `outside`.
+    pub carried: String,
     /// The higher is served first.
     pub priority: i32,
     /// What else its rule says of it.

@@ -10,15 +10,16 @@ use patchbay_core::explain::{
 use patchbay_core::snapshot::{AgentView, ContactState, ContactView, QueueView, WaitingView};
 use patchbay_core::{
     Activity, AgentId, ContactId, EndCause, Facts, Medium, OfferId, QueueId, RefuseReason, RuleId,
-    Status,
+    Slot, Status, Way,
 };
 use patchbay_route::session::{LegView, PairView, SessionState, SessionView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{declaration, explanation, reports, sessions, state, trace};
+use super::{declaration, explanation, reports, route, sessions, state, trace};
 use crate::api::declaration::shown;
+use crate::node::{Routed, Stand};
 use crate::store;
 
 fn documented<T: DeserializeOwned + Serialize>(given: &impl Serialize) {
@@ -56,6 +57,52 @@ fn the_declaration_is_as_documented() {
     documented::<declaration::Declaration>(&shown(&centre));
     for rule in &centre.rules {
         documented::<declaration::RuleDeclaration>(rule);
+    }
+}
+
+#[test]
+fn contacts_that_are_carried_outside_are_as_documented() {
+    let (offer, agent) = (OfferId(1), AgentId::new("a"));
+    let queue = QueueId::new("q");
+    let offered = Stand::Offered {
+        offer,
+        agent: agent.clone(),
+        uri: None,
+        ring_seconds: 20,
+        queue: queue.clone(),
+        ringing: false,
+        choice: Choice::default(),
+    };
+    for state in [
+        Stand::Asking,
+        Stand::Queued {
+            queue,
+            position: 1,
+            expected_ms: None,
+        },
+        offered,
+        Stand::Connected {
+            offer,
+            agent: agent.clone(),
+        },
+        Stand::Ended {
+            offer,
+            agent,
+            cause: EndCause::Reported,
+        },
+        Stand::Refused {
+            status: 480,
+            why: RefuseReason::QueueFull,
+            retry_after_s: None,
+        },
+        Stand::Redirected { to: "sip:a".into() },
+        Stand::Abandoned,
+    ] {
+        documented::<route::Routed>(&Routed {
+            contact: ContactId(2),
+            revision: 1,
+            state,
+        });
     }
 }
 
@@ -130,6 +177,8 @@ fn agents_queues_and_contacts_are_as_documented() {
         from: "f".into(),
         to: "t".into(),
         media: vec!["audio".into()],
+        medium: Slot::Chat,
+        carried: Way::Outside,
         priority: 0,
         attributes: [("tier".to_owned(), "gold".to_owned())].into(),
         arrived_unix_ms: 1,

@@ -1,0 +1,215 @@
+//! Agents for contacts that others carry: a SIP proxy, a chat server, any program (requirement D13).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use patchbay_core::limits::{MAX_ATTRIBUTES, MAX_SUBJECT_BYTES};
+use patchbay_core::{AgentId, ContactId, Facts, Slot};
+use serde::Deserialize;
+
+use super::body::{Id, JsonBody, Params};
+use super::limits::{MAX_GIVEN_HEADERS, MAX_WAIT};
+use super::problem::{Failure, Fault, Kind, Problem};
+use super::schema;
+use crate::node::{NodeHandle, Report, Routed, Stand};
+
+/// A contact for which an agent is wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    medium: Slot,
+    from: String,
+    to: String,
+    #[serde(default)]
+    from_name: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    customer: BTreeMap<String, String>,
+    #[serde(default)]
+    entitlements: Vec<String>,
+    #[serde(default)]
+    answers: BTreeMap<String, String>,
+    #[serde(default)]
+    agent: Option<AgentId>,
+    #[serde(default)]
+    wait_seconds: u64,
+}
+
+impl Wanted {
+    /// The facts that rules see, or all that is wrong with them.
+    fn facts(self) -> Result<Facts, Failure> {
+        let mut faults = Vec::new();
+        check_texts(&mut faults, &self);
+        check_numbers(&mut faults, &self);
+        if !faults.is_empty() {
+            return Err(Failure::invalid(faults));
+        }
+        Ok(Facts {
+            request_uri: self.to.clone(),
+            to: self.to,
+            from: self.from,
+            from_name: self.from_name,
+            headers: self.headers.into_iter().collect(),
+            medium: Some(self.medium),
+            wanted_agent: self.agent,
+            customer: self.customer,
+            entitlements: self.entitlements,
+            answers: self.answers,
+            ..Facts::default()
+        })
+    }
+}
+
+fn check_texts(faults: &mut Vec<Fault>, wanted: &Wanted) {
+    let longest = MAX_SUBJECT_BYTES;
+    let mut need = |path: String, text: &str, may_be_empty: bool| {
+        let long = text.len() > longest || (text.is_empty() && !may_be_empty);
+        if long || text.chars().any(char::is_control) {
+            let remedy = format!("use 1 to {longest} bytes of text, such as sip:carla@example.net");
+            faults.push(Fault::new(
+                path,
+                "it is empty, too long or holds a control character",
+                remedy,
+            ));
+        }
+    };
+    need("from".to_owned(), &wanted.from, false);
+    need("to".to_owned(), &wanted.to, false);
+    need("from_name".to_owned(), &wanted.from_name, true);
+    for (name, value) in &wanted.headers {
+        need(format!("headers.{name}"), value, true);
+    }
+    for (place, facts) in [("customer", &wanted.customer), ("answers", &wanted.answers)] {
+        for (name, value) in facts {
+            need(format!("{place}.{name}"), value, true);
+        }
+    }
+    for (index, text) in wanted.entitlements.iter().enumerate() {
+        need(format!("entitlements[{index}]"), text, true);
+    }
+}
+
+fn check_numbers(faults: &mut Vec<Fault>, wanted: &Wanted) {
+    let mut at_most = |path: &str, count: u64, limit: u64| {
+        if count > limit {
+            let message = format!("{count} is more than may be");
+            faults.push(Fault::new(path, message, format!("use {limit} at most")));
+        }
+    };
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    at_most(
+        "headers",
+        count(wanted.headers.len()),
+        count(MAX_GIVEN_HEADERS),
+    );
+    let most = count(MAX_ATTRIBUTES);
+    at_most("customer", count(wanted.customer.len()), most);
+    at_most("entitlements", count(wanted.entitlements.len()), most);
+    at_most("answers", count(wanted.answers.len()), most);
+    at_most("wait_seconds", wanted.wait_seconds, MAX_WAIT.as_secs());
+}
+
+/// For what one waits.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Waits {
+    /// Answer when the contact stands otherwise than this `revision` of an answer before, or when
+    /// `wait_seconds` are over. Default: answer at once.
+    after: Option<u64>,
+    /// How long to wait for that. 0 to 60, default 0.
+    #[serde(default)]
+    wait_seconds: u64,
+}
+
+/// Asks for an agent. The contact is typed by the rules and waits in their queues like any other; what
+/// the agent does is told by reports. As long as no agent is found the contact has to be asked about
+/// within every 120 seconds, or it counts as abandoned.
+#[utoipa::path(post, path = "/route", tag = "route",
+    request_body = schema::Wanted,
+    responses(
+        (status = 200, description = "How the contact stands", body = schema::Routed),
+        (status = 422, description = "Not valid; every fault is listed", body = Problem),
+        (status = 503, description = "The node is stopping", body = Problem)))]
+pub async fn ask(
+    State(node): State<NodeHandle>,
+    JsonBody(wanted): JsonBody<Wanted>,
+) -> Result<Json<Routed>, Failure> {
+    let wait = wanted.wait_seconds;
+    let routed = node.route(wanted.facts()?).await?;
+    let waits = matches!(routed.state, Stand::Asking | Stand::Queued { .. }) && wait > 0;
+    if !waits {
+        return Ok(Json(routed));
+    }
+    let later = changed(&node, routed.contact, Some(routed.revision), wait).await?;
+    Ok(Json(later.unwrap_or(routed)))
+}
+
+/// How a contact stands that is carried outside. It can be waited for a change.
+#[utoipa::path(get, path = "/route/{id}", tag = "route",
+    params(("id" = String, Path, description = "The contact: 16 hexadecimal digits"), Waits),
+    responses(
+        (status = 200, description = "How the contact stands", body = schema::Routed),
+        (status = 404, description = "No such contact is carried outside", body = Problem)))]
+pub async fn get(
+    State(node): State<NodeHandle>,
+    Id(id): Id<ContactId>,
+    Params(waits): Params<Waits>,
+) -> Result<Json<Routed>, Failure> {
+    if waits.wait_seconds > MAX_WAIT.as_secs() {
+        let detail = format!("wait_seconds: use {} at most", MAX_WAIT.as_secs());
+        return Err(Failure::new(Kind::Malformed, detail));
+    }
+    let routed = changed(&node, id, waits.after, waits.wait_seconds).await?;
+    routed.map(Json).ok_or_else(|| {
+        let detail = format!("no contact `{id}` is carried outside, or it has been over for long");
+        Failure::new(Kind::NotFound, detail)
+    })
+}
+
+/// Waits until a contact stands otherwise than `seen`, at most for that long.
+async fn changed(
+    node: &NodeHandle,
+    contact: ContactId,
+    seen: Option<u64>,
+    wait_seconds: u64,
+) -> Result<Option<Routed>, Failure> {
+    if let Some(seen) = seen.filter(|_| wait_seconds > 0) {
+        let wait = Duration::from_secs(wait_seconds);
+        let change = node.routed(contact, Some(seen));
+        if let Ok(routed) = tokio::time::timeout(wait, change).await {
+            return Ok(routed?);
+        }
+    }
+    Ok(node.routed(contact, None).await?)
+}
+
+/// Tells what becomes of a contact that is carried outside. A report that is repeated changes nothing.
+/// 409 says that the agent is no longer reserved, and that what goes on with it has to be ended.
+#[utoipa::path(post, path = "/route/{id}", tag = "route",
+    params(("id" = String, Path, description = "The contact: 16 hexadecimal digits")),
+    request_body = schema::RouteReport,
+    responses(
+        (status = 200, description = "How the contact stands now", body = schema::Routed),
+        (status = 404, description = "No such contact is carried outside", body = Problem),
+        (status = 409, description = "The offer is over, or not one of the contact", body = Problem),
+        (status = 422, description = "No such report", body = Problem)))]
+pub async fn report(
+    State(node): State<NodeHandle>,
+    Id(id): Id<ContactId>,
+    JsonBody(report): JsonBody<Report>,
+) -> Result<Json<Routed>, Failure> {
+    if let Report::Failed {
+        status: Some(status),
+        ..
+    } = report
+        && !(300..=699).contains(&status)
+    {
+        let fault = Fault::new("status", "it is no status of a failure", "use 300 to 699");
+        return Err(Failure::invalid(vec![fault]));
+    }
+    Ok(Json(node.report(id, report).await?))
+}

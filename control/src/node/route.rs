@@ -1,0 +1,127 @@
+//! Contacts that others ask agents for, and carry themselves (requirement D13).
+
+use patchbay_core::{Carried, ContactId, EndCause, Event, Facts, Input, Standing, Way, What};
+use patchbay_route::session::EndedBy;
+
+use super::action::{Action, Ending};
+use super::machine::Machine;
+use super::routed::{Follow, Meaning, Report, ReportError, Routed, Stand};
+use crate::signalling::Moment;
+use crate::store::contact_of;
+
+impl Machine {
+    /// Takes a contact of somebody outside, and says how it stands; none while the node is stopping.
+    pub fn route(&mut self, facts: Box<Facts>, now: Moment) -> Option<Routed> {
+        if self.signalling.is_draining() {
+            return None;
+        }
+        let contact = self.signalling.name_contact(now.unix_ms());
+        self.routed.begin(contact, Way::Outside);
+        self.core(Input::ContactRequested { contact, facts }, now);
+        self.standing(contact)
+    }
+
+    /// How a contact stands that is carried outside; that somebody asks is a sign that it is wanted.
+    pub fn routed(&mut self, contact: ContactId, now: Moment) -> Option<Routed> {
+        if self.routed.has(contact) {
+            self.core(Input::ContactRenewed { contact }, now);
+        }
+        self.standing(contact)
+    }
+
+    /// Takes what is told of a contact that is carried outside.
+    ///
+    /// # Errors
+    /// [`ReportError`]; nothing has changed then.
+    pub fn report(
+        &mut self,
+        contact: ContactId,
+        report: &Report,
+        now: Moment,
+    ) -> Result<Routed, ReportError> {
+        if let Meaning::Tell(input) = self.routed.report(contact, report)? {
+            self.core(input, now);
+        }
+        self.core(Input::ContactRenewed { contact }, now);
+        self.standing(contact).ok_or(ReportError::Unknown(contact))
+    }
+
+    /// Goes on with what was connected outside before a restart; configure first.
+    pub fn restore_carried(&mut self, carried: Vec<Carried>, now: Moment) {
+        for one in carried {
+            self.routed.restore(&one);
+            self.core(Input::OutsideLive(one), now);
+        }
+    }
+
+    /// Contacts that are carried outside, those that are over and still answered for included.
+    #[must_use]
+    pub fn routed_contacts(&self) -> usize {
+        self.routed.len()
+    }
+
+    /// Ends a contact that is carried outside; none if it is not one.
+    pub(super) fn end_routed(&mut self, contact: ContactId, now: Moment) -> Option<Ending> {
+        let input = match self.routed.get(contact)?.state {
+            Stand::Asking | Stand::Queued { .. } | Stand::Offered { .. } => {
+                Input::ContactCancelled { contact }
+            }
+            Stand::Connected { offer, .. } => Input::ContactEnded {
+                contact,
+                offer,
+                cause: EndCause::Api,
+                by: Some(EndedBy::Control),
+            },
+            _ => return Some(Ending::Unknown),
+        };
+        self.core(input, now);
+        Some(Ending::Refused)
+    }
+
+    fn core(&mut self, input: Input, now: Moment) {
+        self.distributor.handle(input, now.now);
+        self.decided(now);
+        self.run(now);
+    }
+
+    fn standing(&self, contact: ContactId) -> Option<Routed> {
+        let mut routed = self.routed.get(contact)?;
+        if let Stand::Queued {
+            position,
+            expected_ms,
+            ..
+        } = &mut routed.state
+            && let Some(standing) = self.distributor.standing(contact)
+        {
+            let Standing {
+                position: place,
+                expected,
+            } = standing;
+            let millis = |wait: std::time::Duration| u64::try_from(wait.as_millis()).ok();
+            (*position, *expected_ms) = (place, expected.and_then(millis));
+        }
+        Some(routed)
+    }
+
+    /// Tells an event, and whoever carries the contact that it is about.
+    pub(super) fn happened(&mut self, event: Event, now: Moment) {
+        let follow = self.routed.follow(&event, now.at);
+        let contact = contact_of(&event);
+        if let (What::ContactOffered { contact, agent, .. }, Follow::Changed) =
+            (&event.what, &follow)
+        {
+            let at = self.signalling.reached_at(agent);
+            self.routed.called_at(*contact, at);
+        }
+        self.actions.push_back(Action::Event(event));
+        let Some(contact) = contact.filter(|_| follow != Follow::Nothing) else {
+            return;
+        };
+        match follow {
+            Follow::Connected(carried) => self.actions.push_back(Action::KeepCarried(carried)),
+            Follow::Ended => self.actions.push_back(Action::ForgetCarried(contact)),
+            Follow::Changed | Follow::Nothing => {}
+        }
+        self.actions.push_back(Action::Routed(contact));
+    }
+}
