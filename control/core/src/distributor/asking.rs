@@ -66,7 +66,7 @@ impl Distributor {
             let from = clipped(&asking.facts.from);
             self.out(Output::LookUp { contact, from });
         }
-        match self.to_ask(&asking.facts, usable, room) {
+        match self.server_for(&asking.facts, usable, room) {
             None => self.go_on(contact, asking),
             Some((ask, Some(why))) => {
                 self.falls_back(contact, &ask, asking, &Failed::new(why, ""));
@@ -80,7 +80,7 @@ impl Distributor {
     }
 
     /// The server that is to be asked about a contact, or why it cannot be asked.
-    fn to_ask(
+    fn server_for(
         &mut self,
         facts: &Facts,
         usable: &Usable,
