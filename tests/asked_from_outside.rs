@@ -181,3 +181,81 @@ fn what_a_program_has_connected_outlives_a_crash_of_control() {
     centre.restart_control();
     centre.wait_available("anna");
 }
+
+// D13 A4
+#[test]
+fn a_callers_proxy_is_told_where_the_agent_is_who_is_busy_until_that_is_reported() {
+    if !have(&["sipp"]) {
+        return;
+    }
+    let centre = Centre::start();
+    let at = centre.agent_address();
+    let redirects = Declaration::new().queue("hand_over", "\"redirect\"");
+    centre.apply(&redirects.at("anna", at));
+    let redirected = Sipp::caller("caller_refused.xml", CALLER, &centre)
+        .word("status", "302")
+        .start();
+    let seen = redirected.succeeds(CALL);
+    let moved = support::sipp::received(&seen).find(|sip| sip.status() == Some(302));
+    let contact = moved.and_then(|sip| sip.header("Contact"));
+    assert_eq!(contact, Some(format!("<sip:anna@{at}>").as_str()));
+
+    // What its proxy then does.
+    let anna = Sipp::agent("agent.xml", at, &centre).start();
+    let follows = Sipp::caller("caller.xml", CALLER, &centre)
+        .calls_for("anna")
+        .through(at)
+        .start();
+    follows.succeeds(CALL);
+    anna.succeeds(SOON);
+    assert!(centre.relay_sessions().is_empty());
+    centre.wait_in_call("anna");
+    let live = centre.contacts();
+    assert_eq!(
+        (&live[0]["state"], &live[0]["carried"]),
+        (&json!("connected"), &json!("redirect"))
+    );
+
+    let routed = json!({"contact": live[0]["id"], "offer": live[0]["offer"]});
+    let asker = Asker(&centre);
+    assert_eq!(asker.report(&routed, "ended")["state"], "ended");
+    centre.wait_available("anna");
+}
+
+// A4 A7 D13
+#[test]
+fn an_agent_has_a_call_beside_chats_and_no_further_chat_beside_the_call() {
+    if !have(&["sipp"]) {
+        return;
+    }
+    let centre = Centre::start();
+    let at = centre.agent_address();
+    let keys = format!("uri = \"sip:anna@{at}\"\ncapacities = {{ chat = 2 }}");
+    centre.apply(&Declaration::new().agent("anna", &keys));
+    let anna = Sipp::agent("agent.xml", at, &centre).start();
+    let asker = Asker(&centre);
+    let chats = [0, 1].map(|_| {
+        let offered = asker.ask("chat", 0);
+        assert_eq!(offered["state"], "offered", "{offered}");
+        asker.report(&offered, "answered");
+        offered
+    });
+    let third = asker.ask("chat", 0);
+    assert_eq!(third["state"], "queued", "{third}");
+    let carla = Sipp::caller("caller.xml", CALLER, &centre)
+        .hold(Duration::from_secs(3))
+        .start();
+    carla.answered();
+    assert_eq!(centre.agent("anna")["calls"], 3);
+    asker.report(&chats[0], "ended");
+    assert_eq!(
+        asker.stands(&third, "")["state"],
+        "queued",
+        "anna is in a call"
+    );
+    carla.succeeds(CALL);
+    anna.succeeds(SOON);
+    until("the third chat has anna", SOON, || {
+        (asker.stands(&third, "")["state"] == "offered").then_some(())
+    });
+}

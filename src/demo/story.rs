@@ -319,8 +319,8 @@ fn reasons(choice: &Choice) -> String {
             Verdict::Paused { .. } => format!("{agent} paused"),
             Verdict::LoggedOut => format!("{agent} logged out"),
             Verdict::Unreachable => format!("{agent} not registered"),
-            // Of another queue, or of yesterday: not worth a word.
-            Verdict::NotInQueue | Verdict::Removed => return None,
+            // Of another medium or queue, or of yesterday: not worth a word.
+            Verdict::NotInMedium | Verdict::NotInQueue | Verdict::Removed => return None,
         })
     });
     let mut told: Vec<String> = told.take(MAX_REASONS).collect();

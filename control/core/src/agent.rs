@@ -5,6 +5,7 @@ use crate::event::Activity;
 use crate::id::OfferId;
 use crate::input::Status;
 use crate::selection::{Key, Load, Place, Work};
+use crate::slot::{PerSlot, Slot, Slots};
 use core::time::Duration;
 use std::collections::BTreeSet;
 
@@ -18,8 +19,16 @@ pub(crate) struct Agent {
     pub reachable: bool,
     /// Since when it has had nothing to do; what the longest idle is measured by.
     pub idle_since: Duration,
-    /// Offers and calls that hold it. One offer at most; a late answer may add a call to it.
+    /// Offers and calls that hold it.
     pub legs: Vec<OfferId>,
+    /// How many of them are in which medium.
+    pub held: PerSlot,
+    /// How many it takes at a time.
+    pub capacities: PerSlot,
+    /// In which media it is among the free of its classes.
+    pub free: Slots,
+    /// How many legs it had when its keys were computed.
+    pub ranked_with: usize,
     /// On both clocks.
     pub wrap_up_until: Option<(Duration, u64)>,
     /// On both clocks.
@@ -54,9 +63,13 @@ impl Agent {
             status: initial_status(declared.paused),
             reachable: declared.uri.is_some(),
             in_declaration,
+            capacities: PerSlot::of(|slot| declared.capacity_for(slot)),
             declared,
             idle_since: now,
             legs: Vec::new(),
+            held: PerSlot::default(),
+            free: Slots::default(),
+            ranked_with: 0,
             wrap_up_until: None,
             rest_until: None,
             missed: 0,
@@ -84,13 +97,38 @@ impl Agent {
         self.in_declaration && self.reachable && self.status == Status::Ready
     }
 
-    /// Free for the next contact.
-    pub fn available(&self) -> bool {
-        let room = match self.declared.capacity {
-            0 | 1 => self.activity == Activity::Idle,
-            more => self.legs.len() < more && self.rest_until.is_none(),
+    /// The media in which it is free for the next contact.
+    pub fn free_for(&self) -> Slots {
+        let left_alone = self.rest_until.is_some() || self.wrap_up_until.is_some();
+        if !self.ready() || left_alone {
+            return Slots::default();
+        }
+        let busy = Slot::ALL.into_iter().filter(|one| self.held.get(*one) > 0);
+        let busy: Slots = busy.collect();
+        let slots = Slot::ALL.into_iter();
+        let room = slots.filter(|one| self.held.get(*one) < self.capacities.get(*one));
+        let free = room.filter(|one| busy.iter().all(|of| !self.declared.keeps_away(of, *one)));
+        free.collect()
+    }
+
+    /// Free for the next contact in a medium.
+    pub fn available(&self, slot: Slot) -> bool {
+        self.free_for().contains(slot)
+    }
+
+    /// Takes a leg, or lets it go.
+    pub fn hold(&mut self, offer: OfferId, slot: Slot, holds: bool) {
+        let held = self.held.get(slot);
+        match holds {
+            true => self.legs.push(offer),
+            false => self.legs.retain(|held| *held != offer),
+        }
+        let held = if holds {
+            held + 1
+        } else {
+            held.saturating_sub(1)
         };
-        self.ready() && room
+        self.held.set(slot, held);
     }
 
     /// What counts for its occupancy.

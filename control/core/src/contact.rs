@@ -20,7 +20,7 @@
 //! A leg that is carried outside has no Cancelling and no Unwanted: whoever carries it takes the
 //! word of this side for its end. Its Live ends by report, or by a timer.
 
-use crate::centre::Relax;
+use crate::centre::{Queue, Relax};
 use crate::event::OfferEnd;
 use crate::explain::Typed;
 use crate::id::{AgentId, ContactId, OfferId, QueueId};
@@ -94,6 +94,8 @@ pub(crate) struct Ticket {
     pub skipped: Vec<(AgentId, Duration)>,
     /// Its caller was let hear something.
     pub hears: bool,
+    /// Its call was answered for that: no other answer can be given.
+    pub picked_up: bool,
     /// The one agent that it is for, whatever its queue: it does not wait for others.
     pub only: Option<AgentId>,
     pub from: String,
@@ -109,6 +111,13 @@ impl Ticket {
         let step = self.relaxed.checked_sub(1);
         let step = step.and_then(|step| self.relax.get(step));
         step.map_or(&self.typed.skills, |step| &step.skills)
+    }
+
+    /// Who carries a contact that waits in this queue.
+    pub fn carried_as(&mut self, queue: &Queue) {
+        if self.way != Way::Outside && !self.picked_up {
+            self.way = queue.hand_over.way();
+        }
     }
 
     pub fn skips(&self, agent: &AgentId) -> bool {
@@ -147,6 +156,7 @@ pub(crate) struct Leg {
     /// When it was offered.
     pub offered: Duration,
     pub way: Way,
+    pub slot: Slot,
 }
 
 /// The states of a leg.

@@ -205,7 +205,8 @@ pub enum What {
         /// The SIP status that came; 0 if none.
         code: u16,
     },
-    /// The agent answered and the caller is told so.
+    /// The agent answered and the caller is told so; or the caller was told where the agent is, and calls
+    /// it itself.
     ContactConnected {
         /// Which contact.
         contact: ContactId,
@@ -217,6 +218,9 @@ pub enum What {
         queue: QueueId,
         /// From arrival to answer.
         waited_ms: u64,
+        /// Who carries it.
+        #[serde(default, skip_serializing_if = "Way::is_relay")]
+        carried: Way,
     },
     /// A call that lives on the relay and was not known here, after a restart of control.
     ContactAdopted {

@@ -91,6 +91,8 @@ pub enum Verdict {
     LoggedOut,
     /// No phone registered.
     Unreachable,
+    /// Takes no contacts in this medium.
+    NotInMedium,
     /// Does not serve the queue.
     NotInQueue,
     /// Lacks a skill, or has it at a lower level.

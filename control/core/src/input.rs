@@ -5,6 +5,7 @@ use crate::centre::Centre;
 use crate::contact::Way;
 use crate::facts::{Earlier, Facts};
 use crate::id::{AgentId, ContactId, OfferId};
+use crate::slot::Slot;
 use core::time::Duration;
 use patchbay_route::session::{EndedBy, NoticeState};
 use serde::{Deserialize, Serialize};
@@ -183,6 +184,9 @@ pub struct Carried {
     pub offer: OfferId,
     /// The agent.
     pub agent: AgentId,
+    /// In which medium it is served.
+    #[serde(default)]
+    pub medium: Slot,
     /// Who carries it: [`Way::Redirect`] or [`Way::Outside`].
     pub way: Way,
     /// When it was answered, in milliseconds of Unix time.

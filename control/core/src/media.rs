@@ -5,6 +5,7 @@
 //! nothing usable hears 488 at once and no agent's phone rings for it.
 
 use crate::facts::{Facts, Medium};
+use crate::slot::Slot;
 
 const RTP: &[&str] = &[
     "RTP/AVP",
@@ -111,6 +112,22 @@ impl Usable {
             usable.unusable.push("no session description".into());
         }
         usable
+    }
+
+    /// The medium in which a contact is served: a call, unless it can be nothing of the kind.
+    pub fn slot(&self, facts: &Facts) -> Slot {
+        let has = |kind: &str| {
+            self.media
+                .iter()
+                .any(|one| one.kind.eq_ignore_ascii_case(kind))
+        };
+        match facts.medium {
+            Some(slot) => slot,
+            None if has("audio") => Slot::Call,
+            None if has("video") => Slot::Video,
+            None if has("message") || has("text") => Slot::Chat,
+            None => Slot::Call,
+        }
     }
 
     /// The kinds of the usable media in order, each once.

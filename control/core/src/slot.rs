@@ -68,6 +68,58 @@ impl Slot {
     }
 }
 
+/// A set of media.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Slots(u8);
+
+impl Slots {
+    pub fn contains(self, slot: Slot) -> bool {
+        self.0 & 1 << slot as u8 != 0
+    }
+
+    pub fn insert(&mut self, slot: Slot) {
+        self.0 |= 1 << slot as u8;
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Slot> {
+        Slot::ALL
+            .into_iter()
+            .filter(move |slot| self.contains(*slot))
+    }
+}
+
+impl FromIterator<Slot> for Slots {
+    fn from_iter<I: IntoIterator<Item = Slot>>(slots: I) -> Self {
+        let mut all = Self::default();
+        slots.into_iter().for_each(|slot| all.insert(slot));
+        all
+    }
+}
+
+/// A number for each medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PerSlot([usize; 5]);
+
+impl PerSlot {
+    pub fn of(numbers: impl Fn(Slot) -> usize) -> Self {
+        Self(Slot::ALL.map(numbers))
+    }
+
+    pub fn get(&self, slot: Slot) -> usize {
+        self.0.get(slot as usize).copied().unwrap_or(0)
+    }
+
+    pub fn set(&mut self, slot: Slot, number: usize) {
+        if let Some(place) = self.0.get_mut(slot as usize) {
+            *place = number;
+        }
+    }
+}
+
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

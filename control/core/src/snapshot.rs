@@ -36,11 +36,13 @@ pub struct AgentView {
     pub activity: Activity,
     /// Since when it does that, in milliseconds of Unix time.
     pub since_unix_ms: u64,
-    /// Whether it would get the next contact that it is qualified for.
+    /// Whether it would get the next call that it is qualified for.
     pub available: bool,
+    /// The media in which it would get the next contact.
+    pub free_for: Vec<Slot>,
     /// How many calls it takes at a time.
     pub capacity: usize,
-    /// Its calls and offers.
+    /// Its contacts and offers, in whatever medium.
     pub calls: usize,
     /// Its skills.
     pub skills: BTreeMap<String, u8>,
@@ -67,7 +69,7 @@ pub struct QueueView {
     pub agents: usize,
     /// Those logged in and reachable.
     pub agents_staffed: usize,
-    /// Those free for the next contact.
+    /// Those free for the next call.
     pub agents_available: usize,
     /// How long a contact that came now would be expected to wait; none while no handling time is
     /// known, or nobody is there who could serve it.

@@ -174,6 +174,7 @@ fn what_was_connected_outside_goes_on_in_a_new_process_for_the_rest_of_its_time(
         contact: ContactId(7),
         offer: OfferId(8),
         agent: "anna".into(),
+        medium: Slot::Call,
         way: Way::Outside,
         since: desk.now().unix_ms - 20_000,
     };
@@ -204,4 +205,141 @@ fn whoever_gives_up_frees_the_agent_at_once() {
     });
     let failed = |event: &&Box<Event>| matches!(event.what, What::OfferFailed { .. });
     assert_eq!(events.filter(failed).count(), 1);
+}
+
+const CHATS: &str = r#"
+queue = [{ id = "q", ring_seconds = 10, max_wait_seconds = 60 }]
+agent = [{ id = "anna", uri = "sip:anna@192.0.2.1", capacities = { chat = 2 } }]
+rule = [{ id = "all", then = { queue = "q" } }]
+"#;
+
+/// Asks for an agent in a medium, and answers.
+fn served(desk: &mut Desk, contact: u64, medium: Slot) -> (ContactId, OfferId) {
+    let contact = ask(desk, contact, medium);
+    let (_, offer, _) = desk.offer();
+    desk.answered(offer);
+    (contact, offer)
+}
+
+fn free_for(desk: &Desk) -> Vec<Slot> {
+    desk.snapshot().agents[0].free_for.clone()
+}
+
+// A4, A7
+#[test]
+fn an_agent_has_so_many_chats_and_a_call_beside_them_that_keeps_further_ones_away() {
+    let mut desk = Desk::new(CHATS);
+    served(&mut desk, 1, Slot::Chat);
+    assert!(free_for(&desk).contains(&Slot::Chat));
+    let (second, by) = served(&mut desk, 2, Slot::Chat);
+    let waits = ask(&mut desk, 3, Slot::Chat);
+    assert_eq!(desk.offers(), [], "two chats are enough");
+    assert!(
+        desk.snapshot().agents[0].available,
+        "and leave room for a call"
+    );
+    let call = desk.call(4);
+    let (_, offer, _) = desk.offer();
+    desk.answered(offer);
+    assert_eq!(free_for(&desk), []);
+    over(&mut desk, second, by);
+    assert_eq!(desk.offers(), [], "the call keeps further chats away");
+    desk.ended(call, offer);
+    assert_eq!(desk.offer().0, waits);
+}
+
+// A4
+#[test]
+fn what_keeps_what_away_is_as_declared() {
+    let blocks = "uri = \"sip:anna@192.0.2.1\", blocks = { call = [], chat = [\"call\"] }";
+    let text = CHATS.replace("uri = \"sip:anna@192.0.2.1\"", blocks);
+    let mut desk = Desk::new(&text);
+    let call = desk.call(1);
+    let (_, offer, _) = desk.offer();
+    desk.answered(offer);
+    served(&mut desk, 2, Slot::Chat);
+    desk.ended(call, offer);
+    desk.call(3);
+    assert_eq!(desk.offers(), [], "the chat keeps calls away");
+    assert!(free_for(&desk).contains(&Slot::Video));
+}
+
+// A4
+#[test]
+fn an_agent_without_a_medium_gets_nothing_in_it_however_free() {
+    let mut desk = Desk::new(&CHATS.replace("chat = 2", "chat = 0, video = 0"));
+    ask(&mut desk, 1, Slot::Chat);
+    let mut video = call_to("q");
+    video.media[0].kind = "video".into();
+    video.media[0].codecs = vec!["VP8".into()];
+    desk.call_as(2, video);
+    assert_eq!(desk.offers(), []);
+    desk.call(3);
+    assert_eq!(desk.offer().0, ContactId(3));
+}
+
+// A4
+#[test]
+fn of_those_who_take_several_the_one_with_fewer_in_hand_is_next() {
+    let text = TWO_AGENTS.replace("max_length = 3", "max_length = 9");
+    let mut desk = Desk::new(&text);
+    let agents: Vec<String> = (1..=6)
+        .map(|contact| {
+            ask(&mut desk, contact, Slot::Chat);
+            let (_, offer, agent) = desk.offer();
+            desk.answered(offer);
+            agent
+        })
+        .collect();
+    for pair in agents.chunks(2) {
+        assert_ne!(pair[0], pair[1], "{agents:?}");
+    }
+}
+
+// A4
+#[test]
+fn wrap_up_follows_what_an_agent_takes_one_at_a_time_of() {
+    let text = CHATS.replace(
+        "ring_seconds = 10",
+        "ring_seconds = 10, wrap_up_seconds = 30",
+    );
+    let mut desk = Desk::new(&text);
+    let (chat, offer) = served(&mut desk, 1, Slot::Chat);
+    over(&mut desk, chat, offer);
+    assert_eq!(desk.activity("anna"), "idle");
+    let (browsing, offer) = served(&mut desk, 2, Slot::Browsing);
+    over(&mut desk, browsing, offer);
+    assert_eq!(desk.activity("anna"), "wrap_up");
+    assert_eq!(free_for(&desk), []);
+}
+
+// D13
+#[test]
+fn a_caller_of_a_queue_that_redirects_is_handed_to_one_agent() {
+    let queue = "strategy = \"ring_all\", hand_over = \"redirect\", ring_seconds = 10";
+    let mut desk = Desk::new(&TWO_AGENTS.replace("ring_seconds = 10", queue));
+    let contact = desk.call(1);
+    let ways = desk.said.iter().filter_map(|output| match output {
+        Output::Offer { way, .. } => Some(*way),
+        _ => None,
+    });
+    assert_eq!(Vec::from_iter(ways), [Way::Redirect]);
+    let (_, offer, agent) = desk.offer();
+    desk.answered(offer);
+    desk.list(Vec::new());
+    assert_eq!(
+        desk.activity(&agent),
+        "in_call",
+        "nobody has said that it is over"
+    );
+    over(&mut desk, contact, offer);
+    assert_eq!(causes(&desk), [EndCause::Reported]);
+    ask(&mut desk, 2, Slot::Call);
+    let (_, offer, _) = desk.offer();
+    desk.answered(offer);
+    let carried = desk.events().into_iter().filter_map(|what| match what {
+        What::ContactConnected { carried, .. } => Some(carried),
+        _ => None,
+    });
+    assert_eq!(Vec::from_iter(carried), [Way::Redirect, Way::Outside]);
 }

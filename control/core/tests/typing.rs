@@ -111,9 +111,9 @@ fn an_expression_over_a_header_that_is_missing_is_counted_and_does_not_hold() {
 // A3 G4
 #[test]
 fn a_calendar_closes_by_the_hour_and_by_the_holiday() {
-    let desk = desk();
-    let explain = |unix_ms| desk.distributor.explain(&call_to("q"), at(unix_ms));
-    let queue = |unix_ms| explain(unix_ms).typed.map(|typed| typed.queue.to_string());
+    let mut desk = desk();
+    let mut explain = |unix_ms| desk.distributor.explain(&call_to("q"), at(unix_ms));
+    let mut queue = |unix_ms| explain(unix_ms).typed.map(|typed| typed.queue.to_string());
     assert_eq!(queue(MONDAY_NOON_UTC).unwrap(), "q");
     assert_eq!(
         queue(MONDAY_NOON_UTC + 4 * HOUR).unwrap(),

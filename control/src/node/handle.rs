@@ -12,7 +12,8 @@ use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::gauges::Gauges;
-use super::routed::{Report, ReportError, Routed};
+use super::reported::{Report, ReportError};
+use super::routed::Routed;
 use super::views::{Applied, BindingView, Counters, Readiness, RelayView, StoredEvent};
 use super::waiters::Waiter;
 use crate::store::Store;

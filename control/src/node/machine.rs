@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use patchbay_core::{
     AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
-    OfferId, Output, Snapshot, Status, Way, What,
+    OfferId, Output, Snapshot, Status, What,
 };
 use patchbay_route::session::{RelayEvent, SessionEvent};
 use patchbay_route::transfer::Hears;
@@ -240,7 +240,7 @@ impl Machine {
 
     /// A dry run, whose rules see another time if one is given.
     #[must_use]
-    pub fn explain(&self, facts: &Facts, at_unix_ms: Option<u64>, now: Moment) -> Explanation {
+    pub fn explain(&mut self, facts: &Facts, at_unix_ms: Option<u64>, now: Moment) -> Explanation {
         let mut seen = now.now;
         seen.unix_ms = at_unix_ms.unwrap_or(seen.unix_ms);
         self.distributor.explain(facts, seen)
@@ -418,9 +418,7 @@ impl Machine {
                     ring_for,
                     way,
                 } => {
-                    if way != Way::Outside {
-                        self.signalling.offer(contact, offer, &agent, ring_for, now);
-                    }
+                    self.brings((contact, offer), &agent, (way, ring_for), now);
                 }
                 Output::CancelOffer { contact, offer } => {
                     self.signalling.cancel_offer(contact, offer, now);

@@ -18,6 +18,7 @@ mod handle;
 mod journal;
 pub mod machine;
 mod metrics;
+mod reported;
 mod route;
 mod routed;
 mod run;
@@ -37,7 +38,8 @@ pub use handle::{
 };
 pub use journal::MAX_JOURNAL;
 pub use machine::Machine;
-pub use routed::{Failed, KEEP_ROUTED, MAX_ROUTED_KEPT, Report, ReportError, Routed, Stand};
+pub use reported::{Failed, Report, ReportError};
+pub use routed::{KEEP_ROUTED, MAX_ROUTED_KEPT, Routed, Stand};
 pub(crate) use run::unix_ms;
 pub use start::{Control, ControlError, MIN_SECRET_BYTES, start};
 pub use tunnels::MAX_TUNNEL_WRITES;

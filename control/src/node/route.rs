@@ -1,11 +1,16 @@
 //! Contacts that others ask agents for, and carry themselves (requirement D13).
 
-use patchbay_core::{Carried, ContactId, EndCause, Event, Facts, Input, Standing, Way, What};
+use std::time::Duration;
+
+use patchbay_core::{
+    AgentId, Carried, ContactId, EndCause, Event, Facts, Input, OfferId, Standing, Way, What,
+};
 use patchbay_route::session::EndedBy;
 
 use super::action::{Action, Ending};
 use super::machine::Machine;
-use super::routed::{Follow, Meaning, Report, ReportError, Routed, Stand};
+use super::reported::{Meaning, Report, ReportError};
+use super::routed::{Follow, Routed, Stand};
 use crate::signalling::Moment;
 use crate::store::contact_of;
 
@@ -78,6 +83,25 @@ impl Machine {
         Some(Ending::Refused)
     }
 
+    /// Brings a contact to an agent.
+    pub(super) fn brings(
+        &mut self,
+        (contact, offer): (ContactId, OfferId),
+        agent: &AgentId,
+        (way, ring_for): (Way, Duration),
+        now: Moment,
+    ) {
+        match way {
+            Way::Relay => self.signalling.offer(contact, offer, agent, ring_for, now),
+            Way::Redirect => {
+                self.routed.begin(contact, way);
+                self.signalling.hand_over(contact, offer, agent, now);
+            }
+            // Who asked is told by the event.
+            Way::Outside => {}
+        }
+    }
+
     fn core(&mut self, input: Input, now: Moment) {
         self.distributor.handle(input, now.now);
         self.decided(now);
@@ -97,7 +121,7 @@ impl Machine {
                 position: place,
                 expected,
             } = standing;
-            let millis = |wait: std::time::Duration| u64::try_from(wait.as_millis()).ok();
+            let millis = |wait: Duration| u64::try_from(wait.as_millis()).ok();
             (*position, *expected_ms) = (place, expected.and_then(millis));
         }
         Some(routed)

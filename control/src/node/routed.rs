@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use patchbay_core::explain::Choice;
 use patchbay_core::{
-    AgentId, Carried, ContactId, EndCause, Event, Input, OfferFailure, OfferId, QueueId,
-    RefuseReason, Way, What,
+    AgentId, Carried, ContactId, EndCause, Event, Input, OfferId, QueueId, RefuseReason, Slot, Way,
+    What,
 };
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use super::reported::{Meaning, Report, ReportError, failure};
 use crate::store::contact_of;
 
 /// How long a contact that is over is still answered for.
@@ -103,105 +103,10 @@ pub enum Stand {
     Abandoned,
 }
 
-/// What is told of a contact that is carried outside.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "result", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Report {
-    /// The agent is being called.
-    Ringing {
-        /// By this offer.
-        offer: OfferId,
-    },
-    /// The agent has it.
-    Answered {
-        /// By this offer.
-        offer: OfferId,
-    },
-    /// The agent did not take it.
-    Failed {
-        /// By this offer.
-        offer: OfferId,
-        /// Why.
-        cause: Option<Failed>,
-        /// The SIP status that says why, 300 to 699; it counts where no cause is given.
-        status: Option<u16>,
-    },
-    /// It is over.
-    Ended {
-        /// By this offer.
-        offer: OfferId,
-    },
-    /// The customer gave up before an agent had it.
-    Abandoned,
-}
-
-/// Why an agent did not take a contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Failed {
-    /// The agent is busy with something else.
-    Busy,
-    /// The agent did not answer.
-    NoAnswer,
-    /// The agent refused it.
-    Declined,
-    /// The agent was not reached.
-    Unreachable,
-    /// The agent cannot take this medium.
-    NotAcceptable,
-    /// Anything else.
-    Error,
-}
-
-impl From<Failed> for OfferFailure {
-    fn from(why: Failed) -> OfferFailure {
-        match why {
-            Failed::Busy => OfferFailure::Busy,
-            Failed::NoAnswer => OfferFailure::NoAnswer,
-            Failed::Declined => OfferFailure::Declined,
-            Failed::Unreachable => OfferFailure::Unreachable,
-            Failed::NotAcceptable => OfferFailure::NotAcceptable,
-            Failed::Error => OfferFailure::Error,
-        }
-    }
-}
-
-/// Why a report was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ReportError {
-    /// No contact of that name is carried outside.
-    #[error("no contact `{0}` is carried outside, or it has been over for long")]
-    Unknown(ContactId),
-    /// The offer is not one of the contact's.
-    #[error("`{offer}` is no offer of `{contact}`")]
-    NotItsOffer {
-        /// The contact.
-        contact: ContactId,
-        /// What was taken for one of its offers.
-        offer: OfferId,
-    },
-    /// The agent is no longer reserved by that offer: who is calling the agent has to stop.
-    #[error(
-        "the offer `{0}` is over: end what goes on with its agent, and ask how the contact stands"
-    )]
-    OfferOver(OfferId),
-    /// The contact was answered: its end is to be reported.
-    #[error("the contact was answered by `{0}`: report `ended` with that offer")]
-    Answered(OfferId),
-}
-
-/// What a report means.
-#[derive(Debug, PartialEq)]
-pub(super) enum Meaning {
-    /// This is to be told.
-    Tell(Input),
-    /// It was known.
-    Known,
-}
-
 #[derive(Debug)]
 struct Entry {
     way: Way,
+    medium: Slot,
     revision: u64,
     state: Stand,
     offers: VecDeque<OfferId>,
@@ -237,6 +142,7 @@ impl Book {
         let queue = QueueId::new("");
         let entry = Entry {
             way,
+            medium: Slot::Call,
             revision: self.revisions,
             state: Stand::Asking,
             offers: VecDeque::new(),
@@ -249,6 +155,7 @@ impl Book {
     pub(super) fn restore(&mut self, carried: &Carried) {
         self.begin(carried.contact, carried.way);
         if let Some(entry) = self.entries.get_mut(&carried.contact) {
+            entry.medium = carried.medium;
             entry.offers.push_back(carried.offer);
             entry.state = Stand::Connected {
                 offer: carried.offer,
@@ -324,6 +231,7 @@ impl Book {
                 contact,
                 offer: *offer,
                 agent: agent.clone(),
+                medium: entry.medium,
                 way: entry.way,
                 since: event.unix_ms,
             }),
@@ -354,7 +262,12 @@ impl Entry {
     /// How it stands after an event; none if that changes nothing.
     fn after(&mut self, what: &What) -> Option<Stand> {
         Some(match what {
-            What::ContactTyped { queue, .. } | What::ContactMoved { queue, .. } => {
+            What::ContactTyped { queue, medium, .. } => {
+                self.queue = queue.clone();
+                self.medium = *medium;
+                self.queued(1, None)
+            }
+            What::ContactMoved { queue, .. } => {
                 self.queue = queue.clone();
                 self.queued(1, None)
             }
@@ -442,6 +355,12 @@ impl Entry {
 
     fn abandoned(&self, contact: ContactId) -> Result<Meaning, ReportError> {
         match &self.state {
+            // Its caller waits here by SIP.
+            Stand::Asking | Stand::Queued { .. } | Stand::Offered { .. }
+                if self.way == Way::Redirect =>
+            {
+                Err(ReportError::Unknown(contact))
+            }
             Stand::Asking | Stand::Queued { .. } | Stand::Offered { .. } => {
                 Ok(Meaning::Tell(Input::ContactCancelled { contact }))
             }
@@ -485,12 +404,4 @@ impl Entry {
             Report::Failed { .. } | Report::Ended { .. } | Report::Abandoned => Ok(Meaning::Known),
         }
     }
-}
-
-fn failure(cause: Option<Failed>, status: Option<u16>) -> OfferFailure {
-    let by_status = || status.map(OfferFailure::of_status);
-    cause
-        .map(OfferFailure::from)
-        .or_else(by_status)
-        .unwrap_or(OfferFailure::Error)
 }

@@ -16,7 +16,7 @@ use super::handle::{Command, EndError, Published, Written};
 use super::journal::{Entry, Journal};
 use super::machine::Machine;
 use super::metrics;
-use super::routed::{Report, ReportError};
+use super::reported::{Report, ReportError};
 use super::tunnels::Tunnels;
 use super::views::{Readiness, RelayView};
 use super::waiters::{Waiter, Waiters};

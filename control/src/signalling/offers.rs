@@ -237,6 +237,27 @@ impl Signalling {
         self.finish(contact, response, None, now);
     }
 
+    /// Tells the caller where the agent is, so that its own proxy calls it.
+    pub fn hand_over(&mut self, contact: ContactId, offer: OfferId, agent: &AgentId, now: Moment) {
+        let call = self.calls.get(contact);
+        let open = call.is_some_and(|call| call.stage == Stage::Open);
+        let named = self.calls.get(contact).and_then(|call| call.device());
+        let at = match named {
+            Some(uri) => self.registrar.device_of(&uri).and_then(|(_, device)| {
+                let mut ways = device.ways;
+                ways.pop_front().map(|way| way.uri)
+            }),
+            None => self.reached_at(agent),
+        };
+        let Some(at) = at.filter(|_| open) else {
+            let cause = OfferFailure::Unreachable;
+            let code = NO_DEVICE;
+            return self.tell(Input::OfferFailed { offer, cause, code });
+        };
+        self.redirect(contact, &at, now);
+        self.tell(Input::OfferAnswered { offer });
+    }
+
     /// Ends a contact that has no final answer yet, on behalf of an operator or a shutdown. False
     /// when there is no such contact.
     pub fn end_waiting(&mut self, contact: ContactId, retry_after_s: u32, now: Moment) -> bool {

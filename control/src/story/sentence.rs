@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use patchbay_core::centre::OverflowWhen;
 use patchbay_core::explain::{Choice, Considered, Verdict};
-use patchbay_core::{Activity, Event, OfferEnd, Status, What};
+use patchbay_core::{Activity, Event, OfferEnd, Status, Way, What};
 use patchbay_route::session::{EndedBy, NoticeState};
 
 /// Agents that were passed over and are named in one sentence; the others are counted.
@@ -64,6 +64,11 @@ pub fn sentence(event: &Event) -> String {
             };
             format!("{agent} {}{code}", failed(*why))
         }
+        What::ContactConnected {
+            agent,
+            carried: Way::Redirect,
+            ..
+        } => format!("the caller's proxy is told where {agent} is, and calls there itself"),
         What::ContactConnected {
             agent, waited_ms, ..
         } => format!("{agent} answers after {}", seconds(*waited_ms)),
@@ -284,6 +289,7 @@ fn verdict(considered: &Considered) -> String {
         Verdict::Paused { reason } => format!("{agent} is paused ({reason})"),
         Verdict::LoggedOut => format!("{agent} is logged out"),
         Verdict::Unreachable => format!("{agent} has no phone registered"),
+        Verdict::NotInMedium => format!("{agent} takes nothing in this medium"),
         Verdict::NotInQueue => format!("{agent} does not serve the queue"),
         Verdict::LacksSkill {
             skill, needs, has, ..

@@ -122,6 +122,7 @@ pub fn connected_by(contact: u64, offer: u64, agent: &str, waited_ms: u64, unix_
         agent: AgentId::new(agent),
         queue: QueueId::new("support"),
         waited_ms,
+        carried: patchbay_core::Way::Relay,
     };
     event(unix_ms, what)
 }

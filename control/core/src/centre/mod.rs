@@ -15,13 +15,14 @@ mod waiting;
 pub use ask::Ask;
 pub use calendar::{Calendar, Holiday, Open, Special};
 pub use problems::Problem;
-pub use queue::{Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
+pub use queue::{HandOver, Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
 pub(crate) use rules::check_then;
 pub(crate) use validate::plausible;
 pub use validate::validate;
 pub use waiting::{EXPECTED_WAIT, POSITION, Waiting};
 
 use crate::id::{AgentId, QueueId, RuleId};
+use crate::slot::Slot;
 use core::fmt;
 use patchbay_sip::digest::Algorithm;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,14 @@ pub struct Agent {
     /// agents and for several people behind one address; those have no wrap-up.
     #[serde(default = "defaults::capacity")]
     pub capacity: usize,
+    /// How many contacts in other media it takes at a time, 0 to 1000; default: three chats, and one
+    /// in each of the others. There is a wrap-up after those of which it takes one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub capacities: BTreeMap<Slot, usize>,
+    /// Which media it takes no new contacts in while it has one in this medium; default: chats keep
+    /// nothing away, one in any other medium everything else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub blocks: BTreeMap<Slot, Vec<Slot>>,
     /// The password that its phone registers with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
@@ -116,12 +125,32 @@ impl Agent {
             tiers: BTreeMap::new(),
             weights: BTreeMap::new(),
             capacity: defaults::capacity(),
+            capacities: BTreeMap::new(),
+            blocks: BTreeMap::new(),
             password: None,
             digest: None,
             uri: None,
             devices: None,
             notice: None,
             paused: false,
+        }
+    }
+
+    /// How many contacts in a medium it takes at a time.
+    pub fn capacity_for(&self, slot: Slot) -> usize {
+        match (slot, self.capacities.get(&slot)) {
+            (Slot::Call, _) => self.capacity,
+            (_, Some(declared)) => *declared,
+            (Slot::Chat, None) => 3,
+            (_, None) => 1,
+        }
+    }
+
+    /// Whether a contact in one medium keeps new ones in another away.
+    pub fn keeps_away(&self, slot: Slot, other: Slot) -> bool {
+        match self.blocks.get(&slot) {
+            Some(declared) => declared.contains(&other),
+            None => slot != Slot::Chat && slot != other,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Queues, as declared: where contacts wait, and who is chosen for them.
 
 use super::Waiting;
+use crate::contact::Way;
 use crate::id::QueueId;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub struct Queue {
     /// priority, an agent gets the one that has used up most of that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_level: Option<ServiceLevel>,
+    /// How contacts that come by SIP are brought to their agents. Default: `relay`.
+    #[serde(default)]
+    pub hand_over: HandOver,
     /// How long an agent's phone rings before the next one is tried. 1 to 180, default 20.
     #[serde(default = "defaults::ring_seconds")]
     pub ring_seconds: u32,
@@ -69,6 +73,7 @@ impl Queue {
             sticky_seconds: None,
             priority_per_minute: 0,
             service_level: None,
+            hand_over: HandOver::default(),
             ring_seconds: defaults::ring_seconds(),
             max_wait_seconds: defaults::max_wait_seconds(),
             max_length: defaults::max_length(),
@@ -159,6 +164,28 @@ pub enum Strategy {
     SkillBest,
     /// Anyone, by lot, each as often as its weight says.
     WeightedRandom,
+}
+
+/// How contacts that come by SIP are brought to their agents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandOver {
+    /// The relay calls the agent, and carries dialogs and media.
+    #[default]
+    Relay,
+    /// The caller's own proxy is told where the agent is and calls it itself (302, RFC 3261 section
+    /// 21.3.3). What becomes of that is not seen: the agent counts as busy until it is reported.
+    Redirect,
+}
+
+impl HandOver {
+    /// Who then carries the contact.
+    pub(crate) fn way(self) -> Way {
+        match self {
+            Self::Relay => Way::Relay,
+            Self::Redirect => Way::Redirect,
+        }
+    }
 }
 
 /// How soon contacts are to be answered.

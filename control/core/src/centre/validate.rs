@@ -7,6 +7,7 @@ use crate::limits::{
     MAX_AGENTS, MAX_CAPACITY, MAX_PRIORITY, MAX_QUEUES, MAX_RING_AT_ONCE, MAX_RULES,
     MAX_SKILL_LEVEL, MAX_SKILLS,
 };
+use crate::slot::Slot;
 use std::collections::{BTreeMap, BTreeSet};
 
 const DAY_SECONDS: u32 = 86_400;
@@ -139,6 +140,7 @@ fn agent(problems: &mut Problems, path: &str, agent: &Agent, queues: &BTreeSet<&
     }
     let capacity = format!("{path}.capacity");
     problems.range(capacity, agent.capacity, 1, MAX_CAPACITY);
+    media(problems, path, agent);
     for (queue, tier) in &agent.tiers {
         known(problems, format!("{path}.tiers.{queue}"), queue, queues);
         problems.range(format!("{path}.tiers.{queue}"), *tier, 1, MAX_TIER);
@@ -172,6 +174,28 @@ fn agent(problems: &mut Problems, path: &str, agent: &Agent, queues: &BTreeSet<&
     }
     if let Some(named) = &agent.digest {
         digest(problems, &format!("{path}.digest"), named, agent);
+    }
+}
+
+/// What is declared for single media.
+fn media(problems: &mut Problems, path: &str, agent: &Agent) {
+    for (slot, most) in &agent.capacities {
+        let path = format!("{path}.capacities.{slot}");
+        match slot {
+            Slot::Call => {
+                problems.add(path, "that of calls has a key of its own", "use `capacity`")
+            }
+            _ => problems.range(path, *most, 0, MAX_CAPACITY),
+        }
+    }
+    for (slot, others) in &agent.blocks {
+        if others.contains(slot) {
+            problems.add(
+                format!("{path}.blocks.{slot}"),
+                format!("`{slot}` is said to keep itself away"),
+                "remove it: how many there may be is what `capacity` and `capacities` say",
+            );
+        }
     }
 }
 

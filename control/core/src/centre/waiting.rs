@@ -1,7 +1,7 @@
 //! What callers hear who wait, as declared, and its problems.
 
-use super::Queue;
 use super::problems::Problems;
+use super::{HandOver, Queue};
 use crate::limits::MAX_SAID_PARTS;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,13 @@ pub(super) fn check(problems: &mut Problems, path: &str, queue: &Queue) {
         return;
     };
     let at = |field: &str| format!("{path}.waiting.{field}");
+    if waiting.answer && queue.hand_over == HandOver::Redirect {
+        problems.add(
+            at("answer"),
+            "a caller whose call is answered cannot be redirected any more",
+            "remove `answer`, or `hand_over = \"redirect\"`",
+        );
+    }
     problems.at_most(at("say"), waiting.say.len(), MAX_SAID_PARTS);
     let said = waiting.say.iter().enumerate();
     let said = said.map(|(index, name)| (at(&format!("say[{index}]")), name));

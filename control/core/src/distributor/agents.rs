@@ -138,6 +138,8 @@ impl Distributor {
             found.rest_until = Some((until, unix_ms));
             self.timers.set(Timer::Rest(agent.clone()), until);
         }
+        // One with room for more is among the free until now.
+        self.index(agent);
     }
 
     /// Brings everything that follows from an agent's state up to date, and if it is free looks
@@ -215,19 +217,23 @@ impl Distributor {
         let ready = found.ready();
         if ready != found.counted {
             found.counted = ready;
-            let capacity = found.declared.capacity.max(1);
-            self.classes.count_ready(&found.classes, capacity, ready);
+            let capacities = &found.capacities;
+            self.classes.count_ready(&found.classes, capacities, ready);
         }
         let now = self.now.mono;
         if found.load.work() != found.work() {
             found.load.turn(found.work(), now);
         }
-        if found.keys.is_some() == found.available() {
+        let free = found.free_for();
+        if found.free == free && (free.is_empty() || found.ranked_with == found.legs.len()) {
             return;
         }
-        match found.keys.take() {
-            Some(keys) => self.classes.leave_free(agent, &found.classes, &keys),
-            None => found.keys = Some(self.classes.enter_free(found, &mut self.lots)),
+        if let Some(keys) = found.keys.take() {
+            self.classes.leave_free(found, &keys);
+        }
+        (found.free, found.ranked_with) = (free, found.legs.len());
+        if !free.is_empty() {
+            found.keys = Some(self.classes.enter_free(found, &mut self.lots));
         }
     }
 

@@ -186,12 +186,14 @@ impl Distributor {
     }
 
     fn ticket(
-        &self,
+        &mut self,
         (contact, came): (ContactId, Came),
         (facts, usable): (&Facts, &Usable),
         typed: Typed,
         relax: Arc<[Relax]>,
     ) -> Ticket {
+        let slot = usable.slot(facts);
+        let class = self.class_of(&typed.queue, &typed.skills, slot);
         let at = self.queue_at(&typed.queue);
         let queue = at
             .and_then(|at| self.queues.get(at))
@@ -202,7 +204,7 @@ impl Distributor {
         Ticket {
             place: Place::new(typed.priority, queue, came_ms, came.order, contact),
             queue: at,
-            class: self.classes.find(&typed.queue, &typed.skills),
+            class,
             deadline: self.now.mono.saturating_add(seconds(max_wait)),
             relax,
             relaxed: 0,
@@ -213,12 +215,16 @@ impl Distributor {
             caller: remembered.then(|| clipped(&facts.from).into()),
             skipped: Vec::new(),
             hears: false,
+            picked_up: false,
             only: facts.wanted_agent.clone(),
             from: clipped(&facts.from),
             to: clipped(facts.called()),
             media: usable.kinds(),
-            slot: facts.medium.unwrap_or_default(),
-            way: came.way,
+            slot,
+            way: match came.way {
+                Way::Outside => Way::Outside,
+                _ => queue.map_or(Way::Relay, |queue| queue.hand_over.way()),
+            },
             typed,
         }
     }

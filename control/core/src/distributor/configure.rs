@@ -15,6 +15,7 @@ use crate::contact::State;
 use crate::id::{AgentId, ContactId, QueueId};
 use crate::output::RefuseReason;
 use crate::selection::{Classes, Urgency, serves};
+use crate::slot::{PerSlot, Slot, Slots};
 use crate::typing::Rules;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +110,7 @@ impl Distributor {
                 queue.connected += 1;
                 continue;
             }
+            ticket.carried_as(&queue.declared);
             let came_ms = super::millis(contact.arrived);
             let priority = ticket.typed.priority;
             ticket
@@ -116,15 +118,12 @@ impl Distributor {
                 .reorder(priority, Some(&queue.declared), came_ms);
             queue.places.insert(ticket.place);
             let asked = ticket.relax.iter().skip(ticket.relaxed);
+            let (classes, slot) = (&mut self.classes, ticket.slot);
             for step in asked {
-                intern(&mut self.classes, centre, &ticket.typed.queue, &step.skills);
+                intern(classes, centre, &ticket.typed.queue, (&step.skills, slot));
             }
-            ticket.class = intern(
-                &mut self.classes,
-                centre,
-                &ticket.typed.queue,
-                ticket.skills(),
-            );
+            let wish = (ticket.skills(), slot);
+            ticket.class = intern(classes, centre, &ticket.typed.queue, wish);
             // Whoever it waited for may serve other queues now.
             ticket.sticks_to = None;
         }
@@ -134,6 +133,7 @@ impl Distributor {
     fn rejoin_agents(&mut self) {
         for agent in self.agents.values_mut() {
             agent.keys = None;
+            agent.free = Slots::default();
             agent.wanted.clear();
             agent.staffed = false;
             agent.counted = false;
@@ -150,9 +150,14 @@ impl Distributor {
                 }
             }
         }
-        let agents = &self.agents;
-        let serves = |agent: &AgentId| agents.get(agent).map(|found| found.classes.as_slice());
-        self.classes.compare(serves);
+        self.compare_classes();
+    }
+
+    pub(super) fn set_class(&mut self, contact: ContactId, class: Option<usize>) {
+        let found = self.contacts.get_mut(&contact);
+        if let Some(ticket) = found.and_then(|found| found.ticket.as_mut()) {
+            ticket.class = class;
+        }
     }
 
     /// Refuses those whose queue is gone, frees agents that are gone, and compares everybody who
@@ -203,6 +208,7 @@ fn redeclare(agent: &mut Agent, declared: &Declared) -> bool {
         agent.reachable = declared.uri.is_some();
     }
     agent.declared = declared.clone();
+    agent.capacities = PerSlot::of(|slot| declared.capacity_for(slot));
     before != (agent.status.clone(), agent.reachable)
 }
 
@@ -210,15 +216,15 @@ fn redeclare(agent: &mut Agent, declared: &Declared) -> bool {
 fn wishes(centre: &Centre) -> Classes {
     let mut classes = Classes::default();
     for queue in centre.asks.iter().filter_map(|ask| ask.on_failure.as_ref()) {
-        intern(&mut classes, centre, queue, &BTreeMap::new());
+        intern(&mut classes, centre, queue, (&BTreeMap::new(), Slot::Call));
     }
     for rule in &centre.rules {
         let Some(queue) = &rule.then.queue else {
             continue;
         };
-        intern(&mut classes, centre, queue, &rule.then.skills);
+        intern(&mut classes, centre, queue, (&rule.then.skills, Slot::Call));
         for step in &rule.then.relax {
-            intern(&mut classes, centre, queue, &step.skills);
+            intern(&mut classes, centre, queue, (&step.skills, Slot::Call));
         }
     }
     classes
@@ -229,7 +235,7 @@ pub(super) fn intern(
     classes: &mut Classes,
     centre: &Centre,
     queue: &QueueId,
-    skills: &BTreeMap<String, u8>,
+    (skills, slot): (&BTreeMap<String, u8>, Slot),
 ) -> Option<usize> {
     let find = |queue: &QueueId| {
         let mut queues = centre.queues.iter().enumerate();
@@ -239,7 +245,7 @@ pub(super) fn intern(
     let mut class = None;
     let mut next = 0;
     while let Some((at, declared)) = reached.get(next).copied() {
-        let made = classes.intern((at, declared), skills);
+        let made = classes.intern((at, declared), skills, slot);
         class = class.or(Some(made));
         let onward = declared.overflow.iter().filter_map(|o| o.queue.as_ref());
         for further in onward.filter_map(find) {

@@ -28,6 +28,7 @@ impl Distributor {
         if std::mem::replace(&mut ticket.hears, true) {
             return;
         }
+        ticket.picked_up = answer;
         let due = self.now.mono.saturating_add(first);
         self.timers.set(Timer::Announce(contact), due);
         self.out(Output::Hear {

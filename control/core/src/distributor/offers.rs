@@ -19,6 +19,7 @@ use crate::input::OfferFailure;
 use crate::limits::{MAX_SKIPPED_AGENTS, OFFER_GUARD};
 use crate::memory::Past;
 use crate::output::{Output, RefuseReason};
+use crate::slot::Slot;
 use crate::timers::Timer;
 use core::time::Duration;
 use patchbay_route::session::NoticeState;
@@ -34,7 +35,7 @@ impl Distributor {
         };
         let queue = ticket.queue.and_then(|queue| self.queues.get(queue));
         let ring_for = seconds(queue.map_or(1, |queue| queue.declared.ring_seconds));
-        let way = ticket.way;
+        let (way, slot) = (ticket.way, ticket.slot);
         let choice = self.choice(ticket, Some(agent));
         let queue = ticket.typed.queue.clone();
         let waited_ms = self.since_ms(found.arrived);
@@ -48,7 +49,7 @@ impl Distributor {
         }
         self.note_wants(contact);
         let state = LegState::Offering { ringing: false };
-        self.add_leg(offer, contact, agent, (state, way));
+        self.add_leg(offer, contact, agent, (state, way, slot));
         let due = self.now.mono.saturating_add(ring_for);
         self.timers.set(Timer::Ring(offer), due);
         self.counters.offers += 1;
@@ -89,7 +90,7 @@ impl Distributor {
         offer: OfferId,
         contact: ContactId,
         agent: &AgentId,
-        (state, way): (LegState, Way),
+        (state, way, slot): (LegState, Way, Slot),
     ) {
         let leg = Leg {
             contact,
@@ -98,10 +99,11 @@ impl Distributor {
             since: self.now.mono,
             offered: self.now.mono,
             way,
+            slot,
         };
         self.legs.insert(offer, leg);
         if let Some(found) = self.agents.get_mut(agent) {
-            found.legs.push(offer);
+            found.hold(offer, slot, true);
         }
         self.watch_sessions();
     }
@@ -115,7 +117,7 @@ impl Distributor {
         self.timers.cancel(&Timer::Guard(offer));
         self.timers.cancel(&Timer::Outside(offer));
         if let Some(agent) = self.agents.get_mut(&leg.agent) {
-            agent.legs.retain(|held| *held != offer);
+            agent.hold(offer, leg.slot, false);
         }
         let past = Past {
             of: Some((leg.contact, leg.agent.clone())),
@@ -240,7 +242,7 @@ impl Distributor {
         if let Some(caller) = &ticket.caller {
             self.last_agents.remember(caller, agent.clone());
         }
-        let queue = ticket.typed.queue.clone();
+        let (queue, carried) = (ticket.typed.queue.clone(), ticket.way);
         if let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue)) {
             queue.connected += 1;
             if let Some(expected) = ticket.expected {
@@ -256,6 +258,7 @@ impl Distributor {
             agent: agent.clone(),
             queue,
             waited_ms,
+            carried,
         });
         offers
     }

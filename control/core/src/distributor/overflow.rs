@@ -105,11 +105,12 @@ impl Distributor {
 
     /// The indices of a queue and of the class of what the contact asks for there, if it may go there
     /// and finds room.
-    fn place_in(&self, contact: ContactId, to: &QueueId) -> Option<(usize, usize)> {
+    fn place_in(&mut self, contact: ContactId, to: &QueueId) -> Option<(usize, usize)> {
         let ticket = self.contacts.get(&contact)?.ticket.as_ref()?;
         let at = self.queue_at(to)?;
-        let class = self.classes.find(to, ticket.skills())?;
         let was_there = ticket.before.contains(to) || ticket.before.len() >= MAX_MOVES;
+        let (skills, slot) = (ticket.skills().clone(), ticket.slot);
+        let class = self.class_of(to, &skills, slot)?;
         (!was_there && self.room_in(at, class).is_none()).then_some((at, class))
     }
 
@@ -128,6 +129,7 @@ impl Distributor {
         let ticket = self.contacts.get_mut(&contact)?.ticket.as_mut()?;
         let from = core::mem::replace(&mut ticket.typed.queue, to.clone());
         ticket.before.push(from.clone());
+        ticket.carried_as(&queue.declared);
         (ticket.queue, ticket.class, ticket.deadline) = (Some(at), Some(class), deadline);
         let (priority, came_ms) = (ticket.typed.priority, super::millis(arrived));
         ticket

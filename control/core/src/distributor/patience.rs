@@ -33,8 +33,10 @@ impl Distributor {
         ticket.relaxed += 1;
         let (queue, step) = (ticket.typed.queue.clone(), ticket.relaxed);
         let skills = ticket.skills().clone();
+        let slot = ticket.slot;
         if ticket.queue.is_some() {
-            ticket.class = self.classes.find(&queue, &skills);
+            let class = self.class_of(&queue, &skills, slot);
+            self.set_class(contact, class);
         }
         self.tell(What::ContactRelaxed {
             contact,
@@ -71,7 +73,7 @@ impl Distributor {
         let found = self.agents.get(agent)?;
         let serves = found.classes.contains(&ticket.class?);
         let there = match for_seconds {
-            0 => found.available(),
+            0 => found.available(ticket.slot),
             _ => found.ready(),
         };
         (ticket.only.is_none() && serves && there).then(|| (agent.clone(), for_seconds))

@@ -9,6 +9,7 @@ use crate::id::{AgentId, ContactId};
 use crate::input::Status;
 use crate::limits::{MAX_EXPLAINED_AGENTS, USUAL_SERVICE_LEVEL};
 use crate::selection::{Class, Place, Urgency, score};
+use crate::slot::Slot;
 use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -99,7 +100,7 @@ impl Distributor {
 
     fn is_free(&self, agent: &AgentId, ticket: &Ticket) -> bool {
         let found = self.agents.get(agent);
-        found.is_some_and(|found| unavailable(found).is_none()) && !ticket.skips(agent)
+        found.is_some_and(|found| unavailable(found, ticket.slot).is_none()) && !ticket.skips(agent)
     }
 
     /// Offers the most urgent contact that waits for a free agent to it, if there is one.
@@ -113,14 +114,18 @@ impl Distributor {
         };
         let urgency = |class: &Class, place: &Place| self.urgency(class.queue_at, place);
         let first = |set: fn(&Class) -> &BTreeSet<Place>| {
-            let classes = &found.classes;
+            let classes = found.classes.iter().copied().filter(|class| {
+                let class = self.classes.get(*class);
+                class.is_some_and(|class| found.free.contains(class.slot))
+            });
             self.classes.first(classes, set, may, urgency)
         };
         let of_all = first(|class| &class.waiting);
         // Places of several queues do not compare.
         let own = found.wanted.iter().filter_map(|place| {
             let ticket = self.contacts.get(&place.contact)?.ticket.as_ref()?;
-            Some((self.urgency(ticket.queue?, place), place.contact))
+            let free = found.free.contains(ticket.slot);
+            free.then(|| Some((self.urgency(ticket.queue?, place), place.contact)))?
         });
         // One more phone for a caller is worth less than the first one for another.
         let most_urgent = of_all.max(own.max());
@@ -170,7 +175,7 @@ impl Distributor {
         let room = MAX_EXPLAINED_AGENTS.saturating_sub(considered.len());
         let others = class.members.iter().take(MAX_MEMBERS_LOOKED_AT);
         let busy = others.filter_map(|id| {
-            let verdict = unavailable(self.agents.get(id)?)?;
+            let verdict = unavailable(self.agents.get(id)?, class.slot)?;
             let agent = id.clone();
             Some(Considered { agent, verdict })
         });
@@ -214,8 +219,8 @@ impl Distributor {
     }
 }
 
-/// Why an agent is not free; none if it is.
-pub(super) fn unavailable(agent: &Agent) -> Option<Verdict> {
+/// Why an agent is not free in a medium; none if it is.
+pub(super) fn unavailable(agent: &Agent, slot: Slot) -> Option<Verdict> {
     if !agent.in_declaration {
         return Some(Verdict::Removed);
     }
@@ -227,7 +232,7 @@ pub(super) fn unavailable(agent: &Agent) -> Option<Verdict> {
         }
         Status::Ready => {}
     }
-    if agent.available() {
+    if agent.available(slot) {
         return None;
     }
     match agent.activity {
@@ -236,6 +241,6 @@ pub(super) fn unavailable(agent: &Agent) -> Option<Verdict> {
         Activity::WrapUp { .. } => Some(Verdict::WrapUp),
         _ if !agent.reachable => Some(Verdict::Unreachable),
         Activity::Resting { .. } => Some(Verdict::Resting),
-        Activity::Idle => None,
+        Activity::Idle => Some(Verdict::NotInMedium),
     }
 }

@@ -1,13 +1,14 @@
 //! Sessions on the relay: their ends, and the comparison with the relay's own list.
 
 use super::{Distributor, seconds};
-use crate::contact::{Contact, LegState, State, Way};
+use crate::contact::{Contact, Leg, LegState, State, Way};
 use crate::event::{OfferEnd, What};
 use crate::id::{AgentId, ContactId, OfferId};
 use crate::input::{Carried, EndCause, LiveSession};
 use crate::limits::MAX_LIVE_CONTACTS;
 use crate::memory::Past;
 use crate::output::Output;
+use crate::slot::Slot;
 use crate::timers::Timer;
 use core::time::Duration;
 use patchbay_route::session::EndedBy;
@@ -88,7 +89,7 @@ impl Distributor {
             waited_ms,
             talk_ms,
         });
-        self.after_call(&leg.agent, wrap_up);
+        self.after_call(&leg, wrap_up);
     }
 
     /// From arrival to answer, and from answer to now, in milliseconds. The call of an adopted
@@ -105,13 +106,14 @@ impl Distributor {
         }
     }
 
-    fn after_call(&mut self, agent: &AgentId, wrap_up_seconds: u32) {
+    fn after_call(&mut self, leg: &Leg, wrap_up_seconds: u32) {
+        let agent = &leg.agent;
         let now = self.now.mono;
         let until = now.saturating_add(seconds(wrap_up_seconds));
         let unix_ms = self.unix_at(until);
         if let Some(found) = self.agents.get_mut(agent) {
             found.idle_since = now;
-            let alone = found.declared.capacity <= 1;
+            let alone = found.capacities.get(leg.slot) <= 1;
             if wrap_up_seconds > 0 && found.in_declaration && alone {
                 found.wrap_up_until = Some((until, unix_ms));
                 self.timers.set(Timer::WrapUp(agent.clone()), until);
@@ -159,7 +161,7 @@ impl Distributor {
             offer,
             contact,
             agent,
-            (LegState::Unwanted { end }, Way::Relay),
+            (LegState::Unwanted { end }, Way::Relay, Slot::Call),
         );
         self.tell_unwanted(contact, offer, agent, end);
         self.refresh(agent);
@@ -272,6 +274,7 @@ impl Distributor {
             contact,
             offer,
             agent: session.agent.clone(),
+            medium: Slot::Call,
             way: Way::Relay,
             since: session.since,
         });
@@ -288,7 +291,7 @@ impl Distributor {
             held: None,
         };
         self.contacts.insert(call.contact, Box::new(adopted));
-        let leg = (LegState::Live, call.way);
+        let leg = (LegState::Live, call.way, call.medium);
         self.add_leg(call.offer, call.contact, &call.agent, leg);
         self.counters.adopted += 1;
         self.tell(What::ContactAdopted {

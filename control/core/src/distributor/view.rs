@@ -54,7 +54,8 @@ impl Distributor {
             reachable: agent.reachable,
             activity: agent.activity.clone(),
             since_unix_ms: agent.activity_since_unix_ms,
-            available: agent.keys.is_some(),
+            available: agent.free.contains(Slot::Call),
+            free_for: agent.free.iter().collect(),
             capacity: agent.declared.capacity,
             calls: agent.legs.len(),
             skills: agent.declared.skills.clone(),
@@ -65,10 +66,9 @@ impl Distributor {
     }
 
     fn queue_view(&self, at: usize, queue: &Queue, now: Duration) -> QueueView {
-        let free = self
-            .agents
-            .values()
-            .filter(|agent| agent.keys.is_some() && serves(&agent.declared, &queue.declared.id));
+        let free = self.agents.values().filter(|agent| {
+            agent.free.contains(Slot::Call) && serves(&agent.declared, &queue.declared.id)
+        });
         QueueView {
             id: queue.declared.id.clone(),
             waiting: queue
@@ -149,7 +149,7 @@ impl Distributor {
 
     /// What would happen to a contact with these facts, and why; changes nothing. Rules over the
     /// time of day are tried at [`Now::unix_ms`], which may be any time.
-    pub fn explain(&self, facts: &Facts, now: Now) -> Explanation {
+    pub fn explain(&mut self, facts: &Facts, now: Now) -> Explanation {
         let usable = Usable::of(facts);
         let rules = self.rules.explain(facts, &usable, now.unix_ms);
         let mut explanation = Explanation {
@@ -162,7 +162,11 @@ impl Distributor {
             outcome: Outcome::Queue { position: 1 },
         };
         match self.type_contact_at(facts, &usable, now.unix_ms).0 {
-            Ok(((typed, _), _)) => self.explain_typed(typed, now, &mut explanation),
+            Ok(((typed, _), _)) => {
+                let slot = usable.slot(facts);
+                self.class_of(&typed.queue, &typed.skills, slot);
+                self.explain_typed((typed, slot), now, &mut explanation);
+            }
             Err(refusal) => {
                 explanation.outcome = Outcome::Refuse {
                     status: refusal.status,
@@ -173,7 +177,7 @@ impl Distributor {
         explanation
     }
 
-    fn explain_typed(&self, typed: Typed, now: Now, explanation: &mut Explanation) {
+    fn explain_typed(&self, typed: (Typed, Slot), now: Now, explanation: &mut Explanation) {
         let ticket = self.would_be(typed, now);
         let class = ticket.class.and_then(|class| self.classes.get(class));
         let chosen = class
@@ -196,7 +200,7 @@ impl Distributor {
     }
 
     /// The ticket that a contact arriving now would get. Its class exists: every rule has one.
-    fn would_be(&self, typed: Typed, now: Now) -> Ticket {
+    fn would_be(&self, (typed, slot): (Typed, Slot), now: Now) -> Ticket {
         let at = self.queue_at(&typed.queue);
         let queue = at
             .and_then(|at| self.queues.get(at))
@@ -213,15 +217,16 @@ impl Distributor {
             offers: Vec::new(),
             sticks_to: None,
             caller: None,
-            class: self.classes.find(&typed.queue, &typed.skills),
+            class: self.classes.find(&typed.queue, &typed.skills, slot),
             deadline: Duration::ZERO,
             skipped: Vec::new(),
             hears: false,
+            picked_up: false,
             only: None,
             from: String::new(),
             to: String::new(),
             media: Vec::new(),
-            slot: Slot::Call,
+            slot,
             way: Way::Relay,
             typed,
         }
@@ -234,7 +239,7 @@ impl Distributor {
         let room = MAX_EXPLAINED_AGENTS.saturating_sub(considered.len());
         let unqualified = agents.into_iter().filter_map(|agent| {
             let verdict = if !agent.in_declaration {
-                unavailable(agent)?
+                unavailable(agent, ticket.slot)?
             } else if !serves(&agent.declared, &ticket.typed.queue) {
                 Verdict::NotInQueue
             } else {

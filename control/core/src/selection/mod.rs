@@ -1,7 +1,8 @@
 //! Who serves whom (requirement A4): the free agents and the waiting contacts of each class.
 //!
-//! A *class* is a queue and the skills asked for: what a rule can ask of an agent. There are as
-//! many as the rules make, and each agent belongs to those that it can serve. A decision then
+//! A *class* is a queue, the skills asked for and the medium: what a contact can ask of an agent. Those
+//! of calls are made of the rules, those of other media when the first contact comes that needs them;
+//! each agent belongs to those that it can serve, and is free in some media and not in others. A decision then
 //! looks at free agents of one class, or at the waiting contacts of one agent's classes, and
 //! never at everybody.
 
@@ -16,6 +17,7 @@ pub(crate) use rank::{Key, Rank, score};
 use crate::agent::Agent;
 use crate::centre::{Agent as Declared, Queue, Strategy};
 use crate::id::{AgentId, ContactId, IdSource, QueueId};
+use crate::slot::{PerSlot, Slot};
 use core::cmp::Reverse;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +82,7 @@ pub(crate) struct Urgency {
     pub arrival: Reverse<u64>,
 }
 
-/// A queue and the skills asked for.
+/// A queue, the skills asked for, and the medium.
 #[derive(Debug)]
 pub(crate) struct Class {
     pub queue: QueueId,
@@ -88,6 +90,7 @@ pub(crate) struct Class {
     pub queue_at: usize,
     pub strategy: Strategy,
     pub skills: BTreeMap<String, u8>,
+    pub slot: Slot,
     /// Agents that can serve it, free or not.
     pub members: BTreeSet<AgentId>,
     /// Those that are free, in the order of the strategy.
@@ -127,11 +130,14 @@ pub(crate) fn serves(agent: &Declared, queue: &QueueId) -> bool {
         .is_none_or(|queues| queues.contains(queue))
 }
 
+/// What is asked for.
+type Wish = (QueueId, Vec<(String, u8)>, Slot);
+
 /// All classes.
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
     classes: Vec<Class>,
-    by_wish: FxHashMap<(QueueId, Vec<(String, u8)>), usize>,
+    by_wish: FxHashMap<Wish, usize>,
 }
 
 impl Classes {
@@ -140,16 +146,18 @@ impl Classes {
         &mut self,
         (queue_at, queue): (usize, &Queue),
         skills: &BTreeMap<String, u8>,
+        slot: Slot,
     ) -> usize {
-        let wish = skills.iter().map(|(s, l)| (s.clone(), *l)).collect();
         let next = self.classes.len();
-        let index = *self.by_wish.entry((queue.id.clone(), wish)).or_insert(next);
+        let wish = wish(&queue.id, skills, slot);
+        let index = *self.by_wish.entry(wish).or_insert(next);
         if index == next {
             self.classes.push(Class {
                 queue: queue.id.clone(),
                 queue_at,
                 strategy: queue.strategy,
                 skills: skills.clone(),
+                slot,
                 members: BTreeSet::new(),
                 free: BTreeSet::new(),
                 waiting: BTreeSet::new(),
@@ -163,9 +171,13 @@ impl Classes {
     }
 
     /// The class of a wish, if there is one.
-    pub fn find(&self, queue: &QueueId, skills: &BTreeMap<String, u8>) -> Option<usize> {
-        let wish = skills.iter().map(|(s, l)| (s.clone(), *l)).collect();
-        self.by_wish.get(&(queue.clone(), wish)).copied()
+    pub fn find(
+        &self,
+        queue: &QueueId,
+        skills: &BTreeMap<String, u8>,
+        slot: Slot,
+    ) -> Option<usize> {
+        self.by_wish.get(&wish(queue, skills, slot)).copied()
     }
 
     pub fn get(&self, class: usize) -> Option<&Class> {
@@ -179,9 +191,8 @@ impl Classes {
     /// Enters an agent everywhere that it can serve, and says where.
     pub fn join(&mut self, agent: &Declared) -> Vec<usize> {
         let mut joined = Vec::new();
-        for (index, class) in self.classes.iter_mut().enumerate() {
-            if serves(agent, &class.queue) && lacking(&class.skills, agent).is_none() {
-                class.members.insert(agent.id.clone());
+        for index in 0..self.classes.len() {
+            if self.join_one(agent, index) {
                 joined.push(index);
             }
         }
@@ -195,26 +206,35 @@ impl Classes {
 
     /// Enters an agent where it can serve those classes that were made after the first `known`.
     pub fn join_later(&mut self, known: usize, agent: &mut Agent, lots: &mut IdSource) {
-        for (index, class) in self.classes.iter_mut().enumerate().skip(known) {
-            let declared = &agent.declared;
-            if !serves(declared, &class.queue) || lacking(&class.skills, declared).is_some() {
+        for index in known..self.classes.len() {
+            if !self.join_one(&agent.declared, index) {
                 continue;
             }
-            class.members.insert(declared.id.clone());
+            let Some(class) = self.classes.get_mut(index) else {
+                continue;
+            };
             if agent.counted {
-                class.ready += declared.capacity.max(1);
+                class.ready += agent.capacities.get(class.slot);
             }
             if agent.keys.is_some() {
-                let key = class.key(agent, lots);
-                let agent_id = agent.declared.id.clone();
-                class.free.insert(Rank {
-                    key,
-                    agent: agent_id,
-                });
+                let key = class.enter(agent, lots);
                 agent.keys.iter_mut().for_each(|keys| keys.push(key));
             }
             agent.classes.push(index);
         }
+    }
+
+    /// Enters an agent in a class, if it can serve it.
+    pub fn join_one(&mut self, agent: &Declared, class: usize) -> bool {
+        let Some(class) = self.classes.get_mut(class) else {
+            return false;
+        };
+        let takes = agent.capacity_for(class.slot) > 0 && serves(agent, &class.queue);
+        let joins = takes && lacking(&class.skills, agent).is_none();
+        if joins {
+            class.members.insert(agent.id.clone());
+        }
+        joins
     }
 
     /// Finds out which classes share agents. `serves` gives the classes of an agent.
@@ -235,8 +255,11 @@ impl Classes {
                     *counts.entry(*served).or_default() += 1;
                 }
             }
+            let slot = class.slot;
             for (index, count) in counts {
-                if let Some(class) = self.classes.get_mut(index) {
+                // What an agent has in one medium takes nothing of its capacity for another.
+                let found = self.classes.get_mut(index);
+                if let Some(class) = found.filter(|class| class.slot == slot) {
                     let part = f64::from(count) / f64::from(size);
                     class.shares.push((other, part));
                 }
@@ -245,9 +268,10 @@ impl Classes {
     }
 
     /// Counts what an agent can take at a time in all its classes, or no longer.
-    pub fn count_ready(&mut self, classes: &[usize], capacity: usize, ready: bool) {
+    pub fn count_ready(&mut self, classes: &[usize], capacities: &PerSlot, ready: bool) {
         for index in classes {
             if let Some(class) = self.classes.get_mut(*index) {
+                let capacity = capacities.get(class.slot);
                 class.ready = match ready {
                     true => class.ready + capacity,
                     false => class.ready.saturating_sub(capacity),
@@ -263,28 +287,25 @@ impl Classes {
         own.map(|(index, _)| index)
     }
 
-    /// Puts an agent among the free of all its classes, and says with which keys.
+    /// Puts an agent among the free of those of its classes in whose medium it is free, and says with
+    /// which keys.
     pub fn enter_free(&mut self, agent: &Agent, lots: &mut IdSource) -> Vec<Key> {
         let mut keys = Vec::with_capacity(agent.classes.len());
         for index in &agent.classes {
             let Some(class) = self.classes.get_mut(*index) else {
                 continue;
             };
-            let key = class.key(agent, lots);
-            class.free.insert(Rank {
-                key,
-                agent: agent.declared.id.clone(),
-            });
-            keys.push(key);
+            keys.push(class.enter(agent, lots));
         }
         keys
     }
 
     /// Takes an agent from the free of its classes.
-    pub fn leave_free(&mut self, agent: &AgentId, classes: &[usize], keys: &[Key]) {
-        for (index, key) in classes.iter().zip(keys) {
-            if let Some(class) = self.classes.get_mut(*index) {
-                class.leave_free(*key, agent);
+    pub fn leave_free(&mut self, agent: &Agent, keys: &[Key]) {
+        for (index, key) in agent.classes.iter().zip(keys) {
+            let class = self.classes.get_mut(*index);
+            if let Some(class) = class.filter(|class| agent.free.contains(class.slot)) {
+                class.leave_free(*key, &agent.declared.id);
             }
         }
     }
@@ -292,18 +313,23 @@ impl Classes {
     /// The most urgent contact that an agent of these classes may serve, of those in these sets.
     pub fn first(
         &self,
-        classes: &[usize],
+        classes: impl Iterator<Item = usize>,
         set: impl Fn(&Class) -> &BTreeSet<Place>,
         may: impl Fn(ContactId) -> bool,
         urgency: impl Fn(&Class, &Place) -> Urgency,
     ) -> Option<(Urgency, ContactId)> {
-        let of_class = |index: &usize| {
-            let class = self.classes.get(*index)?;
+        let of_class = |index: usize| {
+            let class = self.classes.get(index)?;
             let place = set(class).iter().find(|place| may(place.contact))?;
             Some((urgency(class, place), place.contact))
         };
-        classes.iter().filter_map(of_class).max()
+        classes.filter_map(of_class).max()
     }
+}
+
+fn wish(queue: &QueueId, skills: &BTreeMap<String, u8>, slot: Slot) -> Wish {
+    let skills = skills.iter().map(|(skill, level)| (skill.clone(), *level));
+    (queue.clone(), skills.collect(), slot)
 }
 
 #[cfg(test)]
@@ -326,11 +352,14 @@ mod tests {
     fn an_agent_joins_what_its_queues_and_skill_levels_allow() {
         let mut classes = Classes::default();
         let (a, b) = (Queue::new("a"), Queue::new("b"));
-        let any = classes.intern((0, &a), &skills(&[]));
-        let two = classes.intern((0, &a), &skills(&[("german", 2)]));
-        let five = classes.intern((0, &a), &skills(&[("german", 5)]));
-        let other = classes.intern((1, &b), &skills(&[]));
-        assert_eq!(classes.intern((0, &a), &skills(&[("german", 2)])), two);
+        let any = classes.intern((0, &a), &skills(&[]), Slot::Call);
+        let two = classes.intern((0, &a), &skills(&[("german", 2)]), Slot::Call);
+        let five = classes.intern((0, &a), &skills(&[("german", 5)]), Slot::Call);
+        let other = classes.intern((1, &b), &skills(&[]), Slot::Call);
+        assert_eq!(
+            classes.intern((0, &a), &skills(&[("german", 2)]), Slot::Call),
+            two
+        );
         assert_eq!(
             classes.join(&agent("x", &[("german", 3)], Some(&["a"]))),
             [any, two]
@@ -347,8 +376,8 @@ mod tests {
     fn the_most_urgent_is_first_across_classes() {
         let mut classes = Classes::default();
         let (a, b) = (
-            classes.intern((0, &Queue::new("a")), &skills(&[])),
-            classes.intern((1, &Queue::new("b")), &skills(&[])),
+            classes.intern((0, &Queue::new("a")), &skills(&[]), Slot::Call),
+            classes.intern((1, &Queue::new("b")), &skills(&[]), Slot::Call),
         );
         for (class, priority, arrival) in [(a, 0, 1), (b, 0, 2), (b, 5, 3), (a, 5, 4)] {
             let place = Place::new(priority, None, arrival, arrival, ContactId(arrival));
@@ -362,7 +391,12 @@ mod tests {
             arrival: Reverse(place.arrival),
         };
         let first = |of: &[usize], but: &[u64]| {
-            let found = classes.first(of, |class| &class.waiting, |c| !but.contains(&c.0), urgency);
+            let found = classes.first(
+                of.iter().copied(),
+                |class| &class.waiting,
+                |c| !but.contains(&c.0),
+                urgency,
+            );
             found.map(|(_, contact)| contact.0)
         };
         assert_eq!(first(&[a, b], &[]), Some(3));

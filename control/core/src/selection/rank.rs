@@ -22,7 +22,7 @@ pub(crate) struct Rank {
 }
 
 /// What a strategy makes of an agent; the least is served first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key(u64, u64);
 
 /// Weight of an agent that none is declared for.
@@ -33,7 +33,8 @@ impl Class {
         let idle = nanos(agent.idle_since);
         let order = agent.order as u64;
         match self.strategy {
-            Strategy::LongestIdle | Strategy::RingAll => Key(idle, 0),
+            // Of those who take several, the one with fewer in hand.
+            Strategy::LongestIdle | Strategy::RingAll => Key(agent.legs.len() as u64, idle),
             Strategy::LeastOccupied => Key(ordered(agent.load.key()), idle),
             Strategy::RoundRobin => Key(agent.last_offer, order),
             Strategy::TopDown => Key(u64::from(self.tier(&agent.declared)), order),
@@ -44,6 +45,19 @@ impl Class {
                 Key(ordered(self.drawn + ahead), 0)
             }
         }
+    }
+
+    /// Puts an agent among the free, if it is free in this medium, and says with which key.
+    pub(super) fn enter(&mut self, agent: &Agent, lots: &mut IdSource) -> Key {
+        if !agent.free.contains(self.slot) {
+            return Key::default();
+        }
+        let key = self.key(agent, lots);
+        self.free.insert(Rank {
+            key,
+            agent: agent.declared.id.clone(),
+        });
+        key
     }
 
     /// Takes an agent from the free.

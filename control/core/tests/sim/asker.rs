@@ -31,7 +31,7 @@ pub enum Report {
 pub struct Kept {
     pub connected: BTreeMap<OfferId, Carried>,
     /// Offers that are not answered.
-    pub offers: BTreeMap<OfferId, (ContactId, AgentId)>,
+    pub offers: BTreeMap<OfferId, (ContactId, AgentId, Way)>,
 }
 
 /// Of a hundred contacts, those of somebody outside.
@@ -91,7 +91,9 @@ impl World {
 
     /// An agent was found for somebody outside.
     pub(super) fn found_for_asker(&mut self, contact: ContactId, offer: OfferId, agent: AgentId) {
-        self.kept.offers.insert(offer, (contact, agent));
+        self.kept
+            .offers
+            .insert(offer, (contact, agent, Way::Outside));
         let manners = self.relay.manners;
         let after = self.rng.range(30, manners.answer_ms);
         match self.rng.range(0, 99) {
@@ -109,15 +111,28 @@ impl World {
         }
     }
 
+    /// The caller's proxy is told where the agent is, unless the agent is nowhere.
+    pub(super) fn handed_over(&mut self, contact: ContactId, offer: OfferId, agent: AgentId) {
+        self.kept
+            .offers
+            .insert(offer, (contact, agent, Way::Redirect));
+        let report = match self.rng.percent(90) {
+            true => Report::Answered(offer),
+            false => Report::Failed(offer, OfferFailure::Unreachable),
+        };
+        self.after(0, Step::Asker(Asks::Tells(report)));
+    }
+
     /// Somebody outside is told that the agent is connected.
-    pub(super) fn connected_outside(&mut self, offer: OfferId, way: Way) {
-        let Some((contact, agent)) = self.kept.offers.remove(&offer) else {
+    pub(super) fn connected_outside(&mut self, offer: OfferId) {
+        let Some((contact, agent, way)) = self.kept.offers.remove(&offer) else {
             return;
         };
         let carried = Carried {
             contact,
             offer,
             agent,
+            medium: self.oracle.model.slots[&offer],
             way,
             since: self.now().unix_ms,
         };

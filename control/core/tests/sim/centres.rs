@@ -1,9 +1,10 @@
 //! The declarations that a simulated centre changes between.
 
 use super::rng::Rng;
+use patchbay_core::Slot;
 use patchbay_core::centre::{
-    Agent, Ask, Centre, EXPECTED_WAIT, Many, Offers, Overflow, OverflowWhen, POSITION, Queue,
-    Relax, Rule, Secret, ServiceLevel, Strategy, Then, Waiting, WhenNoAgents,
+    Agent, Ask, Centre, EXPECTED_WAIT, HandOver, Many, Offers, Overflow, OverflowWhen, POSITION,
+    Queue, Relax, Rule, Secret, ServiceLevel, Strategy, Then, Waiting, WhenNoAgents,
 };
 use std::collections::BTreeMap;
 
@@ -25,6 +26,10 @@ fn queue(id: &str, rng: &mut Rng) -> Queue {
     Queue {
         strategy: *rng.pick(&STRATEGIES),
         ring_at_once: rng.range(2, 6) as usize,
+        hand_over: match rng.percent(15) {
+            true => HandOver::Redirect,
+            false => HandOver::Relay,
+        },
         sticky_seconds: *rng.pick(&[None, None, Some(0), Some(15)]),
         priority_per_minute: *rng.pick(&[0, 0, 1, 60]),
         service_level: rng.percent(30).then(|| ServiceLevel {
@@ -104,8 +109,30 @@ fn agent(number: u64, queues: &[&str], rng: &mut Rng) -> Agent {
         uri: (!registers).then(|| format!("sip:a{number}@192.0.2.{number}")),
         paused: rng.percent(5),
         capacity: *rng.pick(&[1, 1, 1, 3]),
+        capacities: capacities(rng),
+        blocks: blocks(rng),
         ..Agent::new(format!("a{number}").as_str())
     }
+}
+
+fn capacities(rng: &mut Rng) -> BTreeMap<Slot, usize> {
+    let others = Slot::ALL.into_iter().filter(|slot| *slot != Slot::Call);
+    let declared = others.filter(|_| rng.percent(20)).collect::<Vec<_>>();
+    let declared = declared.into_iter();
+    declared
+        .map(|slot| (slot, rng.range(0, 3) as usize))
+        .collect()
+}
+
+fn blocks(rng: &mut Rng) -> BTreeMap<Slot, Vec<Slot>> {
+    let mut blocks = BTreeMap::new();
+    for slot in Slot::ALL {
+        if rng.percent(15) {
+            let others = Slot::ALL.into_iter().filter(|other| *other != slot);
+            blocks.insert(slot, others.filter(|_| rng.percent(50)).collect());
+        }
+    }
+    blocks
 }
 
 fn rule(id: &str, to: Option<&str>, then: Then) -> Rule {

@@ -81,6 +81,7 @@ impl Oracle {
             caller: None,
             asks_until: None,
             only: facts.wanted_agent.clone(),
+            slot: facts.medium.unwrap_or_default(),
             silent_since: asked,
             asked_at: now,
         };
@@ -188,9 +189,12 @@ impl Oracle {
         self.offers += 1;
         invariants::offered_well(&self.model, id, offer, agent, now);
         invariants::not_overtaken(&self.model, id, agent, now);
+        let slot = self.model.contacts[&id].slot;
+        self.model.slots.insert(offer, slot);
         let leg = Leg {
             contact: id,
             agent: agent.clone(),
+            slot,
             kind: Kind::Open,
             since: now,
             ends: None,
@@ -232,7 +236,7 @@ impl Oracle {
     /// Whether a contact rings several agents, so that one that did not answer may ring again.
     fn rings_all(&self, id: ContactId) -> bool {
         let contact = self.model.contacts.get(&id);
-        let contact = contact.filter(|contact| contact.silent_since.is_none());
+        let contact = contact.filter(|contact| !self.model.is_outside(contact));
         let queue = contact.and_then(|contact| contact.queue.as_ref());
         let queue = queue.and_then(|id| self.model.queues.get(id));
         queue.is_some_and(|queue| queue.declared.at_once() > 1)
@@ -359,7 +363,13 @@ impl Oracle {
             } => {
                 self.holds(*offer, *contact, agent, Kind::Unwanted, now);
             }
-            What::ContactEnded { offer, agent, .. } => {
+            What::ContactEnded {
+                offer,
+                agent,
+                queue,
+                ..
+            } => {
+                self.may_wrap_up(agent, queue.as_ref(), now);
                 let leg = self.model.remove_leg(*offer);
                 assert!(leg.is_some_and(|leg| leg.kind == Kind::Live), "{offer}");
                 self.touch(agent);
@@ -442,9 +452,13 @@ impl Oracle {
     }
 
     fn holds(&mut self, offer: OfferId, contact: ContactId, agent: &AgentId, kind: Kind, now: u64) {
+        // A relay's list does not say.
+        let outside = self.model.outside.contains(&offer);
+        let slot = self.model.slots.get(&offer).filter(|_| outside);
         let leg = Leg {
             contact,
             agent: agent.clone(),
+            slot: slot.copied().unwrap_or_default(),
             kind,
             since: now,
             ends: None,

@@ -35,9 +35,13 @@ pub fn offered_well(model: &Model, id: ContactId, offer: OfferId, to: &AgentId, 
     assert!(!too_soon, "{id} is offered to {to} too soon");
     let agent = model.agents.get(to);
     let agent = agent.unwrap_or_else(|| panic!("{to}, whom nobody knows, gets an offer"));
-    let room = agent.legs.len() < agent.capacity.max(1);
+    let room = agent.room(contact.slot, &model.held(agent));
     assert!(room, "{to} gets more than it takes at a time");
-    let idle = agent.capacity > 1 || agent.activity == Activity::Idle;
+    let left_alone = matches!(
+        agent.activity,
+        Activity::WrapUp { .. } | Activity::Resting { .. }
+    );
+    let idle = !left_alone;
     assert!(agent.ready() && idle, "{to} is not free and gets an offer");
     let fits = contact.only.is_some() || agent.qualifies(contact);
     assert!(fits, "{to} gets {id}, which it cannot serve");
@@ -55,12 +59,15 @@ pub fn not_overtaken(model: &Model, id: ContactId, to: &AgentId, now: u64) {
     if contact.only.is_some() {
         return;
     }
+    let held = model.held(agent);
     let first = contact.waiting();
     for (_, _, before) in places.take_while(|place| !first || **place < contact.place) {
         let other = &model.contacts[before];
         let skip = other.skips.get(to);
         let skips = skip.is_some_and(|skip| now < skip.at_most_until + LATE_MS);
         let could = other.waiting() && !other.waits_for_another(to) && agent.qualifies(other);
+        // The offer to this agent is not among what it holds yet.
+        let could = could && agent.room(other.slot, &held);
         let could = could && !skips && !model.rings(agent, *before) && now < other.deadline;
         assert!(!could, "{id} overtakes {before} to {to}");
     }
@@ -189,6 +196,9 @@ pub fn not_idle_while_wanted(
     now: u64,
 ) {
     if !model.wants_more(contact, now) || contact.waits_for_another(agent_id) {
+        return;
+    }
+    if !agent.free(contact.slot, &model.held(agent), now) {
         return;
     }
     let skip = contact.skips.get(agent_id);

@@ -1,8 +1,8 @@
 //! What the oracle knows of a centre: what it was declared to be, what was told to the distributor,
 //! and what the distributor said. Nothing is taken from the distributor's own state.
 
-use patchbay_core::centre::{Centre, Queue as Declared};
-use patchbay_core::{Activity, AgentId, ContactId, OfferId, QueueId, Status};
+use patchbay_core::centre::{Agent as Declared, Centre, HandOver, Queue as DeclaredQueue};
+use patchbay_core::{Activity, AgentId, ContactId, OfferId, QueueId, Slot, Status};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,8 @@ pub struct Contact {
     pub asks_until: Option<u64>,
     /// The one agent that it is for.
     pub only: Option<AgentId>,
+    /// In which medium it is served.
+    pub slot: Slot,
     /// Since when nobody has asked about it, for one that is asked about.
     pub silent_since: Option<u64>,
     /// When it came, or was asked about last.
@@ -53,7 +55,8 @@ pub struct Skip {
 #[derive(Debug)]
 pub struct Agent {
     pub declared: bool,
-    pub capacity: usize,
+    /// What was declared of it last.
+    pub takes: Declared,
     pub skills: BTreeMap<String, u8>,
     /// Declared queues that it serves.
     pub queues: Vec<QueueId>,
@@ -62,13 +65,13 @@ pub struct Agent {
     pub activity: Activity,
     /// Its offers and sessions.
     pub legs: Vec<OfferId>,
-    /// Until when it may be left alone after an offer that failed.
+    /// Until when it may be left alone after an offer that failed, or after a contact.
     pub rests_until: u64,
     /// Since when the relay has had no session of the offer that it is busy with.
     pub without_leg: Option<(OfferId, u64)>,
     /// Contacts that wait for it alone.
     pub wanted_by: BTreeSet<ContactId>,
-    /// Whether its queues list it as free.
+    /// Whether its queues list it as free for anything.
     pub listed: bool,
 }
 
@@ -88,6 +91,7 @@ pub struct Leg {
     pub contact: ContactId,
     pub agent: AgentId,
     pub kind: Kind,
+    pub slot: Slot,
     pub since: u64,
     /// When it ends unless somebody says so before, for a call that is carried outside.
     pub ends: Option<u64>,
@@ -95,7 +99,7 @@ pub struct Leg {
 
 #[derive(Debug)]
 pub struct Queue {
-    pub declared: Declared,
+    pub declared: DeclaredQueue,
     pub places: BTreeSet<Place>,
     /// Agents that serve it and are free.
     pub free: BTreeSet<AgentId>,
@@ -111,6 +115,8 @@ pub struct Model {
     pub ended: FxHashSet<OfferId>,
     /// Offers that no relay carries.
     pub outside: FxHashSet<OfferId>,
+    /// The media of all offers.
+    pub slots: FxHashMap<OfferId, Slot>,
     /// 200, 487 for a caller that gave up, the status of the refusal, or 503 for one whose control
     /// process died.
     pub answers: FxHashMap<ContactId, u16>,
@@ -126,7 +132,7 @@ impl Agent {
     fn new(declared: bool) -> Self {
         Self {
             declared,
-            capacity: 1,
+            takes: Declared::new(""),
             skills: BTreeMap::new(),
             queues: Vec::new(),
             status: Status::Ready,
@@ -145,17 +151,29 @@ impl Agent {
         self.declared && self.reachable && self.status == Status::Ready
     }
 
-    /// Certainly free for the next contact. That one who takes several calls rests does not show.
-    pub fn free(&self, now: u64) -> bool {
-        let room = match self.capacity {
-            0 | 1 => self.activity == Activity::Idle,
-            more => self.legs.len() < more && now >= self.rests_until,
+    /// Whether it has room for one more in a medium, with those that it holds.
+    pub fn room(&self, slot: Slot, held: &[Slot]) -> bool {
+        let count = held.iter().filter(|one| **one == slot).count();
+        let kept_away = held.iter().any(|one| self.takes.keeps_away(*one, slot));
+        count < self.takes.capacity_for(slot) && !kept_away
+    }
+
+    /// Certainly free for the next contact in a medium. That one who is busy with another one rests does
+    /// not show.
+    pub fn free(&self, slot: Slot, held: &[Slot], now: u64) -> bool {
+        let rested = match self.activity {
+            Activity::Idle => true,
+            Activity::WrapUp { .. } | Activity::Resting { .. } => false,
+            Activity::InCall { .. } | Activity::Reserved { .. } => now >= self.rests_until,
         };
-        self.ready() && room
+        self.ready() && rested && self.room(slot, held)
     }
 
     /// Whether it can serve a contact at all.
     pub fn qualifies(&self, contact: &Contact) -> bool {
+        if self.takes.capacity_for(contact.slot) == 0 {
+            return false;
+        }
         let skilled = |(skill, level)| self.skills.get(skill).is_some_and(|has| has >= level);
         let queue = contact.queue.as_ref();
         queue.is_some_and(|queue| self.queues.contains(queue)) && contact.skills.iter().all(skilled)
@@ -187,11 +205,17 @@ impl Model {
     /// How many agents a contact may ring at the same time.
     pub fn at_once(&self, contact: &Contact) -> usize {
         let queue = contact.queue.as_ref().and_then(|id| self.queues.get(id));
-        let outside = contact.silent_since.is_some();
-        match outside || contact.waits_for.is_some() || contact.only.is_some() {
+        match self.is_outside(contact) || contact.waits_for.is_some() || contact.only.is_some() {
             true => 1,
             false => queue.map_or(0, |queue| queue.declared.at_once()),
         }
+    }
+
+    /// Whether no relay will carry a contact.
+    pub fn is_outside(&self, contact: &Contact) -> bool {
+        let queue = contact.queue.as_ref().and_then(|id| self.queues.get(id));
+        let redirect = queue.is_some_and(|it| it.declared.hand_over == HandOver::Redirect);
+        redirect || contact.silent_since.is_some()
     }
 
     /// Whether a contact would take one more agent.
@@ -294,12 +318,24 @@ impl Model {
         Some(leg)
     }
 
+    /// The media of what an agent holds.
+    pub fn held(&self, agent: &Agent) -> Vec<Slot> {
+        let legs = agent.legs.iter().filter_map(|offer| self.legs.get(offer));
+        legs.map(|leg| leg.slot).collect()
+    }
+
     /// Brings the lists of free agents up to date.
     pub fn list(&mut self, id: &AgentId, now: u64) {
+        let Some(agent) = self.agents.get(id) else {
+            return;
+        };
+        let held = self.held(agent);
+        let free = Slot::ALL
+            .into_iter()
+            .any(|slot| agent.free(slot, &held, now));
         let Some(agent) = self.agents.get_mut(id) else {
             return;
         };
-        let free = agent.free(now);
         if free == agent.listed {
             return;
         }
@@ -355,7 +391,7 @@ impl Model {
                 new
             });
             agent.declared = true;
-            agent.capacity = declared.capacity;
+            agent.takes = declared.clone();
             agent.skills = declared.skills.clone();
             let all = self.centre.queues.iter().map(|queue| &queue.id);
             let serves = |id: &&QueueId| declared.queues.as_ref().is_none_or(|q| q.contains(id));
@@ -374,6 +410,7 @@ impl Model {
             arrivals: self.arrivals,
             ended: core::mem::take(&mut self.ended),
             outside: core::mem::take(&mut self.outside),
+            slots: core::mem::take(&mut self.slots),
             ..Self::default()
         };
     }

@@ -3,7 +3,7 @@
 use super::invariants;
 use super::oracle::{Oracle, Touched};
 use patchbay_core::limits::ASKER_SILENCE;
-use patchbay_core::{ContactId, OfferId};
+use patchbay_core::{AgentId, ContactId, OfferId, QueueId};
 
 impl Oracle {
     pub(super) fn renewed(&mut self, id: ContactId, now: u64) {
@@ -19,6 +19,17 @@ impl Oracle {
         let silent = ASKER_SILENCE.as_millis() as u64;
         let too_long = now + silent + invariants::LATE_MS + 1;
         self.later(too_long, Touched::Contact(id));
+    }
+
+    /// After a contact its agent may be left alone for as long as its queue says.
+    pub(super) fn may_wrap_up(&mut self, agent: &AgentId, queue: Option<&QueueId>, now: u64) {
+        let queue = queue.and_then(|queue| self.model.queues.get(queue));
+        let wrap_up = queue.map_or(0, |queue| queue.declared.wrap_up_seconds);
+        let until = now + u64::from(wrap_up) * 1_000;
+        if let Some(found) = self.model.agents.get_mut(agent) {
+            found.rests_until = found.rests_until.max(until);
+            self.later(until, Touched::Agent(agent.clone()));
+        }
     }
 
     pub(super) fn longest_outside(&self) -> u64 {

@@ -89,8 +89,12 @@ fn to_another(oracle: &Oracle, said: &mut [Output]) -> bool {
     let Some((contact, to)) = offer else {
         return false;
     };
-    let only = &oracle.model.contacts.get(contact).map(|found| &found.only);
-    let free = |id: &AgentId, agent: &Agent| agent.listed && agent.legs.is_empty() && id != to;
+    let found = oracle.model.contacts.get(contact);
+    let only = found.map(|found| &found.only);
+    let takes = |agent: &Agent| found.is_some_and(|it| agent.room(it.slot, &[]));
+    let free = |id: &AgentId, agent: &Agent| {
+        agent.listed && agent.legs.is_empty() && takes(agent) && id != to
+    };
     let other = agent(oracle, free).filter(|_| only.is_some_and(|only| only.is_some()));
     other.map(|agent| *to = agent).is_some()
 }
@@ -218,7 +222,9 @@ fn overtakes(oracle: &Oracle, said: &mut [Output]) -> bool {
         may && other.waiting() && other.skips.is_empty()
     });
     let is_plain = found.waiting() && found.skips.is_empty() && found.only.is_none();
-    match other.filter(|_| is_plain && to.free(u64::MAX)) {
+    let held = oracle.model.held(to);
+    let free = to.free(found.slot, &held, u64::MAX);
+    match other.filter(|_| is_plain && free) {
         Some((_, _, id)) => {
             *contact = *id;
             true
@@ -291,7 +297,11 @@ const PLANTS: [(&str, Profile, Plant); 27] = [
     }),
     ("too soon", PROFILE, too_soon),
     ("more than it takes at a time", PROFILE, |oracle, said| {
-        let full = |_: &Contact, _: &AgentId, a: &Agent| a.legs.len() >= a.capacity;
+        let full = |c: &Contact, _: &AgentId, a: &Agent| {
+            let held = oracle.model.held(a);
+            let offered = held.iter().filter(|one| **one == c.slot).count();
+            a.ready() && offered >= a.takes.capacity_for(c.slot) && offered > 0
+        };
         offer_to(oracle, said, full)
     }),
     ("is not free and gets an offer", PROFILE, |oracle, said| {

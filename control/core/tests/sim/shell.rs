@@ -35,6 +35,13 @@ impl World {
                 contact,
                 offer,
                 agent,
+                way: Way::Redirect,
+                ..
+            } => self.handed_over(contact, offer, agent),
+            Output::Offer {
+                contact,
+                offer,
+                agent,
                 ..
             } => {
                 let begun = (contact, Transaction::default());
@@ -55,7 +62,7 @@ impl World {
                 self.after(GIVE_UP_MS, Step::CancelUnanswered(offer, self.epoch));
             }
             Output::Accept { offer, .. } if self.kept.offers.contains_key(&offer) => {
-                self.connected_outside(offer, Way::Outside);
+                self.connected_outside(offer);
             }
             // The caller's ACK goes to the relay directly.
             Output::Accept { offer, .. } => {

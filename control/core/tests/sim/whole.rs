@@ -1,8 +1,8 @@
 //! The oracle's model beside a whole snapshot: what was told is what is.
 
-use super::model::{Agent, Contact, Kind, Model};
+use super::model::{Contact, Kind, Model};
 use patchbay_core::snapshot::{AgentView, ContactState, ContactView, QueueView, Snapshot};
-use patchbay_core::{AgentId, ContactId};
+use patchbay_core::{AgentId, ContactId, Slot};
 use std::collections::BTreeSet;
 
 /// The snapshot shows what the distributor said.
@@ -11,7 +11,7 @@ pub fn compare(model: &Model, snapshot: &Snapshot, now: u64) {
     let shown: BTreeSet<&AgentId> = snapshot.agents.iter().map(|agent| &agent.id).collect();
     assert_eq!(shown, known, "the agents");
     for view in &snapshot.agents {
-        compare_agent(view, &model.agents[&view.id], now);
+        compare_agent(model, view, now);
     }
     assert_eq!(snapshot.queues.len(), model.queues.len(), "the queues");
     for view in &snapshot.queues {
@@ -20,7 +20,8 @@ pub fn compare(model: &Model, snapshot: &Snapshot, now: u64) {
     compare_contacts(model, snapshot);
 }
 
-fn compare_agent(view: &AgentView, agent: &Agent, now: u64) {
+fn compare_agent(model: &Model, view: &AgentView, now: u64) {
+    let agent = &model.agents[&view.id];
     let shown = (&view.status, view.reachable, &view.activity, view.declared);
     let told = (
         &agent.status,
@@ -30,13 +31,16 @@ fn compare_agent(view: &AgentView, agent: &Agent, now: u64) {
     );
     assert_eq!(shown, told, "events and state of {}", view.id);
     assert_eq!(view.calls, agent.legs.len(), "what {} holds", view.id);
-    let may = agent.ready() && view.calls < agent.capacity.max(1);
-    assert!(!view.available || may, "{} takes contacts", view.id);
-    assert!(
-        view.available || !agent.free(now),
-        "{} takes no contacts: {view:?}",
-        view.id
-    );
+    let held = model.held(agent);
+    for slot in Slot::ALL {
+        let free = view.free_for.contains(&slot);
+        let may = agent.ready() && agent.room(slot, &held);
+        assert!(!free || may, "{} takes contacts", view.id);
+        let must = agent.free(slot, &held, now);
+        assert!(free || !must, "{} takes no contacts: {view:?}", view.id);
+    }
+    let calls = view.free_for.contains(&Slot::Call);
+    assert_eq!(view.available, calls, "{} takes calls", view.id);
 }
 
 /// Everybody without a final answer is in its queue, in the order of priority and arrival, whatever

@@ -50,6 +50,10 @@ pub struct QueueDeclaration {
     /// How soon contacts are to be answered; weighs queues that share agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_level: Option<ServiceLevel>,
+    /// How contacts that come by SIP are brought to their agents: the `relay` calls them, or the caller's
+    /// proxy is told where they are (`redirect`, 302).
+    #[schema(required = false, default = "relay", pattern = "^(relay|redirect)$")]
+    pub hand_over: String,
     /// How long an agent's phone rings; 1 to 180, default 20.
     #[schema(required = false, default = 20)]
     pub ring_seconds: u32,
@@ -158,6 +162,14 @@ pub struct AgentDeclaration {
     /// How many calls it takes at a time; 1 to 1000.
     #[schema(required = false, default = 1)]
     pub capacity: u32,
+    /// How many contacts in other media it takes at a time, 0 to 1000; default: 3 in `chat`, 1 in `video`,
+    /// `call_back` and `browsing`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub capacities: BTreeMap<String, u32>,
+    /// Which media it takes no new contacts in while it has one in this medium; default: chats keep
+    /// nothing away, the others everything else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub blocks: BTreeMap<String, Vec<String>>,
     /// The password of its phone. It can be written and never read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(write_only)]

@@ -49,11 +49,13 @@ pub struct AgentView {
     pub until_unix_ms: Option<u64>,
     /// Since when it does that.
     pub since_unix_ms: u64,
-    /// Whether it would get the next contact that it is qualified for.
+    /// Whether it would get the next call that it is qualified for.
     pub available: bool,
+    /// The media in which it would get the next contact.
+    pub free_for: Vec<String>,
     /// How many calls it takes at a time.
     pub capacity: u32,
-    /// Its calls and offers.
+    /// Its contacts and offers, in whatever medium.
     pub calls: u32,
     /// Its skills with their levels.
     pub skills: BTreeMap<String, u8>,
@@ -92,7 +94,7 @@ pub struct QueueView {
     pub agents: u32,
     /// Those logged in and reachable.
     pub agents_staffed: u32,
-    /// Those free for the next contact.
+    /// Those free for the next call.
     pub agents_available: u32,
     /// How long a contact that came now would be expected to wait; none while no handling time is
     /// known, or nobody is there who could serve it.

@@ -34,6 +34,7 @@ fn the_declaration_is_as_documented() {
     let centre: Centre = toml::from_str(
         "[[queue]]\nid = 'q'\n\
          [[agent]]\nid = 'a'\npassword = 'p'\nqueues = ['q']\nskills = { s = 1 }\n\
+         capacities = { chat = 2 }\nblocks = { chat = ['call'] }\n\
          digest = ['md5']\n\
          [[queue]]\nid = 'w'\nservice_level = { seconds = 20, percent = 80 }\n\
          overflow = [{ when = 'waited', after_seconds = 9, queue = 'q' },\n\
@@ -115,6 +116,7 @@ fn agent(status: Status, activity: Activity) -> AgentView {
         activity,
         since_unix_ms: 1,
         available: true,
+        free_for: vec![Slot::Chat],
         capacity: 1,
         calls: 1,
         skills: [("s".to_owned(), 1)].into(),
