@@ -32,9 +32,9 @@ impl Signalling {
         let Some(response) = self.heard(contact, client, response, now) else {
             return;
         };
-        let Err(Some(response)) = self.onward_went(contact, client, Some(response), now) else {
+        if self.onward_went(contact, client, response.status().unwrap_or(503), now) {
             return;
-        };
+        }
         match response.status() {
             Some(100) | None => {}
             Some(101..=199) => self.provisional(contact, client, response, now),
@@ -65,9 +65,7 @@ impl Signalling {
             self.calls.farewell_over(client);
             return;
         };
-        if self.hearing_over(contact, client)
-            || self.onward_went(contact, client, None, now).is_ok()
-        {
+        if self.hearing_over(contact, client) || self.onward_went(contact, client, 503, now) {
             return;
         }
         let status = match why {

@@ -3,7 +3,6 @@
 
 use patchbay_core::ContactId;
 use patchbay_route::transfer::TransferTarget;
-use patchbay_sip::Message;
 use patchbay_sip::transaction::{ClientKey, Flow};
 use std::time::Duration;
 use tracing::{debug, info};
@@ -65,21 +64,19 @@ impl Signalling {
         self.pump(now);
     }
 
-    /// Takes what comes of such a call; gives it back if it is of something else. Without a response it
-    /// has failed.
+    /// Takes the status of such a call's answer, 503 where there is none. False if it is of something else.
     pub(super) fn onward_went(
         &mut self,
         contact: ContactId,
         client: ClientKey,
-        response: Option<Message>,
+        status: u16,
         now: Moment,
-    ) -> Result<(), Option<Message>> {
+    ) -> bool {
         let call = self.calls.get(contact);
         let onward = call.and_then(|call| call.onward.as_mut());
         if onward.is_none_or(|onward| onward.client != client) {
-            return Err(response);
+            return false;
         }
-        let status = response.as_ref().and_then(Message::status).unwrap_or(503);
         if status >= 200 {
             debug!(%contact, status, "was sent onward");
             self.onward_over(contact, now);
@@ -87,7 +84,7 @@ impl Signalling {
                 self.hang_up_waiting(contact, now);
             }
         }
-        Ok(())
+        true
     }
 
     /// Nobody has answered in time, or the caller is gone. False if the contact was not sent onward.

@@ -136,7 +136,7 @@ fn the_agent_takes_the_musics_place_without_a_word_to_the_caller() {
     bed.receive_message(udp(AGENT), &ringing);
     let told = bed.expect(CONTROL_SIP, "183");
     assert!(told.body.is_empty());
-    let music = [format!("192.0.2.9:4000"), here(PLAYER_PORT)];
+    let music = ["192.0.2.9:4000".to_owned(), here(PLAYER_PORT)];
     assert_eq!(leads(&bed)[0], music, "what rings is not heard");
 
     anna_answers(&mut bed, &offer);

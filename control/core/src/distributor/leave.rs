@@ -4,7 +4,7 @@ use super::arrive::Refusal;
 use super::{Distributor, seconds};
 use crate::contact::State;
 use crate::event::{OfferEnd, What};
-use crate::id::{AgentId, ContactId, OfferId};
+use crate::id::ContactId;
 use crate::limits::OVERLOAD_RETRY_AFTER_S;
 use crate::output::{Output, RefuseReason};
 use crate::timers::Timer;
@@ -43,14 +43,7 @@ impl Distributor {
             agent,
             waited_ms,
         });
-        let held = |offer: &OfferId| Some(self.legs.get(offer)?.agent.clone());
-        let held: Vec<AgentId> = offers.iter().filter_map(held).collect();
-        for offer in offers {
-            self.take_back(offer, OfferEnd::CallerGone);
-        }
-        for agent in held {
-            self.refresh(&agent);
-        }
+        self.take_back_each(offers, OfferEnd::CallerGone);
     }
 
     /// Counts a contact for its queue's service level. One that gave up in time counts for

@@ -220,9 +220,8 @@ impl Distributor {
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.missed = 0;
         }
-        for other in others.into_iter().filter(|other| *other != offer) {
-            self.take_back(other, OfferEnd::AnsweredElsewhere);
-        }
+        let others = others.into_iter().filter(|other| *other != offer);
+        self.take_back_each(others.collect(), OfferEnd::AnsweredElsewhere);
         self.refresh(&agent);
     }
 
@@ -242,7 +241,9 @@ impl Distributor {
         if let Some(caller) = &ticket.caller {
             self.last_agents.remember(caller, agent.clone());
         }
-        let (queue, carried) = (ticket.typed.queue.clone(), ticket.way);
+        // It may have been offered before its queue was declared otherwise.
+        let carried = self.legs.get(&offer).map_or(ticket.way, |leg| leg.way);
+        let queue = ticket.typed.queue.clone();
         if let Some(queue) = ticket.queue.and_then(|queue| self.queues.get_mut(queue)) {
             queue.connected += 1;
             if let Some(expected) = ticket.expected {
@@ -324,9 +325,7 @@ impl Distributor {
             }
         }
         self.refuse_waiting(contact, why);
-        for offer in others {
-            self.take_back(offer, taken_back);
-        }
+        self.take_back_each(others, taken_back);
     }
 
     /// An offer that was taken back ended without an answer, as it should.
@@ -352,6 +351,18 @@ impl Distributor {
             why,
             code,
         });
+    }
+
+    /// Takes several offers back. An agent whose offer is over with that is free.
+    pub(super) fn take_back_each(&mut self, offers: Vec<OfferId>, why: OfferEnd) {
+        let held = |offer: &OfferId| Some(self.legs.get(offer)?.agent.clone());
+        let held: Vec<AgentId> = offers.iter().filter_map(held).collect();
+        for offer in offers {
+            self.take_back(offer, why);
+        }
+        for agent in held {
+            self.refresh(&agent);
+        }
     }
 
     /// Takes an offer back. Its agent stays reserved until the relay says how it ended.
