@@ -200,10 +200,10 @@ fn whoever_gives_up_frees_the_agent_at_once() {
     desk.gone(contact);
     assert_eq!(desk.activity("anna"), "idle");
     let events = desk.said.iter().filter_map(|output| match output {
-        Output::Event(event) => Some(event),
+        Output::Event(event) => Some(&**event),
         _ => None,
     });
-    let failed = |event: &&Box<Event>| matches!(event.what, What::OfferFailed { .. });
+    let failed = |event: &&Event| matches!(event.what, What::OfferFailed { .. });
     assert_eq!(events.filter(failed).count(), 1);
 }
 
