@@ -1,5 +1,6 @@
 //! How the oracle's model follows inputs, outputs and events, and the checks of each output.
 
+use super::counted::kind;
 use super::invariants;
 use super::invariants::LATE_MS;
 use super::model::{Contact, Kind, Leg, Skip};
@@ -495,41 +496,5 @@ impl Oracle {
         let agent = self.model.agents.get_mut(id).expect("a known agent");
         invariants::told_once(id, agent, activity);
         agent.activity = activity.clone();
-    }
-}
-
-/// What is counted of an event.
-fn kind(what: &What) -> &'static str {
-    match what {
-        What::ContactTyped { .. } => "typed",
-        What::ContactQueued { .. } => "queued",
-        What::ContactRelaxed { .. } => "asked for less",
-        What::ContactMoved { .. } => "moved to another queue",
-        What::ContactRedirected { .. } => "redirected",
-        What::ContactOffered { choice, .. } if choice.last_agent => "offered to the last agent",
-        What::ContactConnected { .. } => "connected",
-        What::ContactAsked { failure, .. } => match failure {
-            Some(_) => "not answered by a server",
-            None => "answered by a server",
-        },
-        What::ContactAdopted { .. } => "adopted",
-        What::ContactEnded { .. } => "ended",
-        What::ContactRefused { .. } => "refused",
-        What::ContactAbandoned { .. } => "abandoned",
-        What::SessionUnwanted { .. } => "unwanted session",
-        What::OfferFailed { why, .. } => match why {
-            OfferEnd::NoAnswer => "not answered",
-            OfferEnd::Declined => "declined",
-            OfferEnd::Busy => "busy",
-            OfferEnd::Unreachable => "unreachable",
-            OfferEnd::CallerGone => "caller gone while it rang",
-            OfferEnd::AnsweredElsewhere => "answered elsewhere",
-            _ => "failed otherwise",
-        },
-        What::AgentState { activity, .. } => match activity {
-            Activity::WrapUp { .. } => "wrap-up",
-            _ => "other activity",
-        },
-        _ => "other",
     }
 }

@@ -8,6 +8,7 @@
 mod asker;
 mod blurred;
 mod centres;
+mod counted;
 pub mod day;
 mod follow;
 mod invariants;

@@ -1,0 +1,39 @@
+//! What a run counts of its events.
+
+use patchbay_core::{Activity, OfferEnd, What};
+
+/// What is counted of an event.
+pub fn kind(what: &What) -> &'static str {
+    match what {
+        What::ContactTyped { .. } => "typed",
+        What::ContactQueued { .. } => "queued",
+        What::ContactRelaxed { .. } => "asked for less",
+        What::ContactMoved { .. } => "moved to another queue",
+        What::ContactRedirected { .. } => "redirected",
+        What::ContactOffered { choice, .. } if choice.last_agent => "offered to the last agent",
+        What::ContactConnected { .. } => "connected",
+        What::ContactAsked { failure, .. } => match failure {
+            Some(_) => "not answered by a server",
+            None => "answered by a server",
+        },
+        What::ContactAdopted { .. } => "adopted",
+        What::ContactEnded { .. } => "ended",
+        What::ContactRefused { .. } => "refused",
+        What::ContactAbandoned { .. } => "abandoned",
+        What::SessionUnwanted { .. } => "unwanted session",
+        What::OfferFailed { why, .. } => match why {
+            OfferEnd::NoAnswer => "not answered",
+            OfferEnd::Declined => "declined",
+            OfferEnd::Busy => "busy",
+            OfferEnd::Unreachable => "unreachable",
+            OfferEnd::CallerGone => "caller gone while it rang",
+            OfferEnd::AnsweredElsewhere => "answered elsewhere",
+            _ => "failed otherwise",
+        },
+        What::AgentState { activity, .. } => match activity {
+            Activity::WrapUp { .. } => "wrap-up",
+            _ => "other activity",
+        },
+        _ => "other",
+    }
+}
