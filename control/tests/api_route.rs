@@ -15,6 +15,7 @@ ring_seconds = 1
 [[agent]]
 id = "bert"
 uri = "sip:bert@127.0.0.1:5099"
+capacities = { chat = 1 }
 
 [[rule]]
 id = "robots"
@@ -172,6 +173,18 @@ async fn reports_are_taken_once_and_faults_are_named() {
         .map(|e| &e["path"])
         .collect();
     assert_eq!(paths, ["from", "to", "wait_seconds"]);
+}
+
+#[tokio::test]
+async fn one_that_is_given_up_while_it_is_offered_stays_given_up() {
+    let server = server().await;
+    let offered = asked(&server, &chat()).await;
+    for _ in 0..2 {
+        let abandoned = told(&server, &offered, json!({"result": "abandoned"})).await;
+        let abandoned: Value = abandoned.json().await.unwrap();
+        assert_eq!(abandoned["state"], "abandoned", "{abandoned}");
+    }
+    assert_eq!(asked(&server, &chat()).await["state"], "offered");
 }
 
 #[tokio::test]

@@ -278,7 +278,7 @@ impl Entry {
             } => self.queued(*position, *expected_ms),
             What::ContactOffered { .. } => self.offered(what)?,
             What::OfferRinging { .. } => self.rings()?,
-            What::OfferFailed { .. } => self.queued(1, None),
+            What::OfferFailed { offer, .. } if self.is_offered(*offer) => self.queued(1, None),
             What::ContactConnected { offer, agent, .. } => Stand::Connected {
                 offer: *offer,
                 agent: agent.clone(),
@@ -344,6 +344,11 @@ impl Entry {
         })
     }
 
+    /// Whether it is offered by this offer: the end of one that was taken back is told later.
+    fn is_offered(&self, offer: OfferId) -> bool {
+        matches!(&self.state, Stand::Offered { offer: of, .. } if *of == offer)
+    }
+
     fn rings(&self) -> Option<Stand> {
         let mut state = self.state.clone();
         match &mut state {
@@ -379,7 +384,7 @@ impl Entry {
         offer: OfferId,
         report: &Report,
     ) -> Result<Meaning, ReportError> {
-        let open = matches!(&self.state, Stand::Offered { offer: of, .. } if *of == offer);
+        let open = self.is_offered(offer);
         let live = matches!(&self.state, Stand::Connected { offer: of, .. } if *of == offer);
         let ended = |cause| Input::ContactEnded {
             contact,
