@@ -46,7 +46,6 @@ pub enum Way {
 
 impl Way {
     /// Whether it is the usual one.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
     pub fn is_relay(&self) -> bool {
         *self == Self::Relay
     }

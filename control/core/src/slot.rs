@@ -34,7 +34,6 @@ impl Slot {
     ];
 
     /// Whether it is the usual one.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
     pub fn is_call(&self) -> bool {
         *self == Self::Call
     }

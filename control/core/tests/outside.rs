@@ -7,7 +7,7 @@ mod common;
 use common::{Desk, ONE_AGENT, TWO_AGENTS, call_to, session};
 use patchbay_core::limits::ASKER_SILENCE;
 use patchbay_core::{
-    Carried, ContactId, EndCause, Event, Input, OfferFailure, OfferId, Output, Slot, Way, What,
+    Carried, ContactId, EndCause, Input, OfferFailure, OfferId, Output, Slot, Way, What,
 };
 
 fn ask(desk: &mut Desk, contact: u64, medium: Slot) -> ContactId {
@@ -200,10 +200,10 @@ fn whoever_gives_up_frees_the_agent_at_once() {
     desk.gone(contact);
     assert_eq!(desk.activity("anna"), "idle");
     let events = desk.said.iter().filter_map(|output| match output {
-        Output::Event(event) => Some(event),
+        Output::Event(event) => Some(&event.what),
         _ => None,
     });
-    let failed = |event: &&Box<Event>| matches!(event.what, What::OfferFailed { .. });
+    let failed = |what: &&What| matches!(what, What::OfferFailed { .. });
     assert_eq!(events.filter(failed).count(), 1);
 }
 
