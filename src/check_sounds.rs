@@ -101,7 +101,7 @@ mod tests {
             []
         );
         assert_eq!(
-            found("music = \"\"\nlanguage = \"fr\""),
+            found("music = \"\"\nlanguage = \"fr\"\nsay = []"),
             [],
             "nothing is said"
         );

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const CHAT: &str = r#"
 [[queue]]
 id = "chats"
-ring_seconds = 1
+ring_seconds = 4
 
 [[agent]]
 id = "bert"
@@ -71,7 +71,7 @@ async fn rules_see_what_is_given_and_decide() {
     let offered = asked(&server, &chat()).await;
     assert_eq!(offered["state"], "offered");
     assert_eq!(offered["uri"], "sip:bert@127.0.0.1:5099");
-    assert_eq!(offered["ring_seconds"], 1);
+    assert_eq!(offered["ring_seconds"], 4);
     let live = server.json("/api/v1/contacts?state=live").await;
     let live = &live["live"][0];
     assert_eq!(
