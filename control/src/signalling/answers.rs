@@ -39,8 +39,14 @@ impl Signalling {
             Some(100) | None => {}
             Some(101..=199) => self.provisional(contact, client, response, now),
             Some(200..=299) => self.success(contact, client, response, now),
-            // The caller who waited in a call has left it.
-            Some(481) if self.calls.get(contact).is_some_and(|it| it.waits_in_call) => {
+            // The caller who waited in a call has left it; or another phone has joined it, whose answer may
+            // come later by a tunnel of its own.
+            Some(481)
+                if self
+                    .calls
+                    .get(contact)
+                    .is_some_and(|call| call.waits_in_call && call.rings_once()) =>
+            {
                 self.left(contact, now);
                 self.branch_over(contact, client, OfferFailure::Error, 481, now);
             }

@@ -106,6 +106,11 @@ impl Call {
             .is_some_and(|hearing| hearing.is_heard())
     }
 
+    /// Whether one phone and no other may still answer.
+    pub(super) fn rings_once(&self) -> bool {
+        self.branches.iter().filter(|one| one.pending()).count() == 1
+    }
+
     /// Forgets, at the final answer, what repeated and late messages do not need.
     pub(super) fn settle(&mut self) {
         // A device that answers all the same is ended in the caller's name.

@@ -221,6 +221,26 @@ fn who_waits_in_a_call_and_leaves_has_given_up() {
 }
 
 #[test]
+fn the_phone_that_came_second_does_not_take_the_caller_from_the_first() {
+    let two = HEARS.replace(
+        "id = \"support\"\n",
+        "id = \"support\"\nstrategy = \"ring_all\"\n",
+    ) + "\n[[agent]]\nid = \"bert\"\npassword = \"open sesame\"\n";
+    let (mut scene, _, _) = waits_in_call(&two);
+    anna_comes(&mut scene);
+    let first = scene.expect_transfer("anna");
+    let bert = scene.register_request("bert", Some("<sip:bert@198.51.100.2>"), 1);
+    scene.register(bert, "bert", "open sesame");
+    let second = scene.expect_transfer("bert");
+    // By a tunnel each: what the relay said last comes first.
+    scene.refuse(&second, 481);
+    scene.answer(&first, 200);
+    scene.expect_nothing();
+    assert_eq!(scene.events_named("contact_connected").len(), 1);
+    assert!(scene.events_named("contact_abandoned").is_empty());
+}
+
+#[test]
 fn who_waits_in_a_call_is_gone_with_the_relay() {
     let (mut scene, _, _) = waits_in_call(HEARS);
     scene.disconnect();
