@@ -26,9 +26,9 @@ pub fn library(folder: Option<&Path>) -> Result<Library> {
 /// What the callers of a centre would not hear, each with its path in the declaration.
 pub fn missing(centre: &Centre, library: &Library) -> Vec<(String, Fault)> {
     let queues = centre.queues.iter().enumerate();
-    let waiting = queues.filter_map(|(at, queue)| Some((at, queue.waiting.as_ref()?)));
+    let waiting = queues.filter_map(|(at, queue)| Some((at, queue, queue.waiting.as_ref()?)));
     let mut found = Vec::new();
-    for (at, waiting) in waiting {
+    for (at, queue, waiting) in waiting {
         let path = format!("queue[{at}].waiting");
         if !waiting.music.is_empty() && library.get(&waiting.music).is_none() {
             let what = format!(
@@ -42,17 +42,31 @@ pub fn missing(centre: &Centre, library: &Library) -> Vec<(String, Fault)> {
             found.push((format!("{path}.music"), Fault::new(what, remedy)));
         }
         found.extend(language(waiting, library).map(|fault| (format!("{path}.language"), fault)));
-        for (index, name) in waiting.say.iter().enumerate() {
-            let composed = [POSITION, EXPECTED_WAIT].contains(&name.as_str());
-            let of_language = format!("{}/{name}", waiting.language);
-            if !composed && library.get(&of_language).or(library.get(name)).is_none() {
-                let what = format!("there is no sound `{name}`, and it is left out");
-                let remedy = format!("put {of_language}.wav into the relay's folder of sounds");
-                found.push((format!("{path}.say[{index}]"), Fault::new(what, remedy)));
-            }
+        let composed = |name: &String| [POSITION, EXPECTED_WAIT].contains(&name.as_str());
+        let said = waiting.say.iter().enumerate();
+        let said = said.filter(|(_, name)| !composed(name));
+        let said = said.map(|(index, name)| (format!("{path}.say[{index}]"), name));
+        let parting = queue
+            .call_back
+            .iter()
+            .flat_map(|it| it.say.iter().enumerate());
+        let parting =
+            parting.map(|(index, name)| (format!("queue[{at}].call_back.say[{index}]"), name));
+        for (path, name) in said.chain(parting) {
+            found.extend(unsaid(name, &waiting.language, library).map(|fault| (path, fault)));
         }
     }
     found
+}
+
+fn unsaid(name: &str, language: &str, library: &Library) -> Option<Fault> {
+    let of_language = format!("{language}/{name}");
+    let there = library.get(&of_language).or(library.get(name)).is_some();
+    (!there).then(|| {
+        let what = format!("there is no sound `{name}`, and it is left out");
+        let remedy = format!("put {of_language}.wav into the relay's folder of sounds");
+        Fault::new(what, remedy)
+    })
 }
 
 /// A language that is not complete is not spoken at all.
@@ -105,6 +119,9 @@ mod tests {
             [],
             "nothing is said"
         );
+        let parting = found("[queue.call_back]\nsay = [\"bye-bye\", \"goodbye\"]");
+        assert_eq!(parting.len(), 1, "{parting:?}");
+        assert_eq!(parting[0].0, "queue[0].call_back.say[0]");
         let all = found("music = \"waltz\"\nlanguage = \"fr\"\nsay = [\"position\", \"sorry\"]");
         let paths: Vec<&str> = all.iter().map(|(path, _)| path.as_str()).collect();
         let at = |end: &str| format!("queue[0].waiting.{end}");

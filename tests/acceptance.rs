@@ -24,6 +24,7 @@ mod basic_call_udp;
 mod behind_kamailio;
 mod bench;
 mod bench_target;
+mod call_backs;
 mod call_information;
 mod caller_cancels_while_queued;
 mod caller_cancels_while_ringing;

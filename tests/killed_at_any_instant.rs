@@ -21,11 +21,15 @@ const LATEST: Duration = Duration::from_millis(120);
 const TOKENS_OF_TURN: usize = 400;
 const VERSIONS_OF_TURN: usize = 45;
 
-/// What was confirmed: tokens by their ids, and comments of declarations.
+/// Promises to customers of one turn at most; those of all turns are there in the end.
+const PROMISES_OF_TURN: usize = 20;
+
+/// What was confirmed: tokens by their ids, comments of declarations, and contacts who are to be called.
 #[derive(Default)]
 struct Confirmed {
     tokens: Vec<String>,
     versions: Vec<String>,
+    promises: Vec<String>,
 }
 
 fn api(centre: &Centre) -> Api {
@@ -56,6 +60,24 @@ fn give_out(api: &Api, turn: u64, stop: &AtomicBool) -> Vec<String> {
     given
 }
 
+/// Promises calls to customers until there is no answer.
+fn promise(api: &Api, turn: u64, stop: &AtomicBool) -> Vec<String> {
+    let mut promised = Vec::new();
+    while !stop.load(Ordering::Relaxed) && promised.len() < PROMISES_OF_TURN {
+        let call = format!("sip:c{turn}-{}@example.net", promised.len());
+        let wanted = json!({ "call": call, "to": "sip:support@centre.example" });
+        match api.try_request("POST", "/api/v1/callbacks", Some(&wanted)) {
+            Some(answer) if answer.status == 201 => {
+                let contact = answer.json()["contact"].as_str().map(str::to_owned);
+                promised.push(contact.expect("a contact"));
+            }
+            Some(answer) => panic!("{}: {}", answer.status, answer.text),
+            None => break,
+        }
+    }
+    promised
+}
+
 /// Declares the centre anew, each time another, until there is no answer.
 fn declare(api: &Api, centre: &Value, turn: u64, stop: &AtomicBool) -> Vec<String> {
     let mut confirmed = Vec::new();
@@ -80,12 +102,13 @@ fn declare(api: &Api, centre: &Value, turn: u64, stop: &AtomicBool) -> Vec<Strin
 /// Kills control amid changes; what it had confirmed.
 fn kill(centre: &mut Centre, declared: &Value, turn: u64) -> Confirmed {
     let stop = AtomicBool::new(false);
-    let (giving, declaring) = (api(centre), api(centre));
+    let (giving, declaring, promising) = (api(centre), api(centre), api(centre));
     let latest = LATEST.as_micros() as u64;
     let instant = Duration::from_micros(scrambled(turn) % latest);
     std::thread::scope(|threads| {
         let tokens = threads.spawn(|| give_out(&giving, turn, &stop));
         let versions = threads.spawn(|| declare(&declaring, declared, turn, &stop));
+        let promises = threads.spawn(|| promise(&promising, turn, &stop));
         std::thread::sleep(instant);
         centre.control_process.signal("KILL");
         centre.control_process.wait(support::SOON);
@@ -93,6 +116,7 @@ fn kill(centre: &mut Centre, declared: &Value, turn: u64) -> Confirmed {
         Confirmed {
             tokens: tokens.join().expect("tokens"),
             versions: versions.join().expect("versions"),
+            promises: promises.join().expect("promises"),
         }
     })
 }
@@ -142,7 +166,20 @@ fn assert_kept(centre: &Centre, confirmed: &Confirmed) {
     }
 }
 
-// F5
+/// Every customer who was promised a call waits for it, once and in the place of the promise.
+fn assert_promised(centre: &Centre, promises: &[String]) {
+    let queue = centre.api.get("/api/v1/queues/support");
+    let waiting = queue["waiting"].as_array().expect("a list").iter();
+    let waiting: Vec<&str> = waiting.filter_map(|one| one["contact"].as_str()).collect();
+    // Who was promised and not told so may be there too.
+    let mut places = waiting.iter();
+    let in_order = promises.iter().all(|one| places.any(|place| place == one));
+    assert!(in_order, "{promises:?} in {waiting:?}");
+    let once: std::collections::BTreeSet<&&str> = waiting.iter().collect();
+    assert_eq!(once.len(), waiting.len(), "nobody waits twice");
+}
+
+// F5 E5
 #[test]
 fn what_control_has_confirmed_outlives_it_whenever_it_is_killed() {
     let kills = std::env::var("PATCHBAY_KILLS").ok();
@@ -151,20 +188,25 @@ fn what_control_has_confirmed_outlives_it_whenever_it_is_killed() {
         .apart()
         .control("token_rate = 100000\n")
         .start();
-    centre.apply(&Declaration::new().registers("anna", "secret"));
+    let declaration = Declaration::new().registers("anna", "secret");
+    centre.apply(&declaration.queue("call_back", "{ at_most = 10000 }"));
     let mut declared = centre.api.get("/api/v1/centre");
     // Passwords are not shown.
     declared["agent"] = json!([]);
-    let (mut tokens, mut versions) = (0, 0);
+    let (mut tokens, mut versions, mut promises) = (0, 0, Vec::new());
     for turn in 0..kills {
         let confirmed = kill(&mut centre, &declared, turn);
         centre.restart_control();
         assert_kept(&centre, &confirmed);
         tokens += confirmed.tokens.len();
         versions += confirmed.versions.len();
+        promises.extend(confirmed.promises);
+        assert_promised(&centre, &promises);
     }
+    // A promise is confirmed when it is on the disk: a turn has few.
+    let counts = [tokens, versions, 8 * promises.len()];
     assert!(
-        tokens as u64 > kills && versions as u64 > kills,
-        "{tokens}, {versions}"
+        counts.iter().all(|count| *count as u64 > kills),
+        "{counts:?}"
     );
 }

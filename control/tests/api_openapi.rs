@@ -7,13 +7,16 @@ use api_support::Server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const ROUTES: [&str; 37] = [
+const ROUTES: [&str; 41] = [
     "DELETE /api/v1/agents/{id}",
+    "DELETE /api/v1/callbacks/{id}",
     "DELETE /api/v1/contacts/{id}",
     "DELETE /api/v1/tokens/{id}",
     "GET /api/v1/agents",
     "GET /api/v1/agents/{id}",
     "GET /api/v1/audit",
+    "GET /api/v1/callbacks",
+    "GET /api/v1/callbacks/{id}",
     "GET /api/v1/centre",
     "GET /api/v1/centre/versions",
     "GET /api/v1/centre/versions/{version}",
@@ -37,6 +40,7 @@ const ROUTES: [&str; 37] = [
     "GET /metrics",
     "GET /readyz",
     "POST /api/v1/agents/{id}/status",
+    "POST /api/v1/callbacks",
     "POST /api/v1/route",
     "POST /api/v1/route/{id}",
     "POST /api/v1/rules/explain",

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// Route, permission, who may besides administrators and programs with the scope: `s` supervisors, `a`
 /// the agent itself, `p` every program. Written down a second time on purpose.
-const RIGHTS: [(&str, &str, &str); 34] = [
+const RIGHTS: [(&str, &str, &str); 38] = [
     ("GET /metrics", "metrics:read", "s"),
     ("GET /api/v1/openapi.json", "document", "sp"),
     ("GET /api/v1/centre", "centre:read", "s"),
@@ -33,6 +33,10 @@ const RIGHTS: [(&str, &str, &str); 34] = [
     ("GET /api/v1/contacts/{id}", "contacts:read", "sa"),
     ("DELETE /api/v1/contacts/{id}", "contacts:end", "s"),
     ("GET /api/v1/contacts/{id}/timeline", "contacts:read", "s"),
+    ("GET /api/v1/callbacks", "contacts:route", ""),
+    ("POST /api/v1/callbacks", "contacts:route", ""),
+    ("GET /api/v1/callbacks/{id}", "contacts:route", ""),
+    ("DELETE /api/v1/callbacks/{id}", "contacts:route", ""),
     ("POST /api/v1/route", "contacts:route", ""),
     ("GET /api/v1/route/{id}", "contacts:route", "a"),
     ("POST /api/v1/route/{id}", "contacts:route", "a"),

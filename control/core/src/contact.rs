@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! contact:  (arrived) ─► Waiting ◄──► Offered ─► Connected(offer) ─► (ended)
-//!               │           │            │
+//!               │  ╎        │ ▲          │
+//!               │  ╎        │ ╎ due      │ the customer did not answer
+//!               │  └╌╌╌╌►Scheduled ◄╌╌╌╌╌┤           (call-backs only)
 //!               └─ refused ─┴─ abandoned ┘
 //!
 //! leg:      Offering ─► Live ─► (over)            the way that is wanted
@@ -12,7 +14,7 @@
 //!                        └─► Unwanted ─► (over)   its answer crossed the cancel and does not
 //! ```
 //!
-//! Ways out: Waiting has the longest wait, Offering the ring timer, Cancelling the guard timer;
+//! Ways out: Scheduled has its time, Waiting has the longest wait, Offering the ring timer, Cancelling the guard timer;
 //! Live and Unwanted end by the relay's word or by its list of sessions, which is asked for as
 //! long as any leg is there. A leg holds its agent; a contact never does, so that a contact may
 //! leave while its leg is still being taken back.
@@ -20,6 +22,7 @@
 //! A leg that is carried outside has no Cancelling and no Unwanted: whoever carries it takes the
 //! word of this side for its end. Its Live ends by report, or by a timer.
 
+use crate::call_back::CallBack;
 use crate::centre::{Queue, Relax};
 use crate::event::OfferEnd;
 use crate::explain::Typed;
@@ -102,9 +105,39 @@ pub(crate) struct Ticket {
     pub media: Vec<String>,
     pub slot: Slot,
     pub way: Way,
+    /// Its customer is to be called.
+    pub call_back: Option<Box<CallBack>>,
 }
 
 impl Ticket {
+    /// One that has just been given this place, and asks for what it was typed as.
+    pub fn new(typed: Typed, place: Place, (slot, way): (Slot, Way)) -> Self {
+        Self {
+            typed,
+            place,
+            relax: Arc::default(),
+            relaxed: 0,
+            before: Vec::new(),
+            offers: Vec::new(),
+            sticks_to: None,
+            caller: None,
+            queue: None,
+            class: None,
+            deadline: Duration::ZERO,
+            expected: None,
+            skipped: Vec::new(),
+            hears: false,
+            picked_up: false,
+            only: None,
+            from: String::new(),
+            to: String::new(),
+            media: Vec::new(),
+            slot,
+            way,
+            call_back: None,
+        }
+    }
+
     /// The skills that it asks for now.
     pub fn skills(&self) -> &BTreeMap<String, u8> {
         let step = self.relaxed.checked_sub(1);
@@ -127,6 +160,8 @@ impl Ticket {
 /// The states of a contact. Those that are over are not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
+    /// Its customer is to be called later: it is in no queue yet.
+    Scheduled,
     Waiting,
     /// With the offers of its ticket.
     Offered,
@@ -134,10 +169,29 @@ pub(crate) enum State {
 }
 
 impl Contact {
+    /// From when on its waiting counts: one that is to be called later waits from that time on.
+    pub fn waits_from(&self) -> Duration {
+        let call_back = self.ticket.as_ref().and_then(|it| it.call_back.as_ref());
+        call_back.map_or(self.arrived, |it| it.waits_from)
+    }
+
+    /// Whether an answer that crossed a cancel still helps: one of its caller's phone does not once the
+    /// caller is to be called back.
+    pub fn may_be_answered(&self) -> bool {
+        let call_back = self
+            .ticket
+            .as_ref()
+            .is_some_and(|it| it.call_back.is_some());
+        match self.state {
+            State::Waiting | State::Offered => !call_back,
+            State::Scheduled | State::Connected(_) => false,
+        }
+    }
+
     /// The offer that it is connected with, or the first of those that may be answered.
     pub fn offer(&self) -> Option<OfferId> {
         match self.state {
-            State::Waiting => None,
+            State::Scheduled | State::Waiting => None,
             State::Offered => self.ticket.as_ref()?.offers.first().copied(),
             State::Connected(offer) => Some(offer),
         }
@@ -156,6 +210,8 @@ pub(crate) struct Leg {
     pub offered: Duration,
     pub way: Way,
     pub slot: Slot,
+    /// The agent has taken the call-back, and the customer is being called.
+    pub dialled: bool,
 }
 
 /// The states of a leg.

@@ -32,6 +32,8 @@ counters! {
     without_earlier,
     /// Contacts whose callers were told to call somebody else.
     redirected,
+    /// Call-backs promised.
+    call_backs,
     /// Contacts refused, for any reason.
     refused,
     /// Contacts whose caller gave up before the answer.

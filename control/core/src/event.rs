@@ -1,11 +1,17 @@
 //! Events: what happened, told so that it explains itself (design rule: every decision says why).
 
+mod activity;
+mod offer_end;
+
+pub use activity::Activity;
+pub use offer_end::OfferEnd;
+
 use crate::asking::AskFailure;
 use crate::centre::OverflowWhen;
 use crate::contact::Way;
 use crate::explain::Choice;
 use crate::id::{AgentId, AskId, ContactId, OfferId, QueueId, RuleId};
-use crate::input::{EndCause, OfferFailure, Status};
+use crate::input::{EndCause, Status};
 use crate::output::RefuseReason;
 use crate::slot::Slot;
 use patchbay_route::session::{EndedBy, NoticeState};
@@ -181,6 +187,58 @@ pub enum What {
         ring_ms: u64,
         /// Why this agent.
         choice: Choice,
+    },
+    /// Its customer will be called: as soon as an agent is free, or not before the time asked for. A caller
+    /// who waited keeps the place.
+    CallBackPromised {
+        /// Which contact.
+        contact: ContactId,
+        /// In which queue.
+        queue: QueueId,
+        /// Whom to call.
+        to: String,
+        /// Not before this time, in milliseconds of Unix time.
+        due_unix_ms: u64,
+        /// What made a caller go; none for one who asked for the call in the first place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        when: Option<OverflowWhen>,
+        /// From arrival to now.
+        waited_ms: u64,
+    },
+    /// A call that was promised to a customer before control was started again.
+    CallBackKept {
+        /// Which contact.
+        contact: ContactId,
+        /// In which queue.
+        queue: QueueId,
+        /// Whom to call.
+        to: String,
+        /// Not before this time, in milliseconds of Unix time.
+        due_unix_ms: u64,
+        /// Calls to the customer so far.
+        tries: u32,
+    },
+    /// The agent has taken the call-back, and the customer is being called.
+    CallBackDialled {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
+        /// Whom to call.
+        to: String,
+    },
+    /// The customer did not answer, and is called again later.
+    CallBackPutOff {
+        /// Which contact.
+        contact: ContactId,
+        /// In which queue.
+        queue: QueueId,
+        /// Not before this time, in milliseconds of Unix time.
+        due_unix_ms: u64,
+        /// Calls to the customer so far.
+        tries: u32,
     },
     /// The agent's phone rings.
     OfferRinging {
@@ -374,80 +432,4 @@ pub enum What {
         #[serde(flatten)]
         activity: Activity,
     },
-}
-
-/// What an agent is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "activity", rename_all = "snake_case")]
-pub enum Activity {
-    /// Nothing.
-    Idle,
-    /// Its phone is being called, or the call to it is being taken back.
-    Reserved {
-        /// The offer.
-        offer: OfferId,
-        /// The contact.
-        contact: ContactId,
-    },
-    /// In a call.
-    InCall {
-        /// The offer.
-        offer: OfferId,
-        /// The contact.
-        contact: ContactId,
-    },
-    /// Finishing the work of the last call.
-    WrapUp {
-        /// Until when, in milliseconds of Unix time.
-        until_unix_ms: u64,
-    },
-    /// Left alone for a moment after an offer that failed.
-    Resting {
-        /// Until when, in milliseconds of Unix time.
-        until_unix_ms: u64,
-    },
-}
-
-/// How an offer ended without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OfferEnd {
-    /// The phone is in another call.
-    Busy,
-    /// Rang as long as it may.
-    NoAnswer,
-    /// Refused by hand.
-    Declined,
-    /// The phone was not reached.
-    Unreachable,
-    /// The phone cannot take this medium or codec.
-    NotAcceptable,
-    /// The relay has no room.
-    RelayFull,
-    /// Anything else that the agent's side said.
-    Error,
-    /// The caller gave up.
-    CallerGone,
-    /// The agent logged out while its phone was being called.
-    AgentLeft,
-    /// Another agent's answer came first.
-    AnsweredElsewhere,
-    /// The relay ended the session before its answer reached us.
-    Ended,
-    /// The relay never said how the cancelled offer ended.
-    Guard,
-}
-
-impl From<OfferFailure> for OfferEnd {
-    fn from(failure: OfferFailure) -> Self {
-        match failure {
-            OfferFailure::Busy => Self::Busy,
-            OfferFailure::NoAnswer => Self::NoAnswer,
-            OfferFailure::Declined => Self::Declined,
-            OfferFailure::Unreachable => Self::Unreachable,
-            OfferFailure::NotAcceptable => Self::NotAcceptable,
-            OfferFailure::RelayFull => Self::RelayFull,
-            OfferFailure::Error => Self::Error,
-        }
-    }
 }

@@ -43,6 +43,9 @@ pub struct Facts {
     pub earlier: Earlier,
     /// What the caller chose in menus, by the menu's name.
     pub answers: BTreeMap<String, String>,
+    /// The customer wants to be called; `medium` is then [`Slot::CallBack`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_back: Option<CallBackWish>,
 }
 
 impl Facts {
@@ -53,6 +56,17 @@ impl Facts {
             false => &self.to,
         }
     }
+}
+
+/// A customer's wish to be called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallBackWish {
+    /// Whom to call: a SIP, SIPS or tel URI.
+    pub to: String,
+    /// Not before this time, in milliseconds of Unix time; none: as soon as an agent is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_unix_ms: Option<u64>,
 }
 
 /// Earlier contacts of a caller.

@@ -1,6 +1,7 @@
 //! What the distributor is told.
 
 use crate::asking::{Answer, Failed};
+use crate::call_back::Promised;
 use crate::centre::Centre;
 use crate::contact::Way;
 use crate::facts::{Earlier, Facts};
@@ -62,6 +63,24 @@ pub enum Input {
     },
     /// A contact that was connected outside before this process began, and may still be.
     OutsideLive(Carried),
+    /// A call that was promised before this process began. Tell them in the order of their arrival, after
+    /// what is connected.
+    CallBackKept(Box<Promised>),
+    /// What [`crate::Output::KeepCallBack`] told is safe.
+    CallBackWritten {
+        /// Whose promise.
+        contact: ContactId,
+    },
+    /// The agent has taken a call-back, and the customer is being called.
+    CallBackDialled {
+        /// By which offer.
+        offer: OfferId,
+    },
+    /// The customer does not want to be called any more.
+    CallBackWithdrawn {
+        /// Which contact.
+        contact: ContactId,
+    },
     /// The caller gave up before the answer: CANCEL, or its connection is gone. The shell
     /// answers 487 itself.
     ContactCancelled {
@@ -225,6 +244,8 @@ pub enum OfferFailure {
     NotAcceptable,
     /// The relay has no ports or no room for another session (503 from the relay itself).
     RelayFull,
+    /// The customer of a call-back did not answer: the agent is not to blame.
+    CustomerAway,
     /// Anything else.
     Error,
 }

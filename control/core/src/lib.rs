@@ -6,6 +6,7 @@
 
 mod agent;
 pub mod asking;
+mod call_back;
 pub mod centre;
 mod contact;
 mod counters;
@@ -25,13 +26,14 @@ pub mod snapshot;
 mod timers;
 mod typing;
 
+pub use call_back::Promised;
 pub use centre::{Centre, Problem, validate};
 pub use contact::Way;
 pub use counters::Counters;
 pub use distributor::{Distributor, Held, Standing};
 pub use event::{Activity, Event, OfferEnd, What};
 pub use explain::Explanation;
-pub use facts::{Earlier, Facts, Medium};
+pub use facts::{CallBackWish, Earlier, Facts, Medium};
 pub use id::{AgentId, AskId, CalendarId, ContactId, IdError, IdSource, OfferId, QueueId, RuleId};
 pub use input::{Carried, EndCause, Input, LiveSession, Now, OfferFailure, Status};
 pub use output::{Output, RefuseReason};

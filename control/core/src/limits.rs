@@ -90,12 +90,23 @@ pub const MAX_REMEMBERED: usize = 100_000;
 /// Problems that the validation of a centre lists.
 pub const MAX_PROBLEMS: usize = 1_000;
 
+/// Call-backs that one queue may promise at a time.
+pub const MAX_CALL_BACKS: u32 = 10_000;
+/// Farthest time that a call-back may be promised for, in seconds.
+pub const MAX_CALL_BACK_AHEAD_S: u32 = 30 * 86_400;
+/// Most calls to one customer who does not answer.
+pub const MAX_CALL_BACK_ATTEMPTS: u32 = 10;
+/// Longest URI of a customer who is to be called, in bytes.
+pub const MAX_CALL_BACK_URI_BYTES: usize = 256;
+
 /// How long an offer may stay unanswered by the relay after it was cancelled. A SIP transaction
 /// gives up after 32 s (64·T1, RFC 3261 section 17.1.1.2); this is a little more.
 pub const OFFER_GUARD: Duration = Duration::from_secs(35);
 /// How long a contact of somebody outside waits without being asked about before it counts as
 /// abandoned.
 pub const ASKER_SILENCE: Duration = Duration::from_secs(120);
+/// How long a caller who is to be called back is kept on the line when the promise cannot be written.
+pub const PROMISE_GUARD: Duration = Duration::from_secs(10);
 /// How long an ended offer or contact is remembered.
 pub const REMEMBER: Duration = Duration::from_secs(120);
 /// How fast an agent's past work fades from its occupancy: after this time it counts 1/e.

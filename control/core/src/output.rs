@@ -1,5 +1,6 @@
 //! What the distributor decides.
 
+use crate::call_back::Promised;
 use crate::centre::Ask;
 use crate::contact::Way;
 use crate::event::Event;
@@ -109,6 +110,14 @@ pub enum Output {
         /// Whom its caller is to call.
         to: String,
     },
+    /// Keep what was promised to a customer, in the place of what was kept of that contact before, and
+    /// say [`crate::Input::CallBackWritten`] when it is safe: its caller is let go then.
+    KeepCallBack(Box<Promised>),
+    /// A promise is kept or over.
+    ForgetCallBack {
+        /// Whose.
+        contact: ContactId,
+    },
     /// A session lives on the relay that no contact wants, such as an answer that came after the
     /// caller had gone: end it there. Repeated while the relay's list still has it. A 2xx of it
     /// is not passed to the caller.
@@ -156,6 +165,18 @@ pub enum RefuseReason {
     RelayFull,
     /// As many contacts live as the process allows (503).
     TooManyContacts,
+    /// The customer will be called back instead (480).
+    CalledBack,
+    /// The queue makes no call-backs (403).
+    NoCallBacks,
+    /// As many call-backs are promised as the queue allows (480).
+    CallBacksFull,
+    /// The time asked for is too far ahead, or the address cannot be called (403).
+    CannotCallBack,
+    /// The customer was promised a call before, which stands (480).
+    PromisedBefore,
+    /// The customer did not answer as many calls as the queue makes (480).
+    CustomerAway,
 }
 
 impl RefuseReason {
@@ -164,13 +185,17 @@ impl RefuseReason {
         match self {
             Self::NoUsableMedium => 488,
             Self::NoRule => 404,
-            Self::ByRule | Self::ByServer => 403,
+            Self::ByRule | Self::ByServer | Self::NoCallBacks | Self::CannotCallBack => 403,
             Self::QueueFull
             | Self::WaitedTooLong
             | Self::ByKey
             | Self::NoAgents
             | Self::AgentUnavailable
-            | Self::QueueRemoved => 480,
+            | Self::QueueRemoved
+            | Self::CalledBack
+            | Self::CallBacksFull
+            | Self::PromisedBefore
+            | Self::CustomerAway => 480,
             Self::NotConfigured | Self::RelayFull | Self::TooManyContacts => 503,
         }
     }
@@ -191,6 +216,12 @@ impl RefuseReason {
             Self::QueueRemoved => "the queue was removed",
             Self::RelayFull => "the relay has no room for another session",
             Self::TooManyContacts => "too many contacts are alive",
+            Self::CalledBack => "the caller will be called back",
+            Self::NoCallBacks => "the queue makes no call-backs",
+            Self::CallBacksFull => "as many call-backs are promised as the queue allows",
+            Self::CannotCallBack => "the address cannot be called, or the time is too far ahead",
+            Self::PromisedBefore => "the customer was promised a call before",
+            Self::CustomerAway => "the customer did not answer",
         }
     }
 }

@@ -102,6 +102,8 @@ pub struct WaitingView {
 pub enum ContactState {
     /// A server is being asked what it is.
     Asking,
+    /// Its customer is to be called later.
+    Scheduled,
     /// Waits for an agent.
     Waiting,
     /// Is being offered to an agent, and keeps its place meanwhile.

@@ -35,6 +35,10 @@ pub(crate) enum Timer {
     Asker(ContactId),
     /// The end of what is carried outside was never reported.
     Outside(OfferId),
+    /// The time of a call-back has come.
+    Due(ContactId),
+    /// The caller of what is a call-back now has heard enough of it.
+    LetGo(ContactId),
     /// The relay's list of sessions is wanted.
     Reconcile,
 }

@@ -335,6 +335,7 @@ fn gauge(
 
 fn contact_state(state: ContactState) -> &'static str {
     match state {
+        ContactState::Scheduled => "scheduled",
         ContactState::Asking => "asking",
         ContactState::Waiting => "waiting",
         ContactState::Offered => "offered",

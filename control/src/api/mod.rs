@@ -12,6 +12,7 @@ mod agents;
 mod audit;
 mod audited;
 mod body;
+mod call_backs;
 mod centre;
 mod contacts;
 mod declaration;
@@ -217,6 +218,8 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(contacts::list))
         .routes(routes!(contacts::get, contacts::end))
         .routes(routes!(timeline::get))
+        .routes(routes!(call_backs::list, call_backs::ask))
+        .routes(routes!(call_backs::get, call_backs::withdraw))
         .routes(routes!(route::ask))
         .routes(routes!(route::get, route::report))
         .routes(routes!(relays::sessions))

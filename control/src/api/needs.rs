@@ -70,7 +70,7 @@ const fn own(of: Own, route: Route) -> Route {
 }
 
 /// All routes that need a token.
-pub const ROUTES: [Route; 34] = [
+pub const ROUTES: [Route; 38] = [
     reads("/metrics", P::MetricsRead),
     reads("/api/v1/openapi.json", P::Document),
     reads("/api/v1/centre", P::CentreRead),
@@ -99,6 +99,13 @@ pub const ROUTES: [Route; 34] = [
     ),
     changes("DELETE", "/api/v1/contacts/{id}", P::ContactsEnd),
     reads("/api/v1/contacts/{id}/timeline", P::ContactsRead),
+    reads("/api/v1/callbacks", P::ContactsRoute),
+    traffic("/api/v1/callbacks"),
+    reads("/api/v1/callbacks/{id}", P::ContactsRoute),
+    Route {
+        audited: false,
+        ..changes("DELETE", "/api/v1/callbacks/{id}", P::ContactsRoute)
+    },
     traffic("/api/v1/route"),
     own(Own::Contact, reads("/api/v1/route/{id}", P::ContactsRoute)),
     own(Own::Contact, traffic("/api/v1/route/{id}")),

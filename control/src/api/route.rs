@@ -19,28 +19,28 @@ use crate::node::{NodeHandle, Report, Routed, Stand};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    medium: Slot,
-    from: String,
-    to: String,
+    pub(super) medium: Slot,
+    pub(super) from: String,
+    pub(super) to: String,
     #[serde(default)]
-    from_name: String,
+    pub(super) from_name: String,
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
     #[serde(default)]
-    customer: BTreeMap<String, String>,
+    pub(super) customer: BTreeMap<String, String>,
     #[serde(default)]
-    entitlements: Vec<String>,
+    pub(super) entitlements: Vec<String>,
     #[serde(default)]
-    answers: BTreeMap<String, String>,
+    pub(super) answers: BTreeMap<String, String>,
     #[serde(default)]
-    agent: Option<AgentId>,
+    pub(super) agent: Option<AgentId>,
     #[serde(default)]
-    wait_seconds: u64,
+    pub(super) wait_seconds: u64,
 }
 
 impl Wanted {
     /// The facts that rules see, or all that is wrong with them.
-    fn facts(self) -> Result<Facts, Failure> {
+    pub(super) fn facts(self) -> Result<Facts, Failure> {
         let mut faults = Vec::new();
         check_texts(&mut faults, &self);
         check_numbers(&mut faults, &self);
@@ -171,7 +171,7 @@ pub async fn get(
 }
 
 /// Waits until a contact stands otherwise than `seen`, at most for that long.
-async fn changed(
+pub(super) async fn changed(
     node: &NodeHandle,
     contact: ContactId,
     seen: Option<u64>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use patchbay_core::centre::Ask;
-use patchbay_core::{Carried, ContactId, Event, Facts};
+use patchbay_core::{Carried, ContactId, Event, Facts, Promised};
 use patchbay_sip::transaction::Flow;
 
 use crate::link::Place;
@@ -42,6 +42,10 @@ pub enum Action {
     KeepCarried(Carried),
     /// Remove it from the store: it is over.
     ForgetCarried(ContactId),
+    /// Store a promise to a customer, and tell the machine when it is safe ([`super::Machine::learned`]).
+    KeepCallBack(Box<Promised>),
+    /// Remove it from the store: it is kept, or over.
+    ForgetCallBack(ContactId),
     /// End a session through its relay's API.
     EndSession(Place),
     /// Ask a server about a contact, and tell the machine what came of it ([`super::Machine::learned`]).

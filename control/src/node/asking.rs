@@ -11,7 +11,7 @@ use patchbay_core::centre::Ask;
 use patchbay_core::limits::MAX_ASK_ANSWER_BYTES;
 use patchbay_core::{AskId, ContactId, Facts, Input, Medium};
 use serde::Serialize;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::warn;
 
 use super::run::unix_ms;
@@ -94,6 +94,18 @@ impl Asking {
             let learned = Input::EarlierFound { contact, earlier };
             // A node that stops does not want it any more.
             let _stopped = answers.send(learned).await;
+        });
+    }
+
+    /// Tells the node's task something when what it waits for is in the store. If that is not known it is
+    /// not told, and the machine has a limit of its own.
+    pub(super) fn learn_after(&self, written: oneshot::Receiver<()>, input: Input) {
+        let answers = self.answers.clone();
+        tokio::spawn(async move {
+            if written.await.is_ok() {
+                // A node that stops does not want it any more.
+                let _stopped = answers.send(input).await;
+            }
         });
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::gauges::Gauges;
 use super::reported::{Report, ReportError};
-use super::routed::Routed;
+use super::stand::Routed;
 use super::views::{Applied, BindingView, Counters, Readiness, RelayView, StoredEvent};
 use super::waiters::Waiter;
 use crate::store::Store;
@@ -144,6 +144,12 @@ pub(crate) enum Command {
         contact: ContactId,
         report: Report,
         reply: oneshot::Sender<Result<Written, ReportError>>,
+    },
+    Promises {
+        reply: oneshot::Sender<Vec<Routed>>,
+    },
+    AllWritten {
+        reply: oneshot::Sender<oneshot::Receiver<()>>,
     },
     Relays {
         reply: oneshot::Sender<Vec<RelayView>>,
@@ -369,6 +375,25 @@ impl NodeHandle {
         let Written { routed, written } = self.ask(command, answer).await??;
         written.await.map_err(|_| RouteError::NotWritten)?;
         Ok(routed)
+    }
+
+    /// Calls that are promised to customers and not made yet.
+    ///
+    /// # Errors
+    /// [`Stopped`] while the process shuts down.
+    pub async fn promises(&self) -> Result<Vec<Routed>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Command::Promises { reply }, answer).await
+    }
+
+    /// Waits until what happened so far is in the store.
+    ///
+    /// # Errors
+    /// [`RouteError::NotWritten`], [`RouteError::Stopped`].
+    pub async fn all_written(&self) -> Result<(), RouteError> {
+        let (reply, answer) = oneshot::channel();
+        let written = self.ask(Command::AllWritten { reply }, answer).await?;
+        written.await.map_err(|_| RouteError::NotWritten)
     }
 
     /// The relays as this node sees them.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use patchbay_core::{Carried, ContactId, Event};
+use patchbay_core::{Carried, ContactId, Event, Promised};
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -43,6 +43,8 @@ pub(super) enum Entry {
     Remove(Binding),
     KeepCarried(Carried),
     ForgetCarried(ContactId),
+    KeepCallBack(Box<Promised>),
+    ForgetCallBack(ContactId),
     /// All before it is written.
     Written(oneshot::Sender<()>),
 }
@@ -69,6 +71,13 @@ impl Journal {
         if self.queue.try_send(entry).is_err() {
             self.counters.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Told when all that was to be kept before is in the store; an error if that is not known.
+    pub(super) fn written(&self) -> oneshot::Receiver<()> {
+        let (done, written) = oneshot::channel();
+        self.keep(Entry::Written(done));
+        written
     }
 }
 
@@ -143,6 +152,15 @@ impl JournalWriter {
             }
             Entry::ForgetCarried(contact) => {
                 self.repeat(|store| async move { store.remove_carried(contact).await })
+                    .await;
+            }
+            Entry::KeepCallBack(promised) => {
+                let promised = &promised;
+                self.repeat(|store| async move { store.save_call_back(promised).await })
+                    .await;
+            }
+            Entry::ForgetCallBack(contact) => {
+                self.repeat(|store| async move { store.remove_call_back(contact).await })
                     .await;
             }
             Entry::Written(done) => {

@@ -434,6 +434,12 @@ impl Machine {
                         .refuse_contact(contact, status, retry_after_s, why, now);
                 }
                 Output::Redirect { contact, to } => self.signalling.redirect(contact, &to, now),
+                Output::KeepCallBack(promised) => {
+                    self.actions.push_back(Action::KeepCallBack(promised));
+                }
+                Output::ForgetCallBack { contact } => {
+                    self.actions.push_back(Action::ForgetCallBack(contact));
+                }
                 Output::EndSession { contact, offer, .. } => self.end_session(contact, offer),
                 Output::ListSessions => self.actions.push_back(Action::ListSessions),
                 Output::Event(event) => self.happened(*event, now),

@@ -22,6 +22,7 @@ mod reported;
 mod route;
 mod routed;
 mod run;
+mod stand;
 mod start;
 mod tunnels;
 mod views;
@@ -39,8 +40,9 @@ pub use handle::{
 pub use journal::MAX_JOURNAL;
 pub use machine::Machine;
 pub use reported::{Failed, Report, ReportError};
-pub use routed::{KEEP_ROUTED, MAX_ROUTED_KEPT, Routed, Stand};
+pub use routed::{KEEP_ROUTED, MAX_ROUTED_KEPT};
 pub(crate) use run::unix_ms;
+pub use stand::{Promise, Routed, Stand};
 pub use start::{Control, ControlError, MIN_SECRET_BYTES, start};
 pub use tunnels::MAX_TUNNEL_WRITES;
 pub use views::{

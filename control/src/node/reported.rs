@@ -13,7 +13,12 @@ pub enum Report {
         /// By this offer.
         offer: OfferId,
     },
-    /// The agent has it.
+    /// The agent has taken the call-back, and the customer is being called.
+    Calling {
+        /// By this offer.
+        offer: OfferId,
+    },
+    /// The agent has it; of a call-back: the customer has answered.
     Answered {
         /// By this offer.
         offer: OfferId,
@@ -50,6 +55,8 @@ pub enum Failed {
     Unreachable,
     /// The agent cannot take this medium.
     NotAcceptable,
+    /// The customer of a call-back did not answer: it is called again later.
+    CustomerAway,
     /// Anything else.
     Error,
 }
@@ -62,6 +69,7 @@ impl From<Failed> for OfferFailure {
             Failed::Declined => OfferFailure::Declined,
             Failed::Unreachable => OfferFailure::Unreachable,
             Failed::NotAcceptable => OfferFailure::NotAcceptable,
+            Failed::CustomerAway => OfferFailure::CustomerAway,
             Failed::Error => OfferFailure::Error,
         }
     }
@@ -86,6 +94,9 @@ pub enum ReportError {
         "the offer `{0}` is over: end what goes on with its agent, and ask how the contact stands"
     )]
     OfferOver(OfferId),
+    /// What was reported belongs to call-backs, and the contact is none.
+    #[error("`{0}` is no call-back: nobody but the agent is called")]
+    NotACallBack(ContactId),
     /// The contact was answered: its end is to be reported.
     #[error("the contact was answered by `{0}`: report `ended` with that offer")]
     Answered(OfferId),

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use patchbay_core::{
-    AgentId, Carried, ContactId, EndCause, Event, Facts, Input, OfferId, Standing, Way, What,
+    AgentId, Carried, ContactId, EndCause, Event, Facts, Input, OfferId, Promised, Standing, Way,
+    What,
 };
 use patchbay_route::session::EndedBy;
 
 use super::action::{Action, Ending};
 use super::machine::Machine;
 use super::reported::{Meaning, Report, ReportError};
-use super::routed::{Follow, Routed, Stand};
+use super::routed::Follow;
+use super::stand::{Routed, Stand};
 use crate::signalling::Moment;
 use crate::store::contact_of;
 
@@ -59,6 +61,29 @@ impl Machine {
         }
     }
 
+    /// Goes on with what was promised to customers before a restart; after what is connected.
+    pub fn restore_promises(&mut self, promised: Vec<Promised>, now: Moment) {
+        for one in promised {
+            let contact = one.contact;
+            if self.routed.has(contact) {
+                // It was connected when the process ended, and the promise is kept by that.
+                self.actions.push_back(Action::ForgetCallBack(contact));
+            } else {
+                self.routed.begin(contact, Way::Outside);
+                self.core(Input::CallBackKept(Box::new(one)), now);
+            }
+        }
+    }
+
+    /// Calls that are promised to customers and not made yet, by their names.
+    #[must_use]
+    pub fn promises(&self) -> Vec<Routed> {
+        let promised = self.routed.promised();
+        let mut promised: Vec<Routed> = promised.filter_map(|one| self.standing(one)).collect();
+        promised.sort_unstable_by_key(|one| one.contact);
+        promised
+    }
+
     /// Contacts that are carried outside, those that are over and still answered for included.
     #[must_use]
     pub fn routed_contacts(&self) -> usize {
@@ -68,9 +93,10 @@ impl Machine {
     /// Ends a contact that is carried outside; none if it is not one.
     pub(super) fn end_routed(&mut self, contact: ContactId, now: Moment) -> Option<Ending> {
         let input = match self.routed.get(contact)?.state {
-            Stand::Asking | Stand::Queued { .. } | Stand::Offered { .. } => {
-                Input::ContactCancelled { contact }
-            }
+            Stand::Asking
+            | Stand::Scheduled { .. }
+            | Stand::Queued { .. }
+            | Stand::Offered { .. } => self.routed.given_up(contact),
             Stand::Connected { offer, .. } => Input::ContactEnded {
                 contact,
                 offer,
@@ -129,6 +155,11 @@ impl Machine {
 
     /// Tells an event, and whoever carries the contact that it is about.
     pub(super) fn happened(&mut self, event: Event, now: Moment) {
+        if let What::CallBackPromised { contact, .. } = event.what
+            && !self.routed.has(contact)
+        {
+            self.routed.begin(contact, Way::Outside);
+        }
         let follow = self.routed.follow(&event, now.at);
         let contact = contact_of(&event);
         if let (What::ContactOffered { contact, agent, .. }, Follow::Changed) =

@@ -4,15 +4,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use patchbay_core::explain::Choice;
 use patchbay_core::{
-    AgentId, Carried, ContactId, EndCause, Event, Input, OfferId, QueueId, RefuseReason, Slot, Way,
-    What,
+    Carried, ContactId, EndCause, Event, Input, OfferId, QueueId, Slot, Way, What,
 };
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 
 use super::reported::{Meaning, Report, ReportError, failure};
+use super::stand::{Promise, Routed, Stand};
 use crate::store::contact_of;
 
 /// How long a contact that is over is still answered for.
@@ -24,85 +22,6 @@ pub const MAX_ROUTED_KEPT: usize = 10_000;
 /// Offers of one contact by whose names late reports are known as such; the oldest are forgotten.
 const MAX_OFFERS_KNOWN: usize = 16;
 
-/// A contact that is carried outside.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Routed {
-    /// Which.
-    pub contact: ContactId,
-    /// Rises with each change; names the state that one who waits for a change has seen.
-    pub revision: u64,
-    /// How it stands.
-    #[serde(flatten)]
-    pub state: Stand,
-}
-
-/// How such a contact stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Stand {
-    /// A server is being asked about it, or its customer's earlier contacts are looked up.
-    Asking,
-    /// No agent is free for it.
-    Queued {
-        /// Where it waits.
-        queue: QueueId,
-        /// Its place there, from 1.
-        position: usize,
-        /// How long it is expected to wait from now on, if that can be said.
-        expected_ms: Option<u64>,
-    },
-    /// This agent is reserved for it.
-    Offered {
-        /// Names the reservation in reports.
-        offer: OfferId,
-        /// The agent.
-        agent: AgentId,
-        /// Where the agent is called: its declared URI, or the Contact that its phone registered last
-        /// of those with the highest `q`; none for one without a phone.
-        uri: Option<String>,
-        /// How long the reservation holds unless the answer is reported, from when it was made.
-        ring_seconds: u64,
-        /// From which queue.
-        queue: QueueId,
-        /// It was reported that the agent is being called.
-        ringing: bool,
-        /// Why this agent.
-        choice: Choice,
-    },
-    /// The agent has it.
-    Connected {
-        /// The offer that was answered.
-        offer: OfferId,
-        /// The agent.
-        agent: AgentId,
-    },
-    /// It was served and is over.
-    Ended {
-        /// The offer that was answered.
-        offer: OfferId,
-        /// The agent.
-        agent: AgentId,
-        /// Why it ended.
-        cause: EndCause,
-    },
-    /// Nobody will serve it.
-    Refused {
-        /// The SIP status that says it.
-        status: u16,
-        /// Why.
-        why: RefuseReason,
-        /// When it may be tried again, in seconds.
-        retry_after_s: Option<u32>,
-    },
-    /// It is to go to this URI instead.
-    Redirected {
-        /// Where to.
-        to: String,
-    },
-    /// Its customer gave up, or nobody asked about it.
-    Abandoned,
-}
-
 #[derive(Debug)]
 struct Entry {
     way: Way,
@@ -111,6 +30,7 @@ struct Entry {
     state: Stand,
     offers: VecDeque<OfferId>,
     queue: QueueId,
+    call_back: Option<Promise>,
 }
 
 /// All contacts that are carried outside.
@@ -147,6 +67,7 @@ impl Book {
             state: Stand::Asking,
             offers: VecDeque::new(),
             queue,
+            call_back: None,
         };
         self.entries.insert(contact, entry);
     }
@@ -173,8 +94,30 @@ impl Book {
         Some(Routed {
             contact,
             revision: entry.revision,
+            call_back: entry.call_back.clone(),
             state: entry.state.clone(),
         })
+    }
+
+    /// Contacts whose customers are to be called and have not been reached.
+    pub(super) fn promised(&self) -> impl Iterator<Item = ContactId> {
+        let open = self.entries.iter().filter(|(_, entry)| {
+            let open = matches!(
+                entry.state,
+                Stand::Scheduled { .. } | Stand::Queued { .. } | Stand::Offered { .. }
+            );
+            open && entry.call_back.is_some()
+        });
+        open.map(|(contact, _)| *contact)
+    }
+
+    /// What says that nobody wants the contact any more.
+    pub(super) fn given_up(&self, contact: ContactId) -> Input {
+        let entry = self.entries.get(&contact);
+        match entry.is_some_and(|entry| entry.call_back.is_some()) {
+            true => Input::CallBackWithdrawn { contact },
+            false => Input::ContactCancelled { contact },
+        }
     }
 
     /// Contacts that are followed, those that are over included.
@@ -201,10 +144,13 @@ impl Book {
         let entry = entry.ok_or(ReportError::Unknown(contact))?;
         let offer = match report {
             Report::Ringing { offer }
+            | Report::Calling { offer }
             | Report::Answered { offer }
             | Report::Failed { offer, .. }
             | Report::Ended { offer } => *offer,
-            Report::Abandoned => return entry.abandoned(contact),
+            Report::Abandoned => {
+                return entry.abandoned(contact, || self.given_up(contact));
+            }
         };
         if !entry.offers.contains(&offer) {
             return Err(ReportError::NotItsOffer { contact, offer });
@@ -235,7 +181,10 @@ impl Book {
                 way: entry.way,
                 since: event.unix_ms,
             }),
-            Stand::Asking | Stand::Queued { .. } | Stand::Offered { .. } => Follow::Changed,
+            Stand::Asking
+            | Stand::Scheduled { .. }
+            | Stand::Queued { .. }
+            | Stand::Offered { .. } => Follow::Changed,
             Stand::Ended { .. } => {
                 self.keep_a_while(contact, now);
                 Follow::Ended
@@ -276,8 +225,11 @@ impl Entry {
                 expected_ms,
                 ..
             } => self.queued(*position, *expected_ms),
+            What::CallBackPromised { .. }
+            | What::CallBackKept { .. }
+            | What::CallBackPutOff { .. } => self.promised(what)?,
             What::ContactOffered { .. } => self.offered(what)?,
-            What::OfferRinging { .. } => self.rings()?,
+            What::OfferRinging { .. } | What::CallBackDialled { .. } => self.rings()?,
             What::OfferFailed { offer, .. } if self.is_offered(*offer) => self.queued(1, None),
             What::ContactConnected { offer, agent, .. } => Stand::Connected {
                 offer: *offer,
@@ -306,6 +258,42 @@ impl Entry {
             What::ContactRedirected { to, .. } => Stand::Redirected { to: to.clone() },
             What::ContactAbandoned { .. } => Stand::Abandoned,
             _ => return None,
+        })
+    }
+
+    fn promised(&mut self, what: &What) -> Option<Stand> {
+        let (queue, due, tries) = match what {
+            What::CallBackPromised {
+                queue, due_unix_ms, ..
+            } => (queue, due_unix_ms, 0),
+            What::CallBackKept {
+                queue,
+                due_unix_ms,
+                tries,
+                ..
+            }
+            | What::CallBackPutOff {
+                queue,
+                due_unix_ms,
+                tries,
+                ..
+            } => (queue, due_unix_ms, *tries),
+            _ => return None,
+        };
+        if let What::CallBackPromised { to, .. } | What::CallBackKept { to, .. } = what {
+            self.call_back = Some(Promise {
+                to: to.clone(),
+                due_unix_ms: *due,
+                tries,
+            });
+            self.medium = Slot::CallBack;
+        }
+        if let Some(promise) = &mut self.call_back {
+            (promise.due_unix_ms, promise.tries) = (*due, tries);
+        }
+        self.queue = queue.clone();
+        Some(Stand::Scheduled {
+            queue: queue.clone(),
         })
     }
 
@@ -358,8 +346,13 @@ impl Entry {
         Some(state)
     }
 
-    fn abandoned(&self, contact: ContactId) -> Result<Meaning, ReportError> {
+    fn abandoned(
+        &self,
+        contact: ContactId,
+        given_up: impl FnOnce() -> Input,
+    ) -> Result<Meaning, ReportError> {
         match &self.state {
+            Stand::Scheduled { .. } => Ok(Meaning::Tell(given_up())),
             // Its caller waits here by SIP.
             Stand::Asking | Stand::Queued { .. } | Stand::Offered { .. }
                 if self.way == Way::Redirect =>
@@ -367,7 +360,7 @@ impl Entry {
                 Err(ReportError::Unknown(contact))
             }
             Stand::Asking | Stand::Queued { .. } | Stand::Offered { .. } => {
-                Ok(Meaning::Tell(Input::ContactCancelled { contact }))
+                Ok(Meaning::Tell(given_up()))
             }
             Stand::Connected { offer, .. } => Err(ReportError::Answered(*offer)),
             Stand::Ended { .. }
@@ -395,9 +388,17 @@ impl Entry {
         let tell = |input| Ok(Meaning::Tell(input));
         match report {
             Report::Ringing { .. } if open => tell(Input::OfferRinging { offer }),
+            Report::Calling { .. } if self.call_back.is_none() => {
+                Err(ReportError::NotACallBack(contact))
+            }
+            Report::Calling { .. } if open => tell(Input::CallBackDialled { offer }),
             Report::Answered { .. } if open => tell(Input::OfferAnswered { offer }),
-            Report::Ringing { .. } | Report::Answered { .. } if live => Ok(Meaning::Known),
-            Report::Ringing { .. } | Report::Answered { .. } => Err(ReportError::OfferOver(offer)),
+            Report::Ringing { .. } | Report::Calling { .. } | Report::Answered { .. } if live => {
+                Ok(Meaning::Known)
+            }
+            Report::Ringing { .. } | Report::Calling { .. } | Report::Answered { .. } => {
+                Err(ReportError::OfferOver(offer))
+            }
             Report::Failed { cause, status, .. } if open => tell(Input::OfferFailed {
                 offer,
                 cause: failure(*cause, *status),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use patchbay_core::{Centre, ContactId, Input};
+use patchbay_core::{Centre, ContactId, Input, Promised};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -187,10 +187,21 @@ impl Node {
                 Action::Routed(contact) => self.answer_waiters(contact),
                 Action::KeepCarried(one) => self.journal.keep(Entry::KeepCarried(one)),
                 Action::ForgetCarried(one) => self.journal.keep(Entry::ForgetCarried(one)),
+                Action::KeepCallBack(promised) => self.keep_call_back(promised),
+                Action::ForgetCallBack(one) => self.journal.keep(Entry::ForgetCallBack(one)),
                 Action::EndSession(place) => self.end_session(place, None),
                 Action::ListSessions => self.relist.send_modify(|count| *count += 1),
             }
         }
+    }
+
+    /// Stores a promise. Its caller is let go when that is done.
+    fn keep_call_back(&mut self, promised: Box<Promised>) {
+        let contact = promised.contact;
+        self.journal.keep(Entry::KeepCallBack(promised));
+        let written = self.journal.written();
+        self.asking
+            .learn_after(written, Input::CallBackWritten { contact });
     }
 
     fn answer_waiters(&mut self, contact: ContactId) {
@@ -230,8 +241,7 @@ impl Node {
         let taken = self.machine.report(contact, report, now);
         self.act();
         let written = taken.map(|routed| {
-            let (done, written) = oneshot::channel();
-            self.journal.keep(Entry::Written(done));
+            let written = self.journal.written();
             Written { routed, written }
         });
         let _gone = reply.send(written);
@@ -314,6 +324,12 @@ impl Node {
                 report,
                 reply,
             } => self.report(contact, &report, reply),
+            Command::Promises { reply } => {
+                let _gone = reply.send(self.machine.promises());
+            }
+            Command::AllWritten { reply } => {
+                let _gone = reply.send(self.journal.written());
+            }
             Command::Relays { reply } => {
                 let _gone = reply.send(self.relays());
             }

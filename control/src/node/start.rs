@@ -29,6 +29,9 @@ use crate::signalling::SignallingConfig;
 use crate::store::{Store, StoreError};
 use patchbay_tls::keep_fresh;
 
+/// How long before the node's start its clock begins: contacts may have arrived before it.
+const HEAD_START: Duration = Duration::from_secs(400 * 86_400);
+
 /// Reports of the relay links that may wait for the node's task.
 const MAX_REPORTS: usize = 1024;
 
@@ -126,9 +129,10 @@ async fn remembered(
         drain_retry_after_s: config.drain_retry_after_s,
         transactions: patchbay_sip::transaction::Config::default(),
     };
-    let start = Instant::now().into_std();
+    let at = Instant::now().into_std();
+    let start = at.checked_sub(HEAD_START).unwrap_or(at);
     let mut machine = Machine::new(signalling, config.relay_urls.clone(), seed, start);
-    let now = machine.moment(start, unix_ms());
+    let now = machine.moment(at, unix_ms());
     machine.begin(now);
     if let Some((version, centre)) = store.load_centre().await? {
         machine.configure(Arc::new(centre), version, now);
@@ -147,6 +151,7 @@ async fn remembered(
         .collect();
     machine.remember_last(store.last_agents(&sticky).await?);
     machine.restore_carried(store.load_carried().await?, now);
+    machine.restore_promises(store.load_call_backs().await?, now);
     Ok(machine)
 }
 

@@ -4,7 +4,7 @@ use patchbay_core::ContactId;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
-use super::routed::Routed;
+use super::stand::Routed;
 
 /// Requests that wait for a change of one contact; beyond that the first is answered as it stands.
 pub const MAX_WAITERS: usize = 8;

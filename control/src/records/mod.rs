@@ -57,6 +57,8 @@ pub fn record(call: &Call) -> Row {
     row.set("disposition", disposition);
     row.set("reason", reason);
     row.set("ended_by", ended_by);
+    let promised = call.promised.and_then(|promised| moment(promised.unix_ms));
+    row.set("call_back_promised", promised);
     row
 }
 

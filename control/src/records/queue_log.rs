@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::number;
 use crate::store::contact_of;
-use crate::story::{Call, Calls, Ending, Kind, Range, TryEnd};
+use crate::story::{Call, Calls, Ending, Kind, Promised, Range, TryEnd};
 
 /// Which queues agents serve. Events do not say it, so it is that of the declaration in force.
 pub type Memberships = BTreeMap<AgentId, Vec<QueueId>>;
@@ -155,6 +155,9 @@ fn tell(call: &Call, logged: &mut Logged, lines: &mut String) {
         return;
     };
     tell_moves(call, kind, logged, lines);
+    if let Some(promised) = call.promised {
+        return tell_promise(call, promised, logged, lines);
+    }
     let refused_at_the_door = match call.end {
         Some((_, Ending::Refused(_, why))) => !call.entered && why != RefuseReason::NoAgents,
         Some((_, Ending::Redirected(when))) => {
@@ -194,6 +197,19 @@ fn tell(call: &Call, logged: &mut Logged, lines: &mut String) {
     if let Some((ended, how)) = call.end {
         tell_end(call, ended, how, [&id, queue], lines);
     }
+}
+
+/// A caller who is to be called back leaves the queue; the log knows nothing of calls to customers.
+fn tell_promise(call: &Call, promised: Promised, logged: &mut Logged, lines: &mut String) {
+    let entered = std::mem::take(&mut logged.entered);
+    let (Some(kind), Some(when), true) = (&call.kind, promised.when, entered) else {
+        return;
+    };
+    let id = call.id.to_string();
+    let (first, last) = (call.first_position, call.position);
+    let data = format!("{last}|{first}|{}", promised.waited_ms / 1_000);
+    let names = [&id, kind.queue.as_str(), NONE, overflow(Some(when))];
+    line(lines, promised.unix_ms, names, &data);
 }
 
 /// A contact that goes to another queue leaves the one that it waited in; it enters the other when it waits

@@ -281,14 +281,19 @@ impl Fold {
             match one.end {
                 Some(TryEnd::Answered) => {
                     row.answered += 1;
-                    row.waits.add(call.waited_ms);
+                    if call.promised.is_none() {
+                        row.waits.add(call.waited_ms);
+                    }
                     if let Some((_, Ending::Served(..))) = call.end {
                         row.talks.add(call.talked_ms);
                     }
                 }
                 Some(TryEnd::Failed(why, _)) => match why {
                     OfferEnd::NoAnswer => row.missed += 1,
-                    OfferEnd::CallerGone | OfferEnd::AnsweredElsewhere | OfferEnd::Ended => {}
+                    OfferEnd::CallerGone
+                    | OfferEnd::CustomerAway
+                    | OfferEnd::AnsweredElsewhere
+                    | OfferEnd::Ended => {}
                     _ => row.failed += 1,
                 },
                 None => {}
@@ -301,6 +306,14 @@ impl Fold {
 fn count_contact(row: &mut Sums, call: &Call, threshold_ms: u64) {
     row.offered += 1;
     row.offers += u64::from(call.offers);
+    if call.promised.is_some() {
+        row.call_backs += 1;
+        row.called_back += u64::from(call.answered_unix_ms.is_some());
+        if let Some((_, Ending::Served(..))) = call.end {
+            row.talks.add(call.talked_ms);
+        }
+        return;
+    }
     if call.answered_unix_ms.is_some() {
         row.answered += 1;
         row.answered_within += u64::from(call.waited_ms <= threshold_ms);

@@ -47,6 +47,8 @@ fn contacts(row: &mut Row, sums: &Sums) {
     row.set("abandoned_within", sums.abandoned_within);
     row.set("refused", sums.refused);
     row.set("redirected", sums.redirected);
+    row.set("call_backs", sums.call_backs);
+    row.set("called_back", sums.called_back);
     row.set("moved", sums.moved);
     row.set("lost", sums.lost);
     row.set("waiting", sums.waiting);

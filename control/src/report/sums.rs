@@ -79,6 +79,11 @@ pub struct Sums {
     pub refused: u64,
     /// Those whose callers were told to call somebody else.
     pub redirected: u64,
+    /// Those whose customers were promised a call. They do not wait on the line: they are not among those
+    /// answered and abandoned, and have no part in waits and service levels.
+    pub call_backs: u64,
+    /// Customers who were reached by such a call.
+    pub called_back: u64,
     /// Those that went on to another queue, where they are offered again.
     pub moved: u64,
     /// Those that the end of the process took.
@@ -135,7 +140,7 @@ impl Sums {
     }
 
     /// Everything that is only added.
-    fn counts_mut(&mut self) -> [&mut u64; 18] {
+    fn counts_mut(&mut self) -> [&mut u64; 20] {
         [
             &mut self.offered,
             &mut self.answered,
@@ -144,6 +149,8 @@ impl Sums {
             &mut self.abandoned_within,
             &mut self.refused,
             &mut self.redirected,
+            &mut self.call_backs,
+            &mut self.called_back,
             &mut self.moved,
             &mut self.lost,
             &mut self.waiting,
@@ -158,23 +165,29 @@ impl Sums {
         ]
     }
 
-    /// Answered within the threshold, of those offered.
+    /// Those who waited on the line.
+    fn on_the_line(&self) -> u64 {
+        self.offered.saturating_sub(self.call_backs)
+    }
+
+    /// Answered within the threshold, of those offered who were not to be called back.
     #[must_use]
     pub fn service_level(&self) -> Option<f64> {
-        share(self.answered_within, self.offered)
+        share(self.answered_within, self.on_the_line())
     }
 
     /// The same without those who gave up within the threshold.
     #[must_use]
     pub fn service_level_without_short(&self) -> Option<f64> {
-        let counted = self.offered.saturating_sub(self.abandoned_within);
+        let counted = self.on_the_line().saturating_sub(self.abandoned_within);
         share(self.answered_within, counted)
     }
 
     /// The same with those who gave up within the threshold counted as served.
     #[must_use]
     pub fn service_level_with_short(&self) -> Option<f64> {
-        share(self.answered_within + self.abandoned_within, self.offered)
+        let in_time = self.answered_within + self.abandoned_within;
+        share(in_time, self.on_the_line())
     }
 
     /// Talk and wrap-up of a call that ended, on average, in milliseconds.

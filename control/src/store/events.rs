@@ -143,6 +143,10 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::ContactMoved { contact, .. }
         | What::ContactRedirected { contact, .. }
         | What::ContactOffered { contact, .. }
+        | What::CallBackPromised { contact, .. }
+        | What::CallBackKept { contact, .. }
+        | What::CallBackDialled { contact, .. }
+        | What::CallBackPutOff { contact, .. }
         | What::OfferRinging { contact, .. }
         | What::OfferFailed { contact, .. }
         | What::ContactConnected { contact, .. }

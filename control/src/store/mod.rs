@@ -12,6 +12,7 @@
 mod answers;
 mod audit;
 mod bindings;
+mod call_backs;
 mod callers;
 mod carried;
 mod centre;

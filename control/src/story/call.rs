@@ -42,8 +42,21 @@ pub struct Call {
     pub talked_ms: u64,
     /// When and how it ended.
     pub end: Option<(u64, Ending)>,
-    /// In a call when the process ended, and not taken over since.
+    /// Its customer was promised a call.
+    pub promised: Option<Promised>,
+    /// In a call or promised one when the process ended, and not taken over since.
     pub(super) orphaned: bool,
+}
+
+/// A call that was promised to the customer of a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promised {
+    /// When.
+    pub unix_ms: u64,
+    /// What made a caller go; none for one who asked for it in the first place.
+    pub when: Option<OverflowWhen>,
+    /// From arrival to then.
+    pub waited_ms: u64,
 }
 
 /// What a contact was typed as.
@@ -151,6 +164,7 @@ impl Call {
             waited_ms: 0,
             talked_ms: 0,
             end: None,
+            promised: None,
             orphaned: false,
         }
     }
@@ -244,6 +258,16 @@ impl Call {
                 self.agent = Some(agent.clone());
                 self.answered_unix_ms.get_or_insert(*since_unix_ms);
             }
+            What::CallBackPromised {
+                when, waited_ms, ..
+            } => {
+                self.promised = Some(Promised {
+                    unix_ms: now,
+                    when: *when,
+                    waited_ms: *waited_ms,
+                });
+            }
+            What::CallBackKept { .. } => self.orphaned = false,
             _ => self.take_end(event),
         }
     }

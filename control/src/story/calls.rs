@@ -106,7 +106,9 @@ impl Calls {
 
     /// Who waited is gone with the process; who was in a call may have been taken over by the next.
     fn restarted(&mut self, now: u64) -> Vec<Call> {
-        let lost = self.lose(now, |call| call.orphaned || call.answered_unix_ms.is_none());
+        // A promise outlives the process.
+        let gone = |call: &Call| call.answered_unix_ms.is_none() && call.promised.is_none();
+        let lost = self.lose(now, |call| call.orphaned || gone(call));
         for call in self.open.values_mut() {
             call.orphaned = true;
         }

@@ -7,7 +7,7 @@ mod call;
 mod calls;
 mod sentence;
 
-pub use call::{Call, Ending, Kind, Move, Try, TryEnd};
+pub use call::{Call, Ending, Kind, Move, Promised, Try, TryEnd};
 pub use calls::{Calls, MAX_OPEN, Range};
 pub(crate) use sentence::name;
 pub use sentence::sentence;

@@ -44,6 +44,10 @@ pub fn sentence(event: &Event) -> String {
         }
         What::ContactPressed { key, .. } => format!("the caller presses {key}"),
         What::ContactMoved { .. } | What::ContactRedirected { .. } => overflowed(&event.what),
+        What::CallBackPromised { .. }
+        | What::CallBackKept { .. }
+        | What::CallBackDialled { .. }
+        | What::CallBackPutOff { .. } => call_back(&event.what, event.unix_ms),
         What::ContactOffered {
             agent,
             ring_ms,
@@ -99,6 +103,32 @@ pub fn sentence(event: &Event) -> String {
         } => status_of(agent.as_str(), status, *reachable),
         What::QueueGauge { queue, waiting, .. } => format!("{waiting} wait in {queue}"),
         What::AgentState { agent, activity } => format!("{agent} {}", doing(activity)),
+    }
+}
+
+fn call_back(what: &What, now: u64) -> String {
+    let when = |due: u64| match due.saturating_sub(now) {
+        0 => "as soon as an agent is free".to_owned(),
+        ahead => format!("in {}", seconds(ahead)),
+    };
+    match what {
+        What::CallBackPromised {
+            to, due_unix_ms, ..
+        } => format!("{to} will be called {}", when(*due_unix_ms)),
+        What::CallBackKept {
+            to, due_unix_ms, ..
+        } => format!(
+            "control was started again; {to} is still to be called {}",
+            when(*due_unix_ms)
+        ),
+        What::CallBackDialled { agent, to, .. } => format!("{agent} takes it and {to} is called"),
+        What::CallBackPutOff {
+            due_unix_ms, tries, ..
+        } => format!(
+            "the customer is called again {}, after {tries} times",
+            when(*due_unix_ms)
+        ),
+        _ => String::new(),
     }
 }
 
@@ -307,6 +337,7 @@ fn failed(why: OfferEnd) -> &'static str {
         OfferEnd::NotAcceptable => "has a phone that cannot take this medium or codec",
         OfferEnd::RelayFull => "is not called: the relay has no room",
         OfferEnd::Error => "has a phone that fails",
+        OfferEnd::CustomerAway => "calls the customer, who does not answer",
         OfferEnd::CallerGone => "is not needed: the caller gave up",
         OfferEnd::AgentLeft => "logs out while the phone is being called",
         OfferEnd::AnsweredElsewhere => "is not needed: another agent answered first",

@@ -5,6 +5,7 @@
 
 mod ask;
 mod calendar;
+mod call_back;
 mod overflow;
 mod problems;
 mod queue;
@@ -14,6 +15,7 @@ mod waiting;
 
 pub use ask::Ask;
 pub use calendar::{Calendar, Holiday, Open, Special};
+pub use call_back::CallBacks;
 pub use problems::Problem;
 pub use queue::{HandOver, Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
 pub(crate) use rules::check_then;

@@ -83,6 +83,12 @@ fn whereto(
     queues: &BTreeSet<&QueueId>,
 ) {
     match (&overflow.queue, &overflow.redirect, overflow.refuse) {
+        (None, None, None) if overflow.call_back => {}
+        _ if overflow.call_back => problems.add(
+            path,
+            "`call_back` stands beside another place to go",
+            "keep one of them",
+        ),
         (Some(to), None, None) if *to == queue.id => problems.add(
             format!("{path}.queue"),
             "it is the queue itself",
@@ -100,7 +106,7 @@ fn whereto(
         }
         _ => problems.add(
             path,
-            "one of `queue`, `redirect` and `refuse` must be given, and one alone",
+            "one of `queue`, `redirect`, `call_back` and `refuse` must be given, and one alone",
             "say where the contacts go",
         ),
     }

@@ -1,6 +1,6 @@
 //! Queues, as declared: where contacts wait, and who is chosen for them.
 
-use super::Waiting;
+use super::{CallBacks, Waiting};
 use crate::contact::Way;
 use crate::id::QueueId;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub struct Queue {
     /// What callers hear who wait. Default: what their phones make of `182 Queued`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
+    /// What customers are promised who want to be called. Default: nothing, and none is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_back: Option<CallBacks>,
     /// Where contacts go that cannot stay; of those that apply the first is taken. Without one
     /// they are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -81,6 +84,7 @@ impl Queue {
             wrap_up_seconds: 0,
             when_no_agents: WhenNoAgents::default(),
             waiting: None,
+            call_back: None,
             overflow: Vec::new(),
         }
     }
@@ -105,7 +109,8 @@ impl Queue {
     }
 }
 
-/// Where contacts go that cannot stay: one of `queue`, `redirect` and `refuse` must be given.
+/// Where contacts go that cannot stay: one of `queue`, `redirect`, `call_back` and `refuse` must be
+/// given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overflow {
@@ -124,6 +129,10 @@ pub struct Overflow {
     /// Their callers are told to call this URI (302).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<String>,
+    /// They are called back at the address that they call from: they keep their place, and their
+    /// callers are let go. Who cannot be called stays. Only with `[queue.call_back]`.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub call_back: bool,
     /// They are refused with this SIP status, 400 to 699.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse: Option<u16>,

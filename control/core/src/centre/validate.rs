@@ -1,7 +1,7 @@
 //! Finds every problem of a declaration, each with its place and what to do.
 
 use super::problems::{Problem, Problems};
-use super::{Agent, Centre, Digest, Queue, ask, calendar, overflow, rules, waiting};
+use super::{Agent, Centre, Digest, Queue, ask, calendar, call_back, overflow, rules, waiting};
 use crate::id::{self, QueueId};
 use crate::limits::{
     MAX_AGENTS, MAX_CAPACITY, MAX_PRIORITY, MAX_QUEUES, MAX_RING_AT_ONCE, MAX_RULES,
@@ -47,6 +47,7 @@ pub fn validate(centre: &Centre) -> Vec<Problem> {
         let path = format!("queue[{index}]");
         queue(&mut problems, &path, declared);
         overflow::check(&mut problems, &path, declared, &queues);
+        call_back::check(&mut problems, &path, declared);
         waiting::check(&mut problems, &path, declared);
     }
     for (index, declared) in centre.agents.iter().enumerate() {

@@ -85,7 +85,7 @@ pub(super) fn check(problems: &mut Problems, path: &str, queue: &Queue) {
 }
 
 /// Names are of letters, digits and few signs, so that none leads out of the folder of sounds.
-fn sound(problems: &mut Problems, path: String, name: &str) {
+pub(super) fn sound(problems: &mut Problems, path: String, name: &str) {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | '.');
     let strange = !name.chars().all(good) || name.split('/').any(|part| part.starts_with('.'));
     if strange || name.len() > MAX_SOUND_BYTES {

@@ -124,6 +124,7 @@ impl Distributor {
             OfferEnd::NotAcceptable
             | OfferEnd::CallerGone
             | OfferEnd::AgentLeft
+            | OfferEnd::CustomerAway
             | OfferEnd::AnsweredElsewhere => return,
         }
         let pause = self

@@ -162,8 +162,13 @@ impl Distributor {
         });
         let (queue, place, deadline) = (ticket.queue, ticket.place, ticket.deadline);
         let refusal = self.no_room(&ticket);
+        let later = ticket.call_back.is_some();
         let arrived = Contact {
-            state: State::Waiting,
+            state: if later {
+                State::Scheduled
+            } else {
+                State::Waiting
+            },
             ticket: Some(ticket),
             arrived: came.at,
             arrived_unix_ms: came.unix_ms,
@@ -171,6 +176,9 @@ impl Distributor {
             held: None,
         };
         self.contacts.insert(contact, Box::new(arrived));
+        if later {
+            return self.promise_asked(contact);
+        }
         if let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue)) {
             queue.places.insert(place);
         }
@@ -201,32 +209,22 @@ impl Distributor {
         let max_wait = queue.map_or(0, |queue| queue.max_wait_seconds);
         let came_ms = super::millis(came.at);
         let remembered = queue.is_some_and(|queue| queue.sticky_seconds.is_some());
-        Ticket {
-            place: Place::new(typed.priority, queue, came_ms, came.order, contact),
-            queue: at,
-            class,
-            deadline: self.now.mono.saturating_add(seconds(max_wait)),
-            relax,
-            relaxed: 0,
-            before: Vec::new(),
-            expected: None,
-            offers: Vec::new(),
-            sticks_to: None,
-            caller: remembered.then(|| clipped(&facts.from).into()),
-            skipped: Vec::new(),
-            hears: false,
-            picked_up: false,
-            only: facts.wanted_agent.clone(),
-            from: clipped(&facts.from),
-            to: clipped(facts.called()),
-            media: usable.kinds(),
-            slot,
-            way: match came.way {
-                Way::Outside => Way::Outside,
-                _ => queue.map_or(Way::Relay, |queue| queue.hand_over.way()),
-            },
-            typed,
-        }
+        let way = match came.way {
+            Way::Outside => Way::Outside,
+            _ => queue.map_or(Way::Relay, |queue| queue.hand_over.way()),
+        };
+        let place = Place::new(typed.priority, queue, came_ms, came.order, contact);
+        let call_back = facts.call_back.as_ref().map(|wish| self.wished(wish));
+        let mut ticket = Ticket::new(typed, place, (slot, way));
+        (ticket.queue, ticket.class) = (at, class);
+        ticket.deadline = self.now.mono.saturating_add(seconds(max_wait));
+        ticket.relax = relax;
+        ticket.caller = remembered.then(|| clipped(&facts.from).into());
+        ticket.only = facts.wanted_agent.clone();
+        (ticket.from, ticket.to) = (clipped(&facts.from), clipped(facts.called()));
+        ticket.media = usable.kinds();
+        ticket.call_back = call_back.map(Box::new);
+        ticket
     }
 
     pub(super) fn queue_at(&self, queue: &QueueId) -> Option<usize> {

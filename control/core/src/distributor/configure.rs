@@ -116,7 +116,9 @@ impl Distributor {
             ticket
                 .place
                 .reorder(priority, Some(&queue.declared), came_ms);
-            queue.places.insert(ticket.place);
+            if contact.state != State::Scheduled {
+                queue.places.insert(ticket.place);
+            }
             let asked = ticket.relax.iter().skip(ticket.relaxed);
             let (classes, slot) = (&mut self.classes, ticket.slot);
             for step in asked {
@@ -174,7 +176,8 @@ impl Distributor {
                     waiting.push((self.urgency(queue, &ticket.place), *id));
                 }
                 (State::Waiting, None) => homeless.push(*id),
-                (State::Offered, None) | (State::Connected(_), _) => {}
+                // What was promised is looked at again when its time comes.
+                (State::Scheduled, _) | (State::Offered, None) | (State::Connected(_), _) => {}
             }
         }
         homeless.sort_unstable();

@@ -119,7 +119,8 @@ impl Distributor {
             return;
         };
         let waits = found.state == State::Waiting;
-        let Some(ticket) = found.ticket.as_ref().filter(|ticket| ticket.hears) else {
+        let hears = |ticket: &&Ticket| ticket.hears && ticket.call_back.is_none();
+        let Some(ticket) = found.ticket.as_ref().filter(hears) else {
             self.counters.dropped_late += 1;
             return;
         };

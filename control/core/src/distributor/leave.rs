@@ -12,15 +12,29 @@ use core::time::Duration;
 
 impl Distributor {
     pub(super) fn cancelled(&mut self, contact: ContactId) {
+        if self.cancelled_while_asking(contact) || self.caller_of_call_back_gone(contact) {
+            return;
+        }
+        self.gives_up(contact);
+    }
+
+    /// A customer does not want to be called any more.
+    pub(super) fn withdrawn(&mut self, contact: ContactId) {
         if self.cancelled_while_asking(contact) {
             return;
         }
+        self.let_caller_go(contact);
+        self.gives_up(contact);
+    }
+
+    /// Nobody wants the contact any more.
+    pub(super) fn gives_up(&mut self, contact: ContactId) {
         let Some(found) = self.contacts.get(&contact) else {
             self.counters.dropped_unknown_contact += 1;
             return;
         };
         match found.state {
-            State::Waiting | State::Offered => {}
+            State::Scheduled | State::Waiting | State::Offered => {}
             // CANCEL has no effect once there was a final answer (RFC 3261 section 9.2).
             State::Connected(_) => {
                 self.counters.dropped_late += 1;
@@ -29,7 +43,7 @@ impl Distributor {
         }
         let agent = found.offer().and_then(|offer| self.legs.get(&offer));
         let agent = agent.map(|leg| leg.agent.clone());
-        let waited_ms = self.since_ms(found.arrived);
+        let waited_ms = self.since_ms(found.waits_from());
         let Some(ticket) = found.ticket.as_ref() else {
             return;
         };
@@ -53,7 +67,9 @@ impl Distributor {
             return;
         };
         let waited = self.now.mono.saturating_sub(found.arrived);
-        let queue = found.ticket.as_ref().and_then(|ticket| ticket.queue);
+        // Who is called back does not wait on the line.
+        let ticket = found.ticket.as_ref().filter(|it| it.call_back.is_none());
+        let queue = ticket.and_then(|ticket| ticket.queue);
         let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue)) else {
             return;
         };
@@ -80,7 +96,7 @@ impl Distributor {
         let Some(found) = self.contacts.get(&contact) else {
             return;
         };
-        let waited_ms = self.since_ms(found.arrived);
+        let waited_ms = self.since_ms(found.waits_from());
         let ticket = found.ticket.as_ref();
         let queue = ticket.map(|t| t.typed.queue.clone());
         let declared = ticket
@@ -136,6 +152,8 @@ impl Distributor {
     pub(super) fn remove_contact(&mut self, contact: ContactId) {
         self.set_waiting(contact, false);
         self.leave_queue(contact);
+        self.forget_promise(contact);
+        self.timers.cancel(&Timer::LetGo(contact));
         self.contacts.remove(&contact);
         self.counters.forgotten_early += self.memory.contact(contact, self.now.mono);
     }

@@ -8,6 +8,7 @@
 mod agents;
 mod arrive;
 mod asking;
+mod call_back;
 mod configure;
 mod expect;
 mod gauges;
@@ -19,6 +20,7 @@ mod offers;
 mod outside;
 mod overflow;
 mod patience;
+mod promises;
 mod select;
 mod sessions;
 mod timing;
@@ -44,6 +46,7 @@ use core::time::Duration;
 use learned::Learned;
 pub use outside::Standing;
 use patchbay_sip::shards::Shards;
+use promises::Promises;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -77,6 +80,8 @@ pub struct Distributor {
     classes: Classes,
     contacts: Shards<ContactId, Box<Contact>>,
     legs: Shards<OfferId, Leg>,
+    /// Who was promised a call.
+    promises: Promises,
     memory: Memory,
     last_agents: LastAgents,
     /// Draws the lots of the queues that choose by lot.
@@ -139,6 +144,7 @@ impl Distributor {
             classes: Classes::default(),
             contacts: Shards::default(),
             legs: Shards::default(),
+            promises: Promises::default(),
             memory: Memory::default(),
             last_agents: LastAgents::default(),
             lots: IdSource::new(seed ^ LOTS),
@@ -163,6 +169,10 @@ impl Distributor {
             }
             Input::ContactRenewed { contact } => self.renewed(contact),
             Input::OutsideLive(call) => self.restore(&call),
+            Input::CallBackKept(promised) => self.call_back_kept(*promised),
+            Input::CallBackWritten { contact } => self.promise_written(contact),
+            Input::CallBackDialled { offer } => self.dialled(offer),
+            Input::CallBackWithdrawn { contact } => self.withdrawn(contact),
             Input::ContactCancelled { contact } => self.cancelled(contact),
             Input::ContactPressed { contact, key } => self.pressed(contact, key),
             Input::OfferRinging { offer } => self.ringing(offer),

@@ -38,7 +38,7 @@ impl Distributor {
         let (way, slot) = (ticket.way, ticket.slot);
         let choice = self.choice(ticket, Some(agent));
         let queue = ticket.typed.queue.clone();
-        let waited_ms = self.since_ms(found.arrived);
+        let waited_ms = self.since_ms(found.waits_from());
         let offer = self.new_offer_id();
         self.set_waiting(contact, false);
         if let Some(found) = self.contacts.get_mut(&contact) {
@@ -100,6 +100,7 @@ impl Distributor {
             offered: self.now.mono,
             way,
             slot,
+            dialled: false,
         };
         self.legs.insert(offer, leg);
         if let Some(found) = self.agents.get_mut(agent) {
@@ -162,12 +163,10 @@ impl Distributor {
         let contact = leg.contact;
         match leg.state {
             LegState::Offering { .. } => self.connect(contact, offer),
-            LegState::Cancelling { why, .. } => {
-                match self.contacts.get(&contact).map(|found| found.state) {
-                    Some(State::Waiting | State::Offered) => self.connect(contact, offer),
-                    Some(State::Connected(_)) | None => self.unwanted(offer, why),
-                }
-            }
+            LegState::Cancelling { why, .. } => match self.contacts.get(&contact) {
+                Some(found) if found.may_be_answered() => self.connect(contact, offer),
+                Some(_) | None => self.unwanted(offer, why),
+            },
             LegState::Live | LegState::Unwanted { .. } => self.counters.dropped_late += 1,
         }
     }
@@ -216,6 +215,8 @@ impl Distributor {
         let (agent, way) = (leg.agent.clone(), leg.way);
         self.set_outside_timer(offer, way, Duration::ZERO);
         let others = self.connected(contact, offer, &agent);
+        self.let_caller_go(contact);
+        self.forget_promise(contact);
         self.counters.connected += 1;
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.missed = 0;
@@ -233,7 +234,7 @@ impl Distributor {
         };
         found.state = State::Connected(offer);
         found.answered = Some((now.mono, now.unix_ms));
-        let arrived = found.arrived;
+        let arrived = found.waits_from();
         let Some(ticket) = &mut found.ticket else {
             return Vec::new();
         };
@@ -281,6 +282,9 @@ impl Distributor {
 
     /// An offer that its contact may be answered by ended without an answer.
     pub(super) fn offer_over(&mut self, offer: OfferId, why: OfferEnd, code: u16) {
+        if why == OfferEnd::CustomerAway {
+            return self.customer_away(offer, code);
+        }
         // What ended by the relay's own word will not be answered; a time-out may be.
         let session_over = why == OfferEnd::Ended;
         let Some(leg) = self.remove_leg(offer, session_over) else {
@@ -392,6 +396,11 @@ impl Distributor {
         let Some(leg) = self.legs.get(&offer) else {
             return;
         };
+        if leg.dialled {
+            let contact = leg.contact;
+            self.out(Output::CancelOffer { contact, offer });
+            return self.customer_away(offer, 0);
+        }
         let (contact, agent) = (leg.contact, leg.agent.clone());
         self.take_back(offer, Self::RANG_OUT);
         self.missed(&agent);

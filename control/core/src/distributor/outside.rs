@@ -2,7 +2,7 @@
 //! (requirement D13). The relay's lists do not have it, so what is never reported ends by a timer.
 
 use super::Distributor;
-use crate::contact::{Contact, LegState, State, Way};
+use crate::contact::{Contact, LegState, State, Ticket, Way};
 use crate::event::OfferEnd;
 use crate::id::{ContactId, OfferId};
 use crate::input::{Carried, EndCause};
@@ -25,7 +25,7 @@ impl Distributor {
     pub fn standing(&self, contact: ContactId) -> Option<Standing> {
         let found = self.contacts.get(&contact)?;
         let ticket = found.ticket.as_ref();
-        let ticket = ticket.filter(|_| !matches!(found.state, State::Connected(_)))?;
+        let ticket = ticket.filter(|_| matches!(found.state, State::Waiting | State::Offered))?;
         Some(Standing {
             position: self.position(ticket),
             expected: self.expected(ticket),
@@ -35,7 +35,9 @@ impl Distributor {
     /// Whoever asked for a contact that waits has to go on asking.
     pub(super) fn set_asker_timer(&mut self, contact: ContactId) {
         let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
-        if ticket.is_some_and(|ticket| ticket.way == Way::Outside) {
+        // A promise stands whether anybody asks about it or not.
+        let asked = |ticket: &Ticket| ticket.way == Way::Outside && ticket.call_back.is_none();
+        if ticket.is_some_and(asked) {
             let due = self.now.mono.saturating_add(ASKER_SILENCE);
             self.timers.set(Timer::Asker(contact), due);
         }
@@ -52,7 +54,7 @@ impl Distributor {
         match self.contacts.get(&contact).map(|found| found.state) {
             Some(State::Offered) => self.set_asker_timer(contact),
             Some(State::Waiting) => self.cancelled(contact),
-            Some(State::Connected(_)) | None => {}
+            Some(State::Scheduled | State::Connected(_)) | None => {}
         }
     }
 

@@ -71,6 +71,9 @@ impl Distributor {
         if let Some(queue) = overflow.queue {
             return self.moves(contact, queue, when);
         }
+        if overflow.call_back {
+            return self.calls_back(contact, when);
+        }
         if let Some(to) = overflow.redirect {
             self.redirect(contact, to, when);
         } else {

@@ -14,7 +14,8 @@ impl Distributor {
         };
         let next = found.ticket.as_ref().and_then(|t| t.relax.get(t.relaxed));
         if let Some(step) = next {
-            let due = found.arrived.saturating_add(seconds(step.after_seconds));
+            let due = found.waits_from();
+            let due = due.saturating_add(seconds(step.after_seconds));
             self.timers.set(Timer::Relax(contact), due);
         }
     }
@@ -23,7 +24,7 @@ impl Distributor {
     pub(super) fn relax(&mut self, contact: ContactId) {
         self.set_waiting(contact, false);
         let waited_ms = match self.contacts.get(&contact) {
-            Some(found) => self.since_ms(found.arrived),
+            Some(found) => self.since_ms(found.waits_from()),
             None => return,
         };
         let found = self.contacts.get_mut(&contact);

@@ -73,7 +73,7 @@ impl Distributor {
             State::Offered => {
                 ticket.deadline > self.now.mono && ticket.offers.len() < self.at_once(ticket)
             }
-            State::Connected(_) => false,
+            State::Scheduled | State::Connected(_) => false,
         }
     }
 

@@ -99,7 +99,7 @@ impl Distributor {
             return (0, 0);
         };
         if contact.ticket.is_some() {
-            let waited = answered.saturating_sub(contact.arrived);
+            let waited = answered.saturating_sub(contact.waits_from());
             (super::millis(waited), self.since_ms(answered))
         } else {
             (0, self.now.unix_ms.saturating_sub(answered_unix_ms))

@@ -25,6 +25,8 @@ impl Distributor {
                 Timer::Announce(contact) => self.announce(contact),
                 Timer::Asker(contact) => self.asker_silent(contact),
                 Timer::Outside(offer) => self.never_reported(offer),
+                Timer::Due(contact) => self.comes_due(contact),
+                Timer::LetGo(contact) => self.let_caller_go(contact),
                 Timer::Reconcile => self.reconcile(),
             }
         }

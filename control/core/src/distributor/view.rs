@@ -14,7 +14,6 @@ use crate::selection::{Place, lacking, serves};
 use crate::slot::Slot;
 use crate::snapshot::{AgentView, ContactState, ContactView, QueueView, Snapshot, WaitingView};
 use core::time::Duration;
-use std::sync::Arc;
 
 impl Distributor {
     /// The state for the API.
@@ -118,6 +117,7 @@ impl Distributor {
 
     fn contact_view(&self, id: ContactId, contact: &Contact) -> ContactView {
         let state = match contact.state {
+            State::Scheduled => ContactState::Scheduled,
             State::Waiting => ContactState::Waiting,
             State::Offered => ContactState::Offered,
             State::Connected(_) => ContactState::Connected,
@@ -207,29 +207,11 @@ impl Distributor {
             .map(|queue| &queue.declared);
         let last = ContactId(u64::MAX);
         let came_ms = super::millis(now.mono);
-        Ticket {
-            place: Place::new(typed.priority, queue, came_ms, u64::MAX, last),
-            queue: at,
-            relax: Arc::default(),
-            relaxed: 0,
-            before: Vec::new(),
-            expected: None,
-            offers: Vec::new(),
-            sticks_to: None,
-            caller: None,
-            class: self.classes.find(&typed.queue, &typed.skills, slot),
-            deadline: Duration::ZERO,
-            skipped: Vec::new(),
-            hears: false,
-            picked_up: false,
-            only: None,
-            from: String::new(),
-            to: String::new(),
-            media: Vec::new(),
-            slot,
-            way: Way::Relay,
-            typed,
-        }
+        let place = Place::new(typed.priority, queue, came_ms, u64::MAX, last);
+        let class = self.classes.find(&typed.queue, &typed.skills, slot);
+        let mut ticket = Ticket::new(typed, place, (slot, Way::Relay));
+        (ticket.queue, ticket.class) = (at, class);
+        ticket
     }
 
     /// Adds agents that do not qualify, as far as the explanation has room.

@@ -38,6 +38,13 @@ impl Distributor {
         self.classes.find(queue, skills, slot)
     }
 
+    /// Sees to it that there are classes for what a contact of an earlier process asks for, now and later.
+    pub(super) fn wish_again(&mut self, queue: &QueueId, skills: &BTreeMap<String, u8>) {
+        if self.classes.find(queue, skills, Slot::Call).is_none() {
+            self.make_classes(queue, (skills, Slot::Call));
+        }
+    }
+
     fn make_classes(&mut self, queue: &QueueId, wish: (&BTreeMap<String, u8>, Slot)) {
         let Some(centre) = self.centre.as_ref() else {
             return;

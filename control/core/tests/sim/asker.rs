@@ -4,7 +4,7 @@
 use super::relay::Talk;
 use super::{Step, World};
 use patchbay_core::{
-    AgentId, Carried, ContactId, EndCause, Input, OfferFailure, OfferId, Slot, Way,
+    AgentId, Carried, ContactId, EndCause, Input, OfferFailure, OfferId, Promised, Slot, Way,
 };
 use std::collections::BTreeMap;
 
@@ -21,6 +21,7 @@ pub enum Asks {
 #[derive(Clone, Copy, Debug)]
 pub enum Report {
     Ringing(OfferId),
+    Calling(OfferId),
     Answered(OfferId),
     Failed(OfferId, OfferFailure),
     Ended(ContactId, OfferId),
@@ -32,6 +33,8 @@ pub struct Kept {
     pub connected: BTreeMap<OfferId, Carried>,
     /// Offers that are not answered.
     pub offers: BTreeMap<OfferId, (ContactId, AgentId, Way)>,
+    /// What was promised to customers.
+    pub promises: BTreeMap<ContactId, Promised>,
 }
 
 /// Of a hundred contacts, those of somebody outside.
@@ -74,6 +77,7 @@ impl World {
     fn reported(&mut self, report: Report) {
         let input = match report {
             Report::Ringing(offer) => Input::OfferRinging { offer },
+            Report::Calling(offer) => Input::CallBackDialled { offer },
             Report::Answered(offer) => Input::OfferAnswered { offer },
             Report::Failed(offer, cause) => {
                 let code = 0;
@@ -94,6 +98,9 @@ impl World {
         self.kept
             .offers
             .insert(offer, (contact, agent, Way::Outside));
+        if self.kept.promises.contains_key(&contact) {
+            return self.found_for_customer(offer);
+        }
         let manners = self.relay.manners;
         let after = self.rng.range(30, manners.answer_ms);
         match self.rng.range(0, 99) {
@@ -147,7 +154,7 @@ impl World {
         self.tells(talk, Report::Ended(contact, offer));
     }
 
-    fn tells(&mut self, after: u64, report: Report) {
+    pub(super) fn tells(&mut self, after: u64, report: Report) {
         // HTTP: some requests are sent again, none is lost but with who sends it.
         let copies = 1 + u64::from(self.rng.percent(self.profile.double));
         for _ in 0..copies {

@@ -3,8 +3,8 @@
 use super::rng::Rng;
 use patchbay_core::Slot;
 use patchbay_core::centre::{
-    Agent, Ask, Centre, EXPECTED_WAIT, HandOver, Many, Offers, Overflow, OverflowWhen, POSITION,
-    Queue, Relax, Rule, Secret, ServiceLevel, Strategy, Then, Waiting, WhenNoAgents,
+    Agent, Ask, CallBacks, Centre, EXPECTED_WAIT, HandOver, Many, Offers, Overflow, OverflowWhen,
+    POSITION, Queue, Relax, Rule, Secret, ServiceLevel, Strategy, Then, Waiting, WhenNoAgents,
 };
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ const STRATEGIES: [Strategy; 7] = [
 
 fn queue(id: &str, rng: &mut Rng) -> Queue {
     let waiting = rng.percent(40).then(|| waiting(rng));
+    let calls_back = rng.percent(60);
     Queue {
         strategy: *rng.pick(&STRATEGIES),
         ring_at_once: rng.range(2, 6) as usize,
@@ -41,7 +42,8 @@ fn queue(id: &str, rng: &mut Rng) -> Queue {
         max_length: rng.range(0, 12) as usize,
         wrap_up_seconds: *rng.pick(&[0, 0, 5, 20]),
         when_no_agents: *rng.pick(&[WhenNoAgents::Refuse, WhenNoAgents::Wait]),
-        overflow: overflow(id, waiting.is_some(), rng),
+        call_back: calls_back.then(|| call_back(rng)),
+        overflow: overflow(id, (waiting.is_some(), calls_back), rng),
         waiting,
         ..Queue::new(id)
     }
@@ -57,7 +59,20 @@ fn waiting(rng: &mut Rng) -> Waiting {
     }
 }
 
-fn overflow(id: &str, heard: bool, rng: &mut Rng) -> Vec<Overflow> {
+fn call_back(rng: &mut Rng) -> CallBacks {
+    CallBacks {
+        at_most: rng.range(1, 10) as u32,
+        ahead_seconds: rng.range(20, 200) as u32,
+        keep_seconds: rng.range(60, 200) as u32,
+        attempts: rng.range(1, 3) as u32,
+        retry_seconds: rng.range(1, 60) as u32,
+        answer_seconds: rng.range(5, 40) as u32,
+        say_seconds: rng.range(0, 3) as u32,
+        ..CallBacks::default()
+    }
+}
+
+fn overflow(id: &str, (heard, calls_back): (bool, bool), rng: &mut Rng) -> Vec<Overflow> {
     let cases = [
         OverflowWhen::Full,
         OverflowWhen::NoAgents,
@@ -77,9 +92,11 @@ fn overflow(id: &str, heard: bool, rng: &mut Rng) -> Vec<Overflow> {
             after_seconds: (when == OverflowWhen::Waited).then_some(rng.range(1, 40) as u32),
             queue: None,
             redirect: None,
+            call_back: false,
             refuse: None,
         };
         match rng.range(0, 3) {
+            _ if calls_back && rng.percent(40) => one.call_back = true,
             0 => one.refuse = Some(486),
             1 => one.redirect = Some("sip:elsewhere@example.net".into()),
             _ => one.queue = Some(other.into()),

@@ -10,6 +10,11 @@ pub fn kind(what: &What) -> &'static str {
         What::ContactRelaxed { .. } => "asked for less",
         What::ContactMoved { .. } => "moved to another queue",
         What::ContactRedirected { .. } => "redirected",
+        What::CallBackPromised { when: None, .. } => "promised a call",
+        What::CallBackPromised { .. } => "called back instead of waiting",
+        What::CallBackKept { .. } => "promised before a restart",
+        What::CallBackDialled { .. } => "customer called",
+        What::CallBackPutOff { .. } => "customer called again later",
         What::ContactOffered { choice, .. } if choice.last_agent => "offered to the last agent",
         What::ContactConnected { .. } => "connected",
         What::ContactAsked { failure, .. } => match failure {

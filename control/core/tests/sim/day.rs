@@ -110,6 +110,7 @@ fn overflow(number: u64, rng: &mut Rng) -> Vec<Overflow> {
         key: None,
         queue: None,
         redirect: None,
+        call_back: false,
         refuse: None,
     };
     let next = Some(queue_id((number + 7) % QUEUES));

@@ -3,13 +3,13 @@
 use super::counted::kind;
 use super::invariants;
 use super::invariants::LATE_MS;
-use super::model::{Contact, Kind, Leg, Skip};
+use super::model::{Contact, Kind};
 use super::oracle::{Oracle, Touched};
 use patchbay_core::asking::Decision;
 use patchbay_core::limits::EARLIER_TIME;
 use patchbay_core::{
-    Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferEnd, OfferId, Output,
-    QueueId, Status, Way, What,
+    Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferId, Output, QueueId,
+    RefuseReason, Status, Way, What,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -28,8 +28,10 @@ impl Oracle {
                 self.arrived(*contact, facts, Some(now), now);
             }
             Input::ContactRenewed { contact } => self.renewed(*contact, now),
+            Input::CallBackKept(promised) => self.goes_on(promised, now),
+            Input::CallBackWithdrawn { contact } => self.withdrawn(*contact),
             Input::ContactCancelled { contact } => {
-                if self.model.contacts.contains_key(contact) {
+                if !self.caller_gone(*contact) && self.model.contacts.contains_key(contact) {
                     self.answer(*contact, 487);
                 }
             }
@@ -50,6 +52,8 @@ impl Oracle {
                 }
             }
             Input::EarlierFound { .. }
+            | Input::CallBackWritten { .. }
+            | Input::CallBackDialled { .. }
             | Input::ContactPressed { .. }
             | Input::OfferRinging { .. }
             | Input::OfferAnswered { .. }
@@ -61,7 +65,7 @@ impl Oracle {
         }
     }
 
-    fn arrived(&mut self, id: ContactId, facts: &Facts, asked: Option<u64>, now: u64) {
+    pub(super) fn arrived(&mut self, id: ContactId, facts: &Facts, asked: Option<u64>, now: u64) {
         let model = &mut self.model;
         if model.contacts.contains_key(&id) || model.answers.contains_key(&id) {
             return;
@@ -85,6 +89,8 @@ impl Oracle {
             slot: facts.medium.unwrap_or_default(),
             silent_since: asked,
             asked_at: now,
+            from: String::new(),
+            call_back: None,
         };
         model.contacts.insert(id, contact);
         if asked.is_some() {
@@ -135,7 +141,7 @@ impl Oracle {
         }
     }
 
-    fn answer(&mut self, id: ContactId, status: u16) -> Option<Contact> {
+    pub(super) fn answer(&mut self, id: ContactId, status: u16) -> Option<Contact> {
         invariants::answered_once(&self.model, id, status);
         self.model.answers.insert(id, status);
         self.model.remove(id)
@@ -150,6 +156,7 @@ impl Oracle {
                 way,
                 ring_for,
             } => {
+                self.comes_due(*contact, now);
                 self.offered(*contact, *offer, agent, now);
                 if *way != Way::Relay {
                     self.model.outside.insert(*offer);
@@ -157,6 +164,13 @@ impl Oracle {
                 }
             }
             Output::Accept { contact, offer } => self.accepted(*contact, *offer),
+            Output::Refuse {
+                contact,
+                why: RefuseReason::CalledBack,
+                ..
+            } => self.let_go(*contact),
+            Output::KeepCallBack(_) => {}
+            Output::ForgetCallBack { contact } => self.forgotten.push(*contact),
             Output::Refuse {
                 contact, status, ..
             } => drop(self.answer(*contact, *status)),
@@ -167,6 +181,7 @@ impl Oracle {
                 queue,
                 position,
             } => {
+                self.comes_due(*contact, now);
                 invariants::told_its_place(&self.model, *contact, queue, *position);
                 self.touch_contact(*contact);
             }
@@ -183,74 +198,6 @@ impl Oracle {
                 self.asks_until(*contact, until);
             }
             Output::Ask { .. } | Output::EndSession { .. } | Output::ListSessions => {}
-        }
-    }
-
-    fn offered(&mut self, id: ContactId, offer: OfferId, agent: &AgentId, now: u64) {
-        self.offers += 1;
-        invariants::offered_well(&self.model, id, offer, agent, now);
-        invariants::not_overtaken(&self.model, id, agent, now);
-        let slot = self.model.contacts[&id].slot;
-        self.model.slots.insert(offer, slot);
-        let leg = Leg {
-            contact: id,
-            agent: agent.clone(),
-            slot,
-            kind: Kind::Open,
-            since: now,
-            ends: None,
-        };
-        self.model.add_leg(offer, leg);
-        let contact = self.model.contacts.get_mut(&id).expect("checked");
-        contact.offers.push(offer);
-        self.touch(agent);
-        self.touch_contact(id);
-    }
-
-    fn accepted(&mut self, id: ContactId, offer: OfferId) {
-        self.connected += 1;
-        let answered = self.answer(id, 200);
-        let leg = self.model.legs.get(&offer).expect("an offer is accepted");
-        if let Some(caller) = answered.and_then(|contact| contact.caller) {
-            self.model.last.insert(caller, leg.agent.clone());
-        }
-    }
-
-    /// An offer taken back may still be answered, but no longer counts as one of its contact.
-    fn cancelled(&mut self, id: ContactId, offer: OfferId, now: u64) {
-        let leg = self.model.legs.get(&offer).expect("an offer is cancelled");
-        assert_eq!(leg.contact, id, "the contact of a cancelled offer");
-        let agent = leg.agent.clone();
-        let until = now + self.skip_ms();
-        let all = self.rings_all(id);
-        self.model.taken_back.insert(offer, (until, all));
-        self.model.strike(id, offer);
-        self.model.unstick(id);
-        self.passes_over(id, &agent, 0, until);
-        self.touch_contact(id);
-    }
-
-    fn skip_ms(&self) -> u64 {
-        u64::from(self.model.centre.offers.skip_seconds) * 1_000
-    }
-
-    /// Whether a contact rings several agents, so that one that did not answer may ring again.
-    fn rings_all(&self, id: ContactId) -> bool {
-        let contact = self.model.contacts.get(&id);
-        let contact = contact.filter(|contact| !self.model.is_outside(contact));
-        let queue = contact.and_then(|contact| contact.queue.as_ref());
-        let queue = queue.and_then(|id| self.model.queues.get(id));
-        queue.is_some_and(|queue| queue.declared.at_once() > 1)
-    }
-
-    fn passes_over(&mut self, id: ContactId, agent: &AgentId, at_least: u64, at_most: u64) {
-        if let Some(contact) = self.model.contacts.get_mut(&id) {
-            let skip = Skip {
-                at_least_until: at_least,
-                at_most_until: at_most,
-            };
-            contact.skips.insert(agent.clone(), skip);
-            self.later(at_most, Touched::Contact(id));
         }
     }
 
@@ -271,13 +218,14 @@ impl Oracle {
                 invariants::answered_as_told(&self.model, *contact, 302);
             }
             What::ContactAbandoned { contact, .. } => {
-                if invariants::nobody_asks(&self.model, *contact, now) {
+                if invariants::may_be_given_up(&self.model, *contact, now) {
                     self.answer(*contact, 487);
                 }
                 invariants::answered_as_told(&self.model, *contact, 487);
             }
             _ => {
                 self.waits(what, now);
+                self.promises(what, event.unix_ms, now);
                 self.is_offered(what, now);
             }
         }
@@ -303,6 +251,7 @@ impl Oracle {
                 seen.asks_until = None;
                 seen.priority = *priority;
                 seen.skills = skills.clone();
+                seen.from = from.clone();
                 self.enters(*contact, queue, now);
                 self.sticks(*contact, from, now);
             }
@@ -387,7 +336,7 @@ impl Oracle {
     }
 
     /// The contact waits for who served its caller last, if that agent is at work.
-    fn sticks(&mut self, id: ContactId, from: &str, now: u64) {
+    pub(super) fn sticks(&mut self, id: ContactId, from: &str, now: u64) {
         let contact = &self.model.contacts[&id];
         let queue = &self.model.queues[contact.queue.as_ref().expect("typed")];
         let Some(seconds) = queue.declared.sticky_seconds else {
@@ -407,67 +356,6 @@ impl Oracle {
             self.model.stick(id, agent, until);
             self.later(until, Touched::Contact(id));
         }
-    }
-
-    fn offer_connected(&mut self, offer: OfferId, id: ContactId, agent: &AgentId, now: u64) {
-        invariants::ends_once(&self.model, offer, id, agent);
-        self.model.ended.insert(offer);
-        self.model.taken_back.remove(&offer);
-        let leg = self.model.legs.get_mut(&offer).expect("checked");
-        (leg.kind, leg.since) = (Kind::Live, now);
-        self.bound_outside(offer, now, self.longest_outside());
-        self.touch(agent);
-    }
-
-    fn offer_failed(
-        &mut self,
-        offer: OfferId,
-        id: ContactId,
-        agent: &AgentId,
-        why: OfferEnd,
-        now: u64,
-    ) {
-        invariants::ends_once(&self.model, offer, id, agent);
-        self.model.ended.insert(offer);
-        self.model.remove_leg(offer);
-        self.model.strike(id, offer);
-        self.asked_about(id, now);
-        self.model.unstick(id);
-        let skipped = matches!(
-            why,
-            OfferEnd::NoAnswer | OfferEnd::Declined | OfferEnd::NotAcceptable
-        );
-        let otherwise = (now + self.skip_ms(), self.rings_all(id));
-        let (until, all) = self.model.taken_back.remove(&offer).unwrap_or(otherwise);
-        if skipped {
-            let firm = !(all && why == OfferEnd::NoAnswer);
-            self.passes_over(id, agent, if firm { until } else { 0 }, until);
-        }
-        let back_off = u64::from(self.model.centre.offers.back_off_seconds) * 1_000;
-        if let Some(found) = self.model.agents.get_mut(agent) {
-            found.rests_until = found.rests_until.max(now + back_off);
-        }
-        self.later(now + back_off, Touched::Agent(agent.clone()));
-        self.touch(agent);
-        self.touch_contact(id);
-    }
-
-    fn holds(&mut self, offer: OfferId, contact: ContactId, agent: &AgentId, kind: Kind, now: u64) {
-        // A relay's list does not say.
-        let outside = self.model.outside.contains(&offer);
-        let slot = self.model.slots.get(&offer).filter(|_| outside);
-        let leg = Leg {
-            contact,
-            agent: agent.clone(),
-            slot: slot.copied().unwrap_or_default(),
-            kind,
-            since: now,
-            ends: None,
-        };
-        invariants::wanted_outside(&self.model, offer, kind);
-        self.model.add_leg(offer, leg);
-        self.bound_outside(offer, now, self.longest_outside());
-        self.touch(agent);
     }
 
     fn agent_status(&mut self, id: &AgentId, status: &Status, reachable: bool) {

@@ -2,6 +2,7 @@
 //! comes, and those of a state after each step: of what the step touched, and now and then of
 //! everything.
 
+use super::call_backs;
 use super::model::{Agent, Contact, Kind, Model};
 use patchbay_core::limits::ASKER_SILENCE;
 use patchbay_core::{Activity, AgentId, ContactId, OfferId, QueueId};
@@ -172,6 +173,12 @@ pub fn nobody_asks(model: &Model, id: ContactId, now: u64) -> bool {
     contact.is_some_and(|it| it.asked_at + silent <= now)
 }
 
+/// Whether a contact may be given up that nobody cancelled.
+pub fn may_be_given_up(model: &Model, id: ContactId, now: u64) -> bool {
+    let call_back = model.contacts.get(&id).and_then(|it| it.call_back.as_ref());
+    call_back.is_some_and(|it| it.withdrawn) || nobody_asks(model, id, now)
+}
+
 /// A contact of somebody outside does not wait for long when nobody asks about it.
 pub fn waits_not_unasked(id: ContactId, contact: &Contact, now: u64) {
     let silent = ASKER_SILENCE.as_millis() as u64;
@@ -215,6 +222,12 @@ pub fn waits_not_for_ever(id: ContactId, contact: &Contact, now: u64) {
     if contact.asks_until.is_some() {
         return;
     }
+    if let Some(call_back) = &contact.call_back {
+        call_backs::waits_in_time(id, call_back, now);
+    }
+    if contact.scheduled() {
+        return;
+    }
     let in_time = now <= contact.deadline + LATE_MS;
     assert!(in_time || !contact.waiting(), "{id} waits for ever");
     let may_wait = contact.only.is_none() || !contact.waiting();
@@ -229,7 +242,7 @@ pub fn has_a_place(model: &Model, id: ContactId, contact: &Contact, now: u64) {
     }
     let queue = contact.queue.as_ref();
     let queue = queue.unwrap_or_else(|| panic!("{id} was never typed"));
-    let there = model.queues.contains_key(queue);
+    let there = model.queues.contains_key(queue) || contact.scheduled();
     assert!(
         there || !contact.waiting(),
         "{id} waits in {queue}, which is gone"

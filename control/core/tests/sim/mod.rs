@@ -7,12 +7,14 @@
 
 mod asker;
 mod blurred;
+mod call_backs;
 mod centres;
 mod counted;
 pub mod day;
 mod follow;
 mod invariants;
 mod model;
+mod offers;
 mod oracle;
 mod outside;
 mod planted;
@@ -74,6 +76,8 @@ enum Step {
     Answer(ContactId),
     Earlier(ContactId),
     Press(ContactId, char),
+    Written(ContactId, u64),
+    Withdraw(ContactId),
     ToRelay(Down),
     ToControl(Up),
     AtRelay(Later),
@@ -308,9 +312,12 @@ impl World {
         let seed = self.rng.number();
         self.distributor = Distributor::new(seed);
         self.shell = Shell::default();
+        self.oracle
+            .keeps_promises(self.kept.promises.keys().copied());
         self.oracle.control_restarted();
         self.configure();
         self.restore_outside();
+        self.restore_promises();
         self.ask_for_list();
     }
 

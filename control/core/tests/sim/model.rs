@@ -1,6 +1,7 @@
 //! What the oracle knows of a centre: what it was declared to be, what was told to the distributor,
 //! and what the distributor said. Nothing is taken from the distributor's own state.
 
+use super::call_backs::CallBack;
 use patchbay_core::centre::{Agent as Declared, Centre, HandOver, Queue as DeclaredQueue};
 use patchbay_core::{Activity, AgentId, ContactId, OfferId, QueueId, Slot, Status};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -42,6 +43,10 @@ pub struct Contact {
     pub silent_since: Option<u64>,
     /// When it came, or was asked about last.
     pub asked_at: u64,
+    /// Its caller, as it was typed.
+    pub from: String,
+    /// Its customer was promised a call.
+    pub call_back: Option<CallBack>,
 }
 
 /// For how long a contact passes over an agent.
@@ -126,6 +131,8 @@ pub struct Model {
     /// whether all agents rang.
     pub taken_back: FxHashMap<OfferId, (u64, bool)>,
     pub arrivals: u64,
+    /// Promises of the process before that have not gone on yet.
+    pub promised: BTreeSet<ContactId>,
 }
 
 impl Agent {
@@ -185,6 +192,12 @@ impl Contact {
         self.offers.is_empty()
     }
 
+    /// Whether it is to be called later.
+    pub fn scheduled(&self) -> bool {
+        let call_back = self.call_back.as_ref();
+        call_back.is_some_and(|it| it.scheduled.is_some())
+    }
+
     /// Whether it would take nobody but another agent.
     pub fn waits_for_another(&self, agent: &AgentId) -> bool {
         let sticks = self.waits_for.as_ref().map(|(one, _)| one);
@@ -215,11 +228,14 @@ impl Model {
     pub fn is_outside(&self, contact: &Contact) -> bool {
         let queue = contact.queue.as_ref().and_then(|id| self.queues.get(id));
         let redirect = queue.is_some_and(|it| it.declared.hand_over == HandOver::Redirect);
-        redirect || contact.silent_since.is_some()
+        contact.call_back.is_some() || redirect || contact.silent_since.is_some()
     }
 
     /// Whether a contact would take one more agent.
     pub fn wants_more(&self, contact: &Contact, now: u64) -> bool {
+        if contact.scheduled() {
+            return false;
+        }
         let room = contact.offers.len() < self.at_once(contact);
         contact.waiting() || room && now < contact.deadline
     }
@@ -244,7 +260,7 @@ impl Model {
         self.enter_again(id);
     }
 
-    fn enter_again(&mut self, id: ContactId) {
+    pub fn enter_again(&mut self, id: ContactId) {
         let place = self.place(id, &self.contacts[&id]);
         let contact = self.contacts.get_mut(&id).expect("there");
         contact.place = place;
@@ -254,7 +270,7 @@ impl Model {
         }
     }
 
-    fn leave(&mut self, id: ContactId) {
+    pub fn leave(&mut self, id: ContactId) {
         let contact = &self.contacts[&id];
         let queue = contact.queue.as_ref();
         if let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue)) {
@@ -371,7 +387,10 @@ impl Model {
             let queue = self.contacts[&id].queue.as_ref();
             if queue.is_some_and(|queue| self.queues.contains_key(queue)) {
                 self.unstick(id);
-                self.enter_again(id);
+                let scheduled = self.contacts[&id].scheduled();
+                if !scheduled {
+                    self.enter_again(id);
+                }
             }
         }
         true
@@ -402,12 +421,16 @@ impl Model {
     /// The process that knew them is gone, and with it the INVITEs that it had not answered.
     pub fn forget(&mut self) {
         let lost = core::mem::take(&mut self.contacts);
-        let lost = lost.into_keys().map(|contact| (contact, 503));
+        let promised = lost.iter().filter(|(_, it)| it.call_back.is_some());
+        let promised: BTreeSet<ContactId> = promised.map(|(id, _)| *id).collect();
+        let lost = lost.into_keys().filter(|id| !promised.contains(id));
+        let lost = lost.map(|contact| (contact, 503));
         let mut answers = core::mem::take(&mut self.answers);
         answers.extend(lost);
         *self = Self {
             answers,
             arrivals: self.arrivals,
+            promised,
             ended: core::mem::take(&mut self.ended),
             outside: core::mem::take(&mut self.outside),
             slots: core::mem::take(&mut self.slots),

@@ -24,6 +24,8 @@ pub struct Oracle {
     pub model: Model,
     touched: Vec<Touched>,
     agenda: BinaryHeap<Reverse<(u64, Touched)>>,
+    /// Promises that were forgotten in this step.
+    pub(super) forgotten: Vec<ContactId>,
     pub offers: u64,
     pub connected: u64,
     /// How often each kind of event was told.
@@ -57,6 +59,7 @@ impl Oracle {
 
     /// After a step: everything that concerns those whom it touched.
     pub fn check(&mut self, relay: &mut Relay, now: u64) {
+        self.forgotten_rightly();
         for offer in relay.take_gone() {
             self.session_gone(offer, now);
         }

@@ -84,6 +84,10 @@ impl World {
                     self.after(after, Step::Earlier(contact));
                 }
             }
+            Output::KeepCallBack(promised) => self.keep_call_back(*promised),
+            Output::ForgetCallBack { contact } => {
+                self.kept.promises.remove(&contact);
+            }
             Output::ListSessions => self.ask_for_list(),
             Output::Hear { contact, .. } => {
                 for key in ['1', '#'] {

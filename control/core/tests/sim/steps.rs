@@ -25,6 +25,12 @@ impl World {
                 self.tell(Input::EarlierFound { contact, earlier });
             }
             Step::Answer(contact) => self.answer_about(contact),
+            Step::Written(contact, epoch) => {
+                if epoch == self.epoch {
+                    self.tell(Input::CallBackWritten { contact });
+                }
+            }
+            Step::Withdraw(contact) => self.tell(Input::CallBackWithdrawn { contact }),
             Step::Press(contact, key) => self.tell(Input::ContactPressed { contact, key }),
             Step::ToRelay(message) => {
                 let effects = self.relay.receive(message, self.now_ms, &mut self.rng);
@@ -131,6 +137,7 @@ impl World {
             return Input::ContactArrived { contact, facts };
         };
         facts.medium = Some(slot);
+        self.wishes(&mut facts);
         self.begins_to_ask(contact);
         Input::ContactRequested { contact, facts }
     }

@@ -96,12 +96,14 @@ fn compare_waiting(model: &Model, view: &ContactView, contact: &Contact) {
         "{} is asked about",
         view.id
     );
-    let waits = asks || view.state == ContactState::Waiting;
+    let scheduled = view.state == ContactState::Scheduled;
+    assert_eq!(scheduled, contact.scheduled(), "{} is for later", view.id);
+    let waits = asks || scheduled || view.state == ContactState::Waiting;
     assert_eq!(waits, contact.waiting(), "{} waits", view.id);
     assert_eq!(view.queue, contact.queue, "the queue of {}", view.id);
     // Whose queue is gone keeps for whom it waited, which means nothing.
     let queue = contact.queue.as_ref();
-    if queue.is_some_and(|queue| model.queues.contains_key(queue)) {
+    if !scheduled && queue.is_some_and(|queue| model.queues.contains_key(queue)) {
         let sticks = contact.waits_for.as_ref().map(|(agent, _)| agent);
         assert_eq!(
             view.waits_for.as_ref(),

@@ -75,6 +75,9 @@ pub struct QueueDeclaration {
     /// What callers hear who wait. Default: what their phones make of `182 Queued`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
+    /// What customers are promised who want to be called. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_back: Option<CallBacks>,
     /// Where contacts go that cannot stay.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overflow: Vec<Overflow>,
@@ -105,7 +108,37 @@ pub struct Waiting {
     pub every_seconds: u32,
 }
 
-/// Where contacts go that cannot stay: one of `queue`, `redirect` and `refuse` must be given.
+/// What customers are promised who want to be called.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallBacks {
+    /// How many customers may be promised a call at a time; 1 to 10000, default 100.
+    #[schema(required = false, default = 100)]
+    pub at_most: u32,
+    /// How far ahead the time may be that a customer asks for; 0 to 2592000, default a week.
+    #[schema(required = false, default = 604_800)]
+    pub ahead_seconds: u32,
+    /// How long after its time a call-back waits for an agent; 60 to 2592000, default a day.
+    #[schema(required = false, default = 86_400)]
+    pub keep_seconds: u32,
+    /// How many times a customer who does not answer is called; 1 to 10, default 3.
+    #[schema(required = false, default = 3)]
+    pub attempts: u32,
+    /// How long after such a call the next one is made; 1 to 86400, default 600.
+    #[schema(required = false, default = 600)]
+    pub retry_seconds: u32,
+    /// How long the customer's phone may ring; 1 to 180, default 60.
+    #[schema(required = false, default = 60)]
+    pub answer_seconds: u32,
+    /// What callers hear who asked for it by a key, before they are let go: names of sounds; at most 8.
+    #[schema(required = false)]
+    pub say: Vec<String>,
+    /// How long they hear that; 0 to 30, default 3.
+    #[schema(required = false, default = 3)]
+    pub say_seconds: u32,
+}
+
+/// Where contacts go that cannot stay: one of `queue`, `redirect`, `call_back` and `refuse` must be given.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Overflow {
@@ -123,6 +156,9 @@ pub struct Overflow {
     /// Their callers are told to call this URI (302).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<String>,
+    /// They are called back and keep their place; needs `call_back` of the queue.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub call_back: bool,
     /// They are refused with this SIP status; 400 to 699.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse: Option<u16>,

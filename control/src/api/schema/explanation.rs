@@ -41,6 +41,20 @@ pub struct Facts {
     pub earlier: Earlier,
     /// What the caller chose in menus, by the menu's name.
     pub answers: BTreeMap<String, String>,
+    /// The customer wants to be called; `medium` is then `call_back`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_back: Option<CallBackWish>,
+}
+
+/// A customer's wish to be called.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallBackWish {
+    /// Whom to call: a SIP, SIPS or tel URI.
+    pub to: String,
+    /// Not before this time, in milliseconds of Unix time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_unix_ms: Option<u64>,
 }
 
 /// Earlier contacts of a caller.

@@ -14,7 +14,7 @@ mod trace;
 pub use declaration::{AgentDeclaration, Declaration, RuleDeclaration};
 pub use explanation::{Explanation, Facts};
 pub use reports::{Record, Report};
-pub use route::{Report as RouteReport, Routed, Wanted};
+pub use route::{Report as RouteReport, Routed, Wanted, Wish};
 pub use sessions::Sessions;
 pub use state::{Agent, AgentView, Contact, Contacts, EventMessage, QueueView, Status};
 pub use trace::TraceLine;

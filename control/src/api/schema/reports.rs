@@ -59,6 +59,10 @@ macro_rules! contacts {
             pub refused: u64,
             /// Those whose callers were told to call somebody else.
             pub redirected: u64,
+            /// Those whose customers were promised a call; they have no part in waits and service levels.
+            pub call_backs: u64,
+            /// Customers who were reached by such a call.
+            pub called_back: u64,
             /// Those that went on to another queue, where they are offered again; 0 where all queues are
             /// counted together.
             pub moved: u64,
@@ -200,4 +204,6 @@ pub struct Record {
     pub reason: Option<String>,
     /// Who ended the call: `client`, `agent`, `relay` or `control`.
     pub ended_by: Option<String>,
+    /// When its customer was promised a call, if that was so.
+    pub call_back_promised: Option<String>,
 }

@@ -38,18 +38,62 @@ pub struct Wanted {
     pub wait_seconds: Option<u32>,
 }
 
+/// A customer who wants to be called. What is not given is empty; rules see all of it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its shape matters")]
+pub struct Wish {
+    /// Whom to call: a SIP, SIPS or tel URI, at most 256 bytes.
+    #[schema(min_length = 1)]
+    pub call: String,
+    /// Not before this moment: RFC 3339, a day, or milliseconds of Unix time; default: as soon as an agent
+    /// is free.
+    pub at: Option<String>,
+    /// The URI that the customer would have called; rules see it as Request-URI and To.
+    #[schema(min_length = 1)]
+    pub to: String,
+    /// Who wants to be called: a URI, at most 1024 bytes; default: `call`.
+    #[schema(min_length = 1)]
+    pub from: Option<String>,
+    /// The customer's name.
+    pub from_name: Option<String>,
+    /// Header fields that rules may look at, at most 64.
+    pub headers: Option<BTreeMap<String, String>>,
+    /// Attributes of the customer's record, at most 32.
+    pub customer: Option<BTreeMap<String, String>>,
+    /// What the customer is entitled to, at most 32.
+    pub entitlements: Option<Vec<String>>,
+    /// What the customer chose in menus, by the menu's name, at most 32.
+    pub answers: Option<BTreeMap<String, String>>,
+}
+
+/// A call that was promised to a customer.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Promise {
+    /// Whom to call.
+    pub to: String,
+    /// Not before this time, in milliseconds of Unix time.
+    pub due_unix_ms: u64,
+    /// Calls to the customer so far that were not answered.
+    pub tries: u32,
+}
+
 /// What is told of a contact that is carried outside.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its shape matters")]
 pub struct Report {
-    /// `ringing`, `answered`, `failed`, `ended`, or `abandoned` by the customer before an answer.
-    #[schema(pattern = "^(ringing|answered|failed|ended|abandoned)$")]
+    /// `ringing`, `answered`, `failed`, `ended`, or `abandoned` by the customer before an answer. Of a
+    /// call-back: `calling` when its agent has taken it and the customer is being called, `answered` when
+    /// the customer has answered.
+    #[schema(pattern = "^(ringing|calling|answered|failed|ended|abandoned)$")]
     pub result: String,
     /// By which offer; with all but `abandoned`.
     pub offer: Option<String>,
-    /// With `failed`: `busy`, `no_answer`, `declined`, `unreachable`, `not_acceptable` or `error`;
-    /// default: what `status` stands for, else `error`.
+    /// With `failed`: `busy`, `no_answer`, `declined`, `unreachable`, `not_acceptable`, `customer_away`
+    /// (the customer of a call-back did not answer) or `error`; default: what `status` stands for, else
+    /// `error`.
     pub cause: Option<String>,
     /// With `failed`: the SIP status that says why.
     #[schema(minimum = 300, maximum = 699)]
@@ -64,9 +108,12 @@ pub struct Routed {
     pub contact: String,
     /// Rises with each change; `after` of the next question.
     pub revision: u64,
-    /// `asking` (a server outside, what the contact is), `queued`, `offered`, `connected`, `ended`, `refused`, `redirected` or `abandoned`.
+    /// What its customer was promised, if it is a call-back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_back: Option<Promise>,
+    /// `asking` (a server outside, what the contact is), `scheduled` (a call-back, for later), `queued`, `offered`, `connected`, `ended`, `refused`, `redirected` or `abandoned`.
     pub state: String,
-    /// With `queued` and `offered`: the queue.
+    /// With `scheduled`, `queued` and `offered`: the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
     /// With `queued`: the place there, from 1.

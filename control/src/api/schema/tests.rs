@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::{declaration, explanation, reports, route, sessions, state, trace};
 use crate::api::declaration::shown;
-use crate::node::{Routed, Stand};
+use crate::node::{Promise, Routed, Stand};
 use crate::store;
 
 fn documented<T: DeserializeOwned + Serialize>(given: &impl Serialize) {
@@ -39,8 +39,9 @@ fn the_declaration_is_as_documented() {
          [[queue]]\nid = 'w'\nservice_level = { seconds = 20, percent = 80 }\n\
          overflow = [{ when = 'waited', after_seconds = 9, queue = 'q' },\n\
          { when = 'full', redirect = 'sip:x@y' }, { when = 'no_agents', refuse = 486 },\n\
-         { when = 'pressed', key = '1', queue = 'q' }]\n\
+         { when = 'pressed', key = '1', call_back = true }]\n\
          waiting = { music = 'm', say = ['position', 'x'] }\n\
+         call_back = { at_most = 5 }\n\
          sticky_seconds = 5\n\
          [[agent]]\nid = 'b'\nuri = 'sip:b@c'\ntiers = { q = 2 }\nweights = { q = 2 }\n\
          [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' }, calendar = '!k' }\n\
@@ -76,6 +77,9 @@ fn contacts_that_are_carried_outside_are_as_documented() {
     };
     for state in [
         Stand::Asking,
+        Stand::Scheduled {
+            queue: queue.clone(),
+        },
         Stand::Queued {
             queue,
             position: 1,
@@ -102,6 +106,11 @@ fn contacts_that_are_carried_outside_are_as_documented() {
         documented::<route::Routed>(&Routed {
             contact: ContactId(2),
             revision: 1,
+            call_back: Some(Promise {
+                to: "tel:+4930123456".into(),
+                due_unix_ms: 1,
+                tries: 0,
+            }),
             state,
         });
     }
@@ -274,6 +283,10 @@ fn facts_and_explanations_are_as_documented() {
         customer: [("tier".to_owned(), "gold".to_owned())].into(),
         answers: [("language".to_owned(), "2".to_owned())].into(),
         entitlements: vec!["premium".into()],
+        call_back: Some(patchbay_core::CallBackWish {
+            to: "sip:a@b".into(),
+            at_unix_ms: Some(1),
+        }),
         earlier: patchbay_core::Earlier {
             contacts: 2,
             agent: Some(AgentId::new("a")),

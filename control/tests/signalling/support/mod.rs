@@ -227,7 +227,11 @@ impl Scene {
                     unreachable!("no server is declared, and no rule looks back")
                 }
                 // Of what is carried outside, which no test here asks for.
-                Action::Routed(_) | Action::KeepCarried(_) | Action::ForgetCarried(_) => {}
+                Action::Routed(_)
+                | Action::KeepCarried(_)
+                | Action::ForgetCarried(_)
+                | Action::KeepCallBack(_)
+                | Action::ForgetCallBack(_) => {}
             }
         }
     }
