@@ -95,6 +95,12 @@ fn the_agent_holds_and_takes_back() {
         story[held..].contains("goes on after").then_some(())
     });
     call.ends();
+    until("the report has it", SOON, || {
+        let report = centre.api.get("/api/v1/reports/agents?from=2026-01-01");
+        let row = &report["rows"][0];
+        let held = row["held_ms"].as_u64()?;
+        (row["holds"] == 1 && held > 0).then_some(())
+    });
 }
 
 // B6 B7

@@ -160,14 +160,14 @@ fn our_own_records_say_what_became_of_each_contact() {
     assert_eq!(
         rows[0].head(),
         "id,arrived,queue,call_type,rule,from,to,offers,agents_tried,agent,waited_ms,rang_ms,\
-         talked_ms,answered,ended,disposition,reason,ended_by,call_back_promised\r\n"
+         talked_ms,held_ms,answered,ended,disposition,reason,ended_by,call_back_promised\r\n"
     );
     let expected = "\
 0000000000000001,1970-01-01T00:00:10.000Z,support,help,support,sip:caller@example.org,\
-sip:support@example.com,2,ben:no_answer anna:answered,anna,6500,4500,60000,\
+sip:support@example.com,2,ben:no_answer anna:answered,anna,6500,4500,60000,0,\
 1970-01-01T00:00:16.500Z,1970-01-01T00:01:16.500Z,served,bye,client,\r\n\
 0000000000000002,1970-01-01T00:01:40.000Z,support,help,support,sip:caller@example.org,\
-sip:support@example.com,1,ben:caller_gone,,4500,4500,0,,1970-01-01T00:01:44.500Z,abandoned,,,\r\n";
+sip:support@example.com,1,ben:caller_gone,,4500,4500,0,0,,1970-01-01T00:01:44.500Z,abandoned,,,\r\n";
     let lines: String = rows.iter().take(2).map(|row| row.line()).collect();
     assert_eq!(lines, expected);
     let json = serde_json::to_value(&rows[3]).unwrap();

@@ -52,6 +52,7 @@ pub fn record(call: &Call) -> Row {
     row.set("waited_ms", call.waited_ms);
     row.set("rang_ms", call.rang_ms());
     row.set("talked_ms", call.talked_ms);
+    row.set("held_ms", call.held_ms);
     row.set("answered", call.answered_unix_ms.and_then(moment));
     row.set("ended", ended);
     row.set("disposition", disposition);

@@ -285,7 +285,7 @@ impl Fold {
                         row.waits.add(call.waited_ms);
                     }
                     if let Some((_, Ending::Served(..))) = call.end {
-                        row.talks.add(call.talked_ms);
+                        row.add_talk(call.talked_ms, call.holds, call.held_ms);
                     }
                 }
                 Some(TryEnd::Failed(why, _)) => match why {
@@ -310,7 +310,7 @@ fn count_contact(row: &mut Sums, call: &Call, threshold_ms: u64) {
         row.call_backs += 1;
         row.called_back += u64::from(call.answered_unix_ms.is_some());
         if let Some((_, Ending::Served(..))) = call.end {
-            row.talks.add(call.talked_ms);
+            row.add_talk(call.talked_ms, call.holds, call.held_ms);
         }
         return;
     }
@@ -319,7 +319,7 @@ fn count_contact(row: &mut Sums, call: &Call, threshold_ms: u64) {
         row.answered_within += u64::from(call.waited_ms <= threshold_ms);
         row.waits.add(call.waited_ms);
         if let Some((_, Ending::Served(..))) = call.end {
-            row.talks.add(call.talked_ms);
+            row.add_talk(call.talked_ms, call.holds, call.held_ms);
         }
         return;
     }

@@ -80,6 +80,8 @@ fn offers(row: &mut Row, sums: &Sums) {
 fn handling(row: &mut Row, sums: &Sums) {
     row.set("ended", sums.talks.count);
     row.set("talk_ms", sums.talks.sum_ms);
+    row.set("holds", sums.holds);
+    row.set("held_ms", sums.held_ms);
     row.set("wrap_up_ms", sums.wrap_up_ms);
     row.set("handling_mean_ms", sums.handling_ms());
 }

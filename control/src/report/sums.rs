@@ -98,6 +98,10 @@ pub struct Sums {
     pub abandon_waits: Spread,
     /// From answer to end, of calls that ended.
     pub talks: Spread,
+    /// How many times a side of these calls was on hold.
+    pub holds: u64,
+    /// For how long all together.
+    pub held_ms: u64,
     /// Work after these calls.
     pub wrap_up_ms: u64,
     /// Offers made.
@@ -140,7 +144,7 @@ impl Sums {
     }
 
     /// Everything that is only added.
-    fn counts_mut(&mut self) -> [&mut u64; 20] {
+    fn counts_mut(&mut self) -> [&mut u64; 22] {
         [
             &mut self.offered,
             &mut self.answered,
@@ -155,6 +159,8 @@ impl Sums {
             &mut self.lost,
             &mut self.waiting,
             &mut self.turned_away,
+            &mut self.holds,
+            &mut self.held_ms,
             &mut self.wrap_up_ms,
             &mut self.offers,
             &mut self.missed,
@@ -188,6 +194,13 @@ impl Sums {
     pub fn service_level_with_short(&self) -> Option<f64> {
         let in_time = self.answered_within + self.abandoned_within;
         share(in_time, self.on_the_line())
+    }
+
+    /// Takes what became of a call that was served.
+    pub fn add_talk(&mut self, talked_ms: u64, holds: u32, held_ms: u64) {
+        self.talks.add(talked_ms);
+        self.holds += u64::from(holds);
+        self.held_ms = self.held_ms.saturating_add(held_ms);
     }
 
     /// Talk and wrap-up of a call that ended, on average, in milliseconds.

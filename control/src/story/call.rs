@@ -40,6 +40,10 @@ pub struct Call {
     pub waited_ms: u64,
     /// From answer to end.
     pub talked_ms: u64,
+    /// How many times one side held the other.
+    pub holds: u32,
+    /// For how long all together.
+    pub held_ms: u64,
     /// When and how it ended.
     pub end: Option<(u64, Ending)>,
     /// Its customer was promised a call.
@@ -163,6 +167,8 @@ impl Call {
             answered_unix_ms: None,
             waited_ms: 0,
             talked_ms: 0,
+            holds: 0,
+            held_ms: 0,
             end: None,
             promised: None,
             orphaned: false,
@@ -266,6 +272,10 @@ impl Call {
                     when: *when,
                     waited_ms: *waited_ms,
                 });
+            }
+            What::ContactResumed { held_ms, .. } => {
+                self.holds = self.holds.saturating_add(1);
+                self.held_ms = self.held_ms.saturating_add(*held_ms);
             }
             What::CallBackKept { .. } => self.orphaned = false,
             _ => self.take_end(event),

@@ -96,6 +96,10 @@ macro_rules! contacts {
             pub ended: u64,
             /// From answer to end, all of them together.
             pub talk_ms: u64,
+            /// How many times a side of these calls was on hold.
+            pub holds: u64,
+            /// For how long all together.
+            pub held_ms: u64,
             /// Work after them.
             pub wrap_up_ms: u64,
             /// Talk and wrap-up of each, on average.
@@ -149,6 +153,10 @@ pub struct AgentRow {
     pub ended: u64,
     /// From answer to end, all of them together.
     pub talk_ms: u64,
+    /// How many times a side of these calls was on hold.
+    pub holds: u64,
+    /// For how long all together.
+    pub held_ms: u64,
     /// Work after them.
     pub wrap_up_ms: u64,
     /// Talk and wrap-up of each, on average.
@@ -194,6 +202,8 @@ pub struct Record {
     pub rang_ms: u64,
     /// From answer to end.
     pub talked_ms: u64,
+    /// For how long a side of the call was on hold.
+    pub held_ms: u64,
     /// When it was answered.
     pub answered: Option<String>,
     /// When it ended.
