@@ -40,7 +40,7 @@ pub enum Opens {
         /// Which menu.
         menu: MenuId,
         /// What it is about, for people.
-        title: String,
+        about: String,
     },
     /// A group of agents.
     Group {
@@ -55,6 +55,7 @@ pub enum Opens {
         /// Contacts in the queue, those being offered included.
         waiting: usize,
         /// How long a contact that came now would be expected to wait; none while that cannot be said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         expected_wait_ms: Option<u64>,
     },
     /// Nobody: contacts are refused.

@@ -125,6 +125,13 @@ fn choice(problems: &mut Problems, path: &str, choice: &Choice, twice: bool) {
             "use 0 to 9, * or #, each once",
         );
     }
+    if choice.answer.contains('.') {
+        let message = format!(
+            "`{}`: dots stand between the words of a link",
+            choice.answer
+        );
+        problems.add(format!("{path}.answer"), message, "choose another word");
+    }
     if let Err(error) = id::check(&choice.answer) {
         let message = format!("`{}`: {error}", choice.answer);
         problems.add(format!("{path}.answer"), message, "choose another word");

@@ -73,9 +73,9 @@ impl Distributor {
     fn opens(&mut self, facts: &Facts, ruled: Ruled) -> Opens {
         match ruled {
             Ruled::Menu(menu, _) => {
-                let title = self.menu(&menu).map(|menu| menu.title.clone());
-                let title = title.unwrap_or_default();
-                Opens::Menu { menu, title }
+                let about = self.menu(&menu).map(|menu| menu.title.clone());
+                let about = about.unwrap_or_default();
+                Opens::Menu { menu, about }
             }
             Ruled::Settled(outcome) => self.group(facts, outcome),
         }
