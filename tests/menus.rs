@@ -116,8 +116,10 @@ fn a_caller_chooses_from_one_menu_after_the_other_and_gets_its_agent() {
     assert!(answers.count() >= 1);
     anna.succeeds(SOON);
     centre.wait_empty();
-    let past = centre.api.get("/api/v1/contacts");
-    assert_eq!(past["past"][0]["rule"], "german", "{past}");
+    until("the rule is told", SOON, || {
+        let past = centre.api.get("/api/v1/contacts");
+        (past["past"][0]["rule"] == "german").then_some(())
+    });
 }
 
 // D15
