@@ -56,6 +56,12 @@ pub fn missing(centre: &Centre, library: &Library) -> Vec<(String, Fault)> {
             found.extend(unsaid(name, &waiting.language, library).map(|fault| (path, fault)));
         }
     }
+    for (at, menu) in centre.menus.iter().enumerate() {
+        for (index, name) in menu.say.iter().enumerate() {
+            let fault = unsaid(name, &menu.language, library);
+            found.extend(fault.map(|fault| (format!("menu[{at}].say[{index}]"), fault)));
+        }
+    }
     found
 }
 

@@ -46,6 +46,7 @@ mod lost_ack;
 mod lost_media;
 mod malformed_requests;
 mod media_strangers;
+mod menus;
 mod methods_in_dialog;
 mod moved_medium;
 mod mutated_traffic;

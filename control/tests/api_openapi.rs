@@ -7,7 +7,7 @@ use api_support::Server;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-const ROUTES: [&str; 41] = [
+const ROUTES: [&str; 42] = [
     "DELETE /api/v1/agents/{id}",
     "DELETE /api/v1/callbacks/{id}",
     "DELETE /api/v1/contacts/{id}",
@@ -24,6 +24,7 @@ const ROUTES: [&str; 41] = [
     "GET /api/v1/contacts/{id}",
     "GET /api/v1/contacts/{id}/timeline",
     "GET /api/v1/events",
+    "GET /api/v1/links",
     "GET /api/v1/openapi.json",
     "GET /api/v1/queues",
     "GET /api/v1/queues/{id}",

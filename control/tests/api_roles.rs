@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// Route, permission, who may besides administrators and programs with the scope: `s` supervisors, `a`
 /// the agent itself, `p` every program. Written down a second time on purpose.
-const RIGHTS: [(&str, &str, &str); 38] = [
+const RIGHTS: [(&str, &str, &str); 39] = [
     ("GET /metrics", "metrics:read", "s"),
     ("GET /api/v1/openapi.json", "document", "sp"),
     ("GET /api/v1/centre", "centre:read", "s"),
@@ -29,6 +29,7 @@ const RIGHTS: [(&str, &str, &str); 38] = [
     ("POST /api/v1/agents/{id}/status", "agents:write", "sa"),
     ("GET /api/v1/queues", "queues:read", "s"),
     ("GET /api/v1/queues/{id}", "queues:read", "s"),
+    ("GET /api/v1/links", "queues:read", "s"),
     ("GET /api/v1/contacts", "contacts:read", "s"),
     ("GET /api/v1/contacts/{id}", "contacts:read", "sa"),
     ("DELETE /api/v1/contacts/{id}", "contacts:end", "s"),
@@ -144,6 +145,8 @@ impl Stage {
             _ => "0000000000000001",
         };
         let path = path.replace("{id}", id);
+        // This one needs to know which link.
+        let path = path.replace("/links", "/links?to=sip:help@centre.example");
         path.replace("{version}", "1").replace("{by}", "queues")
     }
 

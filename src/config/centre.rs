@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Ask, Calendar, Offers, Phones, Queue, Rule};
+use patchbay_core::centre::{Agent, Ask, Calendar, Menu, Offers, Phones, Queue, Rule};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -17,8 +17,8 @@ use super::reader;
 use super::source::Source;
 
 /// The keys of the file's top level; they tell this file from a `patchbay.toml`.
-pub const TOP_LEVEL_KEYS: [&str; 7] = [
-    "queue", "agent", "calendar", "ask", "rule", "offers", "phones",
+pub const TOP_LEVEL_KEYS: [&str; 8] = [
+    "queue", "agent", "calendar", "ask", "menu", "rule", "offers", "phones",
 ];
 
 /// Errors sought in one entry.
@@ -45,6 +45,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
     let agents = entries::<Agent>("agent", &mut section, &mut report);
     let asks = entries::<Ask>("ask", &mut section, &mut report);
     let calendars = entries::<Calendar>("calendar", &mut section, &mut report);
+    let menus = entries::<Menu>("menu", &mut section, &mut report);
     let rules = entries::<Rule>("rule", &mut section, &mut report);
     let offers = section.get("offers").and_then(|value| {
         let span = value.span();
@@ -60,6 +61,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
         agents: agents.places(),
         asks: asks.places(),
         calendars: calendars.places(),
+        menus: menus.places(),
         rules: rules.places(),
     };
     let centre = Centre {
@@ -67,6 +69,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
         agents: agents.read,
         asks: asks.read,
         calendars: calendars.read,
+        menus: menus.read,
         rules: rules.read,
         offers: offers.unwrap_or_default(),
         phones: phones.unwrap_or_default(),
@@ -296,6 +299,7 @@ struct Places {
     agents: Kind,
     asks: Kind,
     calendars: Kind,
+    menus: Kind,
     rules: Kind,
 }
 
@@ -306,6 +310,10 @@ impl Places {
         let of_queues =
             path.ends_with(".queue") || path.ends_with(".on_failure") || path.contains(".queues[");
         if of_queues && self.queues.lost {
+            return None;
+        }
+        let of_menus = path.ends_with(".menu") || path.contains(".when.answer.");
+        if of_menus && self.menus.lost {
             return None;
         }
         let of_calendars = [".calendar", ".calendar[", ".expression", "].when"];
@@ -321,6 +329,7 @@ impl Places {
             "agent" => &self.agents,
             "ask" => &self.asks,
             "calendar" => &self.calendars,
+            "menu" => &self.menus,
             "rule" => &self.rules,
             _ => return Some(path.to_owned()),
         };

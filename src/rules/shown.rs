@@ -138,6 +138,7 @@ fn pairs<V: Display>(all: &BTreeMap<String, V>, between: &str) -> String {
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Offer { agent } => format!("offered to {agent}"),
+        Outcome::Menu { menu } => format!("the caller chooses from menu {menu}"),
         Outcome::Queue { position } => format!("waits at position {position}"),
         Outcome::Refuse { status, why } => format!("refused with {status}: {}", why.text()),
     }

@@ -32,6 +32,8 @@ counters! {
     without_earlier,
     /// Contacts whose callers were told to call somebody else.
     redirected,
+    /// Keys pressed in menus that stand for nothing there.
+    keys_for_nothing,
     /// Call-backs promised.
     call_backs,
     /// Contacts refused, for any reason.

@@ -10,7 +10,7 @@ use crate::asking::AskFailure;
 use crate::centre::OverflowWhen;
 use crate::contact::Way;
 use crate::explain::Choice;
-use crate::id::{AgentId, AskId, ContactId, OfferId, QueueId, RuleId};
+use crate::id::{AgentId, AskId, ContactId, MenuId, OfferId, QueueId, RuleId};
 use crate::input::{EndCause, Status};
 use crate::output::RefuseReason;
 use crate::slot::Slot;
@@ -66,6 +66,31 @@ pub enum What {
         /// What exactly failed.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         detail: String,
+    },
+    /// A rule lets its caller choose from a menu.
+    ContactInMenu {
+        /// Which contact.
+        contact: ContactId,
+        /// The menu.
+        menu: MenuId,
+        /// The rule that matched.
+        rule: RuleId,
+        /// The caller's URI.
+        from: String,
+        /// The URI called.
+        to: String,
+    },
+    /// Its caller chose; the rules look at it once more.
+    ContactChose {
+        /// Which contact.
+        contact: ContactId,
+        /// The menu.
+        menu: MenuId,
+        /// The key that was pressed; none if none was, or nothing could be heard.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<char>,
+        /// What counts as chosen.
+        answer: String,
     },
     /// A rule, or a server that was asked, decided what the contact is.
     ContactTyped {

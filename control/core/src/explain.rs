@@ -1,7 +1,7 @@
 //! How a decision explains itself (requirements A3, A4).
 
 use crate::centre::Strategy;
-use crate::id::{AgentId, AskId, QueueId, RuleId};
+use crate::id::{AgentId, AskId, MenuId, QueueId, RuleId};
 use crate::output::RefuseReason;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -180,6 +180,11 @@ pub enum Outcome {
     Offer {
         /// Whom to.
         agent: AgentId,
+    },
+    /// Lets its caller choose from this menu.
+    Menu {
+        /// Which.
+        menu: MenuId,
     },
     /// Made to wait.
     Queue {

@@ -43,6 +43,10 @@ pub struct Facts {
     pub earlier: Earlier,
     /// What the caller chose in menus, by the menu's name.
     pub answers: BTreeMap<String, String>,
+    /// What the caller chose by the link that it followed, menu by menu: each is taken in the first menu
+    /// that has it as an answer. At most [`crate::limits::MAX_CHOICE_WORDS`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choice: Vec<String>,
     /// The customer wants to be called; `medium` is then [`Slot::CallBack`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_back: Option<CallBackWish>,

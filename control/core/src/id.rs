@@ -140,6 +140,10 @@ macro_rules! name_id {
 }
 
 name_id! {
+    /// A menu that callers choose from.
+    MenuId
+}
+name_id! {
     /// A server that is asked about contacts.
     AskId
 }

@@ -23,6 +23,7 @@ mod output;
 mod selection;
 mod slot;
 pub mod snapshot;
+pub mod tier;
 mod timers;
 mod typing;
 
@@ -34,7 +35,9 @@ pub use distributor::{Distributor, Held, Standing};
 pub use event::{Activity, Event, OfferEnd, What};
 pub use explain::Explanation;
 pub use facts::{CallBackWish, Earlier, Facts, Medium};
-pub use id::{AgentId, AskId, CalendarId, ContactId, IdError, IdSource, OfferId, QueueId, RuleId};
+pub use id::{
+    AgentId, AskId, CalendarId, ContactId, IdError, IdSource, MenuId, OfferId, QueueId, RuleId,
+};
 pub use input::{Carried, EndCause, Input, LiveSession, Now, OfferFailure, Status};
 pub use output::{Output, RefuseReason};
 pub use slot::Slot;

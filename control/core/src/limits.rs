@@ -90,6 +90,12 @@ pub const MAX_REMEMBERED: usize = 100_000;
 /// Problems that the validation of a centre lists.
 pub const MAX_PROBLEMS: usize = 1_000;
 
+/// Menus of one centre.
+pub const MAX_MENUS: usize = 100;
+/// Choices of one menu: the keys of a phone.
+pub const MAX_CHOICES: usize = 12;
+/// Words of one link, and so the tiers that it may pass.
+pub const MAX_CHOICE_WORDS: usize = 8;
 /// Call-backs that one queue may promise at a time.
 pub const MAX_CALL_BACKS: u32 = 10_000;
 /// Farthest time that a call-back may be promised for, in seconds.
@@ -105,6 +111,8 @@ pub const OFFER_GUARD: Duration = Duration::from_secs(35);
 /// How long a contact of somebody outside waits without being asked about before it counts as
 /// abandoned.
 pub const ASKER_SILENCE: Duration = Duration::from_secs(120);
+/// How long after a caller begins to hear something a menu is said: the way to its phone has to be open.
+pub const MENU_BEGINS: Duration = Duration::from_secs(1);
 /// How long a caller who is to be called back is kept on the line when the promise cannot be written.
 pub const PROMISE_GUARD: Duration = Duration::from_secs(10);
 /// How long an ended offer or contact is remembered.

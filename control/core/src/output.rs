@@ -165,6 +165,8 @@ pub enum RefuseReason {
     RelayFull,
     /// As many contacts live as the process allows (503).
     TooManyContacts,
+    /// The caller chose nothing from a menu (480).
+    NothingChosen,
     /// The customer will be called back instead (480).
     CalledBack,
     /// The queue makes no call-backs (403).
@@ -192,6 +194,7 @@ impl RefuseReason {
             | Self::NoAgents
             | Self::AgentUnavailable
             | Self::QueueRemoved
+            | Self::NothingChosen
             | Self::CalledBack
             | Self::CallBacksFull
             | Self::PromisedBefore
@@ -216,6 +219,7 @@ impl RefuseReason {
             Self::QueueRemoved => "the queue was removed",
             Self::RelayFull => "the relay has no room for another session",
             Self::TooManyContacts => "too many contacts are alive",
+            Self::NothingChosen => "the caller chose nothing from the menu",
             Self::CalledBack => "the caller will be called back",
             Self::NoCallBacks => "the queue makes no call-backs",
             Self::CallBacksFull => "as many call-backs are promised as the queue allows",

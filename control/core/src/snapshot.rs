@@ -102,6 +102,8 @@ pub struct WaitingView {
 pub enum ContactState {
     /// A server is being asked what it is.
     Asking,
+    /// Its caller chooses from a menu.
+    InMenu,
     /// Its customer is to be called later.
     Scheduled,
     /// Waits for an agent.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use patchbay_core::centre::{Agent, Ask, Calendar, Offers, Phones, Queue, Rule, Secret};
+use patchbay_core::centre::{Agent, Ask, Calendar, Menu, Offers, Phones, Queue, Rule, Secret};
 use patchbay_core::{Centre, RuleId, validate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -60,6 +60,7 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
         agents: agents(&mut fields, before, &mut faults),
         asks: asks(&mut fields, before, &mut faults),
         calendars: list::<Calendar>(&mut fields, "calendar", &mut faults),
+        menus: list::<Menu>(&mut fields, "menu", &mut faults),
         rules: list::<Rule>(&mut fields, "rule", &mut faults),
         offers: match fields.remove("offers") {
             None => Offers::default(),
@@ -71,8 +72,7 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
         },
     };
     for key in fields.keys() {
-        let remedy =
-            "the keys of a declaration are: queue, agent, ask, calendar, rule, offers, phones";
+        let remedy = "the keys of a declaration are: queue, agent, ask, calendar, menu, rule, offers, phones";
         faults.push(Fault::new(key, format!("there is no key `{key}`"), remedy));
     }
     // An entry that cannot be read is missing now: what refers to it would be blamed for it.
@@ -135,6 +135,13 @@ pub fn preview(before: &Centre, after: &Centre) -> Applied {
         &before.asks,
         &after.asks,
         |ask| ask.id.as_str(),
+        &mut applied,
+    );
+    differ(
+        "menu",
+        &before.menus,
+        &after.menus,
+        |menu| menu.id.as_str(),
         &mut applied,
     );
     differ(

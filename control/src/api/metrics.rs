@@ -238,6 +238,8 @@ async fn readings(shared: &Shared) -> Vec<Metric> {
     if let Ok(snapshot) = shared.api.node.snapshot().await {
         let states = [
             ContactState::Asking,
+            ContactState::InMenu,
+            ContactState::Scheduled,
             ContactState::Waiting,
             ContactState::Offered,
             ContactState::Connected,
@@ -335,6 +337,7 @@ fn gauge(
 
 fn contact_state(state: ContactState) -> &'static str {
     match state {
+        ContactState::InMenu => "in_menu",
         ContactState::Scheduled => "scheduled",
         ContactState::Asking => "asking",
         ContactState::Waiting => "waiting",

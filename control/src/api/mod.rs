@@ -20,6 +20,7 @@ mod events;
 mod health;
 mod keyring;
 pub mod limits;
+mod links;
 mod listener;
 mod metrics;
 pub mod needs;
@@ -213,6 +214,7 @@ fn documented() -> OpenApiRouter<Shared> {
         .routes(routes!(agents::set_status))
         .routes(routes!(queues::list))
         .routes(routes!(queues::get))
+        .routes(routes!(links::get))
         .routes(routes!(rules::list))
         .routes(routes!(rules::explain))
         .routes(routes!(contacts::list))

@@ -70,7 +70,7 @@ const fn own(of: Own, route: Route) -> Route {
 }
 
 /// All routes that need a token.
-pub const ROUTES: [Route; 38] = [
+pub const ROUTES: [Route; 39] = [
     reads("/metrics", P::MetricsRead),
     reads("/api/v1/openapi.json", P::Document),
     reads("/api/v1/centre", P::CentreRead),
@@ -92,6 +92,7 @@ pub const ROUTES: [Route; 38] = [
     ),
     reads("/api/v1/queues", P::QueuesRead),
     reads("/api/v1/queues/{id}", P::QueuesRead),
+    reads("/api/v1/links", P::QueuesRead),
     reads("/api/v1/contacts", P::ContactsRead),
     own(
         Own::Contact,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Ask, Calendar, Queue, Rule};
+use patchbay_core::centre::{Agent, Ask, Calendar, Menu, Queue, Rule};
 
 use super::views::Applied;
 
@@ -19,6 +19,8 @@ pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
     differences("calendar", old, new, calendar, &mut applied);
     let ask = |ask: &Ask| ask.id.to_string();
     differences("ask", &before.asks, &after.asks, ask, &mut applied);
+    let menu = |menu: &Menu| menu.id.to_string();
+    differences("menu", &before.menus, &after.menus, menu, &mut applied);
     let rule = |rule: &Rule| rule.id.to_string();
     differences("rule", &before.rules, &after.rules, rule, &mut applied);
     let order = |centre: &Centre| -> Vec<String> {

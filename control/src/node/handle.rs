@@ -17,6 +17,7 @@ use super::stand::Routed;
 use super::views::{Applied, BindingView, Counters, Readiness, RelayView, StoredEvent};
 use super::waiters::Waiter;
 use crate::store::Store;
+use patchbay_core::tier::Tier;
 
 /// Questions that may wait for the node's task before callers are held back.
 pub const MAX_COMMANDS: usize = 256;
@@ -122,6 +123,10 @@ pub(crate) enum Command {
         facts: Box<Facts>,
         at_unix_ms: Option<u64>,
         reply: oneshot::Sender<Explanation>,
+    },
+    Tier {
+        facts: Box<Facts>,
+        reply: oneshot::Sender<Option<Tier>>,
     },
     Bindings {
         agent: AgentId,
@@ -308,6 +313,16 @@ impl NodeHandle {
             answer,
         )
         .await
+    }
+
+    /// What a link opens; none if a word of it is no choice there. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`Stopped`] while the process shuts down.
+    pub async fn tier(&self, facts: Facts) -> Result<Option<Tier>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let facts = Box::new(facts);
+        self.ask(Command::Tier { facts, reply }, answer).await
     }
 
     /// The devices of an agent; empty for an unknown one.

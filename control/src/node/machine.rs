@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use patchbay_core::tier::Tier;
 use patchbay_core::{
     AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
     OfferId, Output, Snapshot, Status, What,
@@ -244,6 +245,12 @@ impl Machine {
         let mut seen = now.now;
         seen.unix_ms = at_unix_ms.unwrap_or(seen.unix_ms);
         self.distributor.explain(facts, seen)
+    }
+
+    /// What a link opens.
+    #[must_use]
+    pub fn tier(&mut self, facts: &Facts, now: Moment) -> Option<Tier> {
+        self.distributor.tier(facts, now.now)
     }
 
     /// Sets an agent's status.

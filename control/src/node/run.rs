@@ -297,6 +297,9 @@ impl Node {
             } => {
                 let _gone = reply.send(self.machine.explain(&facts, at_unix_ms, now));
             }
+            Command::Tier { facts, reply } => {
+                let _gone = reply.send(self.machine.tier(&facts, now));
+            }
             Command::Bindings { agent, reply } => {
                 let _gone = reply.send(self.machine.bindings(&agent, now));
             }

@@ -1,9 +1,10 @@
 //! From an INVITE to what the rules look at (requirement A2).
 
 use bytes::Bytes;
-use patchbay_core::{Facts, Medium};
+use patchbay_core::limits::MAX_CHOICE_WORDS;
+use patchbay_core::{Facts, Medium, MenuId};
 use patchbay_sip::sdp::{Sdp, SdpError};
-use patchbay_sip::{HeaderName, Message, Method, NameAddr, ParseError};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, ParseError, Uri};
 use thiserror::Error;
 
 /// Headers of the link between relay and control start so; they are no part of the caller's
@@ -39,8 +40,28 @@ pub(super) fn decode(request: &Message) -> Result<Facts, BadBody> {
         delayed_offer,
         source,
         transport,
+        choice: chosen(request),
         ..Facts::default()
     })
+}
+
+/// What the caller chose by the link that it followed: the parameter `choice` of the Request-URI. One that
+/// could be no link's is no choice.
+fn chosen(request: &Message) -> Vec<String> {
+    let uri = request.uri().and_then(|uri| Uri::parse(uri).ok());
+    let words = uri.and_then(|uri| words_of_link(uri.params.get("choice")??));
+    words.unwrap_or_default()
+}
+
+/// The words of a link, which have dots between; none of a text that could be no link's.
+pub(crate) fn words_of_link(text: &str) -> Option<Vec<String>> {
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let words: Vec<&str> = text.split('.').take(MAX_CHOICE_WORDS + 1).collect();
+    let good = |word: &&str| MenuId::new(*word).check().is_ok();
+    let all = words.len() <= MAX_CHOICE_WORDS && words.iter().all(good);
+    all.then(|| words.into_iter().map(str::to_owned).collect())
 }
 
 fn headers(request: &Message) -> Vec<(String, String)> {

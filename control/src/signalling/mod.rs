@@ -46,6 +46,7 @@ use carried::Tunnels;
 
 pub use call::MAX_CALLS;
 pub use counters::{Drop, SignallingCounters};
+pub(crate) use facts::words_of_link;
 pub use facts::{TextError, facts_of_text};
 pub use moment::Moment;
 pub use offers::TRANSFER_VALID_S;

@@ -135,6 +135,8 @@ async fn remove_up_to(connection: &mut SqliteConnection, cursor: u64) -> Result<
 pub fn contact_of(event: &Event) -> Option<ContactId> {
     match &event.what {
         What::ContactAsking { contact, .. }
+        | What::ContactInMenu { contact, .. }
+        | What::ContactChose { contact, .. }
         | What::ContactAsked { contact, .. }
         | What::ContactTyped { contact, .. }
         | What::ContactQueued { contact, .. }

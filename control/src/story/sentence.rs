@@ -19,6 +19,19 @@ pub fn sentence(event: &Event) -> String {
             format!("{from} calls {to}: {ask} is asked about it")
         }
         What::ContactAsked { .. } => asked(&event.what),
+        What::ContactInMenu {
+            menu,
+            rule,
+            from,
+            to,
+            ..
+        } => format!("{from} calls {to}: rule {rule} lets the caller choose from menu {menu}"),
+        What::ContactChose {
+            menu, key, answer, ..
+        } => match key {
+            Some(key) => format!("the caller presses {key} in menu {menu}: {answer}"),
+            None => format!("{answer} counts as chosen in menu {menu}"),
+        },
         What::ContactTyped { .. } => typed(&event.what),
         What::ContactQueued {
             queue,

@@ -6,6 +6,7 @@
 mod ask;
 mod calendar;
 mod call_back;
+mod menu;
 mod overflow;
 mod problems;
 mod queue;
@@ -16,6 +17,7 @@ mod waiting;
 pub use ask::Ask;
 pub use calendar::{Calendar, Holiday, Open, Special};
 pub use call_back::CallBacks;
+pub use menu::{Choice, Menu};
 pub use problems::Problem;
 pub use queue::{HandOver, Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
 pub(crate) use rules::check_then;
@@ -23,7 +25,7 @@ pub(crate) use validate::plausible;
 pub use validate::validate;
 pub use waiting::{EXPECTED_WAIT, POSITION, Waiting};
 
-use crate::id::{AgentId, QueueId, RuleId};
+use crate::id::{AgentId, MenuId, QueueId, RuleId};
 use crate::slot::Slot;
 use core::fmt;
 use patchbay_sip::digest::Algorithm;
@@ -46,6 +48,9 @@ pub struct Centre {
     /// `[[ask]]`: servers that are asked about an arriving contact before the rules look at it.
     #[serde(default, rename = "ask", skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Ask>,
+    /// `[[menu]]`: what callers choose from.
+    #[serde(default, rename = "menu", skip_serializing_if = "Vec::is_empty")]
+    pub menus: Vec<Menu>,
     /// `[[rule]]`: what an arriving contact is. The first that matches decides.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
@@ -288,6 +293,9 @@ pub struct When {
     /// Times of day; of several any will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Many<Hours>>,
+    /// What was chosen in menus, by the menu's identifier; of several words any will do.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answer: BTreeMap<MenuId, Many<String>>,
     /// A calendar that is open, or, with `!` before its identifier, closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Many<String>>,
@@ -325,6 +333,10 @@ pub struct Then {
     /// The queue that it waits in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueId>,
+    /// Instead of a queue: the menu that its caller chooses from. The rule is for contacts that have no
+    /// answer of that menu yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub menu: Option<MenuId>,
     /// Instead of a queue: the SIP status that it is refused with, 400 to 699.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse: Option<u16>,

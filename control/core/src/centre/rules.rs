@@ -2,9 +2,9 @@
 
 use super::problems::{Problem, Problems};
 use super::validate::{known, skills};
-use super::{Hours, Many, Rule, Then, When};
+use super::{Hours, Many, Menu, Rule, Then, When};
 use crate::id;
-use crate::id::QueueId;
+use crate::id::{MenuId, QueueId};
 use crate::limits::{
     MAX_ALTERNATIVES, MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, MAX_ID_BYTES, MAX_PRIORITY,
     MAX_RELAXING_STEPS,
@@ -29,7 +29,9 @@ pub(super) fn check(
         expression(problems, &path, &rule.when, calendars);
         then(problems, &format!("rule[{index}].then"), &rule.then, queues);
     }
-    let fallback = rules.iter().position(|rule| rule.when == When::default());
+    // A menu asks each contact once, and leaves what follows to other rules.
+    let all = |rule: &Rule| rule.when == When::default() && rule.then.menu.is_none();
+    let fallback = rules.iter().position(all);
     match fallback {
         None => problems.add(
             "rule",
@@ -112,6 +114,31 @@ fn when(problems: &mut Problems, path: &str, when: &When) {
         },
     );
     hours(problems, &format!("{path}.hours"), when.hours.as_ref());
+}
+
+/// Menus that rules name are there, and so are the answers that they look for.
+pub(super) fn check_menus(problems: &mut Problems, rules: &[Rule], menus: &[Menu]) {
+    let find = |id: &MenuId| menus.iter().find(|menu| menu.id == *id);
+    for (index, rule) in rules.iter().enumerate() {
+        let path = format!("rule[{index}]");
+        if let Some(id) = rule.then.menu.as_ref().filter(|id| find(id).is_none()) {
+            no_menu(problems, format!("{path}.then.menu"), id);
+        }
+        for (id, words) in &rule.when.answer {
+            let path = format!("{path}.when.answer.{id}");
+            // Others may tell what was chosen in menus of their own (`POST /api/v1/route`, `[[ask]]`).
+            let Some(menu) = find(id) else { continue };
+            each(problems, &path, Some(words), |word: &String| {
+                let remedy = || "use the answer of one of its choices".to_owned();
+                (!menu.has(word)).then(|| (format!("`{word}` is no answer of `{id}`"), remedy()))
+            });
+        }
+    }
+}
+
+fn no_menu(problems: &mut Problems, path: String, id: &MenuId) {
+    let remedy = format!("declare it: [[menu]] id = \"{id}\"");
+    problems.add(path, format!("there is no menu `{id}`"), remedy);
 }
 
 /// RFC 3261 section 25.1, `token`.
@@ -219,6 +246,16 @@ pub(crate) fn check_then(to_check: &Then, queues: &BTreeSet<&QueueId>) -> Vec<Pr
 }
 
 fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&QueueId>) {
+    if then.menu.is_some() {
+        if then.queue.is_some() || then.refuse.is_some() {
+            problems.add(
+                format!("{path}.menu"),
+                "it stands beside another place to go",
+                "keep one of `queue`, `menu` and `refuse`",
+            );
+        }
+        return;
+    }
     match (&then.queue, then.refuse) {
         (Some(queue), None) => known(problems, format!("{path}.queue"), queue, queues),
         (None, Some(status)) => problems.range(format!("{path}.refuse"), status, 400, 699),
@@ -229,7 +266,7 @@ fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&Que
         ),
         (None, None) => problems.add(
             path,
-            "neither `queue` nor `refuse` is given",
+            "none of `queue`, `menu` and `refuse` is given",
             "say where the contact goes, such as queue = \"…\"",
         ),
     }

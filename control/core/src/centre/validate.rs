@@ -1,7 +1,9 @@
 //! Finds every problem of a declaration, each with its place and what to do.
 
 use super::problems::{Problem, Problems};
-use super::{Agent, Centre, Digest, Queue, ask, calendar, call_back, overflow, rules, waiting};
+use super::{
+    Agent, Centre, Digest, Queue, ask, calendar, call_back, menu, overflow, rules, waiting,
+};
 use crate::id::{self, QueueId};
 use crate::limits::{
     MAX_AGENTS, MAX_CAPACITY, MAX_PRIORITY, MAX_QUEUES, MAX_RING_AT_ONCE, MAX_RULES,
@@ -61,7 +63,9 @@ pub fn validate(centre: &Centre) -> Vec<Problem> {
         (&rule_ids, &queues),
         &calendars,
     );
+    menu::check(&mut problems, &centre.menus);
     rules::check(&mut problems, &centre.rules, &queues, &calendars);
+    rules::check_menus(&mut problems, &centre.rules, &centre.menus);
     offers(&mut problems, centre);
     let ring = centre.phones.ring_seconds;
     problems.range("phones.ring_seconds".into(), ring, 0, MAX_RING_SECONDS);

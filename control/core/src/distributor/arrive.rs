@@ -6,7 +6,7 @@ use crate::contact::{Contact, State, Ticket, Way};
 use crate::event::What;
 use crate::explain::Typed;
 use crate::facts::Facts;
-use crate::id::{ContactId, QueueId};
+use crate::id::{ContactId, MenuId, QueueId, RuleId};
 use crate::limits::{MAX_INFO_VALUES, MAX_LIVE_CONTACTS, MAX_SUBJECT_BYTES};
 use crate::media::Usable;
 use crate::output::RefuseReason;
@@ -30,10 +30,21 @@ pub(super) struct Came {
     pub unix_ms: u64,
     pub order: u64,
     pub way: Way,
+    /// Its caller hears something already.
+    pub hears: bool,
+    /// And was answered for that.
+    pub picked_up: bool,
 }
 
 /// What a contact is, with the steps in which it asks for less, and the conditions that held.
 pub(super) type Outcome = Result<((Typed, Arc<[Relax]>), Vec<String>), Refusal>;
+
+/// What the rules say of a contact.
+pub(super) enum Ruled {
+    Settled(Outcome),
+    /// Its caller chooses from this menu, by that rule.
+    Menu(MenuId, RuleId),
+}
 
 impl From<RefuseReason> for Refusal {
     fn from(why: RefuseReason) -> Self {
@@ -48,6 +59,7 @@ impl Distributor {
     pub(super) fn arrived(&mut self, contact: ContactId, facts: Box<Facts>, way: Way) {
         let is_known = self.contacts.contains_key(&contact)
             || self.asking.contains_key(&contact)
+            || self.choosing.contains_key(&contact)
             || self.memory.had_contact(contact);
         if is_known {
             self.counters.dropped_repeated_contact += 1;
@@ -60,6 +72,8 @@ impl Distributor {
             unix_ms: self.now.unix_ms,
             order: self.arrivals,
             way,
+            hears: false,
+            picked_up: false,
         };
         let usable = Usable::of(&facts);
         let why = self.cannot_type(&usable);
@@ -77,9 +91,14 @@ impl Distributor {
         came: Came,
         (facts, usable): (&Facts, &Usable),
     ) {
-        let (outcome, failed) = self.type_contact_at(facts, usable, self.now.unix_ms);
+        let (ruled, failed) = self.type_contact_at(facts, usable, self.now.unix_ms);
         self.counters.expressions_failed += failed;
-        self.settle(contact, came, (facts, usable), outcome);
+        match ruled {
+            Ruled::Settled(outcome) => self.settle(contact, came, (facts, usable), outcome),
+            Ruled::Menu(menu, rule) => {
+                self.enters_menu(contact, came, (facts, usable), (menu, rule));
+            }
+        }
     }
 
     /// Takes a contact in as what it is, or refuses it.
@@ -106,9 +125,9 @@ impl Distributor {
         facts: &Facts,
         usable: &Usable,
         unix_ms: u64,
-    ) -> (Outcome, u64) {
+    ) -> (Ruled, u64) {
         if let Some(why) = self.cannot_type(usable) {
-            return (Err(why.into()), 0);
+            return (Ruled::Settled(Err(why.into())), 0);
         }
         let decided = self.rules.decide(facts, usable, unix_ms);
         let outcome = match decided.matched {
@@ -119,13 +138,16 @@ impl Distributor {
                     why: RefuseReason::ByRule,
                     status,
                 }),
+                Decision::Menu(menu, rule) => {
+                    return (Ruled::Menu(menu, rule), decided.failed_expressions);
+                }
             },
         };
-        (outcome, decided.failed_expressions)
+        (Ruled::Settled(outcome), decided.failed_expressions)
     }
 
     pub(super) fn cannot_type(&self, usable: &Usable) -> Option<RefuseReason> {
-        if self.contacts.len() + self.asking.len() >= MAX_LIVE_CONTACTS {
+        if self.held().contacts >= MAX_LIVE_CONTACTS {
             Some(RefuseReason::TooManyContacts)
         } else if self.centre.is_none() {
             Some(RefuseReason::NotConfigured)
@@ -190,6 +212,7 @@ impl Distributor {
         self.set_relax_timer(contact);
         self.set_asker_timer(contact);
         self.stick(contact);
+        self.hear_anew(contact);
         self.start_waiting(contact);
     }
 
@@ -211,6 +234,7 @@ impl Distributor {
         let remembered = queue.is_some_and(|queue| queue.sticky_seconds.is_some());
         let way = match came.way {
             Way::Outside => Way::Outside,
+            _ if came.picked_up => Way::Relay,
             _ => queue.map_or(Way::Relay, |queue| queue.hand_over.way()),
         };
         let place = Place::new(typed.priority, queue, came_ms, came.order, contact);
@@ -224,6 +248,7 @@ impl Distributor {
         (ticket.from, ticket.to) = (clipped(&facts.from), clipped(facts.called()));
         ticket.media = usable.kinds();
         ticket.call_back = call_back.map(Box::new);
+        (ticket.hears, ticket.picked_up) = (came.hears, came.picked_up);
         ticket
     }
 

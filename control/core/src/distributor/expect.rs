@@ -36,6 +36,11 @@ impl Distributor {
         self.expected_behind(classes.max_by_key(|class| class.ready)?, None)
     }
 
+    /// The expected wait of a contact that would come now and ask for that.
+    pub(super) fn expected_in(&self, class: &Class) -> Option<Duration> {
+        self.expected_behind(class, None)
+    }
+
     /// Behind all who are more urgent; without an urgency behind everybody.
     fn expected_behind(&self, class: &Class, urgency: Option<Urgency>) -> Option<Duration> {
         if urgency.is_none() && !class.free.is_empty() {

@@ -70,6 +70,9 @@ impl Distributor {
 
     /// The time of an announcement has come. While a phone rings nothing is said.
     pub(super) fn announce(&mut self, contact: ContactId) {
+        if self.says_menu(contact) {
+            return;
+        }
         let Some(waiting) = self.heard_by(contact) else {
             return;
         };
@@ -114,6 +117,9 @@ impl Distributor {
 
     /// A caller who waits has pressed a key. While a phone rings for it, it is told and no more.
     pub(super) fn pressed(&mut self, contact: ContactId, key: char) {
+        if self.chooses(contact, key) {
+            return;
+        }
         let Some(found) = self.contacts.get(&contact) else {
             self.counters.dropped_unknown_contact += 1;
             return;

@@ -12,7 +12,10 @@ use core::time::Duration;
 
 impl Distributor {
     pub(super) fn cancelled(&mut self, contact: ContactId) {
-        if self.cancelled_while_asking(contact) || self.caller_of_call_back_gone(contact) {
+        if self.cancelled_while_asking(contact)
+            || self.cancelled_in_menu(contact)
+            || self.caller_of_call_back_gone(contact)
+        {
             return;
         }
         self.gives_up(contact);

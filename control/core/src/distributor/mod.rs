@@ -16,6 +16,7 @@ mod hearing;
 mod in_call;
 mod learned;
 mod leave;
+mod menus;
 mod offers;
 mod outside;
 mod overflow;
@@ -23,6 +24,7 @@ mod patience;
 mod promises;
 mod select;
 mod sessions;
+mod tiers;
 mod timing;
 mod view;
 mod waiting;
@@ -44,6 +46,7 @@ use crate::typing::Rules;
 use asking::Asking;
 use core::time::Duration;
 use learned::Learned;
+use menus::Choosing;
 pub use outside::Standing;
 use patchbay_sip::shards::Shards;
 use promises::Promises;
@@ -73,6 +76,8 @@ pub struct Distributor {
     looks_back: bool,
     /// Contacts about which a server is being asked.
     asking: FxHashMap<ContactId, Asking>,
+    /// Contacts whose callers choose from a menu.
+    choosing: FxHashMap<ContactId, Choosing>,
     /// What servers asked for beside the rules, since the declaration was made.
     asked_wishes: usize,
     agents: FxHashMap<AgentId, Agent>,
@@ -138,6 +143,7 @@ impl Distributor {
             servers: Servers::default(),
             looks_back: false,
             asking: FxHashMap::default(),
+            choosing: FxHashMap::default(),
             asked_wishes: 0,
             agents: FxHashMap::default(),
             queues: Vec::new(),
@@ -232,7 +238,7 @@ impl Distributor {
     /// How much is held now.
     pub fn held(&self) -> Held {
         Held {
-            contacts: self.contacts.len() + self.asking.len(),
+            contacts: self.contacts.len() + self.asking.len() + self.choosing.len(),
             legs: self.legs.len(),
             timers: self.timers.len(),
             remembered: self.memory.len(),

@@ -1,5 +1,6 @@
 //! Views for the API: the state, and the dry run that explains (requirements A3, A4).
 
+use super::arrive::Ruled;
 use super::select::unavailable;
 use super::{Distributor, Queue};
 use crate::agent::Agent;
@@ -24,6 +25,7 @@ impl Distributor {
         let mut contacts: Vec<ContactView> = contacts
             .map(|(id, contact)| self.contact_view(*id, contact))
             .chain(self.asking_views())
+            .chain(self.choosing_views())
             .collect();
         contacts.sort_unstable_by_key(|view| (view.arrived_unix_ms, view.id));
         Snapshot {
@@ -150,6 +152,9 @@ impl Distributor {
     /// What would happen to a contact with these facts, and why; changes nothing. Rules over the
     /// time of day are tried at [`Now::unix_ms`], which may be any time.
     pub fn explain(&mut self, facts: &Facts, now: Now) -> Explanation {
+        let mut facts = facts.clone();
+        let ruled = self.follow_link(&mut facts, now);
+        let facts = &facts;
         let usable = Usable::of(facts);
         let rules = self.rules.explain(facts, &usable, now.unix_ms);
         let mut explanation = Explanation {
@@ -161,13 +166,14 @@ impl Distributor {
             choice: None,
             outcome: Outcome::Queue { position: 1 },
         };
-        match self.type_contact_at(facts, &usable, now.unix_ms).0 {
-            Ok(((typed, _), _)) => {
+        match ruled {
+            Ruled::Settled(Ok(((typed, _), _))) => {
                 let slot = usable.slot(facts);
                 self.class_of(&typed.queue, &typed.skills, slot);
                 self.explain_typed((typed, slot), now, &mut explanation);
             }
-            Err(refusal) => {
+            Ruled::Menu(menu, _) => explanation.outcome = Outcome::Menu { menu },
+            Ruled::Settled(Err(refusal)) => {
                 explanation.outcome = Outcome::Refuse {
                     status: refusal.status,
                     why: refusal.why,

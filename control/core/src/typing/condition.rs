@@ -5,9 +5,10 @@ use super::expression::{Expression, Shared, Variable};
 use super::hours::Window;
 use super::pattern::{Address, Pattern};
 use super::prefix::Prefix;
-use crate::centre::{Many, When};
+use crate::centre::{Many, Rule, When};
 use crate::explain::ConditionVerdict;
 use crate::facts::Facts;
+use crate::id::MenuId;
 use crate::media::Usable;
 
 /// What the rules see of a contact, prepared once for all of them.
@@ -43,6 +44,9 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// What is found of a menu that nobody has chosen from.
+const NOTHING_YET: &str = "nothing chosen yet";
+
 /// A condition.
 #[derive(Clone, Debug)]
 pub(crate) enum Condition {
@@ -55,6 +59,10 @@ pub(crate) enum Condition {
     Codec(Vec<String>),
     Source(Vec<Prefix>),
     Transport(Vec<String>),
+    /// What was chosen in a menu.
+    Answer(MenuId, Vec<String>),
+    /// Nothing was chosen in it yet.
+    Unasked(MenuId),
     Hours(Vec<Window>),
     Calendar(Vec<Wanted>),
     /// None for one that validation refuses: it never holds.
@@ -79,7 +87,8 @@ pub(crate) struct Declared {
 impl Declared {
     /// All conditions of a rule. Values that validation refuses are left out, so that a
     /// condition made of nothing else never holds.
-    pub fn all(when: &When, calendars: &[Calendar]) -> Vec<Self> {
+    pub fn all(rule: &Rule, calendars: &[Calendar]) -> Vec<Self> {
+        let when = &rule.when;
         let mut all = Vec::new();
         let mut add = |condition, wanted| all.push(Self { condition, wanted });
         if let Some(to) = &when.to {
@@ -116,6 +125,13 @@ impl Declared {
         if let Some(transport) = &when.transport {
             let wanted = transport.as_slice().to_vec();
             add(Condition::Transport(wanted), joined(transport));
+        }
+        if let Some(menu) = &rule.then.menu {
+            add(Condition::Unasked(menu.clone()), NOTHING_YET.to_owned());
+        }
+        for (menu, words) in &when.answer {
+            let wanted = words.as_slice().to_vec();
+            add(Condition::Answer(menu.clone(), wanted), joined(words));
         }
         all.extend(Self::of_time(when, calendars));
         all
@@ -204,6 +220,11 @@ impl Condition {
                 .source
                 .is_some_and(|source| prefixes.iter().any(|p| p.contains(source.ip()))),
             Self::Transport(wanted) => among(wanted, &seen.facts.transport),
+            Self::Answer(menu, words) => {
+                let answer = seen.facts.answers.get(menu.as_str());
+                answer.is_some_and(|answer| words.contains(answer))
+            }
+            Self::Unasked(menu) => !seen.facts.answers.contains_key(menu.as_str()),
             Self::Hours(windows) => windows.iter().any(|w| w.contains(seen.unix_ms)),
             Self::Calendar(wanted) => wanted.iter().any(|wanted| {
                 let calendar = seen.calendars.get(wanted.index);
@@ -227,6 +248,8 @@ impl Condition {
             Self::Codec(_) => "codec".into(),
             Self::Source(_) => "source".into(),
             Self::Transport(_) => "transport".into(),
+            Self::Answer(menu, _) => format!("answer.{menu}"),
+            Self::Unasked(menu) => format!("menu.{menu}"),
             Self::Hours(_) => "hours".into(),
             Self::Calendar(_) => "calendar".into(),
             Self::Expression(_) => "expression".into(),
@@ -256,6 +279,10 @@ impl Condition {
                 None => "not known".into(),
             },
             Self::Transport(_) => listed(vec![&seen.facts.transport]),
+            Self::Answer(menu, _) | Self::Unasked(menu) => {
+                let answer = seen.facts.answers.get(menu.as_str());
+                answer.map_or(NOTHING_YET, String::as_str).to_owned()
+            }
             Self::Hours(windows) => windows
                 .first()
                 .map_or_else(String::new, |window| window.local_text(seen.unix_ms)),

@@ -18,7 +18,7 @@ pub use prefix::Prefix;
 use crate::centre::{Centre, Relax, Rule};
 use crate::explain::{RuleVerdict, Typed};
 use crate::facts::Facts;
-use crate::id::{QueueId, RuleId};
+use crate::id::{MenuId, QueueId, RuleId};
 use crate::media::Usable;
 use condition::Declared;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub(crate) enum Decision {
     /// Where it goes, and what it asks for later.
     Queue(Typed, Arc<[Relax]>),
     Refuse(u16),
+    /// Its caller chooses first.
+    Menu(MenuId, RuleId),
 }
 
 /// The rule that matched.
@@ -122,15 +124,16 @@ impl Rules {
 
 impl Ready {
     fn new(rule: &Rule, calendars: &[Calendar]) -> Self {
-        let then = match (&rule.then.queue, rule.then.refuse) {
+        let then = match (&rule.then.queue, &rule.then.menu) {
             (Some(queue), _) => {
                 Decision::Queue(typed(rule, queue), rule.then.relax.as_slice().into())
             }
-            (None, status) => Decision::Refuse(status.unwrap_or(403)),
+            (None, Some(menu)) => Decision::Menu(menu.clone(), rule.id.clone()),
+            (None, None) => Decision::Refuse(rule.then.refuse.unwrap_or(403)),
         };
         Self {
             id: rule.id.clone(),
-            conditions: Declared::all(&rule.when, calendars),
+            conditions: Declared::all(rule, calendars),
             then,
         }
     }

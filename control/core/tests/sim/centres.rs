@@ -3,8 +3,9 @@
 use super::rng::Rng;
 use patchbay_core::Slot;
 use patchbay_core::centre::{
-    Agent, Ask, CallBacks, Centre, EXPECTED_WAIT, HandOver, Many, Offers, Overflow, OverflowWhen,
-    POSITION, Queue, Relax, Rule, Secret, ServiceLevel, Strategy, Then, Waiting, WhenNoAgents,
+    Agent, Ask, CallBacks, Centre, Choice, EXPECTED_WAIT, HandOver, Many, Menu, Offers, Overflow,
+    OverflowWhen, POSITION, Queue, Relax, Rule, Secret, ServiceLevel, Strategy, Then, Waiting,
+    WhenNoAgents,
 };
 use std::collections::BTreeMap;
 
@@ -201,12 +202,43 @@ fn asks(rng: &mut Rng) -> Vec<Ask> {
     Vec::from_iter(rng.percent(40).then_some(ask))
 }
 
+/// How long a menu may last, in ms.
+pub const LONGEST_MENU_MS: u64 = 3 * 20_000 + 100;
+
+fn menus(rng: &mut Rng) -> Vec<Menu> {
+    if !rng.percent(40) {
+        return Vec::new();
+    }
+    let menu = |id: &str, rng: &mut Rng| Menu {
+        id: id.into(),
+        title: String::new(),
+        say: vec!["welcome".into()],
+        language: "en".into(),
+        music: "music".into(),
+        answer: false,
+        seconds: rng.range(3, 20) as u32,
+        times: rng.range(1, 3) as u32,
+        default: rng.percent(60).then(|| "more".into()),
+        choices: vec![choice('1', "more"), choice('#', "less")],
+    };
+    vec![menu("first", rng), menu("finer", rng)]
+}
+
+fn choice(key: char, answer: &str) -> Choice {
+    Choice {
+        key,
+        answer: answer.into(),
+        title: String::new(),
+    }
+}
+
 /// A centre; some of them lack a queue or agents that others have.
 pub fn any(rng: &mut Rng) -> Centre {
     let mut queues = vec!["sales", "support"];
     if rng.percent(70) {
         queues.push("vip");
     }
+    let menus = menus(rng);
     let mut rules = vec![
         rule("sales", Some("sales@*"), then("sales", rng)),
         rule("german", Some("deutsch@*"), then("support", rng)),
@@ -217,6 +249,23 @@ pub fn any(rng: &mut Rng) -> Centre {
     if rng.percent(30) {
         let mut again = rule("again", None, then("sales", rng));
         again.when.expression = Some("earlier.contacts > 1".into());
+        rules.push(again);
+    }
+    if !menus.is_empty() {
+        let finer = Then {
+            menu: Some("finer".into()),
+            ..Then::default()
+        };
+        let first = Then {
+            menu: Some("first".into()),
+            ..Then::default()
+        };
+        rules.push(rule("first", Some("support@*"), first));
+        let mut again = rule("finer", None, finer);
+        again
+            .when
+            .answer
+            .insert("first".into(), Many::One("more".into()));
         rules.push(again);
     }
     let refuse = Then {
@@ -235,6 +284,7 @@ pub fn any(rng: &mut Rng) -> Centre {
             .map(|number| agent(number, &queues, rng))
             .collect(),
         calendars: Vec::new(),
+        menus,
         asks: asks(rng),
         rules,
         offers: Offers {

@@ -1,12 +1,13 @@
 //! How the oracle's model follows inputs, outputs and events, and the checks of each output.
 
+use super::centres::LONGEST_MENU_MS;
 use super::counted::kind;
 use super::invariants;
 use super::invariants::LATE_MS;
 use super::model::{Contact, Kind};
 use super::oracle::{Oracle, Touched};
 use patchbay_core::asking::Decision;
-use patchbay_core::limits::EARLIER_TIME;
+use patchbay_core::limits::{EARLIER_TIME, MENU_BEGINS};
 use patchbay_core::{
     Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferId, Output, QueueId,
     RefuseReason, Status, Way, What,
@@ -85,6 +86,7 @@ impl Oracle {
             hears: false,
             caller: None,
             asks_until: None,
+            in_menu: false,
             only: facts.wanted_agent.clone(),
             slot: facts.medium.unwrap_or_default(),
             silent_since: asked,
@@ -113,7 +115,8 @@ impl Oracle {
         let agent = decision.agent.as_ref();
         let declared = |agent: &&AgentId| self.model.agents.get(*agent).is_some_and(|a| a.declared);
         let agent = agent.filter(declared).cloned();
-        let asks = |contact: &Contact| contact.asks_until.is_some() && contact.only.is_none();
+        let waits = |contact: &Contact| contact.asks_until.is_some() && !contact.in_menu;
+        let asks = |contact: &Contact| waits(contact) && contact.only.is_none();
         if queue.is_some_and(|queue| self.model.queues.contains_key(queue))
             && let Some(contact) = self.model.contacts.get_mut(&id).filter(|one| asks(one))
         {
@@ -238,6 +241,16 @@ impl Oracle {
                 let mut asks = self.model.centre.asks.iter();
                 let ask = asks.find(|one| one.id == *ask).expect("declared");
                 self.asks_until(*contact, now + u64::from(ask.time_limit_ms));
+            }
+            What::ContactInMenu { contact, .. } => {
+                // A menu that is declared anew may be said more often.
+                let begins = MENU_BEGINS.as_millis() as u64;
+                self.model
+                    .contacts
+                    .get_mut(contact)
+                    .expect("arrived")
+                    .in_menu = true;
+                self.asks_until(*contact, now + begins + LONGEST_MENU_MS);
             }
             What::ContactTyped {
                 contact,

@@ -35,6 +35,8 @@ pub struct Contact {
     pub caller: Option<String>,
     /// It waits for what others know of it, until then at the latest.
     pub asks_until: Option<u64>,
+    /// No server is asked about it any more.
+    pub in_menu: bool,
     /// The one agent that it is for.
     pub only: Option<AgentId>,
     /// In which medium it is served.

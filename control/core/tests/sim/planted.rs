@@ -28,6 +28,12 @@ pub const CALM: Profile = Profile {
     disturbed_every_ms: 0,
     ..PROFILE
 };
+/// Few come at a time.
+const LONELY: Profile = Profile {
+    calls: 40,
+    between_ms: 60_000,
+    ..CALM
+};
 /// Seeds in which a place for a fault is looked for.
 const SEEDS: u64 = 2_000;
 
@@ -100,7 +106,7 @@ fn to_another(oracle: &Oracle, said: &mut [Output]) -> bool {
     other.map(|agent| *to = agent).is_some()
 }
 
-fn nothing_else(_: &Oracle, said: &mut Vec<Output>) -> bool {
+fn nothing_else(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
     let waits = |output: &Output| {
         let told = matches!(
             told(output),
@@ -108,7 +114,15 @@ fn nothing_else(_: &Oracle, said: &mut Vec<Output>) -> bool {
         );
         told || matches!(output, Output::Queued { .. } | Output::Hear { .. })
     };
-    let typed = |output| matches!(told(output), Some(What::ContactTyped { .. }));
+    // One that was in a menu is missed there.
+    let asked = |contact| {
+        let found = oracle.model.contacts.get(contact);
+        found.is_some_and(|found| found.asks_until.is_some())
+    };
+    let typed = |output| match told(output) {
+        Some(What::ContactTyped { contact, .. }) => !asked(contact),
+        _ => false,
+    };
     let there = said.len() >= 3 && said.iter().all(waits) && said.iter().any(typed);
     if there {
         said.clear();
@@ -378,7 +392,7 @@ const PLANTS: [(&str, Profile, Plant); 27] = [
         said.iter()
             .any(|output| matches!(told(output), Some(What::SessionUnwanted { .. })))
     }),
-    ("waits and nobody asks", CALM, |oracle, said| {
+    ("waits and nobody asks", LONELY, |oracle, said| {
         // One that was given up by its caller was answered before.
         let given_up = |output: &Output| match told(output) {
             Some(What::ContactAbandoned { contact, .. }) => {

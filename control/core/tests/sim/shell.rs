@@ -92,7 +92,8 @@ impl World {
             Output::Hear { contact, .. } => {
                 for key in ['1', '#'] {
                     if self.rng.percent(25) {
-                        let after = self.rng.range(0, 60_000);
+                        let latest = *self.rng.pick(&[60_000, 8_000]);
+                        let after = self.rng.range(0, latest);
                         self.after(after, Step::Press(contact, key));
                     }
                 }

@@ -89,7 +89,7 @@ fn compare_contacts(model: &Model, snapshot: &Snapshot) {
 }
 
 fn compare_waiting(model: &Model, view: &ContactView, contact: &Contact) {
-    let asks = view.state == ContactState::Asking;
+    let asks = matches!(view.state, ContactState::Asking | ContactState::InMenu);
     assert_eq!(
         asks,
         contact.asks_until.is_some(),

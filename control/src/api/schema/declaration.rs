@@ -21,6 +21,9 @@ pub struct Declaration {
     pub ask: Vec<AskDeclaration>,
     /// What an arriving contact is; the first that matches decides.
     pub rule: Vec<RuleDeclaration>,
+    /// What callers choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub menu: Vec<MenuDeclaration>,
     /// What happens to an agent after an offer that failed.
     pub offers: OffersDeclaration,
     /// How the devices of an agent are called.
@@ -304,7 +307,7 @@ pub struct RuleDeclaration {
     /// Its identifier.
     pub id: String,
     /// The conditions: `to`, `uri`, `from`, `header`, `medium`, `protocol`, `codec`, `source`,
-    /// `transport`, `hours`, `calendar`; each one value or a list, of which any will do. In patterns `*` stands
+    /// `transport`, `answer` (what was chosen in menus), `hours`, `calendar`; each one value or a list, of which any will do. In patterns `*` stands
     /// for any characters and `?` for one. `expression` is one in the Common Expression Language
     /// (CEL), whose times are those of `zone`.
     #[schema(required = false, value_type = Object,
@@ -315,13 +318,63 @@ pub struct RuleDeclaration {
     pub then: Then,
 }
 
-/// What a contact is: `queue` or `refuse` must be given.
+/// A menu: callers hear what they can choose and press a key.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MenuDeclaration {
+    /// Its identifier.
+    pub id: String,
+    /// What it is about, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// What is said, in order: names of sounds; at most 8.
+    pub say: Vec<String>,
+    /// The language of what is said.
+    #[schema(required = false, default = "en")]
+    pub language: String,
+    /// What is heard between: the name of a sound; empty: silence.
+    #[schema(required = false, default = "music")]
+    pub music: String,
+    /// Whether the call is answered before.
+    #[schema(required = false, default = false)]
+    pub answer: bool,
+    /// How long a key is waited for; 3 to 60, default 10.
+    #[schema(required = false, default = 10)]
+    pub seconds: u32,
+    /// How many times it is said; 1 to 5, default 2.
+    #[schema(required = false, default = 2)]
+    pub times: u32,
+    /// What counts as chosen by who presses nothing; default: nothing, and the caller is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// What there is to choose; 1 to 12.
+    pub choice: Vec<MenuChoice>,
+}
+
+/// One thing to choose.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MenuChoice {
+    /// The key that is pressed: `0` to `9`, `*` or `#`.
+    pub key: String,
+    /// The word by which rules know it.
+    pub answer: String,
+    /// What it is, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+}
+
+/// What a contact is: `queue`, `menu` or `refuse` must be given.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Then {
     /// The queue that it waits in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// Instead of a queue: the menu that its caller chooses from; the rule is for contacts without an answer
+    /// of that menu.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub menu: Option<String>,
     /// Instead of a queue: the SIP status that it is refused with, 400 to 699.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse: Option<u16>,

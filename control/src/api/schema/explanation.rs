@@ -41,6 +41,9 @@ pub struct Facts {
     pub earlier: Earlier,
     /// What the caller chose in menus, by the menu's name.
     pub answers: BTreeMap<String, String>,
+    /// What the caller chose by the link that it followed, tier by tier; at most 8 words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choice: Vec<String>,
     /// The customer wants to be called; `medium` is then `call_back`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_back: Option<CallBackWish>,
@@ -102,11 +105,14 @@ pub struct Explanation {
     pub typed: Option<Typed>,
     /// The selection in its queue.
     pub choice: Option<Choice>,
-    /// `offer`, `queue` or `refuse`.
+    /// `offer`, `menu`, `queue` or `refuse`.
     pub outcome: String,
     /// With `offer`: the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// With `menu`: which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub menu: Option<String>,
     /// With `queue`: from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<u32>,

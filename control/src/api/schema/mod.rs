@@ -9,6 +9,7 @@ mod sessions;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tier;
 mod trace;
 
 pub use declaration::{AgentDeclaration, Declaration, RuleDeclaration};
@@ -17,4 +18,5 @@ pub use reports::{Record, Report};
 pub use route::{Report as RouteReport, Routed, Wanted, Wish};
 pub use sessions::Sessions;
 pub use state::{Agent, AgentView, Contact, Contacts, EventMessage, QueueView, Status};
+pub use tier::Tier;
 pub use trace::TraceLine;

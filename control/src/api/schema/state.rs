@@ -127,7 +127,7 @@ pub struct WaitingView {
 pub struct ContactView {
     /// Which: 16 hexadecimal digits.
     pub id: String,
-    /// `asking`, `scheduled` (a call-back for later), `waiting`, `offered` or `connected`.
+    /// `asking`, `in_menu`, `scheduled` (a call-back for later), `waiting`, `offered` or `connected`.
     pub state: String,
     /// Its queue; none for one that was taken over from a relay.
     pub queue: Option<String>,

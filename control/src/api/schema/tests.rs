@@ -52,6 +52,9 @@ fn the_declaration_is_as_documented() {
          exceptions = [{ date = '2026-12-27', name = 'Sale' }]\n\
          [[rule]]\nid = 's'\nwhen = { expression = 'time.hour < 8', zone = 'UTC' }\n\
          then = { queue = 'q', attributes = { tier = 'gold' } }\n\
+         [[rule]]\nid = 'm'\nwhen = { answer = { m = 'x' } }\nthen = { menu = 'm' }\n\
+         [[menu]]\nid = 'm'\ntitle = 't'\nsay = ['hi']\ndefault = 'x'\n\
+         [[menu.choice]]\nkey = '1'\nanswer = 'x'\ntitle = 'X'\n\
          [[ask]]\nid = 'crm'\nurl = 'http://127.0.0.1/'\nsecret = '0123456789abcdef'\n\
          when = 'true'\nzone = 'UTC'\non_failure = 'q'\ninsecure = true\n[offers]\n",
     )
@@ -268,6 +271,7 @@ fn facts_and_explanations_are_as_documented() {
         Outcome::Offer {
             agent: AgentId::new("a"),
         },
+        Outcome::Menu { menu: "m".into() },
         Outcome::Queue { position: 1 },
         Outcome::Refuse {
             status: 480,
@@ -283,6 +287,7 @@ fn facts_and_explanations_are_as_documented() {
         customer: [("tier".to_owned(), "gold".to_owned())].into(),
         answers: [("language".to_owned(), "2".to_owned())].into(),
         entitlements: vec!["premium".into()],
+        choice: vec!["sales".into()],
         call_back: Some(patchbay_core::CallBackWish {
             to: "sip:a@b".into(),
             at_unix_ms: Some(1),
