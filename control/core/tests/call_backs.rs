@@ -464,3 +464,26 @@ fn who_was_called_for_a_customer_who_was_away_is_not_waited_for_alone() {
     desk.pass(10_000);
     assert_eq!(desk.offer().2, "bert");
 }
+
+// E5
+#[test]
+fn a_caller_is_let_go_before_its_call_back_is_connected() {
+    let (mut desk, first, offer) = busy(USUAL);
+    let second = desk.call_as(2, caller(2));
+    press(&mut desk, second);
+    desk.tell(Input::CallBackWritten { contact: second });
+    desk.ended(first, offer);
+    let (_, offer, _) = desk.offer();
+    desk.said.clear();
+    desk.answered(offer);
+    let orders = desk.orders();
+    let kinds: Vec<&str> = orders
+        .iter()
+        .filter_map(|order| match order {
+            Output::Refuse { .. } => Some("let go"),
+            Output::Accept { .. } => Some("connected"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, ["let go", "connected"]);
+}

@@ -214,8 +214,9 @@ impl Distributor {
         leg.since = now.mono;
         let (agent, way) = (leg.agent.clone(), leg.way);
         self.set_outside_timer(offer, way, Duration::ZERO);
-        let others = self.connected(contact, offer, &agent);
+        // The caller of a call-back may still hear that it will be called.
         self.let_caller_go(contact);
+        let others = self.connected(contact, offer, &agent);
         self.forget_promise(contact);
         self.counters.connected += 1;
         if let Some(agent) = self.agents.get_mut(&agent) {
