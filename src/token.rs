@@ -33,6 +33,7 @@ A token opens the API for one client, as far as its role goes:
   patchbay token create --role supervisor --name wallboard --expires 90d
   patchbay token create --role agent --name \"anna's desk\" --agent anna
   patchbay token create --role integration --name crm --scope contacts:read --scope events:read
+  patchbay token create --role integration --name lyon --scope contacts:route --queue support
   patchbay token rotate 3f0c2a9be1d45577 --grace 1h
 
 The text of a token is printed once, on standard output, and is kept nowhere. The commands ask the
@@ -63,6 +64,9 @@ pub struct CreateArgs {
     /// What it may; for the role integration, as often as needed
     #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
     scope: Vec<String>,
+    /// The queues whose agents alone it may ask for, such as for another centre; with contacts:route
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    queue: Vec<String>,
     /// When it expires, such as 90d, 12h, 30m or 45s [default: never]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     expires: Option<u64>,
@@ -124,6 +128,7 @@ struct Token {
     role: String,
     agent: Option<String>,
     scopes: Vec<String>,
+    queues: Vec<String>,
     expires_unix_ms: Option<u64>,
     revoked_unix_ms: Option<u64>,
     last_used_unix_ms: Option<u64>,
@@ -187,6 +192,7 @@ async fn create(args: CreateArgs) -> Result<()> {
         "role": role,
         "agent": args.agent,
         "scopes": args.scope,
+        "queues": args.queue,
         "expires_in_s": args.expires,
     });
     let request = client.request(Method::POST, PATH).json(&wish);
@@ -229,7 +235,8 @@ fn line(token: &Token, now: u64) -> Line {
     };
     let may = match &token.agent {
         Some(agent) => agent.clone(),
-        None => token.scopes.join(" "),
+        None if token.queues.is_empty() => token.scopes.join(" "),
+        None => format!("{} in {}", token.scopes.join(" "), token.queues.join(" ")),
     };
     vec![
         ("id", token.id.clone()),

@@ -1,4 +1,4 @@
-//! Agents for contacts that others carry (D13, F5).
+//! Agents for contacts that others carry (D13, D12, F5).
 #![allow(clippy::unwrap_used)]
 
 use crate::api_support;
@@ -222,4 +222,112 @@ async fn a_request_with_a_key_is_one_contact_and_none_is_in_the_audit_log() {
         entries.iter().all(|entry| entry["path"] != "/api/v1/route"),
         "{audit}"
     );
+}
+
+/// A token that was given to another centre for a queue.
+async fn for_lyon(server: &Server) -> (String, String) {
+    let wish = json!({
+        "name": "lyon", "role": "integration", "scopes": ["contacts:route"], "queues": ["chats"],
+    });
+    server.token(wish).await
+}
+
+fn from_lyon() -> Value {
+    json!({
+        "medium": "chat", "from": "sip:robot@example.net", "to": "help",
+        "queue": "chats", "site": "lyon", "waited_seconds": 40,
+    })
+}
+
+// D12
+#[tokio::test]
+async fn another_centre_names_a_queue_of_its_token_and_no_rule_is_asked() {
+    let server = server().await;
+    let (id, token) = for_lyon(&server).await;
+    let view = server.json(&format!("/api/v1/tokens/{id}")).await;
+    assert_eq!(view["queues"], json!(["chats"]));
+    let send = |wish: Value| {
+        let request = server.request_as(&token, Method::POST, "/api/v1/route");
+        request.json(&wish).send()
+    };
+    let offered: Value = send(from_lyon()).await.unwrap().json().await.unwrap();
+    assert_eq!(
+        (&offered["state"], &offered["agent"], &offered["queue"]),
+        (&json!("offered"), &json!("bert"), &json!("chats"))
+    );
+    let live = server.json("/api/v1/contacts?state=live").await;
+    assert_eq!(live["live"][0]["call_type"], "lyon");
+    let path = format!("/api/v1/route/{}", offered["contact"].as_str().unwrap());
+    let waits = server.get_as(&token, &path).await;
+    assert_eq!(waits.status(), StatusCode::OK);
+    let answered = json!({"result": "answered", "offer": offered["offer"]});
+    let report = server.request_as(&token, Method::POST, &path);
+    let stands = report.json(&answered).send().await.unwrap();
+    let stands: Value = stands.json().await.unwrap();
+    assert_eq!(stands["state"], "connected");
+}
+
+// D12
+#[tokio::test]
+async fn a_token_gets_agents_of_its_queues_alone() {
+    let server = Server::start().await;
+    let declared = format!("{CHAT}\n[[queue]]\nid = \"others\"\n");
+    let answer = server.put_toml("/api/v1/centre", &declared).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let (_, lyon) = for_lyon(&server).await;
+    let program = json!({"name": "chats", "role": "integration", "scopes": ["contacts:route"]});
+    let (_, program) = server.token(program).await;
+    let mut foreign = from_lyon();
+    foreign["queue"] = json!("others");
+    for (token, wish, says) in [
+        (&lyon, &foreign, "name one of its queues in `queue`: chats"),
+        (&lyon, &chat(), "name one of its queues in `queue`: chats"),
+        (&program, &from_lyon(), "bound to no queue"),
+    ] {
+        let request = server.request_as(token, Method::POST, "/api/v1/route");
+        let answer = request.json(wish).send().await.unwrap();
+        let refused = problem(answer, StatusCode::FORBIDDEN, "forbidden").await;
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(detail.contains(says), "{detail}");
+    }
+    let promises = server.get_as(&lyon, "/api/v1/callbacks").await;
+    problem(promises, StatusCode::FORBIDDEN, "forbidden").await;
+    let contacts = server.json("/api/v1/contacts?state=live").await;
+    assert_eq!(contacts["live"], json!([]), "nothing of it arrived");
+    let by_admin = asked(&server, &foreign).await;
+    assert_eq!(by_admin["queue"], "others", "an administrator may name any");
+}
+
+// D12
+#[tokio::test]
+async fn what_goes_with_a_queue_is_checked() {
+    let server = server().await;
+    let mut wrong = from_lyon();
+    wrong["queue"] = json!("sales");
+    wrong["skills"] = json!({"french": 101});
+    wrong["priority"] = json!(1_001);
+    let mut late = from_lyon();
+    late["waited_seconds"] = json!(86_401);
+    late["site"] = json!("two words");
+    late["agent"] = json!("bert");
+    let mut ruled = chat();
+    for (field, value) in [
+        ("skills", json!({"french": 1})),
+        ("priority", json!(1)),
+        ("waited_seconds", json!(1)),
+        ("site", json!("lyon")),
+    ] {
+        ruled[field] = value;
+    }
+    for (wish, paths) in [
+        (wrong, vec!["queue", "skills.french", "priority"]),
+        (late, vec!["waited_seconds", "site", "agent"]),
+        (ruled, vec!["skills", "priority", "waited_seconds", "site"]),
+    ] {
+        let answer = server.send(Method::POST, "/api/v1/route", &wish).await;
+        let refused = problem(answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid").await;
+        let faults = refused["errors"].as_array().unwrap().iter();
+        let found: Vec<&str> = faults.map(|one| one["path"].as_str().unwrap()).collect();
+        assert_eq!(found, paths, "{wish}");
+    }
 }

@@ -180,6 +180,15 @@ async fn a_wish_with_faults_is_refused_with_all_of_them() {
             json!({"name": "x", "role": "integration", "scopes": ["trace", "tokens"]}),
             vec!["scopes[1]"],
         ),
+        (
+            json!({"name": "x", "role": "integration", "scopes": ["trace"], "queues": ["support"]}),
+            vec!["queues"],
+        ),
+        (
+            json!({"name": "x", "role": "integration", "scopes": ["contacts:route"],
+                "queues": ["support", "nobody's"]}),
+            vec!["queues[1]"],
+        ),
         (json!({"name": "a\nb", "role": "admin"}), vec!["name"]),
         (
             json!({"name": "x".repeat(129), "role": "admin"}),

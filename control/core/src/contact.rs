@@ -107,6 +107,8 @@ pub(crate) struct Ticket {
     pub way: Way,
     /// Its customer is to be called.
     pub call_back: Option<Box<CallBack>>,
+    /// How long it had waited elsewhere when it came.
+    pub waited_before: Duration,
 }
 
 impl Ticket {
@@ -135,6 +137,7 @@ impl Ticket {
             slot,
             way,
             call_back: None,
+            waited_before: Duration::ZERO,
         }
     }
 
@@ -173,6 +176,13 @@ impl Contact {
     pub fn waits_from(&self) -> Duration {
         let call_back = self.ticket.as_ref().and_then(|it| it.call_back.as_ref());
         call_back.map_or(self.arrived, |it| it.waits_from)
+    }
+
+    /// From when on its waiting counts for its place, elsewhere included.
+    pub fn counts_from(&self) -> Duration {
+        let ticket = self.ticket.as_ref();
+        let before = ticket.map_or(Duration::ZERO, |ticket| ticket.waited_before);
+        self.arrived.saturating_sub(before)
     }
 
     /// Whether an answer that crossed a cancel still helps: one of its caller's phone does not once the

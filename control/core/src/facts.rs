@@ -1,6 +1,7 @@
 //! What is known of a contact when it arrives: the facts that rules look at (requirement A2).
 
 use crate::id::{AgentId, QueueId};
+use crate::named::Named;
 use crate::slot::Slot;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct Facts {
     /// The customer wants to be called; `medium` is then [`Slot::CallBack`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_back: Option<CallBackWish>,
+    /// Whoever asks for an agent has decided what it is; rules and servers are not asked then.
+    #[serde(skip)]
+    pub named: Option<Box<Named>>,
 }
 
 impl Facts {

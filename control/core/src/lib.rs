@@ -19,6 +19,7 @@ mod input;
 pub mod limits;
 mod media;
 mod memory;
+mod named;
 mod output;
 mod selection;
 mod slot;
@@ -39,6 +40,7 @@ pub use id::{
     AgentId, AskId, CalendarId, ContactId, IdError, IdSource, MenuId, OfferId, QueueId, RuleId,
 };
 pub use input::{Carried, EndCause, Input, LiveSession, Now, OfferFailure, Status};
+pub use named::Named;
 pub use output::{Output, RefuseReason};
 pub use slot::Slot;
 pub use snapshot::Snapshot;

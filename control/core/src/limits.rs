@@ -80,8 +80,8 @@ pub const MIN_ASK_SECRET_BYTES: usize = 16;
 pub const MAX_ASK_ANSWER_BYTES: usize = 65_536;
 /// Facts that one answer may give.
 pub const MAX_RECORD_ENTRIES: usize = 64;
-/// Different queues and skills that servers may ask for, beside those that rules ask for, while one
-/// declaration is in force.
+/// Different queues and skills that servers and other centres may ask for, beside those that rules ask
+/// for, while one declaration is in force.
 pub const MAX_ASKED_WISHES: usize = 256;
 /// Failures of a server in a row after which it is left alone for [`ASK_PAUSE`].
 pub const ASK_FAILURES_IN_A_ROW: u32 = 5;
@@ -113,6 +113,8 @@ pub const OFFER_GUARD: Duration = Duration::from_secs(35);
 pub const ASKER_SILENCE: Duration = Duration::from_secs(120);
 /// How long after a caller begins to hear something a menu is said: the way to its phone has to be open.
 pub const MENU_BEGINS: Duration = Duration::from_secs(1);
+/// The longest wait elsewhere that counts for a contact's place.
+pub const MAX_WAITED_ELSEWHERE: Duration = Duration::from_secs(86_400);
 /// How long a caller who is to be called back is kept on the line when the promise cannot be written.
 pub const PROMISE_GUARD: Duration = Duration::from_secs(10);
 /// How long an ended offer or contact is remembered.

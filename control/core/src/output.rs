@@ -179,6 +179,8 @@ pub enum RefuseReason {
     PromisedBefore,
     /// The customer did not answer as many calls as the queue makes (480).
     CustomerAway,
+    /// Others have asked for too many different skills (503).
+    TooManySkills,
 }
 
 impl RefuseReason {
@@ -199,7 +201,9 @@ impl RefuseReason {
             | Self::CallBacksFull
             | Self::PromisedBefore
             | Self::CustomerAway => 480,
-            Self::NotConfigured | Self::RelayFull | Self::TooManyContacts => 503,
+            Self::NotConfigured | Self::RelayFull | Self::TooManyContacts | Self::TooManySkills => {
+                503
+            }
         }
     }
 
@@ -226,6 +230,7 @@ impl RefuseReason {
             Self::CannotCallBack => "the address cannot be called, or the time is too far ahead",
             Self::PromisedBefore => "the customer was promised a call before",
             Self::CustomerAway => "the customer did not answer",
+            Self::TooManySkills => "others have asked for too many different skills",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a token stands for.
 
-use patchbay_core::AgentId;
+use patchbay_core::{AgentId, QueueId};
 use serde::{Deserialize, Serialize};
 
 use super::{BOOTSTRAP, Digest, Permission, Presented, Role};
@@ -18,6 +18,9 @@ pub struct Grant {
     pub agent: Option<AgentId>,
     /// What it may, for [`Role::Integration`].
     pub scopes: Vec<Permission>,
+    /// The queues that its contacts name, and may only wait in; empty: the rules place its contacts.
+    #[serde(default)]
+    pub queues: Vec<QueueId>,
     /// When it was given out, in milliseconds of Unix time.
     pub created_unix_ms: u64,
     /// From when on it opens nothing; `None`: never.
@@ -49,6 +52,7 @@ impl Grant {
             role: Role::Admin,
             agent: None,
             scopes: Vec::new(),
+            queues: Vec::new(),
             created_unix_ms: 0,
             expires_unix_ms: None,
             revoked_unix_ms: None,
@@ -61,6 +65,15 @@ impl Grant {
     #[must_use]
     pub fn allows(&self, permission: Permission) -> bool {
         self.role.allows(permission, &self.scopes)
+    }
+
+    /// Whether it may ask for agents of a queue that it names, or of those that the rules decide on.
+    #[must_use]
+    pub fn may_ask(&self, queue: Option<&QueueId>) -> bool {
+        match queue {
+            None => self.queues.is_empty(),
+            Some(queue) => self.role == Role::Admin || self.queues.contains(queue),
+        }
     }
 
     /// Why it opens nothing at `now`, in milliseconds of Unix time; `None` while it does.

@@ -152,7 +152,7 @@ async fn permit(
         };
     };
     let Err(missing) = caller.need(route.needs) else {
-        return Ok(());
+        return within_queues(caller, route);
     };
     let (Some(agent), Own::Agent | Own::Contact) = (&caller.grant.agent, route.own) else {
         return Err(missing);
@@ -171,6 +171,19 @@ async fn permit(
     match is_own {
         true => Ok(()),
         false => Err(missing),
+    }
+}
+
+/// A token that is bound to queues asks for their agents and tells of its contacts: what was promised to
+/// customers of this centre is not for it.
+fn within_queues(caller: &Caller, route: &Route) -> Result<(), Failure> {
+    let promises = route.path.starts_with("/api/v1/callbacks");
+    match promises && !caller.grant.queues.is_empty() {
+        false => Ok(()),
+        true => Err(Failure::new(
+            Kind::Forbidden,
+            "this token asks for agents of its queues by POST /api/v1/route, and makes no call-backs",
+        )),
     }
 }
 

@@ -61,6 +61,11 @@ impl Wish {
             answers: self.answers,
             agent: None,
             wait_seconds: 0,
+            queue: None,
+            skills: BTreeMap::new(),
+            priority: 0,
+            waited_seconds: 0,
+            site: None,
         };
         let to = self.call;
         Ok(Facts {

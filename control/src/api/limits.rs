@@ -51,6 +51,8 @@ pub const MAX_LIST: usize = 1_000;
 /// Tokens that are kept, revoked and expired ones included: one for each agent, and as many more. The oldest
 /// that open nothing make room; while there are none, a further one is answered 409.
 pub const MAX_TOKENS: usize = 40_000;
+/// Queues that one token may be bound to.
+pub const MAX_TOKEN_QUEUES: usize = 64;
 /// Longest time until a token expires, in seconds: ten years.
 pub const MAX_TOKEN_TIME_S: u64 = 10 * 366 * 86_400;
 /// How long the old text of a rotated token counts unless said otherwise, in seconds.

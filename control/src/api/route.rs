@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use patchbay_core::limits::{MAX_ATTRIBUTES, MAX_SUBJECT_BYTES};
-use patchbay_core::{AgentId, ContactId, Facts, Slot};
+use axum::{Extension, Json};
+use patchbay_core::limits::{MAX_ATTRIBUTES, MAX_SUBJECT_BYTES, MAX_WAITED_ELSEWHERE};
+use patchbay_core::{AgentId, Centre, ContactId, Facts, Named, QueueId, RuleId, Slot};
 use serde::Deserialize;
 
 use super::body::{Id, JsonBody, Params};
+use super::keyring::Caller;
 use super::limits::{MAX_GIVEN_HEADERS, MAX_WAIT};
 use super::problem::{Failure, Fault, Kind, Problem};
 use super::schema;
 use crate::node::{NodeHandle, Report, Routed, Stand};
+
+/// Stands in the place of a rule for a contact that names its queue, unless a site asks.
+const NAMED_BY: &str = "route";
 
 /// A contact for which an agent is wanted.
 #[derive(Deserialize)]
@@ -36,6 +40,16 @@ pub struct Wanted {
     pub(super) agent: Option<AgentId>,
     #[serde(default)]
     pub(super) wait_seconds: u64,
+    #[serde(default)]
+    pub(super) queue: Option<QueueId>,
+    #[serde(default)]
+    pub(super) skills: BTreeMap<String, u8>,
+    #[serde(default)]
+    pub(super) priority: i32,
+    #[serde(default)]
+    pub(super) waited_seconds: u64,
+    #[serde(default)]
+    pub(super) site: Option<RuleId>,
 }
 
 impl Wanted {
@@ -44,9 +58,11 @@ impl Wanted {
         let mut faults = Vec::new();
         check_texts(&mut faults, &self);
         check_numbers(&mut faults, &self);
+        check_naming(&mut faults, &self);
         if !faults.is_empty() {
             return Err(Failure::invalid(faults));
         }
+        let named = self.named();
         Ok(Facts {
             request_uri: self.to.clone(),
             to: self.to,
@@ -58,8 +74,75 @@ impl Wanted {
             customer: self.customer,
             entitlements: self.entitlements,
             answers: self.answers,
+            named: named.map(Box::new),
             ..Facts::default()
         })
+    }
+
+    /// What is decided of it, if it names its queue.
+    fn named(&self) -> Option<Named> {
+        let by = self.site.clone();
+        Some(Named {
+            queue: self.queue.clone()?,
+            skills: self.skills.clone(),
+            priority: self.priority,
+            waited: Duration::from_secs(self.waited_seconds),
+            by: by.unwrap_or_else(|| RuleId::new(NAMED_BY)),
+        })
+    }
+
+    /// Refuses what the token or the declaration does not allow.
+    fn check_named(&self, caller: &Caller, centre: &Centre) -> Result<(), Failure> {
+        if !caller.grant.may_ask(self.queue.as_ref()) {
+            let mut own = caller.grant.queues.iter().map(QueueId::as_str);
+            let detail = match own.next() {
+                None => {
+                    "this token is bound to no queue, so that the rules place its contacts: leave \
+                         `queue` out, or use a token that was given out for the queue"
+                        .to_owned()
+                }
+                Some(first) => own.fold(
+                    format!("this token has to name one of its queues in `queue`: {first}"),
+                    |text, queue| format!("{text}, {queue}"),
+                ),
+            };
+            return Err(Failure::new(Kind::Forbidden, detail));
+        }
+        let problems = self.named().map(|named| named.problems(centre));
+        let problems = problems.unwrap_or_default();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::invalid(
+                problems
+                    .into_iter()
+                    .map(|one| Fault::new(one.path, one.message, one.remedy))
+                    .collect(),
+            )),
+        }
+    }
+}
+
+fn check_naming(faults: &mut Vec<Fault>, wanted: &Wanted) {
+    if let Some(Err(error)) = wanted.site.as_ref().map(RuleId::check) {
+        faults.push(Fault::new("site", error.to_string(), "name it like lyon"));
+    }
+    if wanted.queue.is_some() {
+        // One agent would be reserved whatever the queues that the token is bound to.
+        if wanted.agent.is_some() {
+            let message = "a contact that names its queue is for whoever is free there";
+            faults.push(Fault::new("agent", message, "give `queue` or `agent`"));
+        }
+        return;
+    }
+    let given = [
+        ("skills", !wanted.skills.is_empty()),
+        ("priority", wanted.priority != 0),
+        ("waited_seconds", wanted.waited_seconds != 0),
+        ("site", wanted.site.is_some()),
+    ];
+    for (path, _) in given.into_iter().filter(|(_, given)| *given) {
+        let message = "it counts only for a contact that names its queue";
+        faults.push(Fault::new(path, message, "give `queue`, or leave it out"));
     }
 }
 
@@ -109,6 +192,8 @@ fn check_numbers(faults: &mut Vec<Fault>, wanted: &Wanted) {
     at_most("customer", count(wanted.customer.len()), most);
     at_most("entitlements", count(wanted.entitlements.len()), most);
     at_most("answers", count(wanted.answers.len()), most);
+    let longest = MAX_WAITED_ELSEWHERE.as_secs();
+    at_most("waited_seconds", wanted.waited_seconds, longest);
     at_most("wait_seconds", wanted.wait_seconds, MAX_WAIT.as_secs());
 }
 
@@ -125,19 +210,24 @@ pub struct Waits {
     wait_seconds: u64,
 }
 
-/// Asks for an agent. The contact is typed by the rules and waits in their queues like any other; what
-/// the agent does is told by reports. As long as no agent is found the contact has to be asked about
-/// within every 120 seconds, or it counts as abandoned.
+/// Asks for an agent. The contact is typed by the rules and waits in their queues like any other, or in
+/// the queue that it names if the token is bound to that; what the agent does is told by reports. As long
+/// as no agent is found the contact has to be asked about within every 120 seconds, or it counts as
+/// abandoned.
 #[utoipa::path(post, path = "/route", tag = "route",
     request_body = schema::Wanted,
     responses(
         (status = 200, description = "How the contact stands", body = schema::Routed),
+        (status = 403, description = "The token may not ask for agents of this queue", body = Problem),
         (status = 422, description = "Not valid; every fault is listed", body = Problem),
         (status = 503, description = "The node is stopping", body = Problem)))]
 pub async fn ask(
     State(node): State<NodeHandle>,
+    Extension(caller): Extension<Caller>,
     JsonBody(wanted): JsonBody<Wanted>,
 ) -> Result<Json<Routed>, Failure> {
+    let centre = node.centre().await;
+    wanted.check_named(&caller, &centre)?;
     let wait = wanted.wait_seconds;
     let routed = node.route(wanted.facts()?).await?;
     let waits = matches!(routed.state, Stand::Asking | Stand::Queued { .. }) && wait > 0;

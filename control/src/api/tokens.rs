@@ -4,14 +4,16 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use patchbay_core::AgentId;
+use patchbay_core::{AgentId, QueueId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Shared;
 use super::audited::Done;
 use super::body::{Id, JsonBody, Params, json, need_media_type, read};
-use super::limits::{DEFAULT_ROTATE_GRACE_S, MAX_BODY_BYTES, MAX_ROTATE_GRACE_S, MAX_TOKEN_TIME_S};
+use super::limits::{
+    DEFAULT_ROTATE_GRACE_S, MAX_BODY_BYTES, MAX_ROTATE_GRACE_S, MAX_TOKEN_QUEUES, MAX_TOKEN_TIME_S,
+};
 use super::paging::{Asked, ListParams, by_key};
 use super::problem::{Failure, Fault, Kind, Problem};
 use super::repeated::KeepInstead;
@@ -33,6 +35,9 @@ pub struct TokenView {
     agent: Option<AgentId>,
     /// What it may, if its role is `integration`.
     scopes: Vec<Permission>,
+    /// The queues whose agents alone it may ask for; if there are any, it has to name one of them.
+    #[schema(value_type = Vec<String>)]
+    queues: Vec<QueueId>,
     /// When it was given out.
     created_unix_ms: u64,
     /// From when on it opens nothing; null: never.
@@ -54,6 +59,7 @@ impl From<StoredGrant> for TokenView {
             role: grant.role,
             agent: grant.agent,
             scopes: grant.scopes,
+            queues: grant.queues,
             created_unix_ms: grant.created_unix_ms,
             expires_unix_ms: grant.expires_unix_ms,
             revoked_unix_ms: grant.revoked_unix_ms,
@@ -93,6 +99,10 @@ pub struct NewToken {
     /// What it may; for the role `integration` alone.
     #[serde(default)]
     scopes: Vec<String>,
+    /// The queues whose agents alone it may ask for, at most 64; with the scope `contacts:route`. It then
+    /// has to name one of them, and its contacts wait there without regard to the rules.
+    #[serde(default)]
+    queues: Vec<String>,
     /// In how many seconds it expires, 1 to 316224000; default: never.
     expires_in_s: Option<u64>,
 }
@@ -146,7 +156,8 @@ pub async fn create(
 ) -> Result<Response, Failure> {
     let declared = shared.api.node.centre().await;
     let known = |id: &str| declared.agents.iter().any(|agent| agent.id.as_str() == id);
-    let wish = wish.checked(known)?;
+    let queue = |id: &str| declared.queues.iter().any(|queue| queue.id.as_str() == id);
+    let wish = wish.checked(known, queue)?;
     let now = unix_ms();
     let made = shared
         .keyring
@@ -156,6 +167,7 @@ pub async fn create(
             role: wish.role,
             agent: wish.agent,
             scopes: wish.scopes,
+            queues: wish.queues,
             created_unix_ms: now,
             expires_unix_ms: wish.expires_in_s.map(|s| now.saturating_add(s * 1_000)),
             revoked_unix_ms: None,
@@ -254,11 +266,16 @@ struct Wish {
     role: Role,
     agent: Option<AgentId>,
     scopes: Vec<Permission>,
+    queues: Vec<QueueId>,
     expires_in_s: Option<u64>,
 }
 
 impl NewToken {
-    fn checked(self, is_declared: impl Fn(&str) -> bool) -> Result<Wish, Failure> {
+    fn checked(
+        self,
+        is_declared: impl Fn(&str) -> bool,
+        is_queue: impl Fn(&str) -> bool,
+    ) -> Result<Wish, Failure> {
         let mut faults = Vec::new();
         let length = 1..=MAX_NAME_BYTES;
         if !length.contains(&self.name.trim().len()) || self.name.chars().any(char::is_control) {
@@ -268,6 +285,7 @@ impl NewToken {
         }
         let agent = self.agent(is_declared, &mut faults);
         let scopes = self.scopes(&mut faults);
+        let queues = self.queues(&scopes, is_queue, &mut faults);
         if let Some(seconds) = self.expires_in_s
             && !(1..=MAX_TOKEN_TIME_S).contains(&seconds)
         {
@@ -280,6 +298,7 @@ impl NewToken {
                 role: self.role,
                 agent,
                 scopes,
+                queues,
                 expires_in_s: self.expires_in_s,
             }),
             false => Err(Failure::invalid(faults)),
@@ -345,6 +364,36 @@ impl NewToken {
         scopes.sort_unstable();
         scopes.dedup();
         scopes
+    }
+
+    fn queues(
+        &self,
+        scopes: &[Permission],
+        is_queue: impl Fn(&str) -> bool,
+        faults: &mut Vec<Fault>,
+    ) -> Vec<QueueId> {
+        let asks = scopes.contains(&Permission::ContactsRoute);
+        if !self.queues.is_empty() && (!asks || self.queues.len() > MAX_TOKEN_QUEUES) {
+            let message = "they are too many, or it may not ask for agents";
+            let remedy =
+                format!("name {MAX_TOKEN_QUEUES} at most, and give the scope `contacts:route`");
+            faults.push(Fault::new("queues", message, remedy));
+            return Vec::new();
+        }
+        let mut queues = Vec::with_capacity(self.queues.len());
+        for (index, id) in self.queues.iter().enumerate() {
+            match id.parse() {
+                Ok(queue) if is_queue(id) => queues.push(queue),
+                _ => faults.push(Fault::new(
+                    format!("queues[{index}]"),
+                    format!("no queue `{id}` is declared"),
+                    "declare the queue first, or name another one",
+                )),
+            }
+        }
+        queues.sort_unstable();
+        queues.dedup();
+        queues
     }
 }
 

@@ -9,6 +9,7 @@ use crate::facts::Facts;
 use crate::id::{ContactId, MenuId, QueueId, RuleId};
 use crate::limits::{MAX_INFO_VALUES, MAX_LIVE_CONTACTS, MAX_SUBJECT_BYTES};
 use crate::media::Usable;
+use crate::named::Named;
 use crate::output::RefuseReason;
 use crate::selection::Place;
 use crate::timers::Timer;
@@ -76,11 +77,15 @@ impl Distributor {
             picked_up: false,
         };
         let usable = Usable::of(&facts);
-        let why = self.cannot_type(&usable);
-        match (why, self.servers.is_empty() && !self.looks_back) {
+        let alone = self.servers.is_empty() && !self.looks_back;
+        match (self.cannot_type(&usable), &facts.named) {
             (Some(why), _) => self.settle(contact, came, (&facts, &usable), Err(why.into())),
-            (None, true) => self.type_by_rules(contact, came, (&facts, &usable)),
-            (None, false) => self.ask_or_type(contact, came, facts, &usable),
+            (None, Some(named)) => {
+                let outcome = self.as_named(named);
+                self.settle(contact, came, (&facts, &usable), outcome);
+            }
+            (None, None) if alone => self.type_by_rules(contact, came, (&facts, &usable)),
+            (None, None) => self.ask_or_type(contact, came, facts, &usable),
         }
     }
 
@@ -230,7 +235,11 @@ impl Distributor {
             .and_then(|at| self.queues.get(at))
             .map(|queue| &queue.declared);
         let max_wait = queue.map_or(0, |queue| queue.max_wait_seconds);
-        let came_ms = super::millis(came.at);
+        let waited = facts
+            .named
+            .as_ref()
+            .map_or(Duration::ZERO, |it| it.waited());
+        let came_ms = super::millis(came.at.saturating_sub(waited));
         let remembered = queue.is_some_and(|queue| queue.sticky_seconds.is_some());
         let way = match came.way {
             Way::Outside => Way::Outside,
@@ -241,6 +250,7 @@ impl Distributor {
         let call_back = facts.call_back.as_ref().map(|wish| self.wished(wish));
         let mut ticket = Ticket::new(typed, place, (slot, way));
         (ticket.queue, ticket.class) = (at, class);
+        ticket.waited_before = waited;
         ticket.deadline = self.now.mono.saturating_add(seconds(max_wait));
         ticket.relax = relax;
         ticket.caller = remembered.then(|| clipped(&facts.from).into());
@@ -250,6 +260,33 @@ impl Distributor {
         ticket.call_back = call_back.map(Box::new);
         (ticket.hears, ticket.picked_up) = (came.hears, came.picked_up);
         ticket
+    }
+
+    /// What a contact is by the word of whoever asks for its agent.
+    fn as_named(&mut self, named: &Named) -> Outcome {
+        if self.queue_at(&named.queue).is_none() {
+            return Err(RefuseReason::QueueRemoved.into());
+        }
+        if !self.can_wish(&named.queue, &named.skills) {
+            return Err(RefuseReason::TooManySkills.into());
+        }
+        let typed = Typed {
+            rule: named.by.clone(),
+            call_type: named.by.to_string(),
+            queue: named.queue.clone(),
+            skills: named.skills.clone(),
+            priority: named.priority,
+            attributes: BTreeMap::new(),
+        };
+        let because = match named.waited() {
+            Duration::ZERO => format!("{} names the queue", named.by),
+            waited => format!(
+                "{} names the queue, and it has waited there for {} s",
+                named.by,
+                waited.as_secs()
+            ),
+        };
+        Ok(((typed, Arc::default()), vec![because]))
     }
 
     pub(super) fn queue_at(&self, queue: &QueueId) -> Option<usize> {

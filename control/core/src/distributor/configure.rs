@@ -98,6 +98,7 @@ impl Distributor {
             .map(|(index, queue)| (&queue.id, index))
             .collect();
         for contact in self.contacts.values_mut() {
+            let came_ms = super::millis(contact.counts_from());
             let Some(ticket) = &mut contact.ticket else {
                 continue;
             };
@@ -111,7 +112,6 @@ impl Distributor {
                 continue;
             }
             ticket.carried_as(&queue.declared);
-            let came_ms = super::millis(contact.arrived);
             let priority = ticket.typed.priority;
             ticket
                 .place

@@ -125,7 +125,8 @@ impl Distributor {
         at: usize,
         class: usize,
     ) -> Option<(QueueId, u64)> {
-        let arrived = self.contacts.get(&contact)?.arrived;
+        let found = self.contacts.get(&contact)?;
+        let (arrived, counts_from) = (found.arrived, found.counts_from());
         let queue = self.queues.get_mut(at)?;
         let longest = seconds(queue.declared.max_wait_seconds);
         let deadline = self.now.mono.saturating_add(longest);
@@ -134,7 +135,7 @@ impl Distributor {
         ticket.before.push(from.clone());
         ticket.carried_as(&queue.declared);
         (ticket.queue, ticket.class, ticket.deadline) = (Some(at), Some(class), deadline);
-        let (priority, came_ms) = (ticket.typed.priority, super::millis(arrived));
+        let (priority, came_ms) = (ticket.typed.priority, super::millis(counts_from));
         ticket
             .place
             .reorder(priority, Some(&queue.declared), came_ms);

@@ -152,7 +152,7 @@ impl Distributor {
             u64::from(l.seconds) * 1_000
         });
         let short = level.map_or(0, |level| queue.learned.kept.short_of(level.percent));
-        let used = self.since_ms(contact.arrived).saturating_mul(1_000) / within.max(1);
+        let used = self.since_ms(contact.counts_from()).saturating_mul(1_000) / within.max(1);
         Urgency {
             priority: place.priority_at(&queue.declared, millis(self.now.mono)),
             waited: used.saturating_mul(1_000 + 2 * short) / 1_000,

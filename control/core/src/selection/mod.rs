@@ -30,6 +30,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Place {
     /// What its priority would have been at time 0, in thousandths of a point, negated.
     order: i64,
+    /// From when on its waiting counts: decides only for one that has waited elsewhere before.
+    came_ms: u64,
     pub arrival: u64,
     pub contact: ContactId,
 }
@@ -46,6 +48,7 @@ impl Place {
     ) -> Self {
         let mut place = Self {
             order: 0,
+            came_ms,
             arrival,
             contact,
         };

@@ -31,11 +31,25 @@ pub struct Wanted {
     pub entitlements: Option<Vec<String>>,
     /// What the customer chose in menus, by the menu's name, at most 32.
     pub answers: Option<BTreeMap<String, String>>,
-    /// The one agent that it is for.
+    /// The one agent that it is for; not with `queue`.
     pub agent: Option<String>,
     /// How long the answer may take if no agent is free. 0 to 60, default 0.
     #[schema(maximum = 60)]
     pub wait_seconds: Option<u32>,
+    /// The queue that it waits in, and no rule is asked. It must be one of those that the token is bound
+    /// to, if that is not one of the role `admin`; a token that is bound to queues has to name one.
+    pub queue: Option<String>,
+    /// With `queue`: the skills that its agent must have, with their lowest level, 1 to 100.
+    pub skills: Option<BTreeMap<String, u8>>,
+    /// With `queue`: the higher is served first, -1000 to 1000, default 0.
+    pub priority: Option<i32>,
+    /// With `queue`: how long it has waited elsewhere; it has the place of one that has waited here for as
+    /// long. 0 to 86400, default 0.
+    #[schema(maximum = 86400)]
+    pub waited_seconds: Option<u32>,
+    /// With `queue`: who asks, such as the name of another centre; stands as rule and call type in stories
+    /// and reports. At most 64 bytes, default `route`.
+    pub site: Option<String>,
 }
 
 /// A customer who wants to be called. What is not given is empty; rules see all of it.
