@@ -265,6 +265,16 @@ async fn another_centre_names_a_queue_of_its_token_and_no_rule_is_asked() {
     let stands = report.json(&answered).send().await.unwrap();
     let stands: Value = stands.json().await.unwrap();
     assert_eq!(stands["state"], "connected");
+    // Another centre with the same queue knows the name and gets nothing by it.
+    let (_, paris) = for_lyon(&server).await;
+    let strange = server.get_as(&paris, &path).await;
+    problem(strange, StatusCode::NOT_FOUND, "not-found").await;
+    let ended = json!({"result": "ended", "offer": offered["offer"]});
+    for (token, status) in [(&paris, 404), (&token, 200)] {
+        let report = server.request_as(token, Method::POST, &path);
+        let answer = report.json(&ended).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+    }
 }
 
 // D12

@@ -208,6 +208,9 @@ pub struct Carried {
     pub medium: Slot,
     /// Who carries it: [`Way::Redirect`] or [`Way::Outside`].
     pub way: Way,
+    /// The token that asked for it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
     /// When it was answered, in milliseconds of Unix time.
     pub since: u64,
 }

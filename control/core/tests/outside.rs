@@ -177,6 +177,7 @@ fn what_was_connected_outside_goes_on_in_a_new_process_for_the_rest_of_its_time(
         medium: Slot::Call,
         way: Way::Outside,
         since: desk.now().unix_ms - 20_000,
+        asked_by: None,
     };
     for _ in 0..2 {
         desk.tell(Input::OutsideLive(carried.clone()));

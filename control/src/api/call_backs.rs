@@ -90,7 +90,7 @@ pub async fn ask(
     State(node): State<NodeHandle>,
     JsonBody(wish): JsonBody<Wish>,
 ) -> Result<(StatusCode, Json<Routed>), Failure> {
-    let mut routed = node.route(wish.facts()?).await?;
+    let mut routed = node.route(wish.facts()?, None).await?;
     for _ in 0..MAX_QUESTIONS {
         if routed.state != Stand::Asking {
             break;

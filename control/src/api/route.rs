@@ -229,7 +229,8 @@ pub async fn ask(
     let centre = node.centre().await;
     wanted.check_named(&caller, &centre)?;
     let wait = wanted.wait_seconds;
-    let routed = node.route(wanted.facts()?).await?;
+    let token = Some(caller.grant.id.clone());
+    let routed = node.route(wanted.facts()?, token).await?;
     let waits = matches!(routed.state, Stand::Asking | Stand::Queued { .. }) && wait > 0;
     if !waits {
         return Ok(Json(routed));
@@ -246,18 +247,35 @@ pub async fn ask(
         (status = 404, description = "No such contact is carried outside", body = Problem)))]
 pub async fn get(
     State(node): State<NodeHandle>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id<ContactId>,
     Params(waits): Params<Waits>,
 ) -> Result<Json<Routed>, Failure> {
+    own(&node, &caller, id).await?;
     if waits.wait_seconds > MAX_WAIT.as_secs() {
         let detail = format!("wait_seconds: use {} at most", MAX_WAIT.as_secs());
         return Err(Failure::new(Kind::Malformed, detail));
     }
     let routed = changed(&node, id, waits.after, waits.wait_seconds).await?;
-    routed.map(Json).ok_or_else(|| {
-        let detail = format!("no contact `{id}` is carried outside, or it has been over for long");
-        Failure::new(Kind::NotFound, detail)
-    })
+    routed.map(Json).ok_or_else(|| no_contact(id))
+}
+
+fn no_contact(id: ContactId) -> Failure {
+    let detail = format!("no contact `{id}` is carried outside, or it has been over for long");
+    Failure::new(Kind::NotFound, detail)
+}
+
+/// A token that is bound to queues reaches the contacts that it asked for, and no others.
+async fn own(node: &NodeHandle, caller: &Caller, id: ContactId) -> Result<(), Failure> {
+    if caller.grant.queues.is_empty() {
+        return Ok(());
+    }
+    let routed = node.routed(id, None).await?;
+    let asked_by = routed.and_then(|routed| routed.asked_by);
+    match asked_by.as_ref() == Some(&caller.grant.id) {
+        true => Ok(()),
+        false => Err(no_contact(id)),
+    }
 }
 
 /// Waits until a contact stands otherwise than `seen`, at most for that long.
@@ -289,9 +307,11 @@ pub(super) async fn changed(
         (status = 422, description = "No such report", body = Problem)))]
 pub async fn report(
     State(node): State<NodeHandle>,
+    Extension(caller): Extension<Caller>,
     Id(id): Id<ContactId>,
     JsonBody(report): JsonBody<Report>,
 ) -> Result<Json<Routed>, Failure> {
+    own(&node, &caller, id).await?;
     if let Report::Failed {
         status: Some(status),
         ..

@@ -138,6 +138,7 @@ pub(crate) enum Command {
     },
     Route {
         facts: Box<Facts>,
+        asked_by: Option<String>,
         reply: oneshot::Sender<Option<Routed>>,
     },
     AwaitRouted {
@@ -345,14 +346,22 @@ impl NodeHandle {
             .await?
     }
 
-    /// Takes a contact of somebody outside, and says how it stands.
+    /// Takes a contact of somebody outside, remembers which token asked for it, and says how it stands.
     ///
     /// # Errors
     /// [`RouteError::Draining`], [`RouteError::Stopped`].
-    pub async fn route(&self, facts: Facts) -> Result<Routed, RouteError> {
+    pub async fn route(
+        &self,
+        facts: Facts,
+        asked_by: Option<String>,
+    ) -> Result<Routed, RouteError> {
         let (reply, answer) = oneshot::channel();
-        let facts = Box::new(facts);
-        let taken = self.ask(Command::Route { facts, reply }, answer).await?;
+        let command = Command::Route {
+            facts: Box::new(facts),
+            asked_by,
+            reply,
+        };
+        let taken = self.ask(command, answer).await?;
         taken.ok_or(RouteError::Draining)
     }
 

@@ -31,6 +31,7 @@ struct Entry {
     offers: VecDeque<OfferId>,
     queue: QueueId,
     call_back: Option<Promise>,
+    asked_by: Option<String>,
 }
 
 /// All contacts that are carried outside.
@@ -68,8 +69,16 @@ impl Book {
             offers: VecDeque::new(),
             queue,
             call_back: None,
+            asked_by: None,
         };
         self.entries.insert(contact, entry);
+    }
+
+    /// Remembers which token asked for a contact.
+    pub(super) fn asked_by(&mut self, contact: ContactId, token: String) {
+        if let Some(entry) = self.entries.get_mut(&contact) {
+            entry.asked_by = Some(token);
+        }
     }
 
     /// Goes on with what was connected before a restart.
@@ -77,6 +86,7 @@ impl Book {
         self.begin(carried.contact, carried.way);
         if let Some(entry) = self.entries.get_mut(&carried.contact) {
             entry.medium = carried.medium;
+            entry.asked_by = carried.asked_by.clone();
             entry.offers.push_back(carried.offer);
             entry.state = Stand::Connected {
                 offer: carried.offer,
@@ -94,6 +104,7 @@ impl Book {
         Some(Routed {
             contact,
             revision: entry.revision,
+            asked_by: entry.asked_by.clone(),
             call_back: entry.call_back.clone(),
             state: entry.state.clone(),
         })
@@ -180,6 +191,7 @@ impl Book {
                 medium: entry.medium,
                 way: entry.way,
                 since: event.unix_ms,
+                asked_by: entry.asked_by.clone(),
             }),
             Stand::Asking
             | Stand::Scheduled { .. }

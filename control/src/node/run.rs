@@ -314,8 +314,12 @@ impl Node {
                 };
                 let _gone = reply.send(refused);
             }
-            Command::Route { facts, reply } => {
-                let _gone = reply.send(self.machine.route(facts, now));
+            Command::Route {
+                facts,
+                asked_by,
+                reply,
+            } => {
+                let _gone = reply.send(self.machine.route(facts, asked_by, now));
             }
             Command::AwaitRouted {
                 contact,

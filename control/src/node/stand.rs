@@ -11,6 +11,9 @@ pub struct Routed {
     pub contact: ContactId,
     /// Rises with each change; names the state that one who waits for a change has seen.
     pub revision: u64,
+    /// The token that asked for it, if one did.
+    #[serde(skip)]
+    pub asked_by: Option<String>,
     /// What its customer was promised, if it is a call-back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_back: Option<Promise>,

@@ -277,6 +277,7 @@ impl Distributor {
             medium: Slot::Call,
             way: Way::Relay,
             since: session.since,
+            asked_by: None,
         });
     }
 

@@ -142,6 +142,7 @@ impl World {
             medium: self.oracle.model.slots[&offer],
             way,
             since: self.now().unix_ms,
+            asked_by: None,
         };
         self.kept.connected.insert(offer, carried);
         if self.rng.percent(UNTOLD) {

@@ -109,6 +109,7 @@ fn contacts_that_are_carried_outside_are_as_documented() {
         documented::<route::Routed>(&Routed {
             contact: ContactId(2),
             revision: 1,
+            asked_by: None,
             call_back: Some(Promise {
                 to: "tel:+4930123456".into(),
                 due_unix_ms: 1,
