@@ -31,6 +31,8 @@ struct Entry {
     offers: VecDeque<OfferId>,
     queue: QueueId,
     call_back: Option<Promise>,
+    /// Where a program serves it.
+    served_at: Option<String>,
 }
 
 /// All contacts that are carried outside.
@@ -68,6 +70,7 @@ impl Book {
             offers: VecDeque::new(),
             queue,
             call_back: None,
+            served_at: None,
         };
         self.entries.insert(contact, entry);
     }
@@ -81,6 +84,7 @@ impl Book {
             entry.state = Stand::Connected {
                 offer: carried.offer,
                 agent: carried.agent.clone(),
+                uri: None,
             };
         }
     }
@@ -134,6 +138,13 @@ impl Book {
         }
     }
 
+    /// Learns where a program serves a contact that it takes.
+    pub(super) fn served_at(&mut self, contact: ContactId, at: Option<String>) {
+        if let Some(entry) = self.entries.get_mut(&contact) {
+            entry.served_at = at;
+        }
+    }
+
     /// What a report means as the contact stands.
     pub(super) fn report(
         &self,
@@ -173,7 +184,7 @@ impl Book {
         entry.revision = self.revisions;
         entry.state = state;
         match &entry.state {
-            Stand::Connected { offer, agent } => Follow::Connected(Carried {
+            Stand::Connected { offer, agent, .. } => Follow::Connected(Carried {
                 contact,
                 offer: *offer,
                 agent: agent.clone(),
@@ -234,6 +245,7 @@ impl Entry {
             What::ContactConnected { offer, agent, .. } => Stand::Connected {
                 offer: *offer,
                 agent: agent.clone(),
+                uri: self.served_at.take(),
             },
             What::ContactEnded {
                 offer,
