@@ -82,4 +82,5 @@ mod transfer_forms;
 mod two_devices_answer;
 mod waiting_callers;
 mod waiting_in_call;
+mod webhook_agents;
 mod websocket_agent;

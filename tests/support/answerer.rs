@@ -17,6 +17,8 @@ pub enum Manner {
     Says(String),
     /// With this status and header line.
     Status(u16, &'static str),
+    /// With 200 and this body to what holds that text, with 200 and no body to the rest.
+    To(&'static str, String),
     /// Not at all.
     Silent,
     /// It closes the connection in the middle of the answer.
@@ -133,9 +135,15 @@ impl Shared {
         let mut stream = BufReader::new(stream);
         loop {
             let question = read(&mut stream).await?;
+            let asked = String::from_utf8_lossy(&question.body).into_owned();
             self.asked.lock().unwrap().push(question);
-            let manner = self.manner.lock().unwrap().clone();
+            let manner = match self.manner.lock().unwrap().clone() {
+                Manner::To(wanted, body) if asked.contains(wanted) => Manner::Says(body),
+                Manner::To(..) => Manner::Says(String::new()),
+                other => other,
+            };
             let answer = match manner {
+                Manner::To(..) => return None,
                 Manner::Says(body) => format!(
                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
                     body.len()

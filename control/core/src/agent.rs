@@ -61,7 +61,7 @@ impl Agent {
     pub fn new(declared: Declared, in_declaration: bool, now: Duration, unix_ms: u64) -> Self {
         Self {
             status: initial_status(declared.paused),
-            reachable: declared.uri.is_some(),
+            reachable: is_fixed(&declared),
             in_declaration,
             capacities: PerSlot::of(|slot| declared.capacity_for(slot)),
             declared,
@@ -141,6 +141,11 @@ impl Agent {
             Activity::Idle | Activity::Resting { .. } => Work::Away,
         }
     }
+}
+
+/// Whether it is reached without registering.
+pub(crate) fn is_fixed(declared: &Declared) -> bool {
+    declared.uri.is_some() || declared.webhook.is_some()
 }
 
 /// The status that a declaration asks for.

@@ -83,6 +83,8 @@ pub const MAX_RECORD_ENTRIES: usize = 64;
 /// Different queues and skills that servers and other centres may ask for, beside those that rules ask
 /// for, while one declaration is in force.
 pub const MAX_ASKED_WISHES: usize = 256;
+/// Longest time for which the server of an automated agent may think about an offer, in milliseconds.
+pub const MAX_OFFER_MS: u32 = 30_000;
 /// Failures of a server in a row after which it is left alone for [`ASK_PAUSE`].
 pub const ASK_FAILURES_IN_A_ROW: u32 = 5;
 /// Ended offers and contacts remembered so that late and repeated events are recognised.

@@ -22,7 +22,7 @@ pub fn shown(centre: &Centre) -> Value {
     let mut value = serde_json::to_value(centre).unwrap_or(Value::Null);
     let agents = value.get_mut("agent").and_then(Value::as_array_mut);
     for agent in agents.into_iter().flatten() {
-        hide(agent, "password", PASSWORD_SET);
+        hide_of_agent(agent);
     }
     let asks = value.get_mut("ask").and_then(Value::as_array_mut);
     for ask in asks.into_iter().flatten() {
@@ -34,8 +34,15 @@ pub fn shown(centre: &Centre) -> Value {
 /// An agent's declaration for everybody's eyes.
 pub fn shown_agent(agent: &Agent) -> Value {
     let mut value = serde_json::to_value(agent).unwrap_or(Value::Null);
-    hide(&mut value, "password", PASSWORD_SET);
+    hide_of_agent(&mut value);
     value
+}
+
+fn hide_of_agent(agent: &mut Value) {
+    hide(agent, "password", PASSWORD_SET);
+    if let Some(webhook) = agent.get_mut("webhook") {
+        hide(webhook, "secret", SECRET_SET);
+    }
 }
 
 fn hide(entry: &mut Value, secret: &str, set_key: &str) {
@@ -206,6 +213,7 @@ fn agent(path: &str, mut value: Value, before: &Centre, faults: &mut Vec<Fault>)
     let kept = value
         .as_object_mut()
         .and_then(|fields| fields.remove(PASSWORD_SET));
+    keep_webhook_secret(&mut value, before);
     let mut agent: Agent = one(path, value, faults)?;
     if kept == Some(Value::Bool(true)) && agent.password.is_none() {
         agent.password = password(&agent, before);
@@ -220,6 +228,23 @@ fn agent(path: &str, mut value: Value, before: &Centre, faults: &mut Vec<Fault>)
         }
     }
     Some(agent)
+}
+
+/// A webhook's secret that is said to be set is that of `before`.
+fn keep_webhook_secret(agent: &mut Value, before: &Centre) {
+    let id = agent.get("id").and_then(Value::as_str).map(str::to_owned);
+    let webhook = agent.get_mut("webhook").and_then(Value::as_object_mut);
+    let Some(webhook) = webhook else { return };
+    let kept = webhook.remove(SECRET_SET) == Some(Value::Bool(true));
+    if !kept || webhook.contains_key("secret") {
+        return;
+    }
+    let mut old = before.agents.iter();
+    let old = old.find(|agent| Some(agent.id.as_str()) == id.as_deref());
+    if let Some(old) = old.and_then(|agent| agent.webhook.as_ref()) {
+        let secret = Value::String(old.secret.expose().to_owned());
+        webhook.insert("secret".to_owned(), secret);
+    }
 }
 
 fn password(agent: &Agent, before: &Centre) -> Option<Secret> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use patchbay_core::centre::Ask;
-use patchbay_core::{Carried, ContactId, Event, Facts, Promised};
+use patchbay_core::centre::{Ask, Webhook};
+use patchbay_core::{AgentId, Carried, ContactId, Event, Facts, Promised};
 use patchbay_sip::transaction::Flow;
 
+use super::program::Told;
 use crate::link::Place;
 use crate::registrar::Binding;
 
@@ -46,6 +47,16 @@ pub enum Action {
     KeepCallBack(Box<Promised>),
     /// Remove it from the store: it is kept, or over.
     ForgetCallBack(ContactId),
+    /// Tell the server of a program something, and the machine what it answers to an offer
+    /// ([`super::Machine::program_answered`]).
+    TellProgram {
+        /// The program.
+        agent: AgentId,
+        /// Its server.
+        webhook: Arc<Webhook>,
+        /// What.
+        told: Told,
+    },
     /// End a session through its relay's API.
     EndSession(Place),
     /// Ask a server about a contact, and tell the machine what came of it ([`super::Machine::learned`]).

@@ -18,6 +18,7 @@ use patchbay_sip::{Message, ParseError};
 
 use super::action::{Action, Ending};
 use super::handle::StatusError;
+use super::program::Programs;
 use super::routed::Book as Routed;
 use super::views::BindingView;
 use crate::link::{LinkReport, RelayBook};
@@ -33,6 +34,7 @@ pub struct Machine {
     pub(super) signalling: Signalling,
     book: RelayBook,
     pub(super) routed: Routed,
+    pub(super) programs: Programs,
     centre: Arc<Centre>,
     pub(super) actions: VecDeque<Action>,
     start: Instant,
@@ -56,6 +58,7 @@ impl Machine {
             signalling: Signalling::new(config, seed),
             book: RelayBook::new(relays, start),
             routed: Routed::default(),
+            programs: Programs::default(),
             centre: Arc::default(),
             actions: VecDeque::new(),
             start,
@@ -141,6 +144,7 @@ impl Machine {
         });
         self.signalling
             .with_registrar(|registrar| registrar.configure(accounts));
+        self.programs.configure(&centre);
         self.centre = centre;
         self.run(now);
     }
@@ -356,6 +360,11 @@ impl Machine {
         &self.distributor
     }
 
+    /// The programs, to look at.
+    pub(super) fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// The relays, to look at.
     #[must_use]
     pub fn book(&self) -> &RelayBook {
@@ -426,6 +435,9 @@ impl Machine {
                     way,
                 } => {
                     self.brings((contact, offer), &agent, (way, ring_for), now);
+                }
+                Output::CancelOffer { offer, .. } if self.programs.is_asked(offer) => {
+                    self.program_not_asked(offer, now);
                 }
                 Output::CancelOffer { contact, offer } => {
                     self.signalling.cancel_offer(contact, offer, now);

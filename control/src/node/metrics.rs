@@ -53,6 +53,7 @@ pub(super) fn gather(
     machine: &Machine,
     wire: &WireCounters,
     journal: &JournalCounters,
+    untold: u64,
 ) -> Vec<Metric> {
     let mut metrics = signalling(machine);
     metrics.extend(transactions(machine));
@@ -64,6 +65,7 @@ pub(super) fn gather(
         machine.distributor().counters().iter(),
     ));
     metrics.extend(asking(machine));
+    metrics.extend(programs(machine, untold));
     metrics.push(by(
         "link_connections",
         "SIP connections to the private listener",
@@ -90,6 +92,26 @@ pub(super) fn gather(
         ],
     ));
     metrics
+}
+
+/// Agents that are programs.
+fn programs(machine: &Machine, untold: u64) -> [Metric; 2] {
+    let programs = machine.programs();
+    let news = [("late_answer", programs.late()), ("untold", untold)];
+    [
+        by(
+            "program_offers_failed",
+            "Offers to which the server of a program gave no good answer",
+            "why",
+            programs.failed(),
+        ),
+        by(
+            "program_requests_dropped",
+            "Answers of programs that came too late, and news that no program took",
+            "what",
+            news,
+        ),
+    ]
 }
 
 fn signalling(machine: &Machine) -> Vec<Metric> {

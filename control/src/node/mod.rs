@@ -5,6 +5,7 @@
 //! - [`mod@wire`]: the private SIP listener
 //! - [`mod@tunnels`]: transfers that travel by streams of their own
 //! - [`mod@asking`]: questions to servers about contacts
+//! - [`mod@programs`]: offers to agents that are programs
 //! - [`mod@gauges`]: how queues stand, for event streams
 //! - [`mod@journal`]: events and bindings on their way to the store
 //! - [`mod@handle`]: what others may ask
@@ -18,6 +19,8 @@ mod handle;
 mod journal;
 pub mod machine;
 mod metrics;
+mod program;
+mod programs;
 mod reported;
 mod route;
 mod routed;
@@ -39,6 +42,8 @@ pub use handle::{
 };
 pub use journal::MAX_JOURNAL;
 pub use machine::Machine;
+pub use program::{Offered, ProgramFailure, Reply, Told};
+pub use programs::MAX_PROGRAM_REQUESTS;
 pub use reported::{Failed, Report, ReportError};
 pub use routed::{KEEP_ROUTED, MAX_ROUTED_KEPT};
 pub(crate) use run::unix_ms;

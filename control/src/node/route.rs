@@ -125,6 +125,9 @@ impl Machine {
         (way, ring_for): (Way, Duration),
         now: Moment,
     ) {
+        if self.programs.has(agent) {
+            return self.asks_program((contact, offer), agent, (way, ring_for));
+        }
         match way {
             Way::Relay => self.signalling.offer(contact, offer, agent, ring_for, now),
             Way::Redirect => {
@@ -136,7 +139,7 @@ impl Machine {
         }
     }
 
-    fn core(&mut self, input: Input, now: Moment) {
+    pub(super) fn core(&mut self, input: Input, now: Moment) {
         self.distributor.handle(input, now.now);
         self.decided(now);
         self.run(now);
@@ -176,6 +179,7 @@ impl Machine {
             let at = self.signalling.reached_at(agent);
             self.routed.called_at(*contact, at);
         }
+        self.tell_programs(&event);
         self.actions.push_back(Action::Event(event));
         let Some(contact) = contact.filter(|_| follow != Follow::Nothing) else {
             return;

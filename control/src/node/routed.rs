@@ -32,6 +32,8 @@ struct Entry {
     queue: QueueId,
     call_back: Option<Promise>,
     asked_by: Option<String>,
+    /// Where a program serves it.
+    served_at: Option<String>,
 }
 
 /// All contacts that are carried outside.
@@ -70,6 +72,7 @@ impl Book {
             queue,
             call_back: None,
             asked_by: None,
+            served_at: None,
         };
         self.entries.insert(contact, entry);
     }
@@ -91,6 +94,7 @@ impl Book {
             entry.state = Stand::Connected {
                 offer: carried.offer,
                 agent: carried.agent.clone(),
+                uri: None,
             };
         }
     }
@@ -145,6 +149,13 @@ impl Book {
         }
     }
 
+    /// Learns where a program serves a contact that it takes.
+    pub(super) fn served_at(&mut self, contact: ContactId, at: Option<String>) {
+        if let Some(entry) = self.entries.get_mut(&contact) {
+            entry.served_at = at;
+        }
+    }
+
     /// What a report means as the contact stands.
     pub(super) fn report(
         &self,
@@ -184,7 +195,7 @@ impl Book {
         entry.revision = self.revisions;
         entry.state = state;
         match &entry.state {
-            Stand::Connected { offer, agent } => Follow::Connected(Carried {
+            Stand::Connected { offer, agent, .. } => Follow::Connected(Carried {
                 contact,
                 offer: *offer,
                 agent: agent.clone(),
@@ -246,6 +257,7 @@ impl Entry {
             What::ContactConnected { offer, agent, .. } => Stand::Connected {
                 offer: *offer,
                 agent: agent.clone(),
+                uri: self.served_at.take(),
             },
             What::ContactEnded {
                 offer,

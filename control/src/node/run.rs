@@ -16,6 +16,7 @@ use super::handle::{Command, EndError, Published, Written};
 use super::journal::{Entry, Journal};
 use super::machine::Machine;
 use super::metrics;
+use super::programs::{ProgramAnswer, Requests};
 use super::reported::{Report, ReportError};
 use super::tunnels::Tunnels;
 use super::views::{Readiness, RelayView};
@@ -37,6 +38,8 @@ pub(super) struct Node {
     pub(super) tunnels: Tunnels,
     pub(super) asking: Asking,
     pub(super) answers: mpsc::Receiver<Input>,
+    pub(super) programs: Requests,
+    pub(super) replies: mpsc::Receiver<ProgramAnswer>,
     pub(super) wire: mpsc::Receiver<WireEvent>,
     pub(super) wire_counters: Arc<WireCounters>,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -107,6 +110,10 @@ impl Node {
                 Some(learned) = self.answers.recv() => {
                     let now = self.now();
                     self.machine.learned(learned, now);
+                }
+                Some((offer, reply)) = self.replies.recv() => {
+                    let now = self.now();
+                    self.machine.program_answered(offer, reply, now);
                 }
                 () = tokio::time::sleep_until(wakeup) => {}
                 _ = publish.tick() => self.publish(),
@@ -189,6 +196,11 @@ impl Node {
                 Action::ForgetCarried(one) => self.journal.keep(Entry::ForgetCarried(one)),
                 Action::KeepCallBack(promised) => self.keep_call_back(promised),
                 Action::ForgetCallBack(one) => self.journal.keep(Entry::ForgetCallBack(one)),
+                Action::TellProgram {
+                    agent,
+                    webhook,
+                    told,
+                } => self.programs.tell(&agent, webhook, told),
                 Action::EndSession(place) => self.end_session(place, None),
                 Action::ListSessions => self.relist.send_modify(|count| *count += 1),
             }
@@ -277,6 +289,7 @@ impl Node {
             } => {
                 self.machine.configure(Arc::clone(&centre), version, now);
                 self.asking.keep_only(&centre.asks);
+                self.programs.keep_only(&centre);
                 self.centre.send_replace(centre);
                 let _gone = done.send(());
             }
@@ -409,7 +422,12 @@ impl Node {
             store: !self.journal.counters.failing.load(Relaxed),
             draining,
         };
-        let counters = metrics::gather(&self.machine, &self.wire_counters, &self.journal.counters);
+        let counters = metrics::gather(
+            &self.machine,
+            &self.wire_counters,
+            &self.journal.counters,
+            self.programs.untold(),
+        );
         if let Ok(mut published) = self.published.write() {
             *published = Published {
                 readiness,

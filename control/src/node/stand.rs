@@ -77,6 +77,9 @@ pub enum Stand {
         offer: OfferId,
         /// The agent.
         agent: AgentId,
+        /// Where it is served, if its agent is a program and has said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uri: Option<String>,
     },
     /// It was served and is over.
     Ended {

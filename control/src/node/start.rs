@@ -20,6 +20,7 @@ use super::gauges::Gauges;
 use super::handle::{EVENT_BACKLOG, MAX_COMMANDS, NodeHandle, Published};
 use super::journal::journal;
 use super::machine::Machine;
+use super::programs::Requests;
 use super::run::{Node, unix_ms};
 use super::tunnels::Tunnels;
 use super::waiters::Waiters;
@@ -207,12 +208,15 @@ fn spawn(
     let writer = tokio::spawn(writer.run());
     let gauges = Arc::new(watch::Sender::new(Gauges::default()));
     let (asking, answers) = Asking::new(store.clone());
+    let (programs, replies) = Requests::new();
     let node = Node {
         machine,
         connections: Connections::default(),
         tunnels,
         asking,
         answers,
+        programs,
+        replies,
         wire: wire_queue,
         wire_counters,
         commands: command_queue,

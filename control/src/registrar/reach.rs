@@ -29,12 +29,27 @@ pub struct Device {
     pub ways: VecDeque<Target>,
 }
 
+impl Device {
+    /// What is always at an address.
+    #[must_use]
+    pub fn fixed(uri: &str) -> Device {
+        Device {
+            q_milli: 1000,
+            ways: VecDeque::from([Target {
+                uri: uri.to_owned(),
+                path: Vec::new(),
+                key: uri.to_owned(),
+            }]),
+        }
+    }
+}
+
 impl Registrar {
     /// The devices of an agent, best first: the static URI, then registered devices by q, newest
     /// first.
     #[must_use]
     pub fn devices(&self, agent: &str) -> Vec<Device> {
-        let fixed = self.fixed_uri(agent).map(fixed);
+        let fixed = self.fixed_uri(agent).map(Device::fixed);
         let registered = self.registered(agent, |_| true);
         fixed.into_iter().chain(registered).collect()
     }
@@ -88,16 +103,5 @@ fn way(binding: &Binding) -> Target {
         uri: binding.contact.clone(),
         path: binding.path.clone(),
         key: binding.key(),
-    }
-}
-
-fn fixed(uri: &str) -> Device {
-    Device {
-        q_milli: 1000,
-        ways: VecDeque::from([Target {
-            uri: uri.to_owned(),
-            path: Vec::new(),
-            key: uri.to_owned(),
-        }]),
     }
 }

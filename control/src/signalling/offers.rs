@@ -15,7 +15,7 @@ use super::reply::{redirection, refusal, reply};
 use super::timers::{KEEP_ANSWERED, PROGRESS_EVERY};
 use super::{Moment, Signalling, identity};
 use crate::link::attempt_name;
-use crate::registrar::Target;
+use crate::registrar::{Device, Target};
 
 /// How long a transfer may take to reach the relay, and how far the two hosts' clocks may differ
 /// together with it, in seconds.
@@ -85,6 +85,30 @@ impl Signalling {
             Some(uri) => Vec::from_iter(self.registrar.device_of(&uri).map(|(_, device)| device)),
             None => self.registrar.devices(agent.as_str()),
         };
+        self.offer_devices((contact, offer), agent, devices, ring_for, now);
+    }
+
+    /// Transfers the contact to the relay with this agent at an address.
+    pub fn offer_at(
+        &mut self,
+        of: (ContactId, OfferId),
+        agent: &AgentId,
+        at: &str,
+        ring_for: Duration,
+        now: Moment,
+    ) {
+        let devices = vec![Device::fixed(at)];
+        self.offer_devices(of, agent, devices, ring_for, now);
+    }
+
+    fn offer_devices(
+        &mut self,
+        (contact, offer): (ContactId, OfferId),
+        agent: &AgentId,
+        devices: Vec<Device>,
+        ring_for: Duration,
+        now: Moment,
+    ) {
         let manner = self.registrar.manner(agent.as_str());
         let Some(call) = self.calls.get(contact) else {
             let cause = OfferFailure::Unreachable;
@@ -254,7 +278,12 @@ impl Signalling {
             let code = NO_DEVICE;
             return self.tell(Input::OfferFailed { offer, cause, code });
         };
-        self.redirect(contact, &at, now);
+        self.hand_over_to(contact, offer, &at, now);
+    }
+
+    /// Tells the caller's proxy that the agent is at an address.
+    pub fn hand_over_to(&mut self, contact: ContactId, offer: OfferId, at: &str, now: Moment) {
+        self.redirect(contact, at, now);
         self.tell(Input::OfferAnswered { offer });
     }
 

@@ -96,7 +96,28 @@ fn server(problems: &mut Problems, path: &str, ask: &Ask) {
         MIN_ASK_MS,
         MAX_ASK_MS,
     );
-    if ask.secret.expose().len() < MIN_ASK_SECRET_BYTES {
+    endpoint(
+        problems,
+        path,
+        &Endpoint {
+            url: &ask.url,
+            secret: &ask.secret,
+            has_ca: ask.ca_file.is_some(),
+            insecure: ask.insecure,
+        },
+    );
+}
+
+/// A server that gets signed requests.
+pub(super) struct Endpoint<'a> {
+    pub url: &'a str,
+    pub secret: &'a Secret,
+    pub has_ca: bool,
+    pub insecure: bool,
+}
+
+pub(super) fn endpoint(problems: &mut Problems, path: &str, server: &Endpoint<'_>) {
+    if server.secret.expose().len() < MIN_ASK_SECRET_BYTES {
         problems.add(
             format!("{path}.secret"),
             "the secret is too short, and could be guessed",
@@ -106,20 +127,20 @@ fn server(problems: &mut Problems, path: &str, ask: &Ask) {
         );
     }
     let at = format!("{path}.url");
-    match host(&ask.url) {
+    match host(server.url) {
         None => problems.add(
             at,
-            format!("`{}` is not a URL that can be asked", ask.url),
+            format!("`{}` is not a URL that can be asked", server.url),
             "write it like \"https://crm.example.com/route\", without user name and fragment",
         ),
-        Some((Scheme::Http, host)) if !ask.insecure && !is_loopback(host) => problems.add(
+        Some((Scheme::Http, host)) if !server.insecure && !is_loopback(host) => problems.add(
             at,
             format!(
                 "`{host}` is another host, and http would show it customers' calls unprotected"
             ),
             "use https, or say `insecure = true` if nobody else can reach that network",
         ),
-        Some((Scheme::Http, _)) if ask.ca_file.is_some() => problems.add(
+        Some((Scheme::Http, _)) if server.has_ca => problems.add(
             format!("{path}.ca_file"),
             "http knows no certificates",
             "use https, or leave it out",

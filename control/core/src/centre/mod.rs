@@ -13,6 +13,7 @@ mod queue;
 mod rules;
 mod validate;
 mod waiting;
+mod webhook;
 
 pub use ask::Ask;
 pub use calendar::{Calendar, Holiday, Open, Special};
@@ -24,6 +25,7 @@ pub(crate) use rules::check_then;
 pub(crate) use validate::plausible;
 pub use validate::validate;
 pub use waiting::{EXPECTED_WAIT, POSITION, Waiting};
+pub use webhook::Webhook;
 
 use crate::id::{AgentId, MenuId, QueueId, RuleId};
 use crate::slot::Slot;
@@ -62,8 +64,8 @@ pub struct Centre {
     pub phones: Phones,
 }
 
-/// An agent. It needs a `password`, with which its phone registers, or a `uri`, where it is
-/// always reached.
+/// An agent. It needs a `password`, with which its phone registers, a `uri`, where it is always
+/// reached, or a `webhook`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
@@ -107,6 +109,9 @@ pub struct Agent {
     /// whose digests differ from the control node's is told from a user who does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Vec<Digest>>,
+    /// The server that takes its contacts, for an agent that is a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
     /// Where it is reached without registering: a `sip:` or `sips:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
@@ -136,6 +141,7 @@ impl Agent {
             blocks: BTreeMap::new(),
             password: None,
             digest: None,
+            webhook: None,
             uri: None,
             devices: None,
             notice: None,

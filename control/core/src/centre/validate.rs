@@ -2,7 +2,7 @@
 
 use super::problems::{Problem, Problems};
 use super::{
-    Agent, Centre, Digest, Queue, ask, calendar, call_back, menu, overflow, rules, waiting,
+    Agent, Centre, Digest, Queue, ask, calendar, call_back, menu, overflow, rules, waiting, webhook,
 };
 use crate::id::{self, QueueId};
 use crate::limits::{
@@ -154,11 +154,22 @@ fn agent(problems: &mut Problems, path: &str, agent: &Agent, queues: &BTreeSet<&
         known(problems, format!("{path}.weights.{queue}"), queue, queues);
         problems.range(format!("{path}.weights.{queue}"), *weight, 1, MAX_WEIGHT);
     }
+    if let Some(server) = &agent.webhook {
+        webhook::check(problems, path, server);
+        if agent.password.is_some() || agent.uri.is_some() {
+            problems.add(
+                format!("{path}.webhook"),
+                format!("agent `{}` is a program and has a phone", agent.id),
+                "keep one of `webhook`, `password` and `uri`",
+            );
+        }
+        return;
+    }
     match (&agent.password, &agent.uri) {
         (None, None) => problems.add(
             path,
             format!("agent `{}` cannot be reached", agent.id),
-            "give it a `password`, with which its phone registers, or a `uri`",
+            "give it a `password`, with which its phone registers, a `uri`, or a `webhook`",
         ),
         (Some(_), Some(_)) => problems.add(
             format!("{path}.uri"),

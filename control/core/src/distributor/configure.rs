@@ -9,7 +9,7 @@
 
 use super::learned::Learned;
 use super::{Distributor, Queue};
-use crate::agent::{Agent, initial_status};
+use crate::agent::{Agent, initial_status, is_fixed};
 use crate::centre::{Agent as Declared, Centre, Queue as DeclaredQueue, validate};
 use crate::contact::State;
 use crate::id::{AgentId, ContactId, QueueId};
@@ -207,8 +207,8 @@ fn redeclare(agent: &mut Agent, declared: &Declared) -> bool {
     if agent.declared.paused != declared.paused {
         agent.status = initial_status(declared.paused);
     }
-    if agent.declared.uri.is_some() != declared.uri.is_some() {
-        agent.reachable = declared.uri.is_some();
+    if is_fixed(&agent.declared) != is_fixed(declared) {
+        agent.reachable = is_fixed(declared);
     }
     agent.declared = declared.clone();
     agent.capacities = PerSlot::of(|slot| declared.capacity_for(slot));

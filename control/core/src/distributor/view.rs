@@ -43,6 +43,12 @@ impl Distributor {
         }
     }
 
+    /// One live contact; none if there is no such, or it is not typed yet.
+    pub fn contact(&self, id: ContactId) -> Option<ContactView> {
+        let contact = self.contacts.get(&id)?;
+        Some(self.contact_view(id, contact))
+    }
+
     fn agent_view(&self, agent: &Agent) -> AgentView {
         let queues = agent
             .queues

@@ -222,6 +222,9 @@ pub struct AgentDeclaration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 1, example = json!(["md5"]))]
     pub digest: Option<Vec<String>>,
+    /// The server that takes its contacts, for an agent that is a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookDeclaration>,
     /// Where it is reached without registering: a `sip:` or `sips:` URI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
@@ -235,6 +238,30 @@ pub struct AgentDeclaration {
     /// Whether it starts paused.
     #[schema(required = false, default = false)]
     pub paused: bool,
+}
+
+/// The server of an agent that is a program.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookDeclaration {
+    /// Where it is: `https://`; `http://` only on the control host, or with `insecure`.
+    pub url: String,
+    /// The key that requests are signed with. It can be written and never read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(write_only)]
+    pub secret: Option<String>,
+    /// Whether it has a secret. Sent back without a `secret`, true keeps the one it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_set: Option<bool>,
+    /// How long an offer waits for the answer; 10 to 30000 milliseconds, default 2000.
+    #[schema(required = false, default = 2_000)]
+    pub time_limit_ms: u32,
+    /// A PEM file with the authorities of its certificate; default: those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// Allows `http://` to another host.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub insecure: bool,
 }
 
 /// A calendar: when a place is open.

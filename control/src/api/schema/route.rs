@@ -142,7 +142,8 @@ pub struct Routed {
     /// With these: the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// With `offered`: where the agent is called; null for one without a phone.
+    /// With `offered`: where the agent is called; null for one without a phone. With `connected`: where a program
+    /// serves it, if it has said so.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
     pub uri: Option<Option<String>>,
     /// With `offered`: how long the reservation holds from when it was made, unless it is answered.

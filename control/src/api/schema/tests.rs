@@ -43,6 +43,7 @@ fn the_declaration_is_as_documented() {
          waiting = { music = 'm', say = ['position', 'x'] }\n\
          call_back = { at_most = 5 }\n\
          sticky_seconds = 5\n\
+         [[agent]]\nid = 'p'\nwebhook = { url = 'https://p.example', secret = '0123456789abcdef' }\n\
          [[agent]]\nid = 'b'\nuri = 'sip:b@c'\ntiers = { q = 2 }\nweights = { q = 2 }\n\
          [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' }, calendar = '!k' }\n\
          then = { queue = 'q', skills = { s = 1 }, call_type = 'c', \
@@ -92,6 +93,7 @@ fn contacts_that_are_carried_outside_are_as_documented() {
         Stand::Connected {
             offer,
             agent: agent.clone(),
+            uri: Some("https://chat.example/room/7".into()),
         },
         Stand::Ended {
             offer,

@@ -231,7 +231,8 @@ impl Scene {
                 | Action::KeepCarried(_)
                 | Action::ForgetCarried(_)
                 | Action::KeepCallBack(_)
-                | Action::ForgetCallBack(_) => {}
+                | Action::ForgetCallBack(_)
+                | Action::TellProgram { .. } => {}
             }
         }
     }
