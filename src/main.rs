@@ -10,6 +10,7 @@ mod config;
 mod contact;
 mod demo;
 mod report;
+mod route;
 mod rules;
 mod scratch;
 mod serve;
@@ -62,6 +63,9 @@ enum Command {
     Sip(sip::SipCommand),
     /// Tell the story of one contact: what happened when, and why
     Contact(contact::ContactArgs),
+    /// Ask for an agent, and carry the contact there yourself
+    #[command(subcommand)]
+    Route(route::RouteCommand),
     /// Show how queues, agents or hours fared
     Report(report::ReportArgs),
     /// Try out what rules make of a call
@@ -118,6 +122,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Command::Sip(command) => sip::run(command).await,
             Command::Contact(args) => contact::run(args).await,
             Command::Report(args) => report::run(args).await,
+            Command::Route(command) => route::run(command).await,
             Command::Rules(command) => rules::run(command).await,
             Command::Token(command) => token::run(command).await,
             Command::Audit(args) => audit::run(args).await,

@@ -64,6 +64,7 @@ mod rare_requests;
 mod relay_restarted;
 mod reliable_provisional;
 mod retransmitted_invite;
+mod route_command;
 mod rules_and_calendars;
 mod rules_and_skills;
 mod rules_explained;

@@ -206,3 +206,37 @@ fn a_program_serves_a_chat_that_somebody_else_carries() {
         (stands(&centre, &second)["state"] == "connected").then_some(())
     });
 }
+
+// D6 E5
+#[test]
+fn a_dialler_takes_call_backs_and_reports_of_the_customer() {
+    let centre = Centre::start();
+    let server = Answerer::start(says(&json!({"result": "accepted"})));
+    let dialler = Declaration::new()
+        .queue("call_back", "{}")
+        .agent("dialler", &bot(&server, ""));
+    centre.apply(&dialler);
+    let wish = json!({"call": "tel:+4930123456", "to": "sip:support@centre.example"});
+    let promised = centre.api.request("POST", "/api/v1/callbacks", Some(&wish));
+    assert_eq!(promised.status, 201, "{}", promised.text);
+    let promised = promised.json();
+    let offer = told(&server, "offer");
+    assert_eq!(
+        (&offer["medium"], &offer["call"]),
+        (&json!("call_back"), &json!("tel:+4930123456"))
+    );
+    let calling = until("the customer is called", SOON, || {
+        let stands = stands(&centre, &promised);
+        (stands["ringing"] == true).then_some(stands)
+    });
+    let path = format!(
+        "/api/v1/route/{}",
+        promised["contact"].as_str().expect("an id")
+    );
+    for (result, state) in [("answered", "connected"), ("ended", "ended")] {
+        let report = json!({"offer": calling["offer"], "result": result});
+        let answer = centre.api.request("POST", &path, Some(&report));
+        assert_eq!(answer.json()["state"], state, "{}", answer.text);
+    }
+    assert_eq!(told(&server, "ended")["cause"], "reported");
+}

@@ -222,7 +222,7 @@ impl Machine {
         let Some(view) = self.distributor.contact(contact) else {
             return;
         };
-        let promised = self.routed.get(contact).and_then(|routed| routed.call_back);
+        let promised = self.routed.get(contact).and_then(|it| it.call_back);
         let call = promised.map(|promise| promise.to);
         let offered = offered((offer, agent), view, call, ring_for);
         let open = Open {
@@ -292,6 +292,10 @@ impl Machine {
             .as_deref()
             .filter(|uri| patchbay_sip::Uri::parse(uri).is_ok());
         match (way, sip) {
+            // Its customer is called next; what comes of that is reported.
+            (Way::Outside, _) if self.routed.is_call_back(contact) => {
+                self.core(Input::CallBackDialled { offer }, now);
+            }
             (Way::Outside, _) => {
                 self.routed.served_at(contact, uri);
                 self.core(Input::OfferAnswered { offer }, now);

@@ -126,10 +126,15 @@ impl Book {
         open.map(|(contact, _)| *contact)
     }
 
+    /// Whether its customer is to be called.
+    pub(super) fn is_call_back(&self, contact: ContactId) -> bool {
+        let entry = self.entries.get(&contact);
+        entry.is_some_and(|entry| entry.call_back.is_some())
+    }
+
     /// What says that nobody wants the contact any more.
     pub(super) fn given_up(&self, contact: ContactId) -> Input {
-        let entry = self.entries.get(&contact);
-        match entry.is_some_and(|entry| entry.call_back.is_some()) {
+        match self.is_call_back(contact) {
             true => Input::CallBackWithdrawn { contact },
             false => Input::ContactCancelled { contact },
         }
