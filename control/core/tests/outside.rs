@@ -7,7 +7,8 @@ mod common;
 use common::{Desk, ONE_AGENT, TWO_AGENTS, call_to, session};
 use patchbay_core::limits::ASKER_SILENCE;
 use patchbay_core::{
-    Carried, ContactId, EndCause, Event, Input, OfferFailure, OfferId, Output, Slot, Way, What,
+    Carried, ContactId, EndCause, Event, Input, OfferFailure, OfferId, Output, Slot, Status, Way,
+    What,
 };
 
 fn ask(desk: &mut Desk, contact: u64, medium: Slot) -> ContactId {
@@ -343,4 +344,34 @@ fn a_caller_of_a_queue_that_redirects_is_handed_to_one_agent() {
         _ => None,
     });
     assert_eq!(Vec::from_iter(carried), [Way::Redirect, Way::Outside]);
+}
+
+// D13 D14
+#[test]
+fn a_contact_that_another_queue_took_at_once_is_not_forgotten() {
+    let mut desk = Desk::new(
+        r#"
+queue = [
+  { id = "q", overflow = [{ when = "no_agents", queue = "other" }] },
+  { id = "other", max_wait_seconds = 600, when_no_agents = "wait" },
+]
+agent = [{ id = "anna", uri = "sip:a@192.0.2.1", queues = ["other"], skills = { german = 1 } }]
+rule = [{ id = "all", then = { queue = "q", skills = { french = 1 }, relax = [{ after_seconds = 30 }] } }]
+"#,
+    );
+    let contact = ask(&mut desk, 1, Slot::Call);
+    assert_eq!(desk.offers(), []);
+    desk.pass(30_000);
+    let (offered, offer, _) = desk.offer();
+    assert_eq!(offered, contact, "it asks for no French any more");
+    let away = Status::Paused {
+        reason: String::new(),
+    };
+    desk.status("anna", away);
+    desk.failed(offer, OfferFailure::Declined, 603);
+    let silence = u64::try_from(ASKER_SILENCE.as_millis()).unwrap();
+    desk.pass(silence);
+    let gone = desk.events().into_iter();
+    let gone = gone.filter(|what| matches!(what, What::ContactAbandoned { .. }));
+    assert_eq!(gone.count(), 1, "nobody asked about it");
 }

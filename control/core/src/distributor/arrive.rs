@@ -209,13 +209,14 @@ impl Distributor {
         if let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue)) {
             queue.places.insert(place);
         }
+        // These go with it wherever it waits.
+        self.set_relax_timer(contact);
+        self.set_asker_timer(contact);
         if let Some(why) = refusal {
             return self.has_no_room(contact, why);
         }
         self.timers.set(Timer::MaxWait(contact), deadline);
         self.set_overflow_timer(contact);
-        self.set_relax_timer(contact);
-        self.set_asker_timer(contact);
         self.stick(contact);
         self.hear_anew(contact);
         self.start_waiting(contact);
