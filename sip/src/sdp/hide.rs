@@ -28,7 +28,8 @@ impl Sdp {
     /// Hides who made the description and where: `o=` becomes ours with `session_id` and `version`, every
     /// `c=` and `a=rtcp` goes (to be put back by [`Sdp::readdress`]), ICE goes, `i=`, `u=`, `e=` and `p=`
     /// of the session go, and so do keys (`k=`, which RFC 8866 has given up) and whatever names one of
-    /// the addresses found: attributes, by name or value, bandwidths, and words of `m=`.
+    /// the addresses found: attributes, by name or value, bandwidths, repeated times (`r=`, `z=`), and words
+    /// of `m=`.
     ///
     /// Until [`Sdp::readdress`], sections have `own` as their address.
     pub fn hide(&mut self, own: IpAddr, session_id: u64, version: u64) {
@@ -48,6 +49,7 @@ impl Sdp {
         session
             .bandwidths
             .retain(|bandwidth| !names_any(bandwidth, &known));
+        session.times.retain(|(_, time)| !names_any(time, &known));
         session
             .attributes
             .retain(|attribute| !leaks(attribute, &known));

@@ -17,13 +17,21 @@ const OFFERS: [&str; 3] = [
     "v=0\no=- 7 7 IN IP6 2001:db8:77::77\ns=-\nt=0 0\nm=audio 4000 RTP/SAVPF 111\n\
      c=IN IP6 2001:db8:77::77\na=rtcp-mux\na=ice-ufrag:x\na=fingerprint:sha-256 00:11\n\
      m=video 4002 RTP/AVP 96\nc=IN IP4 203.0.113.77/127\na=inactive\nk=clear:x\n",
-    "v=0\no=a b 99999999999999999999 1 IN IP4 203.0.113.77\ns=\nc=IN IP4 203.0.113.77\nt=0 0\nr=1\n\
+    "v=0\no=a b 99999999999999999999 1 IN IP4 203.0.113.77\ns=\nc=IN IP4 203.0.113.77\nt=0 0\nr=1\nr=203.0.113.77\nz=203.0.113.77\n\
      m=application 0 TCP/BFCP *\nm=message 7000 TCP/MSRP *\na=path:msrp://203.0.113.77:7000/x;tcp\n",
 ];
 
 fn offers() -> Vec<Vec<u8>> {
     let lines = |text: &&str| text.replace('\n', "\r\n").into_bytes();
     OFFERS.iter().map(lines).collect()
+}
+
+#[test]
+fn offers_as_they_are() {
+    for offer in offers() {
+        assert!(Sdp::parse(&offer).is_ok());
+        holds(&offer);
+    }
 }
 
 #[test]
