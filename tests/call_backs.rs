@@ -159,13 +159,7 @@ fn a_caller_who_waits_in_the_call_is_let_go_by_a_bye() {
     declare(&centre, centre.agent_address(), "answer = true");
     let media = Media::open(CALLER, &centre.ports);
     let mut carla = support::Party::caller(&centre, false);
-    let at = media.address();
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\n",
-        at.port(),
-        ip = at.ip(),
-    );
-    carla.invite("support", &Extra::sdp(sdp));
+    carla.invite("support", &Extra::audio(media.address()));
     let answer = carla.hears(200, 1, "INVITE");
     carla.ack(&answer, &Extra::default());
     hears(&media, MUSIC_HZ);

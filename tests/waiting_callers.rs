@@ -176,13 +176,7 @@ fn a_key_by_info_leads_to_another_queue() {
     declare(&centre, centre.agent_address(), "", overflow);
     let media = Media::open(CALLER, &centre.ports);
     let mut carla = support::Party::caller(&centre, false);
-    let at = media.address();
-    let sdp = format!(
-        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\n",
-        at.port(),
-        ip = at.ip(),
-    );
-    carla.invite("support", &Extra::sdp(sdp));
+    carla.invite("support", &Extra::audio(media.address()));
     let progress: Sip = carla.hears(183, 1, "INVITE");
     hears(&media, MUSIC_HZ);
     let contact = progress.header("Contact").expect("a Contact");

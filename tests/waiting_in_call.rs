@@ -103,13 +103,7 @@ fn a_caller_who_was_answered_may_hang_up_or_is_told_by_a_bye() {
     for presses in [false, true] {
         let media = Media::open(CALLER, &centre.ports);
         let mut carla = support::Party::caller(&centre, false);
-        let at = media.address();
-        let sdp = format!(
-            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\n",
-            at.port(),
-            ip = at.ip(),
-        );
-        carla.invite("support", &Extra::sdp(sdp));
+        carla.invite("support", &Extra::audio(media.address()));
         let answer: Sip = carla.hears(200, 1, "INVITE");
         carla.ack(&answer, &Extra::default());
         hears(&media, MUSIC_HZ);

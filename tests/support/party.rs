@@ -28,6 +28,15 @@ impl Extra {
         Extra::default().body("application/sdp", text)
     }
 
+    /// A description of plain audio at an address.
+    pub fn audio(at: std::net::SocketAddr) -> Extra {
+        Extra::sdp(format!(
+            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\n",
+            at.port(),
+            ip = at.ip(),
+        ))
+    }
+
     /// Header lines, each with its end.
     pub fn lines(lines: impl Into<String>) -> Extra {
         Extra {

@@ -9,6 +9,7 @@
 //! ```
 
 use super::arrive::{Came, Outcome, Refusal, clipped};
+use super::untyped::view;
 use super::{Distributor, millis};
 use crate::asking::{Answer, AskFailure, Decision, Failed, ServerView};
 use crate::centre::Ask;
@@ -22,7 +23,7 @@ use crate::output::{Output, RefuseReason};
 use crate::snapshot::{ContactState, ContactView};
 use crate::timers::Timer;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A contact that waits for what others know of it.
@@ -238,14 +239,7 @@ impl Distributor {
             return false;
         };
         self.timers.cancel(&Timer::Asked(contact));
-        self.counters.abandoned += 1;
-        self.counters.forgotten_early += self.memory.contact(contact, self.now.mono);
-        self.tell(What::ContactAbandoned {
-            contact,
-            queue: None,
-            agent: None,
-            waited_ms: self.since_ms(asking.came.at),
-        });
+        self.untyped_gone(contact, asking.came);
         true
     }
 
@@ -258,25 +252,8 @@ impl Distributor {
 
     /// Contacts about which a server is being asked.
     pub(super) fn asking_views(&self) -> impl Iterator<Item = ContactView> {
-        self.asking.iter().map(|(id, asking)| ContactView {
-            id: *id,
-            state: ContactState::Asking,
-            queue: None,
-            call_type: String::new(),
-            rule: None,
-            agent: None,
-            offer: None,
-            waits_for: None,
-            from: clipped(&asking.facts.from),
-            to: clipped(asking.facts.called()),
-            media: Usable::of(&asking.facts).kinds(),
-            medium: asking.facts.medium.unwrap_or_default(),
-            carried: asking.came.way,
-            priority: 0,
-            attributes: BTreeMap::new(),
-            arrived_unix_ms: asking.came.unix_ms,
-            answered_unix_ms: None,
-        })
+        let contacts = self.asking.iter();
+        contacts.map(|(id, one)| view(*id, ContactState::Asking, &one.facts, &one.came))
     }
 
     /// How each server did.

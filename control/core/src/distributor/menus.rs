@@ -8,6 +8,7 @@
 //! ```
 
 use super::arrive::{Came, clipped};
+use super::untyped::view;
 use super::{Distributor, seconds};
 use crate::centre::Menu;
 use crate::contact::Way;
@@ -20,7 +21,6 @@ use crate::output::{Output, RefuseReason};
 use crate::snapshot::{ContactState, ContactView};
 use crate::timers::Timer;
 use patchbay_route::waiting::{Part, Say};
-use std::collections::BTreeMap;
 
 /// A contact whose caller chooses.
 #[derive(Debug)]
@@ -181,37 +181,13 @@ impl Distributor {
         let Some(choosing) = self.leaves_menu(contact) else {
             return false;
         };
-        self.counters.abandoned += 1;
-        self.counters.forgotten_early += self.memory.contact(contact, self.now.mono);
-        self.tell(What::ContactAbandoned {
-            contact,
-            queue: None,
-            agent: None,
-            waited_ms: self.since_ms(choosing.came.at),
-        });
+        self.untyped_gone(contact, choosing.came);
         true
     }
 
     /// Contacts whose callers choose.
     pub(super) fn choosing_views(&self) -> impl Iterator<Item = ContactView> {
-        self.choosing.iter().map(|(id, choosing)| ContactView {
-            id: *id,
-            state: ContactState::InMenu,
-            queue: None,
-            call_type: String::new(),
-            rule: None,
-            agent: None,
-            offer: None,
-            waits_for: None,
-            from: clipped(&choosing.facts.from),
-            to: clipped(choosing.facts.called()),
-            media: Usable::of(&choosing.facts).kinds(),
-            medium: choosing.facts.medium.unwrap_or_default(),
-            carried: choosing.came.way,
-            priority: 0,
-            attributes: BTreeMap::new(),
-            arrived_unix_ms: choosing.came.unix_ms,
-            answered_unix_ms: None,
-        })
+        let contacts = self.choosing.iter();
+        contacts.map(|(id, one)| view(*id, ContactState::InMenu, &one.facts, &one.came))
     }
 }

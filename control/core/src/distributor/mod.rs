@@ -26,6 +26,7 @@ mod select;
 mod sessions;
 mod tiers;
 mod timing;
+mod untyped;
 mod view;
 mod waiting;
 mod wishes;
