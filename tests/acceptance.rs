@@ -69,6 +69,7 @@ mod rules_and_calendars;
 mod rules_and_skills;
 mod rules_explained;
 mod session_timers;
+mod several_centres;
 mod sip_trace;
 mod stories_and_reports;
 mod strategies;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Ask, Calendar, Menu, Offers, Phones, Queue, Rule};
+use patchbay_core::centre::{Agent, Ask, Calendar, Menu, Offers, Phones, Queue, Rule, Site};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -17,8 +17,8 @@ use super::reader;
 use super::source::Source;
 
 /// The keys of the file's top level; they tell this file from a `patchbay.toml`.
-pub const TOP_LEVEL_KEYS: [&str; 8] = [
-    "queue", "agent", "calendar", "ask", "menu", "rule", "offers", "phones",
+pub const TOP_LEVEL_KEYS: [&str; 9] = [
+    "queue", "agent", "calendar", "ask", "menu", "rule", "site", "offers", "phones",
 ];
 
 /// Errors sought in one entry.
@@ -47,6 +47,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
     let calendars = entries::<Calendar>("calendar", &mut section, &mut report);
     let menus = entries::<Menu>("menu", &mut section, &mut report);
     let rules = entries::<Rule>("rule", &mut section, &mut report);
+    let sites = entries::<Site>("site", &mut section, &mut report);
     let offers = section.get("offers").and_then(|value| {
         let span = value.span();
         entry::<Offers>("offers", value.clone(), span, &mut report).0
@@ -63,6 +64,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
         calendars: calendars.places(),
         menus: menus.places(),
         rules: rules.places(),
+        sites: sites.places(),
     };
     let centre = Centre {
         queues: queues.read,
@@ -71,6 +73,7 @@ pub fn read(source: &Source) -> Result<CheckedCentre, Problems> {
         calendars: calendars.read,
         menus: menus.read,
         rules: rules.read,
+        sites: sites.read,
         offers: offers.unwrap_or_default(),
         phones: phones.unwrap_or_default(),
     };
@@ -301,6 +304,7 @@ struct Places {
     calendars: Kind,
     menus: Kind,
     rules: Kind,
+    sites: Kind,
 }
 
 impl Places {
@@ -308,7 +312,7 @@ impl Places {
     /// from what could not.
     fn original(&self, path: &str) -> Option<String> {
         let of_queues =
-            path.ends_with(".queue") || path.ends_with(".on_failure") || path.contains(".queues[");
+            path.ends_with(".queue") || path.ends_with(".on_failure") || path.contains(".queues");
         if of_queues && self.queues.lost {
             return None;
         }
@@ -331,6 +335,7 @@ impl Places {
             "calendar" => &self.calendars,
             "menu" => &self.menus,
             "rule" => &self.rules,
+            "site" => &self.sites,
             _ => return Some(path.to_owned()),
         };
         let Some((index, rest)) = rest.and_then(|rest| rest.split_once(']')) else {

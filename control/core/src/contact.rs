@@ -26,7 +26,7 @@ use crate::call_back::CallBack;
 use crate::centre::{Queue, Relax};
 use crate::event::OfferEnd;
 use crate::explain::Typed;
-use crate::id::{AgentId, ContactId, OfferId, QueueId};
+use crate::id::{AgentId, ContactId, OfferId, QueueId, SiteId};
 use crate::selection::Place;
 use crate::slot::Slot;
 use core::time::Duration;
@@ -109,6 +109,8 @@ pub(crate) struct Ticket {
     pub call_back: Option<Box<CallBack>>,
     /// How long it had waited elsewhere when it came.
     pub waited_before: Duration,
+    /// Before that time it asks no other centre.
+    pub elsewhere_from: Duration,
 }
 
 impl Ticket {
@@ -138,6 +140,7 @@ impl Ticket {
             way,
             call_back: None,
             waited_before: Duration::ZERO,
+            elsewhere_from: Duration::ZERO,
         }
     }
 
@@ -222,6 +225,8 @@ pub(crate) struct Leg {
     pub slot: Slot,
     /// The agent has taken the call-back, and the customer is being called.
     pub dialled: bool,
+    /// The centre that the agent is of, if it is another one.
+    pub site: Option<SiteId>,
 }
 
 /// The states of a leg.

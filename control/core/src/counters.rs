@@ -36,6 +36,14 @@ counters! {
     keys_for_nothing,
     /// Call-backs promised.
     call_backs,
+    /// Times that another centre was asked for an agent.
+    sites_asked,
+    /// Agents that other centres gave.
+    sites_offered,
+    /// Times that another centre gave none, or could not be asked.
+    sites_failed,
+    /// Contacts of others that called here to be led to their agents.
+    claimed,
     /// Contacts refused, for any reason.
     refused,
     /// Contacts whose caller gave up before the answer.

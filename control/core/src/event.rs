@@ -10,9 +10,10 @@ use crate::asking::AskFailure;
 use crate::centre::OverflowWhen;
 use crate::contact::Way;
 use crate::explain::Choice;
-use crate::id::{AgentId, AskId, ContactId, MenuId, OfferId, QueueId, RuleId};
+use crate::id::{AgentId, AskId, ContactId, MenuId, OfferId, QueueId, RuleId, SiteId};
 use crate::input::{EndCause, Status};
 use crate::output::RefuseReason;
+use crate::site::SiteFailure;
 use crate::slot::Slot;
 use patchbay_route::session::{EndedBy, NoticeState};
 use serde::{Deserialize, Serialize};
@@ -145,6 +146,38 @@ pub enum What {
         expected_ms: Option<u64>,
         /// Whom it could have gone to, and why not.
         choice: Choice,
+    },
+    /// Another centre is asked for an agent while it waits here.
+    SiteAsked {
+        /// Which contact.
+        contact: ContactId,
+        /// The centre.
+        site: SiteId,
+        /// In which queue it waits here.
+        queue: QueueId,
+        /// From arrival to now.
+        waited_ms: u64,
+    },
+    /// The other centre gave no agent.
+    SiteFailed {
+        /// Which contact.
+        contact: ContactId,
+        /// The centre.
+        site: SiteId,
+        /// Why.
+        why: SiteFailure,
+        /// How long none of the queue's contacts asks there.
+        pause_ms: u64,
+    },
+    /// Whoever asked for an agent for it has called here itself and is led to that agent: the relay
+    /// carries it from now on.
+    ContactClaimed {
+        /// Which contact.
+        contact: ContactId,
+        /// The offer.
+        offer: OfferId,
+        /// The agent.
+        agent: AgentId,
     },
     /// It has waited so long that it asks for less.
     ContactRelaxed {

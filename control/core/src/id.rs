@@ -148,6 +148,10 @@ name_id! {
     AskId
 }
 name_id! {
+    /// Another centre that is asked for agents.
+    SiteId
+}
+name_id! {
     /// An agent, as declared. Copies are cheap (a shared text).
     AgentId
 }

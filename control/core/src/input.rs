@@ -5,7 +5,8 @@ use crate::call_back::Promised;
 use crate::centre::Centre;
 use crate::contact::Way;
 use crate::facts::{Earlier, Facts};
-use crate::id::{AgentId, ContactId, OfferId};
+use crate::id::{AgentId, ContactId, OfferId, SiteId};
+use crate::site::SiteFailure;
 use crate::slot::Slot;
 use core::time::Duration;
 use patchbay_route::session::{EndedBy, NoticeState};
@@ -60,6 +61,40 @@ pub enum Input {
     ContactRenewed {
         /// Which contact.
         contact: ContactId,
+    },
+    /// Whoever asked for an agent for the contact has called here itself, to be led to the agent that it
+    /// is offered to: the relay carries it from now on. Tell it only if [`crate::Distributor::may_claim`].
+    ContactClaimed {
+        /// Which contact.
+        contact: ContactId,
+        /// By which offer.
+        offer: OfferId,
+    },
+    /// Another centre has taken what [`crate::Output::AskSite`] asked.
+    SiteTook {
+        /// For which contact.
+        contact: ContactId,
+        /// Which centre.
+        site: SiteId,
+    },
+    /// It has reserved an agent for the contact. It is over with that: what becomes of the agent there is
+    /// the shell's to say there.
+    SiteOffered {
+        /// For which contact.
+        contact: ContactId,
+        /// Which centre.
+        site: SiteId,
+        /// The agent, by its name there.
+        agent: AgentId,
+    },
+    /// It gives no agent, or cannot be asked.
+    SiteGone {
+        /// For which contact.
+        contact: ContactId,
+        /// Which centre.
+        site: SiteId,
+        /// Why.
+        why: SiteFailure,
     },
     /// A contact that was connected outside before this process began, and may still be.
     OutsideLive(Carried),

@@ -22,6 +22,7 @@ mod memory;
 mod named;
 mod output;
 mod selection;
+mod site;
 mod slot;
 pub mod snapshot;
 pub mod tier;
@@ -38,10 +39,12 @@ pub use explain::Explanation;
 pub use facts::{CallBackWish, Earlier, Facts, Medium};
 pub use id::{
     AgentId, AskId, CalendarId, ContactId, IdError, IdSource, MenuId, OfferId, QueueId, RuleId,
+    SiteId,
 };
 pub use input::{Carried, EndCause, Input, LiveSession, Now, OfferFailure, Status};
 pub use named::Named;
 pub use output::{Output, RefuseReason};
+pub use site::{SiteAsk, SiteFailure};
 pub use slot::Slot;
 pub use snapshot::Snapshot;
 pub use typing::Prefix as Network;

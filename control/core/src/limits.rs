@@ -92,6 +92,10 @@ pub const MAX_REMEMBERED: usize = 100_000;
 /// Problems that the validation of a centre lists.
 pub const MAX_PROBLEMS: usize = 1_000;
 
+/// Other centres that one centre asks for agents.
+pub const MAX_SITES: usize = 32;
+/// Contacts of one queue that ask one other centre for an agent at a time.
+pub const MAX_ASKED_THERE: usize = 1_000;
 /// Menus of one centre.
 pub const MAX_MENUS: usize = 100;
 /// Choices of one menu: the keys of a phone.
@@ -135,6 +139,11 @@ pub const MAX_EARLIER: usize = 100;
 /// How long a contact waits for the list of its caller's earlier contacts; with a server that is asked
 /// meanwhile, as long as for that one's answer if that is longer.
 pub const EARLIER_TIME: Duration = Duration::from_millis(200);
+/// How long no contact of a queue asks another centre that gave no agent; doubled with each failure in a row, up
+/// to [`LONGEST_SITE_PAUSE`].
+pub const SITE_PAUSE: Duration = Duration::from_secs(5);
+/// The longest such time.
+pub const LONGEST_SITE_PAUSE: Duration = Duration::from_secs(80);
 /// How long a server is left alone that failed [`ASK_FAILURES_IN_A_ROW`] times.
 pub const ASK_PAUSE: Duration = Duration::from_secs(10);
 /// Retry-After of a refusal that is not the queue's: not configured, too many contacts. Seconds.

@@ -1,11 +1,12 @@
 //! What the distributor decides.
 
 use crate::call_back::Promised;
-use crate::centre::Ask;
+use crate::centre::{Ask, Site};
 use crate::contact::Way;
 use crate::event::Event;
 use crate::facts::Facts;
-use crate::id::{AgentId, ContactId, OfferId, QueueId};
+use crate::id::{AgentId, ContactId, OfferId, QueueId, SiteId};
+use crate::site::SiteAsk;
 use core::time::Duration;
 use patchbay_route::waiting::Say;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,22 @@ pub enum Output {
         contact: ContactId,
         /// What.
         say: Say,
+    },
+    /// Ask another centre for an agent, until [`Output::LeaveSite`] or until it gives one or fails.
+    AskSite {
+        /// For which contact.
+        contact: ContactId,
+        /// The centre.
+        site: Arc<Site>,
+        /// What is asked.
+        ask: Box<SiteAsk>,
+    },
+    /// Nothing is wanted of another centre any more for this contact.
+    LeaveSite {
+        /// Which contact.
+        contact: ContactId,
+        /// The centre.
+        site: SiteId,
     },
     /// Bring the contact to this agent, by the relay unless `way` says otherwise. The core's own
     /// timer cancels the offer after `ring_for`; the value is for an Expires header and the

@@ -39,6 +39,10 @@ pub(crate) enum Timer {
     Due(ContactId),
     /// The caller of what is a call-back now has heard enough of it.
     LetGo(ContactId),
+    /// The contact asks another centre too, by its door.
+    Elsewhere(ContactId, usize),
+    /// Another centre may be asked again, by that door.
+    Door(usize),
     /// The relay's list of sessions is wanted.
     Reconcile,
 }

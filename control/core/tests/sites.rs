@@ -6,7 +6,7 @@ mod common;
 
 use common::{Desk, TWO_AGENTS, call_to, centre};
 use patchbay_core::limits::MAX_ASKED_WISHES;
-use patchbay_core::{ContactId, Input, Named, Output, RefuseReason, Slot, What};
+use patchbay_core::{ContactId, Input, Named, OfferFailure, Output, RefuseReason, Slot, Way, What};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -171,4 +171,69 @@ fn what_the_declaration_does_not_allow_is_told_by_its_field() {
     let problems = wrong.problems(&centre);
     let paths: Vec<&str> = problems.iter().map(|one| one.path.as_str()).collect();
     assert_eq!(paths, ["queue", "skills.french", "priority"]);
+}
+
+// D12
+#[test]
+fn its_asker_calls_here_and_is_led_to_that_agent_alone() {
+    let mut desk = Desk::new(SHARED);
+    let contact = ask(&mut desk, 1, from_lyon("shared", 7));
+    let (_, offer, _) = desk.offer();
+    assert!(desk.distributor.may_claim(contact, offer));
+    desk.pass(8_000);
+    desk.tell(Input::ContactClaimed { contact, offer });
+    let again = desk.said.iter().find_map(|output| match output {
+        Output::Offer { offer, way, .. } => Some((*offer, *way)),
+        _ => None,
+    });
+    assert_eq!(again, Some((offer, Way::Relay)));
+    assert!(!desk.distributor.may_claim(contact, offer), "once");
+    desk.said.clear();
+    desk.pass(9_999);
+    assert_eq!(
+        desk.activity("anna"),
+        "reserved",
+        "it rings from the claim on"
+    );
+    desk.answered(offer);
+    assert_eq!(desk.activity("anna"), "in_call");
+    desk.list(vec![]);
+    assert_eq!(desk.activity("anna"), "in_call");
+    desk.pass(1);
+    desk.list(vec![]);
+    assert_eq!(
+        desk.activity("anna"),
+        "idle",
+        "the relay's lists count for it"
+    );
+}
+
+// D12
+#[test]
+fn a_claimed_contact_whose_agent_fails_is_refused_and_one_too_late_is_no_claim() {
+    let mut desk = Desk::new(&SHARED.replace(
+        "agent = [",
+        "agent = [{ id = \"bert\", uri = \"sip:bert@192.0.2.2\", tiers = { shared = 2 } },",
+    ));
+    let contact = ask(&mut desk, 1, from_lyon("shared", 7));
+    let (_, offer, _) = desk.offer();
+    desk.tell(Input::ContactClaimed { contact, offer });
+    desk.offers();
+    desk.failed(offer, OfferFailure::Busy, 486);
+    assert_eq!(
+        desk.offers(),
+        [],
+        "the other centre looks for another agent itself"
+    );
+    assert_eq!(refused(&desk), [RefuseReason::AgentUnavailable]);
+    let late = ask(&mut desk, 2, from_lyon("shared", 0));
+    let (_, offer, _) = desk.offer();
+    desk.gone(late);
+    assert!(!desk.distributor.may_claim(late, offer));
+    desk.said.clear();
+    desk.tell(Input::ContactClaimed {
+        contact: late,
+        offer,
+    });
+    assert_eq!(desk.said, []);
 }

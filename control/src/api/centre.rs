@@ -13,7 +13,7 @@ use super::body::{Params, json, need_media_type, read};
 use super::limits::MAX_DECLARATION_BYTES;
 use super::problem::{Failure, Fault, Kind, Problem};
 use super::{Shared, declaration, schema};
-use crate::node::Applied;
+use crate::node::{Applied, compare};
 use crate::store::MAX_COMMENT_BYTES;
 
 const JSON: &str = "application/json";
@@ -74,7 +74,7 @@ pub async fn put(
     let before = shared.api.node.centre().await;
     let centre = declaration::read(value, &before)?;
     let applied = match params.dry_run {
-        true => declaration::preview(&before, &centre),
+        true => compare(&before, &centre),
         false => {
             shared
                 .api

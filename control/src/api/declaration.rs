@@ -1,21 +1,23 @@
 //! The declaration on its way in and out: all faults together, and no password ever out.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use patchbay_core::centre::{Agent, Ask, Calendar, Menu, Offers, Phones, Queue, Rule, Secret};
-use patchbay_core::{Centre, RuleId, validate};
+use patchbay_core::centre::{
+    Agent, Ask, Calendar, Menu, Offers, Phones, Queue, Rule, Secret, Site,
+};
+use patchbay_core::{Centre, validate};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::body::SEE_DOCUMENT;
 use super::problem::{Failure, Fault};
-use crate::node::Applied;
 
 /// Stands in for a password on the way out; on the way in it keeps the password as it is.
 const PASSWORD_SET: &str = "password_set";
 
 /// The same for the secret of a server that is asked.
 const SECRET_SET: &str = "secret_set";
+
+/// The same for the token that another centre gave.
+const TOKEN_SET: &str = "token_set";
 
 /// A declaration for everybody's eyes.
 pub fn shown(centre: &Centre) -> Value {
@@ -27,6 +29,10 @@ pub fn shown(centre: &Centre) -> Value {
     let asks = value.get_mut("ask").and_then(Value::as_array_mut);
     for ask in asks.into_iter().flatten() {
         hide(ask, "secret", SECRET_SET);
+    }
+    let sites = value.get_mut("site").and_then(Value::as_array_mut);
+    for site in sites.into_iter().flatten() {
+        hide(site, "token", TOKEN_SET);
     }
     value
 }
@@ -69,6 +75,7 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
         calendars: list::<Calendar>(&mut fields, "calendar", &mut faults),
         menus: list::<Menu>(&mut fields, "menu", &mut faults),
         rules: list::<Rule>(&mut fields, "rule", &mut faults),
+        sites: sites(&mut fields, before, &mut faults),
         offers: match fields.remove("offers") {
             None => Offers::default(),
             Some(value) => one("offers", value, &mut faults).unwrap_or_default(),
@@ -79,7 +86,7 @@ pub fn read(value: Value, before: &Centre) -> Result<Centre, Failure> {
         },
     };
     for key in fields.keys() {
-        let remedy = "the keys of a declaration are: queue, agent, ask, calendar, menu, rule, offers, phones";
+        let remedy = "the keys of a declaration are: queue, agent, ask, calendar, menu, rule, site, offers, phones";
         faults.push(Fault::new(key, format!("there is no key `{key}`"), remedy));
     }
     // An entry that cannot be read is missing now: what refers to it would be blamed for it.
@@ -111,95 +118,6 @@ pub fn read_agent(id: &str, value: Value, before: &Centre) -> Result<Agent, Fail
         Some(agent) if faults.is_empty() => Ok(agent),
         _ => Err(Failure::invalid(faults)),
     }
-}
-
-/// What applying `after` would change, as [`crate::node::NodeHandle::apply`] tells it.
-pub fn preview(before: &Centre, after: &Centre) -> Applied {
-    let mut applied = Applied::default();
-    differ(
-        "queue",
-        &before.queues,
-        &after.queues,
-        |queue| queue.id.as_str(),
-        &mut applied,
-    );
-    differ(
-        "agent",
-        &before.agents,
-        &after.agents,
-        |agent| agent.id.as_str(),
-        &mut applied,
-    );
-    differ(
-        "calendar",
-        &before.calendars,
-        &after.calendars,
-        |calendar| calendar.id.as_str(),
-        &mut applied,
-    );
-    differ(
-        "ask",
-        &before.asks,
-        &after.asks,
-        |ask| ask.id.as_str(),
-        &mut applied,
-    );
-    differ(
-        "menu",
-        &before.menus,
-        &after.menus,
-        |menu| menu.id.as_str(),
-        &mut applied,
-    );
-    differ(
-        "rule",
-        &before.rules,
-        &after.rules,
-        |rule| rule.id.as_str(),
-        &mut applied,
-    );
-    let order = |centre: &Centre| centre.rules.iter().map(|rule| rule.id.clone()).collect();
-    let (old, new): (Vec<RuleId>, Vec<RuleId>) = (order(before), order(after));
-    let set = |ids: &[RuleId]| ids.iter().cloned().collect::<BTreeSet<_>>();
-    if old != new && set(&old) == set(&new) {
-        applied.changed.push("rules:order".to_owned());
-    }
-    if before.offers != after.offers {
-        applied.changed.push("offers".to_owned());
-    }
-    if before.phones != after.phones {
-        applied.changed.push("phones".to_owned());
-    }
-    applied
-}
-
-fn differ<T: PartialEq>(
-    kind: &str,
-    before: &[T],
-    after: &[T],
-    id: impl Fn(&T) -> &str,
-    applied: &mut Applied,
-) {
-    let named = |all: &'_ [T]| -> BTreeMap<String, usize> {
-        all.iter()
-            .enumerate()
-            .map(|(index, entry)| (id(entry).to_owned(), index))
-            .collect()
-    };
-    let (old, new) = (named(before), named(after));
-    for (name, index) in &new {
-        match old.get(name).and_then(|index| before.get(*index)) {
-            None => applied.added.push(format!("{kind}:{name}")),
-            Some(entry) if after.get(*index) != Some(entry) => {
-                applied.changed.push(format!("{kind}:{name}"));
-            }
-            Some(_) => {}
-        }
-    }
-    let gone = old.keys().filter(|name| !new.contains_key(*name));
-    applied
-        .removed
-        .extend(gone.map(|name| format!("{kind}:{name}")));
 }
 
 fn agents(fields: &mut Map<String, Value>, before: &Centre, faults: &mut Vec<Fault>) -> Vec<Agent> {
@@ -257,21 +175,37 @@ fn password(agent: &Agent, before: &Centre) -> Option<Secret> {
 
 /// Reads servers that are asked; a secret that is said to be set is that of `before`.
 fn asks(fields: &mut Map<String, Value>, before: &Centre, faults: &mut Vec<Fault>) -> Vec<Ask> {
-    let values = elements(fields, "ask", faults).into_iter().enumerate();
+    let old = |id: &str| before.asks.iter().find(|ask| ask.id.as_str() == id);
+    let kept = |id: &str| old(id).map(|ask| ask.secret.clone());
+    with_secrets(fields, ("ask", "secret", SECRET_SET), kept, faults)
+}
+
+/// Reads other centres, likewise with their tokens.
+fn sites(fields: &mut Map<String, Value>, before: &Centre, faults: &mut Vec<Fault>) -> Vec<Site> {
+    let old = |id: &str| before.sites.iter().find(|site| site.id.as_str() == id);
+    let kept = |id: &str| old(id).map(|site| site.token.clone());
+    with_secrets(fields, ("site", "token", TOKEN_SET), kept, faults)
+}
+
+fn with_secrets<T: DeserializeOwned>(
+    fields: &mut Map<String, Value>,
+    (kind, secret, set_key): (&'static str, &str, &str),
+    kept: impl Fn(&str) -> Option<Secret>,
+    faults: &mut Vec<Fault>,
+) -> Vec<T> {
+    let values = elements(fields, kind, faults).into_iter().enumerate();
     let read = values.filter_map(|(index, mut value)| {
         if let Some(entry) = value.as_object_mut()
-            && entry.remove(SECRET_SET) == Some(Value::Bool(true))
-            && !entry.contains_key("secret")
+            && entry.remove(set_key) == Some(Value::Bool(true))
+            && !entry.contains_key(secret)
         {
             let id = entry.get("id").and_then(Value::as_str);
-            let mut old = before.asks.iter();
-            let old = old.find(|ask| Some(ask.id.as_str()) == id);
-            if let Some(old) = old {
-                let secret = old.secret.expose().to_owned();
-                entry.insert("secret".to_owned(), Value::String(secret));
+            if let Some(kept) = id.and_then(&kept) {
+                let kept = Value::String(kept.expose().to_owned());
+                entry.insert(secret.to_owned(), kept);
             }
         }
-        one(&format!("ask[{index}]"), value, faults)
+        one(&format!("{kind}[{index}]"), value, faults)
     });
     read.collect()
 }

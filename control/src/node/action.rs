@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use patchbay_core::centre::{Ask, Webhook};
-use patchbay_core::{AgentId, Carried, ContactId, Event, Facts, Promised};
+use patchbay_core::centre::{Ask, Site, Webhook};
+use patchbay_core::{AgentId, Carried, ContactId, Event, Facts, Promised, SiteAsk, SiteId};
 use patchbay_sip::transaction::Flow;
 
 use super::program::Told;
@@ -67,6 +67,30 @@ pub enum Action {
         ask: Arc<Ask>,
         /// What is known of the contact.
         facts: Arc<Facts>,
+    },
+    /// Ask another centre for an agent, and tell the machine what came of it
+    /// ([`super::Machine::site_says`]).
+    AskSite {
+        /// For which contact.
+        contact: ContactId,
+        /// The centre.
+        site: Arc<Site>,
+        /// What is asked.
+        ask: Box<SiteAsk>,
+    },
+    /// Nothing is wanted of it any more for this contact.
+    LeaveSite {
+        /// Which contact.
+        contact: ContactId,
+        /// The centre.
+        site: SiteId,
+    },
+    /// An agent that it has reserved is not wanted any more.
+    Release {
+        /// The centre.
+        site: SiteId,
+        /// The contact, by its name there.
+        theirs: ContactId,
     },
     /// Look up a caller's earlier contacts, and tell the machine.
     LookUp {

@@ -201,7 +201,7 @@ fn failed(error: WebhookError) -> Failed {
     let why = match error {
         WebhookError::Url(_) | WebhookError::Transport(_) => AskFailure::Unreachable,
         WebhookError::Certificate(_) => AskFailure::Certificate,
-        WebhookError::Status(_) => AskFailure::Status,
+        WebhookError::Status(_) | WebhookError::Malformed(_) => AskFailure::Status,
         WebhookError::TooLong(_) => AskFailure::TooLarge,
     };
     Failed::new(why, error.to_string())

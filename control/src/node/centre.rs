@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use patchbay_core::Centre;
-use patchbay_core::centre::{Agent, Ask, Calendar, Menu, Queue, Rule};
+use patchbay_core::centre::{Agent, Ask, Calendar, Menu, Queue, Rule, Site};
 
 use super::views::Applied;
 
 /// Names every entry that differs; rules count by their content, and their order by itself.
-pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
+pub(crate) fn compare(before: &Centre, after: &Centre) -> Applied {
     let mut applied = Applied::default();
     let queue = |queue: &Queue| queue.id.to_string();
     differences("queue", &before.queues, &after.queues, queue, &mut applied);
@@ -21,6 +21,8 @@ pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
     differences("ask", &before.asks, &after.asks, ask, &mut applied);
     let menu = |menu: &Menu| menu.id.to_string();
     differences("menu", &before.menus, &after.menus, menu, &mut applied);
+    let site = |site: &Site| site.id.to_string();
+    differences("site", &before.sites, &after.sites, site, &mut applied);
     let rule = |rule: &Rule| rule.id.to_string();
     differences("rule", &before.rules, &after.rules, rule, &mut applied);
     let order = |centre: &Centre| -> Vec<String> {
@@ -40,6 +42,9 @@ pub(super) fn compare(before: &Centre, after: &Centre) -> Applied {
     }
     if before.offers != after.offers {
         applied.changed.push("offers".to_owned());
+    }
+    if before.phones != after.phones {
+        applied.changed.push("phones".to_owned());
     }
     applied
 }
@@ -77,6 +82,12 @@ mod tests {
 
     #[test]
     fn additions_changes_and_removals_are_named() {
+        let site = "[[site]]\nid = 'lyon'\nurl = 'https://l'\ntoken = 't'\nedge = 'sip:l'\n\
+                    queues = { a = 'a' }\n";
+        let other = centre(&format!("[phones]\nring_seconds = 9\n{site}"));
+        let applied = compare(&Centre::default(), &other);
+        assert_eq!(applied.added, ["site:lyon"]);
+        assert_eq!(applied.changed, ["phones"]);
         let before = centre(
             "[[queue]]\nid = 'a'\n[[queue]]\nid = 'b'\n[[agent]]\nid = 'anna'\nuri = 'sip:a@b'\n",
         );

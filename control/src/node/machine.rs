@@ -20,6 +20,7 @@ use super::action::{Action, Ending};
 use super::handle::StatusError;
 use super::program::Programs;
 use super::routed::Book as Routed;
+use super::sites::Sites;
 use super::views::BindingView;
 use crate::link::{LinkReport, RelayBook};
 use crate::registrar::{Account, Binding};
@@ -35,6 +36,7 @@ pub struct Machine {
     book: RelayBook,
     pub(super) routed: Routed,
     pub(super) programs: Programs,
+    pub(super) sites: Sites,
     centre: Arc<Centre>,
     pub(super) actions: VecDeque<Action>,
     start: Instant,
@@ -59,6 +61,7 @@ impl Machine {
             book: RelayBook::new(relays, start),
             routed: Routed::default(),
             programs: Programs::default(),
+            sites: Sites::default(),
             centre: Arc::default(),
             actions: VecDeque::new(),
             start,
@@ -392,6 +395,7 @@ impl Machine {
                     self.distributor.handle(input, now.now);
                     self.decided(now);
                 }
+                Effect::Claim(claim) => self.claims(*claim, now),
             }
         }
     }
@@ -458,6 +462,13 @@ impl Machine {
                 }
                 Output::ForgetCallBack { contact } => {
                     self.actions.push_back(Action::ForgetCallBack(contact));
+                }
+                Output::AskSite { contact, site, ask } => {
+                    self.actions
+                        .push_back(Action::AskSite { contact, site, ask });
+                }
+                Output::LeaveSite { contact, site } => {
+                    self.actions.push_back(Action::LeaveSite { contact, site });
                 }
                 Output::EndSession { contact, offer, .. } => self.end_session(contact, offer),
                 Output::ListSessions => self.actions.push_back(Action::ListSessions),

@@ -66,6 +66,12 @@ pub(super) fn gather(
     ));
     metrics.extend(asking(machine));
     metrics.extend(programs(machine, untold));
+    metrics.push(plain(
+        "site_agents_called",
+        "Agents of other centres that are being called",
+        MetricKind::Gauge,
+        machine.called_there() as u64,
+    ));
     metrics.push(by(
         "link_connections",
         "SIP connections to the private listener",

@@ -6,6 +6,8 @@
 //! - [`mod@tunnels`]: transfers that travel by streams of their own
 //! - [`mod@asking`]: questions to servers about contacts
 //! - [`mod@programs`]: offers to agents that are programs
+//! - [`mod@sites`]: agents of other centres
+//! - [`mod@site_requests`]: what is asked and told there
 //! - [`mod@gauges`]: how queues stand, for event streams
 //! - [`mod@journal`]: events and bindings on their way to the store
 //! - [`mod@handle`]: what others may ask
@@ -25,6 +27,8 @@ mod reported;
 mod route;
 mod routed;
 mod run;
+mod site_requests;
+mod sites;
 mod stand;
 mod start;
 mod tunnels;
@@ -34,6 +38,7 @@ mod wire;
 
 pub use action::{Action, Ending};
 pub use asking::{MAX_ANSWERS, MAX_LOOK_UPS};
+pub(crate) use centre::compare;
 pub use config::ControlConfig;
 pub(crate) use gauges::news;
 pub use gauges::{GAUGE_EVERY, Gauges};
@@ -47,6 +52,8 @@ pub use programs::MAX_PROGRAM_REQUESTS;
 pub use reported::{Failed, Report, ReportError};
 pub use routed::{KEEP_ROUTED, MAX_ROUTED_KEPT};
 pub(crate) use run::unix_ms;
+pub use site_requests::MAX_SITE_TASKS;
+pub use sites::{SiteSays, SiteTold};
 pub use stand::{Promise, Routed, Stand};
 pub use start::{Control, ControlError, MIN_SECRET_BYTES, start};
 pub use tunnels::MAX_TUNNEL_WRITES;

@@ -158,7 +158,7 @@ async fn post(client: &Client, webhook: &Webhook, told: &Told) -> Result<Bytes, 
             WebhookError::Url(_) | WebhookError::Transport(_) => ProgramFailure::Unreachable,
             WebhookError::Certificate(_) => ProgramFailure::Certificate,
             WebhookError::Status(_) => ProgramFailure::Status,
-            WebhookError::TooLong(_) => ProgramFailure::Malformed,
+            WebhookError::TooLong(_) | WebhookError::Malformed(_) => ProgramFailure::Malformed,
         }),
     }
 }

@@ -97,6 +97,9 @@ pub enum ReportError {
     /// What was reported belongs to call-backs, and the contact is none.
     #[error("`{0}` is no call-back: nobody but the agent is called")]
     NotACallBack(ContactId),
+    /// Its asker called here itself, and the relay sees what becomes of it.
+    #[error("`{0}` was claimed by a call, which says what becomes of it: end that call")]
+    Claimed(ContactId),
     /// The contact was answered: its end is to be reported.
     #[error("the contact was answered by `{0}`: report `ended` with that offer")]
     Answered(OfferId),

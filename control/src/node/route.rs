@@ -105,6 +105,8 @@ impl Machine {
             | Stand::Scheduled { .. }
             | Stand::Queued { .. }
             | Stand::Offered { .. } => self.routed.given_up(contact),
+            // The relay ends it.
+            Stand::Connected { .. } if self.routed.is_claimed(contact) => return None,
             Stand::Connected { offer, .. } => Input::ContactEnded {
                 contact,
                 offer,
@@ -125,6 +127,9 @@ impl Machine {
         (way, ring_for): (Way, Duration),
         now: Moment,
     ) {
+        if let Some(at) = self.sites.takes((contact, offer), agent) {
+            return self.brings_there((contact, offer), agent, &at, (way, ring_for), now);
+        }
         if self.programs.has(agent) {
             return self.asks_program((contact, offer), agent, (way, ring_for));
         }
@@ -173,13 +178,22 @@ impl Machine {
         }
         let follow = self.routed.follow(&event, now.at);
         let contact = contact_of(&event);
-        if let (What::ContactOffered { contact, agent, .. }, Follow::Changed) =
-            (&event.what, &follow)
+        if let (
+            What::ContactOffered {
+                contact,
+                offer,
+                agent,
+                ..
+            },
+            Follow::Changed,
+        ) = (&event.what, &follow)
         {
             let at = self.signalling.reached_at(agent);
-            self.routed.called_at(*contact, at);
+            let claim = self.claim_of(*contact, *offer, agent);
+            self.routed.called_at(*contact, at, claim);
         }
         self.tell_programs(&event);
+        self.tell_sites(&event);
         self.actions.push_back(Action::Event(event));
         let Some(contact) = contact.filter(|_| follow != Follow::Nothing) else {
             return;

@@ -146,12 +146,25 @@ impl Book {
     }
 
     /// Learns where an agent is called that was just offered.
-    pub(super) fn called_at(&mut self, contact: ContactId, at: Option<String>) {
+    pub(super) fn called_at(&mut self, contact: ContactId, at: Option<String>, by: Option<String>) {
         if let Some(entry) = self.entries.get_mut(&contact)
-            && let Stand::Offered { uri, .. } = &mut entry.state
+            && let Stand::Offered { uri, claim, .. } = &mut entry.state
         {
-            *uri = at;
+            (*uri, *claim) = (at, by);
         }
+    }
+
+    /// Whoever asked for a contact has called here, and the relay carries it from now on.
+    pub(super) fn claimed(&mut self, contact: ContactId) {
+        if let Some(entry) = self.entries.get_mut(&contact) {
+            entry.way = Way::Relay;
+        }
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_claimed(&self, contact: ContactId) -> bool {
+        let entry = self.entries.get(&contact);
+        entry.is_some_and(|entry| entry.way == Way::Relay)
     }
 
     /// Learns where a program serves a contact that it takes.
@@ -169,6 +182,9 @@ impl Book {
     ) -> Result<Meaning, ReportError> {
         let entry = self.entries.get(&contact);
         let entry = entry.ok_or(ReportError::Unknown(contact))?;
+        if entry.way == Way::Relay {
+            return Err(ReportError::Claimed(contact));
+        }
         let offer = match report {
             Report::Ringing { offer }
             | Report::Calling { offer }
@@ -200,6 +216,7 @@ impl Book {
         entry.revision = self.revisions;
         entry.state = state;
         match &entry.state {
+            Stand::Connected { .. } if entry.way == Way::Relay => Follow::Changed,
             Stand::Connected { offer, agent, .. } => Follow::Connected(Carried {
                 contact,
                 offer: *offer,
@@ -354,6 +371,7 @@ impl Entry {
             offer: *offer,
             agent: agent.clone(),
             uri: None,
+            claim: None,
             ring_seconds: ring_ms / 1_000,
             queue: queue.clone(),
             ringing: false,

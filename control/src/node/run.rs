@@ -18,6 +18,7 @@ use super::machine::Machine;
 use super::metrics;
 use super::programs::{ProgramAnswer, Requests};
 use super::reported::{Report, ReportError};
+use super::site_requests::{SiteNews, SiteRequests};
 use super::tunnels::Tunnels;
 use super::views::{Readiness, RelayView};
 use super::waiters::{Waiter, Waiters};
@@ -40,6 +41,8 @@ pub(super) struct Node {
     pub(super) answers: mpsc::Receiver<Input>,
     pub(super) programs: Requests,
     pub(super) replies: mpsc::Receiver<ProgramAnswer>,
+    pub(super) sites: SiteRequests,
+    pub(super) news: mpsc::Receiver<SiteNews>,
     pub(super) wire: mpsc::Receiver<WireEvent>,
     pub(super) wire_counters: Arc<WireCounters>,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -114,6 +117,12 @@ impl Node {
                 Some((offer, reply)) = self.replies.recv() => {
                     let now = self.now();
                     self.machine.program_answered(offer, reply, now);
+                }
+                Some(news) = self.news.recv() => {
+                    let now = self.now();
+                    if let Some(told) = self.sites.heard(news) {
+                        self.machine.site_says(told, now);
+                    }
                 }
                 () = tokio::time::sleep_until(wakeup) => {}
                 _ = publish.tick() => self.publish(),
@@ -201,6 +210,9 @@ impl Node {
                     webhook,
                     told,
                 } => self.programs.tell(&agent, webhook, told),
+                Action::AskSite { contact, site, ask } => self.sites.ask(contact, site, &ask),
+                Action::LeaveSite { contact, site } => self.sites.leave(contact, site),
+                Action::Release { site, theirs } => self.sites.release(&site, theirs),
                 Action::EndSession(place) => self.end_session(place, None),
                 Action::ListSessions => self.relist.send_modify(|count| *count += 1),
             }
@@ -290,6 +302,7 @@ impl Node {
                 self.machine.configure(Arc::clone(&centre), version, now);
                 self.asking.keep_only(&centre.asks);
                 self.programs.keep_only(&centre);
+                self.sites.keep_only(&centre);
                 self.centre.send_replace(centre);
                 let _gone = done.send(());
             }

@@ -62,6 +62,10 @@ pub enum Stand {
         /// Where the agent is called: its declared URI, or the Contact that its phone registered last
         /// of those with the highest `q`; none for one without a phone.
         uri: Option<String>,
+        /// The user part of a URI by which a call that comes in at any edge of this centre is led to the
+        /// agent, wherever that one's phone is; none where that cannot be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claim: Option<String>,
         /// How long the reservation holds unless the answer is reported, from when it was made.
         ring_seconds: u64,
         /// From which queue.

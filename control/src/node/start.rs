@@ -22,6 +22,7 @@ use super::journal::journal;
 use super::machine::Machine;
 use super::programs::Requests;
 use super::run::{Node, unix_ms};
+use super::site_requests::SiteRequests;
 use super::tunnels::Tunnels;
 use super::waiters::Waiters;
 use super::wire::{Connections, MAX_WIRE_EVENTS, NearLink, Wire, WireCounters};
@@ -209,6 +210,7 @@ fn spawn(
     let gauges = Arc::new(watch::Sender::new(Gauges::default()));
     let (asking, answers) = Asking::new(store.clone());
     let (programs, replies) = Requests::new();
+    let (sites, news) = SiteRequests::new(&config.realm);
     let node = Node {
         machine,
         connections: Connections::default(),
@@ -217,6 +219,8 @@ fn spawn(
         answers,
         programs,
         replies,
+        sites,
+        news,
         wire: wire_queue,
         wire_counters,
         commands: command_queue,

@@ -29,6 +29,8 @@ pub enum Drop {
     NoDialog,
     /// The name of a device that was never given or is void (404), or that is not registered (480).
     NoDevice,
+    /// A claim to an agent that is not offered any more, or was never (404).
+    NoClaim,
     /// A method that is not served (405, 501).
     Method,
     /// The transaction layer refused to send.
@@ -43,7 +45,7 @@ pub enum Drop {
 
 impl Drop {
     /// All reasons with the words of their metric label.
-    pub const ALL: [(Drop, &'static str); 18] = [
+    pub const ALL: [(Drop, &'static str); 19] = [
         (Drop::Unreadable, "unreadable"),
         (Drop::Malformed, "malformed"),
         (Drop::StrayAck, "stray_ack"),
@@ -57,6 +59,7 @@ impl Drop {
         (Drop::BadBody, "bad_body"),
         (Drop::NoDialog, "no_dialog"),
         (Drop::NoDevice, "no_device"),
+        (Drop::NoClaim, "no_claim"),
         (Drop::Method, "method"),
         (Drop::NotSent, "not_sent"),
         (Drop::LateAnswer, "late_answer"),

@@ -9,6 +9,7 @@
 //! - [`mod@hearing`]: what callers hear who wait
 //! - [`mod@onward`]: those of them who are sent elsewhere
 //! - [`mod@identity`]: who a caller may be said to be
+//! - [`mod@claims`]: those who asked for an agent over the API, and call to be led to it
 //! - [`mod@hunt`]: one offer over several devices
 //! - [`mod@answers`]: what comes back for a transferred INVITE
 //! - [`mod@timers`]: the minute of a provisional answer, the end of a call's record
@@ -16,6 +17,7 @@
 mod answers;
 mod call;
 mod carried;
+mod claims;
 mod counters;
 mod facts;
 mod hearing;
@@ -45,6 +47,7 @@ use call::Calls;
 use carried::Tunnels;
 
 pub use call::MAX_CALLS;
+pub use claims::Claim;
 pub use counters::{Drop, SignallingCounters};
 pub(crate) use facts::words_of_link;
 pub use facts::{TextError, facts_of_text};
@@ -98,6 +101,9 @@ pub enum Effect {
     },
     /// Tell the distributor.
     Core(Input),
+    /// Take the call by [`Signalling::take_claim`] if what it claims is still offered, or refuse it by
+    /// [`Signalling::refuse_claim`].
+    Claim(Box<Claim>),
     /// Store a binding.
     SaveBinding(Binding),
     /// Remove a binding from the store.
@@ -114,6 +120,8 @@ pub struct Signalling {
     envelopes: FxHashMap<ClientKey, Bytes>,
     tunnels: Tunnels,
     contacts: IdSource,
+    /// Proves who may claim an agent.
+    claims: [u8; 32],
     /// Our Via sent-by: a name that nobody else has, so that a loop is told from an accident.
     sent_by: String,
     draining: bool,
@@ -166,6 +174,7 @@ impl Signalling {
             envelopes: FxHashMap::default(),
             tunnels: Tunnels::default(),
             contacts: IdSource::new(contacts),
+            claims: derive(&seed, "claims"),
             sent_by: format!("control-{name}.invalid"),
             draining: false,
             effects: VecDeque::new(),

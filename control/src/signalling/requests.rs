@@ -9,6 +9,7 @@ use patchbay_sip::{HeaderName, Message, Method, ParseError, Uri};
 use tracing::{debug, info};
 
 use super::call::{Call, MAX_CALLS, Open, RequestName, Stage};
+use super::claims::Claim;
 use super::counters::Drop;
 use super::reply::{ALLOW, SUPPORTED, reply};
 use super::timers::PROGRESS_EVERY;
@@ -178,6 +179,21 @@ impl Signalling {
                 return Err(response.into());
             }
         };
+        match self.claimed_by(request) {
+            Some(Ok((contact, offer))) => {
+                self.claims(Claim {
+                    contact,
+                    offer,
+                    server,
+                    flow,
+                    name,
+                    request: screened,
+                });
+                return Ok(());
+            }
+            Some(Err(())) => return Err(self.refuse(request, 404, Drop::NoClaim).into()),
+            None => {}
+        }
         let device = self.named_device(request)?;
         let facts = Facts {
             wanted_agent: device.as_ref().map(|(agent, _)| agent.as_str().into()),
@@ -186,13 +202,31 @@ impl Signalling {
         let contact = self.contacts.contact(now.unix_ms());
         info!(%contact, call_id = %name.0, from = %facts.from, to = %facts.to, "contact arrived");
         self.counters.invites += 1;
-        let call = Call {
+        let device = device.map(|(_, uri)| uri);
+        let call = self.new_call((server, flow), name, (screened, device), now);
+        self.calls.insert(contact, call);
+        self.tell(Input::ContactArrived {
+            contact,
+            facts: Box::new(facts),
+        });
+        Ok(())
+    }
+
+    /// A call that has no answer yet, perhaps for one device alone.
+    pub(super) fn new_call(
+        &mut self,
+        (server, flow): (ServerKey, Flow),
+        name: RequestName,
+        (request, device): (Message, Option<Uri>),
+        now: Moment,
+    ) -> Call {
+        Call {
             server,
             flow,
             open: Some(Box::new(Open {
-                request: screened,
+                request,
                 progress: None,
-                device: device.map(|(_, uri)| uri),
+                device,
             })),
             name,
             tag: self.layer.fresh_tag().to_string(),
@@ -203,13 +237,7 @@ impl Signalling {
             waits_in_call: false,
             onward: None,
             timer: now.at + PROGRESS_EVERY,
-        };
-        self.calls.insert(contact, call);
-        self.tell(Input::ContactArrived {
-            contact,
-            facts: Box::new(facts),
-        });
-        Ok(())
+        }
     }
 
     /// The agent and the URI of the device that an INVITE is for, where it calls a GRUU (RFC 5627).

@@ -140,6 +140,9 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::ContactAsked { contact, .. }
         | What::ContactTyped { contact, .. }
         | What::ContactQueued { contact, .. }
+        | What::SiteAsked { contact, .. }
+        | What::SiteFailed { contact, .. }
+        | What::ContactClaimed { contact, .. }
         | What::ContactRelaxed { contact, .. }
         | What::ContactPressed { contact, .. }
         | What::ContactMoved { contact, .. }

@@ -55,6 +55,20 @@ pub fn sentence(event: &Event) -> String {
                 false => format!("asks for {} only after {after}", levels(skills)),
             }
         }
+        What::SiteAsked { site, .. } => format!("asks {site} for an agent too"),
+        What::SiteFailed {
+            site,
+            why,
+            pause_ms,
+            ..
+        } => format!(
+            "{site} gives no agent: {}; it is asked again in {}",
+            why.text(),
+            seconds(*pause_ms)
+        ),
+        What::ContactClaimed { agent, .. } => {
+            format!("whoever asked for {agent} calls here, and the relay takes the call there")
+        }
         What::ContactPressed { key, .. } => format!("the caller presses {key}"),
         What::ContactMoved { .. } | What::ContactRedirected { .. } => overflowed(&event.what),
         What::CallBackPromised { .. }

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use http_body_util::{BodyDataStream, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use patchbay_tls::{ServerName, TlsConnector};
 use thiserror::Error;
@@ -55,6 +55,9 @@ pub enum WebhookError {
     /// It answered something else than success; a redirect is not followed.
     #[error("it answered {0}")]
     Status(u16),
+    /// Its answer is not what was asked for.
+    #[error("its answer cannot be read: {0}")]
+    Malformed(String),
     /// Its answer is longer than was allowed.
     #[error("its answer is longer than {0} bytes")]
     TooLong(usize),
@@ -135,21 +138,49 @@ impl Client {
         body: Bytes,
         longest: usize,
     ) -> Result<Bytes, WebhookError> {
+        let to = (Method::POST, self.path.as_str());
+        self.exchanged(to, headers, body, longest).await
+    }
+
+    /// The same with another method, and a path behind that of the server's URL.
+    ///
+    /// # Errors
+    /// [`WebhookError`].
+    pub async fn send(
+        &self,
+        (method, path): (Method, &str),
+        headers: &[(&'static str, String)],
+        body: Bytes,
+        longest: usize,
+    ) -> Result<Bytes, WebhookError> {
+        let path = format!("{}{path}", self.path.trim_end_matches('/'));
+        self.exchanged((method, &path), headers, body, longest)
+            .await
+    }
+
+    async fn exchanged(
+        &self,
+        to: (Method, &str),
+        headers: &[(&'static str, String)],
+        body: Bytes,
+        longest: usize,
+    ) -> Result<Bytes, WebhookError> {
         let closed = |_| WebhookError::Transport("the client is closed".to_owned());
         let _room = self.room.acquire().await.map_err(closed)?;
         if let Some(sender) = self.kept() {
-            let request = self.request(headers, body.clone())?;
+            let request = self.request(&to, headers, body.clone())?;
             if let Ok(taken) = self.exchange(sender, request, longest).await {
                 return taken;
             }
         }
         let sender = self.connect().await?;
-        let request = self.request(headers, body)?;
+        let request = self.request(&to, headers, body)?;
         self.exchange(sender, request, longest).await?
     }
 
     fn request(
         &self,
+        (method, path): &(Method, &str),
         headers: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, WebhookError> {
@@ -157,7 +188,9 @@ impl Client {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),
         };
-        let mut request = Request::post(&self.path)
+        let mut request = Request::builder()
+            .method(method)
+            .uri(*path)
             .header("host", host)
             .header("user-agent", USER_AGENT)
             .header("accept", "application/json")

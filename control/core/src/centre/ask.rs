@@ -96,28 +96,28 @@ fn server(problems: &mut Problems, path: &str, ask: &Ask) {
         MIN_ASK_MS,
         MAX_ASK_MS,
     );
+    secret(problems, path, &ask.secret);
     endpoint(
         problems,
         path,
         &Endpoint {
             url: &ask.url,
-            secret: &ask.secret,
             has_ca: ask.ca_file.is_some(),
             insecure: ask.insecure,
         },
     );
 }
 
-/// A server that gets signed requests.
+/// A server that gets requests.
 pub(super) struct Endpoint<'a> {
     pub url: &'a str,
-    pub secret: &'a Secret,
     pub has_ca: bool,
     pub insecure: bool,
 }
 
-pub(super) fn endpoint(problems: &mut Problems, path: &str, server: &Endpoint<'_>) {
-    if server.secret.expose().len() < MIN_ASK_SECRET_BYTES {
+/// What requests are signed with.
+pub(super) fn secret(problems: &mut Problems, path: &str, secret: &Secret) {
+    if secret.expose().len() < MIN_ASK_SECRET_BYTES {
         problems.add(
             format!("{path}.secret"),
             "the secret is too short, and could be guessed",
@@ -126,6 +126,9 @@ pub(super) fn endpoint(problems: &mut Problems, path: &str, server: &Endpoint<'_
             ),
         );
     }
+}
+
+pub(super) fn endpoint(problems: &mut Problems, path: &str, server: &Endpoint<'_>) {
     let at = format!("{path}.url");
     match host(server.url) {
         None => problems.add(

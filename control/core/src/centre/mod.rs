@@ -11,6 +11,7 @@ mod overflow;
 mod problems;
 mod queue;
 mod rules;
+mod site;
 mod validate;
 mod waiting;
 mod webhook;
@@ -22,6 +23,7 @@ pub use menu::{Choice, Menu};
 pub use problems::Problem;
 pub use queue::{HandOver, Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
 pub(crate) use rules::check_then;
+pub use site::Site;
 pub(crate) use validate::plausible;
 pub use validate::validate;
 pub use waiting::{EXPECTED_WAIT, POSITION, Waiting};
@@ -56,6 +58,9 @@ pub struct Centre {
     /// `[[rule]]`: what an arriving contact is. The first that matches decides.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
+    /// `[[site]]`: other centres that are asked for agents.
+    #[serde(default, rename = "site", skip_serializing_if = "Vec::is_empty")]
+    pub sites: Vec<Site>,
     /// `[offers]`: what happens to an agent after an offer that failed.
     #[serde(default)]
     pub offers: Offers,

@@ -2,7 +2,8 @@
 
 use super::problems::{Problem, Problems};
 use super::{
-    Agent, Centre, Digest, Queue, ask, calendar, call_back, menu, overflow, rules, waiting, webhook,
+    Agent, Centre, Digest, Queue, ask, calendar, call_back, menu, overflow, rules, site, waiting,
+    webhook,
 };
 use crate::id::{self, QueueId};
 use crate::limits::{
@@ -66,6 +67,7 @@ pub fn validate(centre: &Centre) -> Vec<Problem> {
     menu::check(&mut problems, &centre.menus);
     rules::check(&mut problems, &centre.rules, &queues, &calendars);
     rules::check_menus(&mut problems, &centre.rules, &centre.menus);
+    site::check(&mut problems, &centre.sites, &queues);
     offers(&mut problems, centre);
     let ring = centre.phones.ring_seconds;
     problems.range("phones.ring_seconds".into(), ring, 0, MAX_RING_SECONDS);

@@ -1,7 +1,7 @@
 //! Agents that are programs (requirement D6): the server that takes their contacts.
 
 use super::Secret;
-use super::ask::{Endpoint, endpoint};
+use super::ask::{Endpoint, endpoint, secret};
 use super::problems::Problems;
 use crate::limits::{MAX_OFFER_MS, MIN_ASK_MS};
 use serde::{Deserialize, Serialize};
@@ -39,12 +39,12 @@ pub(super) fn check(problems: &mut Problems, path: &str, webhook: &Webhook) {
         MIN_ASK_MS,
         MAX_OFFER_MS,
     );
+    secret(problems, &path, &webhook.secret);
     endpoint(
         problems,
         &path,
         &Endpoint {
             url: &webhook.url,
-            secret: &webhook.secret,
             has_ca: webhook.ca_file.is_some(),
             insecure: webhook.insecure,
         },

@@ -314,7 +314,10 @@ impl Distributor {
         };
         if !class.free.is_empty() {
             None
-        } else if queue.staffed == 0 && queue.declared.when_no_agents == WhenNoAgents::Refuse {
+        } else if queue.staffed == 0
+            && queue.declared.when_no_agents == WhenNoAgents::Refuse
+            && !self.doors.lead_on(&queue.declared.id)
+        {
             Some(RefuseReason::NoAgents)
         } else if queue.places.len() >= queue.declared.max_length {
             Some(RefuseReason::QueueFull)

@@ -34,6 +34,7 @@ impl Distributor {
         self.servers.configure(&centre, self.rules.calendars());
         self.looks_back = self.rules.ask_for_earlier();
         self.asked_wishes = 0;
+        self.replace_doors(&centre);
         self.replace_queues(&centre);
         self.centre = Some(centre);
         self.rejoin_agents();
@@ -198,6 +199,7 @@ impl Distributor {
         for agent in &agents {
             self.refresh(agent);
         }
+        self.knock_again();
     }
 }
 

@@ -169,6 +169,7 @@ impl Distributor {
         self.timers.cancel(&Timer::Unstick(contact));
         self.timers.cancel(&Timer::Announce(contact));
         self.timers.cancel(&Timer::Asker(contact));
+        self.leave_doors(contact);
         let found = self.contacts.get_mut(&contact);
         let Some(ticket) = found.and_then(|c| c.ticket.as_mut()) else {
             return;

@@ -24,6 +24,7 @@ mod patience;
 mod promises;
 mod select;
 mod sessions;
+mod sites;
 mod tiers;
 mod timing;
 mod untyped;
@@ -52,6 +53,7 @@ pub use outside::Standing;
 use patchbay_sip::shards::Shards;
 use promises::Promises;
 use rustc_hash::FxHashMap;
+use sites::Doors;
 use std::collections::{BTreeSet, VecDeque};
 
 /// Makes the seed of the lots another one than that of the offers' names.
@@ -88,6 +90,8 @@ pub struct Distributor {
     legs: Shards<OfferId, Leg>,
     /// Who was promised a call.
     promises: Promises,
+    /// Where other centres are asked for agents.
+    doors: Doors,
     memory: Memory,
     last_agents: LastAgents,
     /// Draws the lots of the queues that choose by lot.
@@ -129,6 +133,8 @@ pub struct Held {
     pub remembered: usize,
     /// Agents, those that only a session keeps included.
     pub agents: usize,
+    /// Contacts that ask other centres, or wait for their turn there.
+    pub elsewhere: usize,
 }
 
 impl Distributor {
@@ -152,6 +158,7 @@ impl Distributor {
             contacts: Shards::default(),
             legs: Shards::default(),
             promises: Promises::default(),
+            doors: Doors::default(),
             memory: Memory::default(),
             last_agents: LastAgents::default(),
             lots: IdSource::new(seed ^ LOTS),
@@ -175,6 +182,14 @@ impl Distributor {
                 self.arrived(contact, facts, Way::Outside)
             }
             Input::ContactRenewed { contact } => self.renewed(contact),
+            Input::ContactClaimed { contact, offer } => self.claimed(contact, offer),
+            Input::SiteTook { contact, site } => self.site_took(contact, &site),
+            Input::SiteOffered {
+                contact,
+                site,
+                agent,
+            } => self.site_offered(contact, &site, &agent),
+            Input::SiteGone { contact, site, why } => self.site_gone(contact, &site, why),
             Input::OutsideLive(call) => self.restore(&call),
             Input::CallBackKept(promised) => self.call_back_kept(*promised),
             Input::CallBackWritten { contact } => self.promise_written(contact),
@@ -244,6 +259,7 @@ impl Distributor {
             timers: self.timers.len(),
             remembered: self.memory.len(),
             agents: self.agents.len(),
+            elsewhere: self.doors.len(),
         }
     }
 

@@ -41,6 +41,7 @@ impl Distributor {
         let waited_ms = self.since_ms(found.waits_from());
         let offer = self.new_offer_id();
         self.set_waiting(contact, false);
+        self.leave_doors(contact);
         if let Some(found) = self.contacts.get_mut(&contact) {
             found.state = State::Offered;
             if let Some(ticket) = &mut found.ticket {
@@ -101,6 +102,7 @@ impl Distributor {
             way,
             slot,
             dialled: false,
+            site: None,
         };
         self.legs.insert(offer, leg);
         if let Some(found) = self.agents.get_mut(agent) {
@@ -286,6 +288,7 @@ impl Distributor {
         if why == OfferEnd::CustomerAway {
             return self.customer_away(offer, code);
         }
+        self.lost_there(offer, why);
         // What ended by the relay's own word will not be answered; a time-out may be.
         let session_over = why == OfferEnd::Ended;
         let Some(leg) = self.remove_leg(offer, session_over) else {
@@ -403,6 +406,7 @@ impl Distributor {
             return self.customer_away(offer, 0);
         }
         let (contact, agent) = (leg.contact, leg.agent.clone());
+        self.lost_there(offer, Self::RANG_OUT);
         self.take_back(offer, Self::RANG_OUT);
         self.missed(&agent);
         self.skip(contact, &agent, Self::RANG_OUT);

@@ -3,11 +3,12 @@
 
 use super::Distributor;
 use crate::contact::{Contact, LegState, State, Ticket, Way};
-use crate::event::OfferEnd;
+use crate::event::{OfferEnd, What};
 use crate::id::{ContactId, OfferId};
 use crate::input::{Carried, EndCause};
 use crate::limits::{ASKER_SILENCE, MAX_LIVE_CONTACTS};
 use crate::output::Output;
+use crate::slot::Slot;
 use crate::timers::Timer;
 use core::time::Duration;
 
@@ -56,6 +57,53 @@ impl Distributor {
             Some(State::Waiting) => self.cancelled(contact),
             Some(State::Scheduled | State::Connected(_)) | None => {}
         }
+    }
+
+    /// Whether whoever asked for an agent may call here to be led to the agent of this offer.
+    pub fn may_claim(&self, contact: ContactId, offer: OfferId) -> bool {
+        let open = self.legs.get(&offer).is_some_and(|leg| {
+            let spoken = matches!(leg.slot, Slot::Call | Slot::Video);
+            let offered = matches!(leg.state, LegState::Offering { .. });
+            leg.contact == contact && leg.way == Way::Outside && offered && spoken
+        });
+        let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
+        open && ticket.is_some_and(|ticket| ticket.call_back.is_none())
+    }
+
+    /// The relay carries the contact from now on, to this agent alone: its asker looks for another one by
+    /// itself.
+    pub(super) fn claimed(&mut self, contact: ContactId, offer: OfferId) {
+        if !self.may_claim(contact, offer) {
+            self.counters.dropped_late += 1;
+            return;
+        }
+        let found = self.contacts.get_mut(&contact);
+        let ticket = found.and_then(|found| found.ticket.as_mut());
+        let Some((leg, ticket)) = self.legs.get_mut(&offer).zip(ticket) else {
+            return;
+        };
+        let agent = leg.agent.clone();
+        (leg.way, ticket.way) = (Way::Relay, Way::Relay);
+        (leg.since, ticket.only) = (self.now.mono, Some(agent.clone()));
+        let queue = ticket.queue.and_then(|queue| self.queues.get(queue));
+        let ring_for = super::seconds(queue.map_or(1, |queue| queue.declared.ring_seconds));
+        self.timers.cancel(&Timer::Asker(contact));
+        let due = self.now.mono.saturating_add(ring_for);
+        self.timers.set(Timer::Ring(offer), due);
+        self.watch_sessions();
+        self.counters.claimed += 1;
+        self.tell(What::ContactClaimed {
+            contact,
+            offer,
+            agent: agent.clone(),
+        });
+        self.out(Output::Offer {
+            contact,
+            offer,
+            agent,
+            ring_for,
+            way: Way::Relay,
+        });
     }
 
     /// Takes an offer back that is carried outside. It is over with that, and its agent free as far as

@@ -89,6 +89,7 @@ impl Distributor {
             return false;
         };
         self.forget_agent_before(contact);
+        self.leave_doors(contact);
         self.give_up_place(contact);
         let Some((from, waited_ms)) = self.enter(contact, &to, at, class) else {
             return false;

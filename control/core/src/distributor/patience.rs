@@ -23,6 +23,7 @@ impl Distributor {
     /// The contact asks for less: more agents can serve it than before.
     pub(super) fn relax(&mut self, contact: ContactId) {
         self.set_waiting(contact, false);
+        self.leave_doors(contact);
         let waited_ms = match self.contacts.get(&contact) {
             Some(found) => self.since_ms(found.waits_from()),
             None => return,
@@ -49,6 +50,7 @@ impl Distributor {
         self.set_relax_timer(contact);
         self.note_wants(contact);
         self.serve_contact(contact);
+        self.look_elsewhere(contact);
     }
 
     /// Makes a new contact wait for the agent who served its caller last, if its queue wants that

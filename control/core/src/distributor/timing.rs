@@ -27,6 +27,8 @@ impl Distributor {
                 Timer::Outside(offer) => self.never_reported(offer),
                 Timer::Due(contact) => self.comes_due(contact),
                 Timer::LetGo(contact) => self.let_caller_go(contact),
+                Timer::Elsewhere(contact, door) => self.asks_by(contact, door),
+                Timer::Door(door) => self.door_opens(door),
                 Timer::Reconcile => self.reconcile(),
             }
         }

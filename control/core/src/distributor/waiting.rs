@@ -44,6 +44,7 @@ impl Distributor {
             choice,
         });
         self.let_hear(contact);
+        self.look_elsewhere(contact);
     }
 
     /// After an offer that failed or was taken back: others may still be answered.

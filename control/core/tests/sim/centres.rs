@@ -285,6 +285,7 @@ pub fn any(rng: &mut Rng) -> Centre {
             .collect(),
         calendars: Vec::new(),
         menus,
+        sites: Vec::new(),
         asks: asks(rng),
         rules,
         offers: Offers {

@@ -62,6 +62,10 @@ impl Oracle {
             | Input::OfferHeld { .. }
             | Input::OfferTransferred { .. }
             | Input::OutsideLive(_)
+            | Input::ContactClaimed { .. }
+            | Input::SiteTook { .. }
+            | Input::SiteOffered { .. }
+            | Input::SiteGone { .. }
             | Input::OfferNotice { .. } => {}
         }
     }
@@ -200,6 +204,7 @@ impl Oracle {
                 let until = now + EARLIER_TIME.as_millis() as u64;
                 self.asks_until(*contact, until);
             }
+            Output::AskSite { .. } | Output::LeaveSite { .. } => {}
             Output::Ask { .. } | Output::EndSession { .. } | Output::ListSessions => {}
         }
     }

@@ -98,6 +98,7 @@ impl World {
                     }
                 }
             }
+            Output::AskSite { .. } | Output::LeaveSite { .. } => {}
             Output::Queued { .. }
             | Output::Say { .. }
             | Output::Refuse { .. }

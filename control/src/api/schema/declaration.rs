@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::menu::MenuDeclaration;
+use super::site::SiteDeclaration;
+
 /// A whole declaration.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +27,9 @@ pub struct Declaration {
     /// What callers choose from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub menu: Vec<MenuDeclaration>,
+    /// Other centres that are asked for agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub site: Vec<SiteDeclaration>,
     /// What happens to an agent after an offer that failed.
     pub offers: OffersDeclaration,
     /// How the devices of an agent are called.
@@ -343,52 +349,6 @@ pub struct RuleDeclaration {
     pub when: serde_json::Value,
     /// What the contact then is.
     pub then: Then,
-}
-
-/// A menu: callers hear what they can choose and press a key.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MenuDeclaration {
-    /// Its identifier.
-    pub id: String,
-    /// What it is about, for people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub title: String,
-    /// What is said, in order: names of sounds; at most 8.
-    pub say: Vec<String>,
-    /// The language of what is said.
-    #[schema(required = false, default = "en")]
-    pub language: String,
-    /// What is heard between: the name of a sound; empty: silence.
-    #[schema(required = false, default = "music")]
-    pub music: String,
-    /// Whether the call is answered before.
-    #[schema(required = false, default = false)]
-    pub answer: bool,
-    /// How long a key is waited for; 3 to 60, default 10.
-    #[schema(required = false, default = 10)]
-    pub seconds: u32,
-    /// How many times it is said; 1 to 5, default 2.
-    #[schema(required = false, default = 2)]
-    pub times: u32,
-    /// What counts as chosen by who presses nothing; default: nothing, and the caller is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default: Option<String>,
-    /// What there is to choose; 1 to 12.
-    pub choice: Vec<MenuChoice>,
-}
-
-/// One thing to choose.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MenuChoice {
-    /// The key that is pressed: `0` to `9`, `*` or `#`.
-    pub key: String,
-    /// The word by which rules know it.
-    pub answer: String,
-    /// What it is, for people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub title: String,
 }
 
 /// What a contact is: `queue`, `menu` or `refuse` must be given.

@@ -3,9 +3,11 @@
 
 mod declaration;
 mod explanation;
+mod menu;
 mod reports;
 mod route;
 mod sessions;
+mod site;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -146,6 +146,11 @@ pub struct Routed {
     /// serves it, if it has said so.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "nullable")]
     pub uri: Option<Option<String>>,
+    /// With `offered`: the user part of a URI at any edge of this centre by which an INVITE is led to the agent,
+    /// wherever its phone is: `sip:{claim}@edge.example`. From then on the call says what becomes of the
+    /// contact, and reports are refused. It is not there for programs and for call-backs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
     /// With `offered`: how long the reservation holds from when it was made, unless it is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring_seconds: Option<u64>,

@@ -54,6 +54,8 @@ fn the_declaration_is_as_documented() {
          [[rule]]\nid = 's'\nwhen = { expression = 'time.hour < 8', zone = 'UTC' }\n\
          then = { queue = 'q', attributes = { tier = 'gold' } }\n\
          [[rule]]\nid = 'm'\nwhen = { answer = { m = 'x' } }\nthen = { menu = 'm' }\n\
+         [[site]]\nid = 'l'\nurl = 'https://l.example'\ntoken = 't'\nedge = 'sip:l.example'\n\
+         queues = { q = 'q' }\n\
          [[menu]]\nid = 'm'\ntitle = 't'\nsay = ['hi']\ndefault = 'x'\n\
          [[menu.choice]]\nkey = '1'\nanswer = 'x'\ntitle = 'X'\n\
          [[ask]]\nid = 'crm'\nurl = 'http://127.0.0.1/'\nsecret = '0123456789abcdef'\n\
@@ -74,6 +76,7 @@ fn contacts_that_are_carried_outside_are_as_documented() {
         offer,
         agent: agent.clone(),
         uri: None,
+        claim: Some("claim-1-2-3".into()),
         ring_seconds: 20,
         queue: queue.clone(),
         ringing: false,

@@ -232,6 +232,9 @@ impl Scene {
                 | Action::ForgetCarried(_)
                 | Action::KeepCallBack(_)
                 | Action::ForgetCallBack(_)
+                | Action::AskSite { .. }
+                | Action::LeaveSite { .. }
+                | Action::Release { .. }
                 | Action::TellProgram { .. } => {}
             }
         }
