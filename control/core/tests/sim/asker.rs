@@ -101,6 +101,7 @@ impl World {
         if self.kept.promises.contains_key(&contact) {
             return self.found_for_customer(offer);
         }
+        self.may_call(contact, offer);
         let manners = self.relay.manners;
         let after = self.rng.range(30, manners.answer_ms);
         match self.rng.range(0, 99) {

@@ -1,6 +1,7 @@
 //! The declarations that a simulated centre changes between.
 
 use super::rng::Rng;
+use super::sites;
 use patchbay_core::Slot;
 use patchbay_core::centre::{
     Agent, Ask, CallBacks, Centre, Choice, EXPECTED_WAIT, HandOver, Many, Menu, Offers, Overflow,
@@ -274,9 +275,11 @@ pub fn any(rng: &mut Rng) -> Centre {
     };
     rules.push(rule("nobody", Some("nobody@*"), refuse));
     rules.push(rule("rest", None, then("support", rng)));
+    let declared: Vec<Queue> = queues.iter().map(|id| queue(id, rng)).collect();
+    let sites = sites::declared(&declared, rng);
     Centre {
         phones: Default::default(),
-        queues: queues.iter().map(|id| queue(id, rng)).collect(),
+        queues: declared,
         agents: (0..AGENTS)
             .filter(|_| rng.number() % 100 < 85)
             .collect::<Vec<_>>()
@@ -285,7 +288,7 @@ pub fn any(rng: &mut Rng) -> Centre {
             .collect(),
         calendars: Vec::new(),
         menus,
-        sites: Vec::new(),
+        sites,
         asks: asks(rng),
         rules,
         offers: Offers {

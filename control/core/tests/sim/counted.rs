@@ -7,6 +7,12 @@ pub fn kind(what: &What) -> &'static str {
     match what {
         What::ContactTyped { .. } => "typed",
         What::ContactQueued { .. } => "queued",
+        What::SiteAsked { .. } => "asked another centre",
+        What::SiteFailed { .. } => "not given by another centre",
+        What::ContactOffered { agent, .. } if agent.as_str().contains('@') => {
+            "offered to an agent elsewhere"
+        }
+        What::ContactClaimed { .. } => "claimed by a call",
         What::ContactRelaxed { .. } => "asked for less",
         What::ContactMoved { .. } => "moved to another queue",
         What::ContactInMenu { .. } => "in a menu",

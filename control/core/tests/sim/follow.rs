@@ -52,6 +52,13 @@ impl Oracle {
                     self.decided(*contact, decision);
                 }
             }
+            Input::ContactClaimed { contact, offer } => self.claimed(*contact, *offer),
+            Input::SiteOffered {
+                contact,
+                site,
+                agent,
+            } => self.given(*contact, site, agent),
+            Input::SiteGone { contact, site, .. } => self.not_given(*contact, site),
             Input::EarlierFound { .. }
             | Input::CallBackWritten { .. }
             | Input::CallBackDialled { .. }
@@ -62,10 +69,7 @@ impl Oracle {
             | Input::OfferHeld { .. }
             | Input::OfferTransferred { .. }
             | Input::OutsideLive(_)
-            | Input::ContactClaimed { .. }
             | Input::SiteTook { .. }
-            | Input::SiteOffered { .. }
-            | Input::SiteGone { .. }
             | Input::OfferNotice { .. } => {}
         }
     }
@@ -156,6 +160,7 @@ impl Oracle {
 
     pub fn output(&mut self, output: &Output, now: u64) {
         match output {
+            Output::Offer { offer, agent, .. } if self.is_claim(*offer, agent) => {}
             Output::Offer {
                 contact,
                 offer,
@@ -204,7 +209,8 @@ impl Oracle {
                 let until = now + EARLIER_TIME.as_millis() as u64;
                 self.asks_until(*contact, until);
             }
-            Output::AskSite { .. } | Output::LeaveSite { .. } => {}
+            Output::AskSite { contact, site, .. } => self.site_asked(*contact, site, now),
+            Output::LeaveSite { contact, site } => self.site_left(*contact, site),
             Output::Ask { .. } | Output::EndSession { .. } | Output::ListSessions => {}
         }
     }
@@ -231,6 +237,7 @@ impl Oracle {
                 }
                 invariants::answered_as_told(&self.model, *contact, 487);
             }
+            What::SiteFailed { site, .. } => self.site_failed(site),
             _ => {
                 self.waits(what, now);
                 self.promises(what, event.unix_ms, now);
@@ -270,6 +277,8 @@ impl Oracle {
                 seen.priority = *priority;
                 seen.skills = skills.clone();
                 seen.from = from.clone();
+                // It waits from now on, whatever was asked before.
+                self.asked_about(*contact, now);
                 self.enters(*contact, queue, now);
                 self.sticks(*contact, from, now);
             }

@@ -21,6 +21,7 @@ mod planted;
 mod relay;
 mod rng;
 mod shell;
+mod sites;
 mod steps;
 mod whole;
 
@@ -87,6 +88,7 @@ enum Step {
     Disturb,
     Work(usize, Work),
     Asker(asker::Asks),
+    Site(sites::Sites),
 }
 
 /// Changes what the oracle hears of a step; true when it has done so.
@@ -304,6 +306,7 @@ impl World {
         let snapshot = self.distributor.snapshot(self.now());
         whole::compare(&self.oracle.model, &snapshot, self.now_ms);
         self.oracle.check_all(&mut self.relay, self.now_ms);
+        self.oracle.asks_again(self.now_ms);
     }
 
     /// A new control process: it knows its declaration and its registrar, nothing of calls.
@@ -343,6 +346,7 @@ impl World {
             (held.contacts, held.legs, held.timers, held.remembered),
             (0, 0, 0, 0)
         );
+        assert_eq!(held.elsewhere, 0, "contacts that ask other centres");
         assert_eq!(
             held.agents,
             self.centre.agents.len(),

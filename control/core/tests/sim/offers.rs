@@ -8,8 +8,10 @@ use patchbay_core::{AgentId, ContactId, OfferEnd, OfferId};
 impl Oracle {
     pub(super) fn offered(&mut self, id: ContactId, offer: OfferId, agent: &AgentId, now: u64) {
         self.offers += 1;
-        invariants::offered_well(&self.model, id, offer, agent, now);
-        invariants::not_overtaken(&self.model, id, agent, now);
+        if !self.was_given(id, agent) {
+            invariants::offered_well(&self.model, id, offer, agent, now);
+            invariants::not_overtaken(&self.model, id, agent, now);
+        }
         let slot = self.model.contacts[&id].slot;
         self.model.slots.insert(offer, slot);
         let leg = Leg {

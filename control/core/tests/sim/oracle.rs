@@ -8,6 +8,7 @@
 use super::invariants::{self, phantom_limit};
 use super::model::Model;
 use super::relay::Relay;
+use super::sites::Elsewhere;
 use patchbay_core::{Activity, AgentId, ContactId, OfferId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -26,6 +27,7 @@ pub struct Oracle {
     agenda: BinaryHeap<Reverse<(u64, Touched)>>,
     /// Promises that were forgotten in this step.
     pub(super) forgotten: Vec<ContactId>,
+    pub(super) elsewhere: Elsewhere,
     pub offers: u64,
     pub connected: u64,
     /// How often each kind of event was told.
@@ -35,6 +37,7 @@ pub struct Oracle {
 impl Oracle {
     pub fn control_restarted(&mut self) {
         self.model.forget();
+        self.forget_elsewhere();
         self.touched.clear();
         self.agenda.clear();
     }
@@ -60,6 +63,7 @@ impl Oracle {
     /// After a step: everything that concerns those whom it touched.
     pub fn check(&mut self, relay: &mut Relay, now: u64) {
         self.forgotten_rightly();
+        self.asks_while_waiting();
         for offer in relay.take_gone() {
             self.session_gone(offer, now);
         }

@@ -98,9 +98,10 @@ impl World {
                     }
                 }
             }
-            Output::AskSite { .. } | Output::LeaveSite { .. } => {}
+            Output::AskSite { contact, site, .. } => self.asks_site(contact, site.id.clone()),
             Output::Queued { .. }
             | Output::Say { .. }
+            | Output::LeaveSite { .. }
             | Output::Refuse { .. }
             | Output::Redirect { .. } => {}
             Output::Event(event) => {

@@ -54,6 +54,7 @@ impl World {
             Step::Disturb => self.disturb(),
             Step::Work(agent, work) => self.work(agent, work),
             Step::Asker(what) => self.asker(what),
+            Step::Site(what) => self.site(what),
         }
     }
 
