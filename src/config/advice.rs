@@ -64,16 +64,16 @@ fn nobody_serves(rule: &Rule, centre: &Centre) -> Option<Fault> {
             "name the queue in an agent's `queues`, or leave `queues` out there",
         ));
     }
+    let asked = rule.then.asked();
     let skilled = |agent: &Agent| {
-        let mut skills = rule.then.skills.iter();
-        skills.all(|(skill, level)| agent.skills.get(skill).unwrap_or(&0) >= level)
+        let has = agent.has();
+        let mut skills = asked.iter();
+        skills.all(|(skill, level)| has.get(skill).unwrap_or(&0) >= level)
     };
     if serving.any(skilled) {
         return None;
     }
-    let skills: Vec<String> = rule
-        .then
-        .skills
+    let skills: Vec<String> = asked
         .iter()
         .map(|(skill, level)| format!("{skill} {level}"))
         .collect();

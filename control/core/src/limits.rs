@@ -12,6 +12,8 @@ pub const MAX_QUEUES: usize = 1_000;
 pub const MAX_RULES: usize = 1_000;
 /// Skills of one agent, and skills required by one rule.
 pub const MAX_SKILLS: usize = 64;
+/// Languages of one agent.
+pub const MAX_LANGUAGES: usize = 16;
 /// The highest level of a skill; the lowest is 1.
 pub const MAX_SKILL_LEVEL: u8 = 100;
 /// Priorities range from minus this to plus this; the higher is served first.

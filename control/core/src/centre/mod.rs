@@ -12,6 +12,7 @@ mod problems;
 mod queue;
 mod rules;
 mod site;
+mod traits;
 mod validate;
 mod waiting;
 mod webhook;
@@ -82,6 +83,12 @@ pub struct Agent {
     /// Its skills with their levels, 1 to 100.
     #[serde(default)]
     pub skills: BTreeMap<String, u8>,
+    /// The languages that it speaks, as tags of RFC 5646: `de`, `pt-BR`. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// Where it works, such as the name of an office.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The queues that it serves; default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Vec<QueueId>>,
@@ -138,6 +145,8 @@ impl Agent {
             id: id.into(),
             name: String::new(),
             skills: BTreeMap::new(),
+            languages: Vec::new(),
+            site: None,
             queues: None,
             tiers: BTreeMap::new(),
             weights: BTreeMap::new(),
@@ -354,8 +363,14 @@ pub struct Then {
     /// Skills that its agent must have, with their lowest level, 1 to 100.
     #[serde(default)]
     pub skills: BTreeMap<String, u8>,
+    /// The language that its agent must speak: the skill `language:fr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Where its agent must work: the skill `site:berlin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// What it asks for after it has waited for so long, step by step; each step replaces the
-    /// skills and asks for no more than the one before.
+    /// skills, language and place with them, and asks for no more than the one before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relax: Vec<Relax>,
     /// -1000 to 1000, default 0. The higher is served first, within a queue and across queues.

@@ -1,6 +1,7 @@
 //! Finds the problems of rules.
 
 use super::problems::{Problem, Problems};
+use super::traits;
 use super::validate::{known, skills};
 use super::{Hours, Many, Menu, Rule, Then, When};
 use crate::id;
@@ -271,6 +272,7 @@ fn then(problems: &mut Problems, path: &str, then: &Then, queues: &BTreeSet<&Que
         ),
     }
     skills(problems, &format!("{path}.skills"), &then.skills);
+    traits::check_then(problems, path, then);
     relax(problems, path, then);
     problems.range(
         format!("{path}.priority"),
@@ -314,7 +316,8 @@ fn relax(problems: &mut Problems, path: &str, then: &Then) {
         then.relax.len(),
         MAX_RELAXING_STEPS,
     );
-    let (mut before, mut asked) = (0, &then.skills);
+    let first = then.asked();
+    let (mut before, mut asked) = (0, &first);
     for (index, step) in then.relax.iter().enumerate() {
         let path = format!("{path}.relax[{index}]");
         skills(problems, &format!("{path}.skills"), &step.skills);

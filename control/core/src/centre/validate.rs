@@ -2,8 +2,8 @@
 
 use super::problems::{Problem, Problems};
 use super::{
-    Agent, Centre, Digest, Queue, ask, calendar, call_back, menu, overflow, rules, site, waiting,
-    webhook,
+    Agent, Centre, Digest, Queue, ask, calendar, call_back, menu, overflow, rules, site, traits,
+    waiting, webhook,
 };
 use crate::id::{self, QueueId};
 use crate::limits::{
@@ -135,6 +135,7 @@ fn choice(problems: &mut Problems, path: &str, queue: &Queue) {
 
 fn agent(problems: &mut Problems, path: &str, agent: &Agent, queues: &BTreeSet<&QueueId>) {
     skills(problems, &format!("{path}.skills"), &agent.skills);
+    traits::check_agent(problems, path, agent);
     if agent.name.len() > MAX_NAME_BYTES || agent.name.chars().any(char::is_control) {
         problems.add(
             format!("{path}.name"),
@@ -283,7 +284,7 @@ fn offers(problems: &mut Problems, centre: &Centre) {
 pub(super) fn skills(problems: &mut Problems, path: &str, skills: &BTreeMap<String, u8>) {
     problems.at_most(path, skills.len(), MAX_SKILLS);
     for (skill, level) in skills {
-        if let Err(error) = id::check(skill) {
+        if let Err(error) = id::check(traits::name_of(skill)) {
             problems.add(
                 path,
                 format!("skill `{skill}`: {error}"),

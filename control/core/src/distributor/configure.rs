@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 impl Distributor {
     pub(super) fn configure(&mut self, centre: Centre) {
+        let centre = centre.with_traits();
         if self.centre.as_ref() == Some(&centre) {
             return;
         }

@@ -195,6 +195,12 @@ pub struct AgentDeclaration {
     /// Its skills with their levels, 1 to 100.
     #[schema(required = false)]
     pub skills: BTreeMap<String, u8>,
+    /// The languages that it speaks: tags such as `de` and `pt-BR`; at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// Where it works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// The queues that it serves; default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queues: Option<Vec<String>>,
@@ -368,6 +374,12 @@ pub struct Then {
     /// Skills that its agent must have, with their lowest level, 1 to 100.
     #[schema(required = false)]
     pub skills: BTreeMap<String, u8>,
+    /// The language that its agent must speak; counts as the skill `language:fr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Where its agent must work; counts as the skill `site:berlin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// What it asks for after it has waited for so long, step by step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relax: Vec<Relax>,

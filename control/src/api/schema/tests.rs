@@ -33,7 +33,7 @@ fn documented<T: DeserializeOwned + Serialize>(given: &impl Serialize) {
 fn the_declaration_is_as_documented() {
     let centre: Centre = toml::from_str(
         "[[queue]]\nid = 'q'\n\
-         [[agent]]\nid = 'a'\npassword = 'p'\nqueues = ['q']\nskills = { s = 1 }\n\
+         [[agent]]\nid = 'a'\npassword = 'p'\nqueues = ['q']\nskills = { s = 1 }\nlanguages = ['de']\nsite = 'b'\n\
          capacities = { chat = 2 }\nblocks = { chat = ['call'] }\n\
          digest = ['md5']\n\
          [[queue]]\nid = 'w'\nservice_level = { seconds = 20, percent = 80 }\n\
@@ -46,7 +46,7 @@ fn the_declaration_is_as_documented() {
          [[agent]]\nid = 'p'\nwebhook = { url = 'https://p.example', secret = '0123456789abcdef' }\n\
          [[agent]]\nid = 'b'\nuri = 'sip:b@c'\ntiers = { q = 2 }\nweights = { q = 2 }\n\
          [[rule]]\nid = 'r'\nwhen = { to = 'x', hours = { from = '08:00' }, calendar = '!k' }\n\
-         then = { queue = 'q', skills = { s = 1 }, call_type = 'c', \
+         then = { queue = 'q', skills = { s = 1 }, language = 'de', site = 'b', call_type = 'c', \
          relax = [{ after_seconds = 3 }] }\n\
          [[calendar]]\nid = 'k'\nopen = [{ days = ['mon'] }]\n\
          holidays = ['*-01-01', { date = 'easter', from = '12:00' }]\n\
