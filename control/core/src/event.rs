@@ -179,6 +179,15 @@ pub enum What {
         /// The agent.
         agent: AgentId,
     },
+    /// It was not answered within its queue's service level, and waits behind those who can still be.
+    ContactLate {
+        /// Which contact.
+        contact: ContactId,
+        /// In which queue.
+        queue: QueueId,
+        /// From arrival to now.
+        waited_ms: u64,
+    },
     /// It has waited so long that it asks for less.
     ContactRelaxed {
         /// Which contact.

@@ -27,6 +27,8 @@ pub(crate) enum Timer {
     Overflow(ContactId),
     /// The contact asks for less from now on.
     Relax(ContactId),
+    /// The contact has missed its queue's service level.
+    Late(ContactId),
     /// The contact no longer waits for one agent alone.
     Unstick(ContactId),
     /// The caller hears the next announcement.

@@ -12,15 +12,33 @@ mod peers;
 
 use bed::{Distributor, Load, Outcome};
 use ours::Ours;
-use patchbay_core::centre::Strategy;
+use patchbay_core::centre::{Late, Strategy};
 use peers::{AppQueue, CallCenter, Model, Peer};
 
 /// Our strategies by name.
-const OURS: [(&str, Strategy); 4] = [
-    ("Patchbay longest_idle", Strategy::LongestIdle),
-    ("Patchbay least_occupied", Strategy::LeastOccupied),
-    ("Patchbay round_robin", Strategy::RoundRobin),
-    ("Patchbay ring_all", Strategy::RingAll),
+const OURS: [(&str, Strategy, Late); 6] = [
+    (
+        "Patchbay longest_idle",
+        Strategy::LongestIdle,
+        Late::InOrder,
+    ),
+    (
+        "Patchbay least_occupied",
+        Strategy::LeastOccupied,
+        Late::InOrder,
+    ),
+    ("Patchbay round_robin", Strategy::RoundRobin, Late::InOrder),
+    ("Patchbay ring_all", Strategy::RingAll, Late::InOrder),
+    (
+        "Patchbay longest_idle, late behind",
+        Strategy::LongestIdle,
+        Late::Behind,
+    ),
+    (
+        "Patchbay ring_all, late behind",
+        Strategy::RingAll,
+        Late::Behind,
+    ),
 ];
 const PEERS: [(&str, Peer); 10] = [
     (
@@ -117,19 +135,33 @@ impl Row {
 }
 
 fn compare(load: Load) {
-    let ours = OURS.map(|(name, strategy)| {
-        Row::measure(name, load, |load| Box::new(Ours::new(load, strategy)))
+    let ours = OURS.map(|(name, strategy, late)| {
+        Row::measure(name, load, |load| Box::new(Ours::new(load, strategy, late)))
     });
     let peers =
         PEERS.map(|(name, peer)| Row::measure(name, load, |load| Box::new(Model::new(peer, load))));
     for row in ours.iter().chain(&peers) {
         row.print(load);
     }
-    let [longest_idle, least_occupied, _, ring_all] = &ours;
+    let [
+        longest_idle,
+        least_occupied,
+        _,
+        ring_all,
+        ..,
+        one_in_time,
+        all_in_time,
+    ] = &ours;
     for peer in &peers {
         match peer.name.contains("ringall") {
-            true => not_behind(load, ring_all, peer),
-            false => not_behind(load, longest_idle, peer),
+            true => {
+                not_behind(load, ring_all, peer);
+                most_in_time(load, all_in_time, peer);
+            }
+            false => {
+                not_behind(load, longest_idle, peer);
+                most_in_time(load, one_in_time, peer);
+            }
         }
     }
     let even = peers.iter().map(|peer| peer.mean().spread);
@@ -154,6 +186,17 @@ fn not_behind(load: Load, ours: &Row, peer: &Row) {
     let (ahead, margin) = ours.beside(peer, |outcome| outcome.in_time);
     assert!(
         ahead >= -margin || overtakes,
+        "{load:?}: {} is {ahead} ahead of {}, margin {margin}",
+        ours.name,
+        peer.name
+    );
+}
+
+/// Where those who are late wait behind, as many are answered in time as by anybody, whoever overtakes whom.
+fn most_in_time(load: Load, ours: &Row, peer: &Row) {
+    let (ahead, margin) = ours.beside(peer, |outcome| outcome.in_time);
+    assert!(
+        ahead >= -margin,
         "{load:?}: {} is {ahead} ahead of {}, margin {margin}",
         ours.name,
         peer.name

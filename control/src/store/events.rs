@@ -143,6 +143,7 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::SiteAsked { contact, .. }
         | What::SiteFailed { contact, .. }
         | What::ContactClaimed { contact, .. }
+        | What::ContactLate { contact, .. }
         | What::ContactRelaxed { contact, .. }
         | What::ContactPressed { contact, .. }
         | What::ContactMoved { contact, .. }

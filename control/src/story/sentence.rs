@@ -46,6 +46,10 @@ pub fn sentence(event: &Event) -> String {
             });
             format!("waits in {queue} at position {position}{expected}: {why}")
         }
+        What::ContactLate { waited_ms, .. } => format!(
+            "was not answered in time after {}: those who still can be go first",
+            seconds(*waited_ms)
+        ),
         What::ContactRelaxed {
             skills, waited_ms, ..
         } => {

@@ -22,7 +22,9 @@ pub use calendar::{Calendar, Holiday, Open, Special};
 pub use call_back::CallBacks;
 pub use menu::{Choice, Menu};
 pub use problems::Problem;
-pub use queue::{HandOver, Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents};
+pub use queue::{
+    HandOver, Late, Overflow, OverflowWhen, Queue, ServiceLevel, Strategy, WhenNoAgents,
+};
 pub(crate) use rules::check_then;
 pub use site::Site;
 pub(crate) use validate::plausible;

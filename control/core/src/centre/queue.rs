@@ -89,6 +89,12 @@ impl Queue {
         }
     }
 
+    /// After how many seconds a contact waits behind others, if it ever does.
+    pub(crate) fn late_after(&self) -> Option<u32> {
+        let level = self.service_level.filter(|it| it.late == Late::Behind);
+        level.map(|level| level.seconds)
+    }
+
     /// What is done with a contact that cannot enter or stay, if anything is declared.
     pub fn overflow_when(&self, when: OverflowWhen) -> Option<&Overflow> {
         self.overflow.iter().find(|overflow| overflow.when == when)
@@ -205,6 +211,27 @@ pub struct ServiceLevel {
     pub seconds: u32,
     /// So many of a hundred. A queue that falls short of it weighs more. 1 to 100.
     pub percent: u32,
+    /// What becomes of those who were not answered in that time. Default: `in_order`.
+    #[serde(default, skip_serializing_if = "Late::is_in_order")]
+    pub late: Late,
+}
+
+/// What becomes of contacts that were not answered within the time of their queue's service level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Late {
+    /// They keep their place.
+    #[default]
+    InOrder,
+    /// They wait behind those who can still be answered in time, whatever their priority. More are
+    /// answered in time, and those who are not wait longer.
+    Behind,
+}
+
+impl Late {
+    fn is_in_order(&self) -> bool {
+        *self == Self::InOrder
+    }
 }
 
 /// What a contact finds when no agent of its queue is logged in and reachable. Agents that are

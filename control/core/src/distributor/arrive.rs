@@ -217,6 +217,7 @@ impl Distributor {
         }
         self.timers.set(Timer::MaxWait(contact), deadline);
         self.set_overflow_timer(contact);
+        self.set_late_timer(contact);
         self.stick(contact);
         self.hear_anew(contact);
         self.start_waiting(contact);

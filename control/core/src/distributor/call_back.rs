@@ -83,6 +83,7 @@ impl Distributor {
             return;
         };
         (ticket.slot, ticket.way) = (Slot::CallBack, Way::Outside);
+        ticket.place.late = false;
         let (queue, skills) = (ticket.typed.queue.clone(), ticket.skills().clone());
         let class = self.class_of(&queue, &skills, Slot::CallBack);
         self.set_class(contact, class);

@@ -115,6 +115,7 @@ impl Distributor {
             }
             ticket.carried_as(&queue.declared);
             let priority = ticket.typed.priority;
+            ticket.place.late &= queue.declared.late_after().is_some();
             ticket
                 .place
                 .reorder(priority, Some(&queue.declared), came_ms);
@@ -195,6 +196,7 @@ impl Distributor {
         waiting.reverse();
         for (_, contact) in &waiting {
             self.note_wants(*contact);
+            self.set_late_timer(*contact);
         }
         self.serve_contacts(&waiting);
         for agent in &agents {

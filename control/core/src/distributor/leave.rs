@@ -167,6 +167,7 @@ impl Distributor {
         self.timers.cancel(&Timer::Overflow(contact));
         self.timers.cancel(&Timer::Relax(contact));
         self.timers.cancel(&Timer::Unstick(contact));
+        self.timers.cancel(&Timer::Late(contact));
         self.timers.cancel(&Timer::Announce(contact));
         self.timers.cancel(&Timer::Asker(contact));
         self.leave_doors(contact);

@@ -102,6 +102,7 @@ impl Distributor {
             waited_ms,
         });
         self.set_overflow_timer(contact);
+        self.set_late_timer(contact);
         self.hear_anew(contact);
         self.start_waiting(contact);
         true
@@ -137,6 +138,7 @@ impl Distributor {
         ticket.carried_as(&queue.declared);
         (ticket.queue, ticket.class, ticket.deadline) = (Some(at), Some(class), deadline);
         let (priority, came_ms) = (ticket.typed.priority, super::millis(counts_from));
+        ticket.place.late = false;
         ticket
             .place
             .reorder(priority, Some(&queue.declared), came_ms);

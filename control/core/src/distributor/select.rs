@@ -142,6 +142,7 @@ impl Distributor {
         else {
             let (priority, waited) = (i64::MIN, 0);
             return Urgency {
+                in_time: false,
                 priority,
                 waited,
                 arrival,
@@ -154,6 +155,7 @@ impl Distributor {
         let short = level.map_or(0, |level| queue.learned.kept.short_of(level.percent));
         let used = self.since_ms(contact.counts_from()).saturating_mul(1_000) / within.max(1);
         Urgency {
+            in_time: !place.late,
             priority: place.priority_at(&queue.declared, millis(self.now.mono)),
             waited: used.saturating_mul(1_000 + 2 * short) / 1_000,
             arrival,

@@ -204,6 +204,17 @@ impl Distributor {
         }
     }
 
+    /// A contact that stands behind has another place.
+    pub(super) fn moves_at_doors(&mut self, queue: &QueueId, before: Place, now: Place) {
+        for at in self.doors.of_queue(queue) {
+            if let Some(door) = self.doors.list.get_mut(at)
+                && door.behind.remove(&before)
+            {
+                door.behind.insert(now);
+            }
+        }
+    }
+
     /// The door by which a contact asks a centre; what comes from there after it has left is dropped.
     fn door(&mut self, contact: ContactId, site: &SiteId) -> Option<usize> {
         let mut doors = self.doors.list.iter();

@@ -21,6 +21,7 @@ impl Distributor {
                 Timer::Asked(contact) => self.asking_too_long(contact),
                 Timer::Overflow(contact) => self.overflows(contact),
                 Timer::Relax(contact) => self.relax(contact),
+                Timer::Late(contact) => self.becomes_late(contact),
                 Timer::Unstick(contact) => self.unstick(contact),
                 Timer::Announce(contact) => self.announce(contact),
                 Timer::Asker(contact) => self.asker_silent(contact),

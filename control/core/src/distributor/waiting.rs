@@ -1,10 +1,11 @@
 //! Contacts that wait: their places, and who may take them.
 
-use super::Distributor;
+use super::{Distributor, seconds};
 use crate::contact::{State, Ticket};
 use crate::event::What;
 use crate::id::ContactId;
 use crate::output::{Output, RefuseReason};
+use crate::timers::Timer;
 
 impl Distributor {
     /// Makes a contact wait, unless an agent is free for it. It has its place already.
@@ -111,6 +112,51 @@ impl Distributor {
             State::Offered if waiting => class.ringing.insert(place),
             _ => false,
         };
+    }
+
+    /// Sets the time from which a contact waits behind others, if its queue wants that. Who is to be called
+    /// back does not wait on the line.
+    pub(super) fn set_late_timer(&mut self, contact: ContactId) {
+        self.timers.cancel(&Timer::Late(contact));
+        let Some(found) = self.contacts.get(&contact) else {
+            return;
+        };
+        let on_the_line = |it: &&Ticket| it.call_back.is_none() && !it.place.late;
+        let ticket = found.ticket.as_ref().filter(on_the_line);
+        let queue = ticket.and_then(|ticket| self.queues.get(ticket.queue?));
+        if let Some(after) = queue.and_then(|queue| queue.declared.late_after()) {
+            let due = found.arrived.saturating_add(seconds(after));
+            self.timers.set(Timer::Late(contact), due);
+        }
+    }
+
+    /// Those who can still be answered in time go first from now on.
+    pub(super) fn becomes_late(&mut self, contact: ContactId) {
+        self.set_waiting(contact, false);
+        let Some(found) = self.contacts.get_mut(&contact) else {
+            return;
+        };
+        let (arrived, ticket) = (found.arrived, found.ticket.as_mut());
+        let at = ticket.as_ref().and_then(|ticket| ticket.queue);
+        // It may have been removed while a phone rings.
+        let queue = at.and_then(|at| self.queues.get_mut(at));
+        let Some((ticket, queue)) = ticket.zip(queue) else {
+            return;
+        };
+        let before = ticket.place;
+        ticket.place.late = true;
+        let now = ticket.place;
+        queue.places.remove(&before);
+        queue.places.insert(now);
+        let queue = queue.declared.id.clone();
+        self.moves_at_doors(&queue, before, now);
+        let waited_ms = self.since_ms(arrived);
+        self.tell(What::ContactLate {
+            contact,
+            queue,
+            waited_ms,
+        });
+        self.note_wants(contact);
     }
 
     /// From 1. Counts from the end, where contacts arrive.

@@ -22,12 +22,15 @@ use core::cmp::Reverse;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A contact's order in its queue: the one with more priority, then the earlier arrival.
+/// A contact's order in its queue: the one that is not late where late ones wait behind, the one with more
+/// priority, then the earlier arrival.
 ///
 /// Priority grows alike for all contacts of a queue, so what it is worth relative to the others
 /// of the queue is known at the arrival and never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
+    /// It has missed its queue's service level, and waits behind those who have not.
+    pub late: bool,
     /// What its priority would have been at time 0, in thousandths of a point, negated.
     order: i64,
     /// From when on its waiting counts: decides only for one that has waited elsewhere before.
@@ -47,6 +50,7 @@ impl Place {
         contact: ContactId,
     ) -> Self {
         let mut place = Self {
+            late: false,
             order: 0,
             came_ms,
             arrival,
@@ -77,6 +81,8 @@ fn gained(queue: Option<&Queue>, ms: u64) -> i64 {
 /// What decides between the first contacts of several queues: the greatest is served first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Urgency {
+    /// It does not wait behind others.
+    pub in_time: bool,
     /// In thousandths of a point.
     pub priority: i64,
     /// The part of its queue's service level that it has waited, in thousandths, and more where
@@ -389,6 +395,7 @@ mod tests {
             }
         }
         let urgency = |class: &Class, place: &Place| Urgency {
+            in_time: true,
             priority: place.priority_at(&Queue::new(class.queue.clone()), 10),
             waited: 0,
             arrival: Reverse(place.arrival),

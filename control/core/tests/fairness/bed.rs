@@ -62,7 +62,7 @@ pub const RING_MS: u64 = 15_000;
 /// How long an agent is left alone after a call; the same setting for all.
 pub const WRAP_UP_MS: u64 = 10_000;
 /// Callers are to be answered within that.
-const IN_TIME_MS: u64 = 20_000;
+pub const IN_TIME_MS: u64 = 20_000;
 const MEAN_TALK_S: f64 = 180.0;
 const MEAN_RING_S: f64 = 5.0;
 const PATIENCE_S: f64 = 180.0;

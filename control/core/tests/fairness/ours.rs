@@ -1,7 +1,7 @@
 //! The distributor itself on the bed.
 
 use super::bed::{self, Load, Order, Reaction};
-use patchbay_core::centre::{Agent, Centre, Many, Queue, Rule, Strategy, Then};
+use patchbay_core::centre::{Agent, Centre, Late, Many, Queue, Rule, ServiceLevel, Strategy, Then};
 use patchbay_core::{
     AgentId, ContactId, Distributor, EndCause, Facts, Input, Medium, Now, OfferFailure, OfferId,
     Output,
@@ -18,9 +18,14 @@ pub struct Ours {
 }
 
 /// One queue for each skill, as the others have, with the same settings.
-fn centre(load: Load, strategy: Strategy) -> Centre {
+fn centre(load: Load, strategy: Strategy, late: Late) -> Centre {
     let queue = |skill: usize| Queue {
         strategy,
+        service_level: Some(ServiceLevel {
+            seconds: bed::IN_TIME_MS.div_ceil(1_000) as u32,
+            percent: 80,
+            late,
+        }),
         ring_at_once: 50,
         ring_seconds: (bed::RING_MS / 1_000) as u32,
         wrap_up_seconds: (bed::WRAP_UP_MS / 1_000) as u32,
@@ -59,8 +64,8 @@ fn centre(load: Load, strategy: Strategy) -> Centre {
 }
 
 impl Ours {
-    pub fn new(load: Load, strategy: Strategy) -> Self {
-        let centre = centre(load, strategy);
+    pub fn new(load: Load, strategy: Strategy, late: Late) -> Self {
+        let centre = centre(load, strategy, late);
         assert_eq!(patchbay_core::validate(&centre), []);
         let agents = centre.agents.iter().enumerate();
         let mut ours = Self {

@@ -4,9 +4,9 @@ use super::rng::Rng;
 use super::sites;
 use patchbay_core::Slot;
 use patchbay_core::centre::{
-    Agent, Ask, CallBacks, Centre, Choice, EXPECTED_WAIT, HandOver, Many, Menu, Offers, Overflow,
-    OverflowWhen, POSITION, Queue, Relax, Rule, Secret, ServiceLevel, Strategy, Then, Waiting,
-    WhenNoAgents,
+    Agent, Ask, CallBacks, Centre, Choice, EXPECTED_WAIT, HandOver, Late, Many, Menu, Offers,
+    Overflow, OverflowWhen, POSITION, Queue, Relax, Rule, Secret, ServiceLevel, Strategy, Then,
+    Waiting, WhenNoAgents,
 };
 use std::collections::BTreeMap;
 
@@ -38,6 +38,7 @@ fn queue(id: &str, rng: &mut Rng) -> Queue {
         service_level: rng.percent(30).then(|| ServiceLevel {
             seconds: rng.range(5, 40) as u32,
             percent: 80,
+            late: *rng.pick(&[Late::InOrder, Late::Behind]),
         }),
         ring_seconds: rng.range(2, 25) as u32,
         max_wait_seconds: rng.range(5, 120) as u32,

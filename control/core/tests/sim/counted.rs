@@ -13,6 +13,7 @@ pub fn kind(what: &What) -> &'static str {
             "offered to an agent elsewhere"
         }
         What::ContactClaimed { .. } => "claimed by a call",
+        What::ContactLate { .. } => "late",
         What::ContactRelaxed { .. } => "asked for less",
         What::ContactMoved { .. } => "moved to another queue",
         What::ContactInMenu { .. } => "in a menu",

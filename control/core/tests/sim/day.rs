@@ -4,8 +4,8 @@ use super::relay::{Manners, Talk};
 use super::rng::Rng;
 use super::{Step, World};
 use patchbay_core::centre::{
-    Agent, Centre, Many, Offers, Overflow, OverflowWhen, Queue, Relax, Rule, Secret, ServiceLevel,
-    Strategy, Then, WhenNoAgents,
+    Agent, Centre, Late, Many, Offers, Overflow, OverflowWhen, Queue, Relax, Rule, Secret,
+    ServiceLevel, Strategy, Then, WhenNoAgents,
 };
 use patchbay_core::{Facts, Input, Medium, QueueId, Status};
 use std::collections::BTreeMap;
@@ -92,6 +92,7 @@ fn queue(number: u64, rng: &mut Rng) -> Queue {
         service_level: rng.percent(60).then(|| ServiceLevel {
             seconds: *rng.pick(&[20, 30, 60]),
             percent: 80,
+            late: *rng.pick(&[Late::InOrder, Late::InOrder, Late::Behind]),
         }),
         ring_seconds: rng.range(12, 20) as u32,
         max_wait_seconds: rng.range(240, 900) as u32,

@@ -87,6 +87,7 @@ impl Oracle {
             priority: 0,
             skills: BTreeMap::new(),
             came: now,
+            late: false,
             deadline: u64::MAX,
             offers: Vec::new(),
             skips: FxHashMap::default(),
@@ -287,6 +288,14 @@ impl Oracle {
             } => {
                 let seen = self.model.contacts.get_mut(contact).expect("waits");
                 seen.skills = skills.clone();
+                self.touch_contact(*contact);
+            }
+            What::ContactLate { contact, .. } => {
+                invariants::late_rightly(&self.model, *contact, now);
+                self.model.leave(*contact);
+                let seen = self.model.contacts.get_mut(contact).expect("waits");
+                seen.late = true;
+                self.model.enter_again(*contact);
                 self.touch_contact(*contact);
             }
             What::ContactMoved { contact, queue, .. } => {

@@ -74,6 +74,25 @@ pub fn not_overtaken(model: &Model, id: ContactId, to: &AgentId, now: u64) {
     }
 }
 
+/// Whoever has missed the service level goes behind where that is declared, then and once.
+pub fn late_rightly(model: &Model, id: ContactId, now: u64) {
+    let contact = model.contacts.get(&id);
+    let contact = contact.unwrap_or_else(|| panic!("{id}, which is not there, is late"));
+    let due = model.late_at(contact);
+    let due = due.unwrap_or_else(|| panic!("{id} cannot be late"));
+    assert!(now >= due, "{id} is late too soon");
+    assert!(!contact.late, "{id} is late a second time");
+}
+
+/// Nobody who has missed it keeps the place.
+pub fn not_before_others(model: &Model, id: ContactId, contact: &Contact, now: u64) {
+    let due = model
+        .late_at(contact)
+        .filter(|_| contact.asks_until.is_none());
+    let late = due.is_none_or(|due| now <= due + LATE_MS || contact.late);
+    assert!(late, "{id} is late and keeps its place");
+}
+
 /// The caller is told its place in the queue, by priority and arrival.
 pub fn told_its_place(model: &Model, id: ContactId, queue: &QueueId, position: usize) {
     let contact = model.contacts.get(&id);

@@ -2,7 +2,7 @@
 //! and what the distributor said. Nothing is taken from the distributor's own state.
 
 use super::call_backs::CallBack;
-use patchbay_core::centre::{Agent as Declared, Centre, HandOver, Queue as DeclaredQueue};
+use patchbay_core::centre::{Agent as Declared, Centre, HandOver, Late, Queue as DeclaredQueue};
 use patchbay_core::{Activity, AgentId, ContactId, OfferId, QueueId, Slot, Status};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,8 @@ pub struct Contact {
     pub skills: BTreeMap<String, u8>,
     /// When it came.
     pub came: u64,
+    /// It waits behind those who can still be answered in time.
+    pub late: bool,
     /// When it has waited as long as its queue allowed when it came there.
     pub deadline: u64,
     /// Offers that it may be answered by.
@@ -246,7 +248,8 @@ impl Model {
         let queue = contact.queue.as_ref().and_then(|id| self.queues.get(id));
         let gain = queue.map_or(0, |queue| queue.declared.priority_per_minute);
         let gained = contact.came * u64::from(gain) / 60;
-        let order = gained as i64 - 1_000 * i64::from(contact.priority);
+        let behind = i64::from(contact.late) << 60;
+        let order = behind + gained as i64 - 1_000 * i64::from(contact.priority);
         (order, contact.order, id)
     }
 
@@ -257,12 +260,17 @@ impl Model {
             return;
         };
         contact.queue = Some(to.clone());
+        contact.late = false;
         let queue = self.queues.get(to).expect("a declared queue");
         contact.deadline = now + u64::from(queue.declared.max_wait_seconds) * 1_000;
         self.enter_again(id);
     }
 
     pub fn enter_again(&mut self, id: ContactId) {
+        let contact = &self.contacts[&id];
+        let stays = self.late_at(contact).is_some();
+        let late = contact.late && stays;
+        self.contacts.get_mut(&id).expect("there").late = late;
         let place = self.place(id, &self.contacts[&id]);
         let contact = self.contacts.get_mut(&id).expect("there");
         contact.place = place;
@@ -270,6 +278,14 @@ impl Model {
         if let Some(queue) = queue.and_then(|queue| self.queues.get_mut(queue)) {
             queue.places.insert(place);
         }
+    }
+
+    /// From when on a contact waits behind others, if it ever does.
+    pub fn late_at(&self, contact: &Contact) -> Option<u64> {
+        let queue = self.queues.get(contact.queue.as_ref()?)?;
+        let level = queue.declared.service_level?;
+        let behind = level.late == Late::Behind && contact.call_back.is_none();
+        behind.then(|| contact.came + u64::from(level.seconds) * 1_000)
     }
 
     pub fn leave(&mut self, id: ContactId) {

@@ -169,8 +169,9 @@ impl Oracle {
             return;
         };
         invariants::has_a_place(&self.model, id, contact, now);
-        invariants::waits_not_for_ever(id, contact, now);
         invariants::waits_not_unasked(id, contact, now);
+        invariants::waits_not_for_ever(id, contact, now);
+        invariants::not_before_others(&self.model, id, contact, now);
         let queue = contact.queue.as_ref();
         let queue = queue.and_then(|queue| self.model.queues.get(queue));
         for agent_id in queue.into_iter().flat_map(|queue| &queue.free) {

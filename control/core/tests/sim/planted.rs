@@ -281,7 +281,12 @@ fn retell(said: &mut [Output], change: impl Fn(&mut What) -> bool) -> bool {
 }
 
 /// What is planted into a step.
-const PLANTS: [(&str, Profile, Plant); 27] = [
+const PLANTS: [(&str, Profile, Plant); 28] = [
+    ("is late and keeps its place", CALM, |_, said| {
+        let before = said.len();
+        said.retain(|output| !matches!(told(output), Some(What::ContactLate { .. })));
+        said.len() < before
+    }),
     ("is told and was not made", PROFILE, |_, said| {
         retell(said, |what| match what {
             What::ContactOffered { offer, .. } => {

@@ -181,6 +181,11 @@ pub struct ServiceLevel {
     pub seconds: u32,
     /// So many of a hundred; 1 to 100.
     pub percent: u32,
+    /// What becomes of those who were not answered in that time: they keep their place (`in_order`, default),
+    /// or wait behind those who can still be answered in time (`behind`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(in_order|behind)$")]
+    pub late: Option<String>,
 }
 
 /// An agent; it has a password, with which its phone registers, or a URI, where it is reached.

@@ -36,7 +36,7 @@ fn the_declaration_is_as_documented() {
          [[agent]]\nid = 'a'\npassword = 'p'\nqueues = ['q']\nskills = { s = 1 }\nlanguages = ['de']\nsite = 'b'\n\
          capacities = { chat = 2 }\nblocks = { chat = ['call'] }\n\
          digest = ['md5']\n\
-         [[queue]]\nid = 'w'\nservice_level = { seconds = 20, percent = 80 }\n\
+         [[queue]]\nid = 'w'\nservice_level = { seconds = 20, percent = 80, late = 'behind' }\n\
          overflow = [{ when = 'waited', after_seconds = 9, queue = 'q' },\n\
          { when = 'full', redirect = 'sip:x@y' }, { when = 'no_agents', refuse = 486 },\n\
          { when = 'pressed', key = '1', call_back = true }]\n\
