@@ -288,3 +288,45 @@ fn an_agents_proxy_is_called_over_tcp() {
 fn an_agents_proxy_is_called_over_tls() {
     both_hang_up(&Way::Declared, Side::Tls);
 }
+
+// D13
+#[test]
+fn the_callers_proxy_takes_the_call_to_the_agent_that_it_is_told() {
+    if !have(&["sipp", "kamailio"]) {
+        return;
+    }
+    let centre = Centre::start();
+    let agent_at = centre.agent_address();
+    let kamailio = Kamailio::start(&centre, agent_at, Side::Udp);
+    let redirects = Declaration::new().queue("hand_over", "\"redirect\"");
+    centre.apply(&redirects.at("anna", agent_at));
+    let phone = Sipp::agent("agent.xml", agent_at, &centre).start();
+    let caller = Sipp::caller("caller.xml", CALLER, &centre)
+        .calls_for("support-by-302")
+        .through(kamailio.at)
+        .hold(Duration::from_millis(500))
+        .start();
+    let answer = caller.answered();
+    assert!(
+        answer
+            .contact()
+            .is_some_and(|at| at.contains(&agent_at.to_string()))
+    );
+    centre.wait_in_call("anna");
+    assert!(
+        centre.relay_sessions().is_empty(),
+        "no relay has to do with it"
+    );
+    caller.succeeds(CALL);
+    let seen = phone.succeeds(SOON);
+    let invites = received(&seen).filter(|sip| sip.is_request("INVITE"));
+    assert_eq!(invites.count(), 1);
+    // Who carries a call says when it is over.
+    let contacts = centre.contacts();
+    let (id, offer) = (&contacts[0]["id"], &contacts[0]["offer"]);
+    let path = format!("/api/v1/route/{}", id.as_str().expect("an id"));
+    let ended = serde_json::json!({ "result": "ended", "offer": offer });
+    let answer = centre.api.request("POST", &path, Some(&ended));
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    centre.wait_available("anna");
+}

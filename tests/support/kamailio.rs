@@ -17,7 +17,8 @@ pub const KAMAILIO: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 5));
 const LOOK: Duration = Duration::from_millis(200);
 
 /// It stays in the way of every call by Record-Route. What it gets for `support` goes to the centre,
-/// what it gets for its own `anna` to the phone of the agent. Everything else must name it in a Route,
+/// what it gets for its own `anna` to the phone of the agent. Calls for
+/// `support-by-302` it takes where the centre says, and leaves the way. Everything else must name it in a Route,
 /// as a registrar is told to do by the Path that it put into the REGISTER (RFC 3327).
 const SCRIPT: &str = r#"
 loadmodule "tm.so"
@@ -28,10 +29,14 @@ loadmodule "maxfwd.so"
 loadmodule "siputils.so"
 loadmodule "textops.so"
 loadmodule "path.so"
+loadmodule "acc.so"
+loadmodule "uac_redirect.so"
 
 request_route {
     if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
     if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
+    # sipp sends all it has to where it called first.
+    if (has_totag() && $tU == "support-by-302") { t_relay(); exit; }
     if (has_totag()) {
         if (!loose_route()) {
             if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
@@ -48,6 +53,12 @@ request_route {
         t_relay();
         exit;
     }
+    if (uri == myself && $rU == "support-by-302") {
+        t_on_failure("ELSEWHERE");
+        $ru = "sip:support@CENTRE;transport=WORD";
+        t_relay();
+        exit;
+    }
     if (uri == myself) {
         record_route();
         if ($rU == "support") { $ru = "sip:support@CENTRE;transport=WORD"; } else { $du = "sip:AGENT"; }
@@ -59,6 +70,10 @@ request_route {
     loose_route();
     record_route();
     t_relay();
+}
+
+failure_route[ELSEWHERE] {
+    if (t_check_status("302")) { get_redirects("*"); t_relay(); }
 }
 "#;
 
