@@ -56,6 +56,16 @@ pub fn missing(centre: &Centre, library: &Library) -> Vec<(String, Fault)> {
             found.extend(unsaid(name, &waiting.language, library).map(|fault| (path, fault)));
         }
     }
+    for (at, queue) in centre.queues.iter().enumerate() {
+        let waiting = queue.waiting.clone().unwrap_or_default();
+        for (which, overflow) in queue.overflow.iter().enumerate() {
+            for (index, name) in overflow.say.iter().enumerate() {
+                let path = format!("queue[{at}].overflow[{which}].say[{index}]");
+                let fault = unsaid(name, &waiting.language, library);
+                found.extend(fault.map(|fault| (path, fault)));
+            }
+        }
+    }
     for (at, menu) in centre.menus.iter().enumerate() {
         for (index, name) in menu.say.iter().enumerate() {
             let fault = unsaid(name, &menu.language, library);

@@ -221,3 +221,61 @@ fn a_real_phone_hears_the_music_and_then_its_agent() {
     assert!(has_tone(&heard, MUSIC_HZ), "the caller hears the music");
     centre.wait_empty();
 }
+
+// D14
+#[test]
+fn a_caller_who_cannot_stay_hears_why_before_the_call_ends() {
+    let folder = sounds();
+    let centre = with(Setup::default(), &folder).start();
+    let end = |queue: &str, end: &str| {
+        format!(
+            "[[queue]]\nid = \"{queue}\"\n\
+             overflow = [{{ when = \"no_agents\", {end}, say = [\"thanks\"], say_seconds = 3 }}]\n\
+             [[rule]]\nid = \"{queue}\"\nwhen = {{ to = \"{queue}@*\" }}\n\
+             then = {{ queue = \"{queue}\" }}\n"
+        )
+    };
+    let declaration = Declaration::new()
+        .registers("anna", "a-long-password")
+        .rules(&end("closed", "refuse = 486"))
+        .rules(&end("mailbox", "redirect = \"sip:mailbox@voice.example\""));
+    centre.apply(&declaration);
+    for (queue, status) in [("closed", 486), ("mailbox", 302)] {
+        let media = Media::open(CALLER, &centre.ports);
+        let mut carla = support::Party::caller(&centre, false);
+        carla.invite(queue, &Extra::audio(media.address()));
+        carla.hears(183, 1, "INVITE");
+        hears(&media, THANKS_HZ);
+        let answer: Sip = carla.hears(status, 1, "INVITE");
+        let contact = answer.header("Contact").unwrap_or_default();
+        assert_eq!(contact.contains("mailbox@voice.example"), status == 302);
+        carla.ack(&answer, &Extra::default());
+        centre.wait_empty();
+    }
+    // Nothing is waited for where nothing can be heard.
+    let mut carla = support::Party::caller(&centre, false);
+    carla.invite("closed", &Extra::default());
+    let answer = carla.hears(486, 1, "INVITE");
+    carla.ack(&answer, &Extra::default());
+}
+
+// D14
+#[test]
+fn a_caller_may_hang_up_while_it_is_told_why() {
+    let folder = sounds();
+    let centre = with(Setup::default(), &folder).start();
+    let overflow = "[{ when = \"no_agents\", refuse = 486, say = [\"thanks\"], say_seconds = 60 }]";
+    let declaration = Declaration::new()
+        .registers("anna", "a-long-password")
+        .queue("overflow", overflow);
+    centre.apply(&declaration);
+    let media = Media::open(CALLER, &centre.ports);
+    let mut carla = support::Party::caller(&centre, false);
+    carla.invite("support", &Extra::audio(media.address()));
+    carla.hears(183, 1, "INVITE");
+    hears(&media, THANKS_HZ);
+    carla.cancel(1);
+    let answer = carla.hears(487, 1, "INVITE");
+    carla.ack(&answer, &Extra::default());
+    centre.wait_empty();
+}

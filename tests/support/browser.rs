@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::process::{Folder, Running};
 use super::wait::until;
@@ -14,6 +14,11 @@ use super::{Centre, RELAY, SOON};
 /// The versions that the tests were written against.
 const JSSIP: &str = "jssip@3.13.8";
 const ESBUILD: &str = "esbuild@0.28.2";
+
+/// How often it is started, how long it may take to open the page, and how often that is looked for.
+const ATTEMPTS: u32 = 3;
+const OPENS: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A browser with the page open.
 #[derive(Debug)]
@@ -59,23 +64,7 @@ impl Browser {
         );
         let said = Arc::default();
         let at = serve(page, SocketAddr::new(RELAY, centre.ports.next()), &said);
-        let mut command = Command::new("chromium");
-        command
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
-            .args([
-                "--no-first-run",
-                "--disable-extensions",
-                "--disable-dev-shm-usage",
-            ])
-            .arg("--use-fake-device-for-media-stream")
-            .arg("--use-fake-ui-for-media-stream")
-            .arg("--ignore-certificate-errors")
-            .arg(format!(
-                "--user-data-dir={}",
-                folder.file("profile").display()
-            ))
-            .arg(format!("http://{at}/"));
-        let running = Running::start("chromium", &mut command, &folder.file("chromium.log"));
+        let running = start(at, &folder, &said);
         let browser = Browser {
             said,
             _running: running,
@@ -112,10 +101,42 @@ impl Drop for Browser {
     }
 }
 
+/// Starts the browser with the page. One in some hundreds crashes as it begins, and is started anew.
+fn start(at: SocketAddr, folder: &Folder, said: &Mutex<Vec<String>>) -> Running {
+    for attempt in 1..=ATTEMPTS {
+        let profile = folder.file(&format!("profile-{attempt}"));
+        let mut command = Command::new("chromium");
+        command
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
+            .args([
+                "--no-first-run",
+                "--disable-extensions",
+                "--disable-dev-shm-usage",
+            ])
+            .arg("--use-fake-device-for-media-stream")
+            .arg("--use-fake-ui-for-media-stream")
+            .arg("--ignore-certificate-errors")
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg(format!("http://{at}/"));
+        let log = folder.file(&format!("chromium-{attempt}.log"));
+        let running = Running::start("chromium", &mut command, &log);
+        let begun = Instant::now();
+        while begun.elapsed() < OPENS {
+            if said.lock().unwrap().iter().any(|line| line == "open") {
+                return running;
+            }
+            std::thread::sleep(LOOK);
+        }
+        eprintln!("chromium did not open the page, attempt {attempt}");
+    }
+    panic!("chromium did not open the page in {ATTEMPTS} attempts");
+}
+
 /// Media is not the matter here: the relay takes the ICE lines out, and a browser takes no
 /// description without them.
 const PAGE: &str = r#"
 const say = text => fetch("/said", {method: "POST", body: text});
+say("open");
 const socket = new JsSIP.WebSocketInterface(SOCKET);
 const phone = new JsSIP.UA({sockets: [socket], uri: URI, password: PASSWORD, register: true, session_timers: false});
 phone.on("connected", () => say("connected"));

@@ -78,6 +78,18 @@ pub enum Output {
         /// The centre.
         site: SiteId,
     },
+    /// Say something to a caller before its [`Output::Refuse`] or [`Output::Redirect`], which follows and is
+    /// to be held back for as long. Who hears nothing yet is to be let hear it first, if that can be done.
+    Farewell {
+        /// Whose caller.
+        contact: ContactId,
+        /// The language of what is said.
+        language: String,
+        /// What.
+        say: Say,
+        /// How long it is heard.
+        lasts: Duration,
+    },
     /// Bring the contact to this agent, by the relay unless `way` says otherwise. The core's own
     /// timer cancels the offer after `ring_for`; the value is for an Expires header and the
     /// transfer's validity.

@@ -215,3 +215,55 @@ offers = { back_off_seconds = 1, skip_seconds = 1, log_out_after_missed = 2 }
     desk.status("anna", Status::Ready);
     assert_eq!(desk.offer().0.0, 1);
 }
+
+// D14
+#[test]
+fn a_caller_who_goes_is_told_before_and_one_who_stays_is_not() {
+    let text = r#"
+queue = [
+  { id = "q", max_length = 0, waiting = { language = "de" }, overflow = [
+    { when = "full", refuse = 486, say = ["closed", "goodbye"], say_seconds = 9 },
+    { when = "no_agents", queue = "other" },
+  ] },
+  { id = "other" },
+]
+agent = [{ id = "anna", uri = "sip:anna@192.0.2.1" }]
+rule = [{ id = "all", then = { queue = "q" } }]
+"#;
+    let mut desk = Desk::new(text);
+    desk.call(1);
+    desk.said.clear();
+    let contact = desk.call(2);
+    let orders = desk.orders();
+    let [
+        Output::Farewell {
+            contact: told,
+            language,
+            say,
+            lasts,
+        },
+        Output::Refuse { status, .. },
+    ] = orders.as_slice()
+    else {
+        panic!("{orders:?}")
+    };
+    assert_eq!((*told, language.as_str(), *status), (contact, "de", 486));
+    assert_eq!((say.parts.len(), lasts.as_secs()), (2, 9));
+    for (right, wrong, path) in [
+        (
+            "queue = \"other\" }",
+            "queue = \"other\", say = [\"x\"] }",
+            "queue[0].overflow[1].say",
+        ),
+        (
+            "say_seconds = 9",
+            "say_seconds = 61",
+            "queue[0].overflow[0].say_seconds",
+        ),
+        ("\"closed\"", "\"clo sed\"", "queue[0].overflow[0].say[0]"),
+    ] {
+        let problems = validate(&toml::from_str(&text.replace(right, wrong)).unwrap());
+        let paths: Vec<&str> = problems.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(paths, [path], "{wrong}");
+    }
+}

@@ -431,6 +431,15 @@ impl Machine {
                     self.signalling.hear(contact, hears, now);
                 }
                 Output::Say { contact, say } => self.signalling.say(contact, &say, now),
+                Output::Farewell {
+                    contact,
+                    language,
+                    say,
+                    lasts,
+                } => {
+                    self.signalling
+                        .farewell(contact, language, (say, lasts), now);
+                }
                 Output::Offer {
                     contact,
                     offer,

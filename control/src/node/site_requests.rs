@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::{debug, warn};
 
 use super::sites::{SiteSays, SiteTold, address};
-use crate::webhook::{Client, Server, WebhookError};
+use crate::webhook::{Client, MAX_WEBHOOK_CONNECTIONS, Server, WebhookError};
 
 /// Contacts for which other centres are being asked; no more are.
 pub const MAX_SITE_TASKS: usize = 8_192;
@@ -32,6 +32,10 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 /// How long the other centre may hold back its answer until something changes, in seconds.
 const POLL_SECONDS: u64 = 20;
+
+/// The same while so many wait for its answers that others have to wait for their turn: all have it well
+/// before the other centre takes a contact for forgotten ([`patchbay_core::limits::ASKER_SILENCE`]).
+const SHORT_POLL_SECONDS: u64 = 4;
 
 /// Pauses between the attempts to tell that an agent is not wanted; then its own ring time frees it.
 const RELEASE_PAUSES: [Duration; 3] = [
@@ -69,6 +73,8 @@ struct Peer {
     /// For what is answered at once: it does not wait behind what is not.
     quick: Client,
     waiting: Client,
+    /// Its connections: who waits for one has not begun to wait for an answer.
+    turns: Semaphore,
 }
 
 /// How a contact stands there, as far as it matters here.
@@ -290,6 +296,7 @@ impl Peer {
         Ok(Peer {
             quick: Client::new(server.clone())?,
             waiting: Client::new(server)?,
+            turns: Semaphore::new(MAX_WEBHOOK_CONNECTIONS),
             site,
         })
     }
@@ -310,7 +317,13 @@ impl Peer {
 
     /// How the contact stands when that is otherwise than before, or some time later.
     async fn change(&self, theirs: ContactId, seen: u64) -> Result<Stands, WebhookError> {
-        let path = format!("/api/v1/route/{theirs}?after={seen}&wait_seconds={POLL_SECONDS}");
+        let _turn = self.turns.acquire().await;
+        let few_left = self.turns.available_permits() < MAX_WEBHOOK_CONNECTIONS / 4;
+        let seconds = match few_left {
+            true => SHORT_POLL_SECONDS,
+            false => POLL_SECONDS,
+        };
+        let path = format!("/api/v1/route/{theirs}?after={seen}&wait_seconds={seconds}");
         let headers = [self.authorization()];
         let polling = self.waiting.send(
             (Method::GET, &path),
@@ -318,7 +331,7 @@ impl Peer {
             Bytes::new(),
             MAX_ANSWER_BYTES,
         );
-        let time = REQUEST_TIME + Duration::from_secs(POLL_SECONDS);
+        let time = REQUEST_TIME + Duration::from_secs(seconds);
         read(&within(time, polling).await?)
     }
 

@@ -10,6 +10,7 @@ use patchbay_sip::transaction::{ClientKey, Flow, ServerKey};
 use patchbay_sip::{Message, Uri};
 use rustc_hash::FxHashSet;
 
+use super::farewell::Farewell;
 use super::hearing::Hearing;
 use super::hunt::{Hunt, Ways};
 use super::onward::Onward;
@@ -81,6 +82,8 @@ pub(super) struct Call {
     pub(super) branches: Vec<Branch>,
     /// What its caller hears meanwhile.
     pub(super) hearing: Option<Box<Hearing>>,
+    /// What its caller is told before the call ends.
+    pub(super) farewell: Option<Box<Farewell>>,
     /// Its caller has a 200 and waits in the call: nothing more is answered to its INVITE.
     pub(super) waits_in_call: bool,
     /// Where such a caller is being sent.

@@ -141,6 +141,7 @@ impl Signalling {
                     (_, Stage::Open) => self.progress(contact, response, now),
                     _ => {}
                 }
+                self.farewell_can_be_heard(contact, now);
             }
             Some(status) => {
                 debug!(%contact, status, "nothing to hear");

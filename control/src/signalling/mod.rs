@@ -7,6 +7,7 @@
 //! - [`mod@carried`]: transfers as bodies of MESSAGEs, and by tunnels
 //! - [`mod@offers`]: the distributor's decisions: transfer, cancel, accept, refuse
 //! - [`mod@hearing`]: what callers hear who wait
+//! - [`mod@farewell`]: what callers hear last
 //! - [`mod@onward`]: those of them who are sent elsewhere
 //! - [`mod@identity`]: who a caller may be said to be
 //! - [`mod@claims`]: those who asked for an agent over the API, and call to be led to it
@@ -20,6 +21,7 @@ mod carried;
 mod claims;
 mod counters;
 mod facts;
+mod farewell;
 mod hearing;
 mod hunt;
 mod identity;
@@ -51,6 +53,7 @@ pub use claims::Claim;
 pub use counters::{Drop, SignallingCounters};
 pub(crate) use facts::words_of_link;
 pub use facts::{TextError, facts_of_text};
+pub use farewell::{FAREWELL_BEGINS, FAREWELL_PATIENCE};
 pub use moment::Moment;
 pub use offers::TRANSFER_VALID_S;
 pub use onward::ONWARD_RING;

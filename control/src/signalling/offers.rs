@@ -10,6 +10,7 @@ use tracing::{debug, info};
 
 use super::call::{Branch, Call, Stage};
 use super::counters::Drop;
+use super::farewell::End;
 use super::hunt::{self, Hunt, Ways};
 use super::reply::{redirection, refusal, reply};
 use super::timers::{KEEP_ANSWERED, PROGRESS_EVERY};
@@ -234,6 +235,17 @@ impl Signalling {
         if matches!(call.stage, Stage::Answered(_)) {
             return;
         }
+        let end = End::Refuse {
+            status,
+            retry_after_s,
+            why,
+        };
+        if self.says_first(contact, end, now) {
+            return;
+        }
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         let Some(request) = call.request() else {
             return;
         };
@@ -250,6 +262,13 @@ impl Signalling {
         if matches!(call.stage, Stage::Answered(_)) {
             return;
         }
+        let end = End::Redirect { to: to.to_owned() };
+        if self.says_first(contact, end, now) {
+            return;
+        }
+        let Some(call) = self.calls.get(contact) else {
+            return;
+        };
         let Some(request) = call.request() else {
             return;
         };

@@ -234,6 +234,7 @@ impl Signalling {
             hunts: Vec::new(),
             branches: Vec::new(),
             hearing: None,
+            farewell: None,
             waits_in_call: false,
             onward: None,
             timer: now.at + PROGRESS_EVERY,

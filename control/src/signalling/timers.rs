@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use patchbay_core::ContactId;
+use patchbay_sip::Message;
+
 use super::call::Stage;
 use super::{Moment, Signalling};
 
@@ -18,6 +21,11 @@ pub const CANCEL_PATIENCE: Duration = Duration::from_secs(33);
 pub const KEEP_ANSWERED: Duration = Duration::from_secs(40);
 
 impl Signalling {
+    fn last_progress(&mut self, contact: ContactId) -> Option<Message> {
+        let open = self.calls.get(contact)?.open.as_ref()?;
+        open.progress.clone()
+    }
+
     pub(super) fn run_timers(&mut self, now: Moment) {
         self.run_hunt_timers(now);
         while let Some(contact) = self.calls.due(now.at) {
@@ -26,7 +34,8 @@ impl Signalling {
             };
             let stage = call.stage;
             match stage {
-                Stage::Open => match call.open.as_ref().and_then(|open| open.progress.clone()) {
+                Stage::Open if self.farewell_due(contact, now) => {}
+                Stage::Open => match self.last_progress(contact) {
                     // A reliable one (RFC 3262) has its own repetition and is sent once here.
                     Some(again) if !again.headers.contains(patchbay_sip::HeaderName::RSeq) => {
                         self.progress(contact, again, now);

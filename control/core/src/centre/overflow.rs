@@ -3,11 +3,12 @@
 use super::problems::Problems;
 use super::validate::{known, plausible};
 use super::{Overflow, OverflowWhen, Queue};
-use crate::id::QueueId;
-use crate::limits::MAX_OVERFLOWS;
+use crate::id::{self, QueueId};
+use crate::limits::{MAX_OVERFLOWS, MAX_SAID_PARTS};
 use std::collections::BTreeSet;
 
 const DAY_SECONDS: u32 = 86_400;
+const MINUTE_SECONDS: u32 = 60;
 
 pub(super) fn check(
     problems: &mut Problems,
@@ -30,6 +31,31 @@ pub(super) fn check(
         after(problems, &path, overflow);
         key(problems, &path, overflow, queue);
         whereto(problems, &path, overflow, queue, queues);
+        message(problems, &path, overflow);
+    }
+}
+
+/// What callers hear whose waiting ends with it.
+fn message(problems: &mut Problems, path: &str, overflow: &Overflow) {
+    problems.at_most(format!("{path}.say"), overflow.say.len(), MAX_SAID_PARTS);
+    let (at, seconds) = (format!("{path}.say_seconds"), overflow.say_seconds);
+    problems.range(at, seconds, 1, MINUTE_SECONDS);
+    let stays = overflow.redirect.is_none() && overflow.refuse.is_none();
+    if stays && !overflow.say.is_empty() {
+        problems.add(
+            format!("{path}.say"),
+            "callers go on waiting, or are called back: they hear what is said there",
+            "leave it out, or use `redirect` or `refuse`",
+        );
+    }
+    for (index, name) in overflow.say.iter().enumerate() {
+        if let Err(error) = id::check(name) {
+            problems.add(
+                format!("{path}.say[{index}]"),
+                format!("`{name}`: {error}"),
+                "write the name of a sound without `.wav`",
+            );
+        }
     }
 }
 

@@ -142,6 +142,15 @@ pub struct Overflow {
     /// They are refused with this SIP status, 400 to 699.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse: Option<u16>,
+    /// With `redirect` and `refuse`: the sounds that callers hear before. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub say: Vec<String>,
+    /// How long they hear them. 1 to 60, default 6.
+    #[serde(
+        default = "defaults::say_seconds",
+        skip_serializing_if = "defaults::is_say_seconds"
+    )]
+    pub say_seconds: u32,
 }
 
 /// What makes contacts leave a queue.
@@ -247,6 +256,12 @@ pub enum WhenNoAgents {
 }
 
 mod defaults {
+    pub fn say_seconds() -> u32 {
+        6
+    }
+    pub fn is_say_seconds(seconds: &u32) -> bool {
+        *seconds == say_seconds()
+    }
     pub fn ring_at_once() -> usize {
         10
     }

@@ -1,7 +1,7 @@
 //! What callers hear who wait, and the keys that they press (requirement D14).
 
 use super::{Distributor, seconds};
-use crate::centre::{EXPECTED_WAIT, POSITION, Waiting};
+use crate::centre::{EXPECTED_WAIT, Overflow, POSITION, Waiting};
 use crate::contact::{State, Ticket, Way};
 use crate::event::What;
 use crate::id::ContactId;
@@ -11,6 +11,12 @@ use patchbay_route::waiting::{Part, Say};
 
 /// The medium in which anything can be heard.
 const AUDIBLE: &str = "audio";
+
+/// Whether its caller can hear anything: nobody else carries it, and there is audio.
+fn hears(ticket: &Ticket) -> bool {
+    let here = ticket.way != Way::Outside;
+    here && ticket.media.iter().any(|kind| kind == AUDIBLE)
+}
 
 impl Distributor {
     /// Lets the caller of a contact that waits hear what its queue declares, unless it does already.
@@ -62,10 +68,28 @@ impl Distributor {
 
     fn heard_by(&self, contact: ContactId) -> Option<&Waiting> {
         let ticket = self.contacts.get(&contact)?.ticket.as_ref()?;
-        let here = ticket.way != Way::Outside;
-        let audible = here && ticket.media.iter().any(|kind| kind == AUDIBLE);
-        let queue = self.queues.get(ticket.queue.filter(|_| audible)?)?;
+        let queue = self.queues.get(ticket.queue.filter(|_| hears(ticket))?)?;
         queue.declared.waiting.as_ref()
+    }
+
+    /// Says to a caller who goes what its queue declares.
+    pub(super) fn says_farewell(&mut self, contact: ContactId, overflow: &Overflow) {
+        let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
+        let Some(ticket) = ticket.filter(|it| hears(it) && !overflow.say.is_empty()) else {
+            return;
+        };
+        let queue = ticket.queue.and_then(|queue| self.queues.get(queue));
+        let waiting = queue.and_then(|queue| queue.declared.waiting.clone());
+        let parts = overflow.say.iter().cloned().map(Part::Recording);
+        self.out(Output::Farewell {
+            contact,
+            language: waiting.unwrap_or_default().language,
+            say: Say {
+                parts: parts.collect(),
+                ..Say::default()
+            },
+            lasts: seconds(overflow.say_seconds),
+        });
     }
 
     /// The time of an announcement has come. While a phone rings nothing is said.

@@ -74,6 +74,7 @@ impl Distributor {
         if overflow.call_back {
             return self.calls_back(contact, when);
         }
+        self.says_farewell(contact, &overflow);
         if let Some(to) = overflow.redirect {
             self.redirect(contact, to, when);
         } else {

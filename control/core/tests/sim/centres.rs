@@ -41,7 +41,11 @@ fn queue(id: &str, rng: &mut Rng) -> Queue {
             late: *rng.pick(&[Late::InOrder, Late::Behind]),
         }),
         ring_seconds: rng.range(2, 25) as u32,
-        max_wait_seconds: rng.range(5, 120) as u32,
+        // Some outlast the patience of those whom nobody asks about.
+        max_wait_seconds: match rng.percent(15) {
+            true => 300,
+            false => rng.range(5, 120) as u32,
+        },
         max_length: rng.range(0, 12) as usize,
         wrap_up_seconds: *rng.pick(&[0, 0, 5, 20]),
         when_no_agents: *rng.pick(&[WhenNoAgents::Refuse, WhenNoAgents::Wait]),
@@ -97,11 +101,17 @@ fn overflow(id: &str, (heard, calls_back): (bool, bool), rng: &mut Rng) -> Vec<O
             redirect: None,
             call_back: false,
             refuse: None,
+            say: Vec::new(),
+            say_seconds: 6,
         };
         match rng.range(0, 3) {
             _ if calls_back && rng.percent(40) => one.call_back = true,
             0 => one.refuse = Some(486),
             1 => one.redirect = Some("sip:elsewhere@example.net".into()),
+            2 if heard => {
+                one.say = vec!["thanks".into()];
+                one.refuse = Some(480);
+            }
             _ => one.queue = Some(other.into()),
         }
         overflow.push(one);

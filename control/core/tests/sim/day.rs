@@ -113,6 +113,8 @@ fn overflow(number: u64, rng: &mut Rng) -> Vec<Overflow> {
         redirect: None,
         call_back: false,
         refuse: None,
+        say: Vec::new(),
+        say_seconds: 6,
     };
     let next = Some(queue_id((number + 7) % QUEUES));
     let mut overflow = Vec::new();

@@ -205,6 +205,7 @@ impl Oracle {
                     found.hears = true;
                 }
             }
+            Output::Farewell { .. } => {}
             Output::Say { contact, say } => invariants::said_right(&self.model, *contact, say),
             Output::LookUp { contact, .. } => {
                 let until = now + EARLIER_TIME.as_millis() as u64;
@@ -368,6 +369,9 @@ impl Oracle {
         self.model.enter(id, queue, now);
         let deadline = self.model.contacts[&id].deadline;
         self.later(deadline + invariants::LATE_MS + 1, Touched::Contact(id));
+        if let Some(late) = self.model.late_at(&self.model.contacts[&id]) {
+            self.later(late + invariants::LATE_MS + 1, Touched::Contact(id));
+        }
         self.touch_contact(id);
     }
 

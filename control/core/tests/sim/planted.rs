@@ -282,9 +282,18 @@ fn retell(said: &mut [Output], change: impl Fn(&mut What) -> bool) -> bool {
 
 /// What is planted into a step.
 const PLANTS: [(&str, Profile, Plant); 28] = [
-    ("is late and keeps its place", CALM, |_, said| {
+    ("is late and keeps its place", CALM, |oracle, said| {
+        let contacts = &oracle.model.contacts;
+        // With others there, the places that they are told give it away before.
+        let alone = |output: &Output| match told(output) {
+            Some(What::ContactLate { contact, queue, .. }) => {
+                let mut others = contacts.iter().filter(|(id, _)| *id != contact);
+                others.all(|(_, other)| other.queue.as_ref() != Some(queue))
+            }
+            _ => false,
+        };
         let before = said.len();
-        said.retain(|output| !matches!(told(output), Some(What::ContactLate { .. })));
+        said.retain(|output| !alone(output));
         said.len() < before
     }),
     ("is told and was not made", PROFILE, |_, said| {
@@ -401,18 +410,22 @@ const PLANTS: [(&str, Profile, Plant); 28] = [
             .any(|output| matches!(told(output), Some(What::SessionUnwanted { .. })))
     }),
     ("waits and nobody asks", LONELY, |oracle, said| {
-        // One that was given up by its caller was answered before.
+        let contacts = &oracle.model.contacts;
         let given_up = |output: &Output| match told(output) {
             Some(What::ContactAbandoned { contact, .. }) => {
-                let found = oracle.model.contacts.get(contact);
+                // One that was given up by its caller was answered before.
+                let Some(found) = contacts.get(contact) else {
+                    return false;
+                };
                 // Its longest wait would give it away, too.
-                found.is_some_and(|it| it.silent_since.is_some_and(|at| it.deadline > at + 121_000))
+                let waits_on = |at: u64| found.deadline > at + 121_000;
+                // With others there, the places that they are told give it away before.
+                let there = contacts.values().filter(|it| it.queue == found.queue);
+                found.silent_since.is_some_and(waits_on) && there.count() == 1
             }
             _ => false,
         };
-        // With others there, the places that they are told give it away before.
-        let alone = oracle.model.contacts.len() == 1;
-        alone && said.len() == 1 && said.iter().all(given_up) && said.pop().is_some()
+        said.len() == 1 && said.iter().all(given_up) && said.pop().is_some()
     }),
     ("is outside for ever", CALM, |_, said| {
         let over = |output: &Output| match told(output) {

@@ -102,6 +102,7 @@ impl World {
             Output::Queued { .. }
             | Output::Say { .. }
             | Output::LeaveSite { .. }
+            | Output::Farewell { .. }
             | Output::Refuse { .. }
             | Output::Redirect { .. } => {}
             Output::Event(event) => {

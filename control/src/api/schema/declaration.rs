@@ -171,6 +171,12 @@ pub struct Overflow {
     /// They are refused with this SIP status; 400 to 699.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuse: Option<u16>,
+    /// With `redirect` and `refuse`: the sounds that callers hear before; at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub say: Vec<String>,
+    /// How long they hear them; 1 to 60, default 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub say_seconds: Option<u32>,
 }
 
 /// How soon contacts are to be answered.

@@ -38,7 +38,7 @@ fn the_declaration_is_as_documented() {
          digest = ['md5']\n\
          [[queue]]\nid = 'w'\nservice_level = { seconds = 20, percent = 80, late = 'behind' }\n\
          overflow = [{ when = 'waited', after_seconds = 9, queue = 'q' },\n\
-         { when = 'full', redirect = 'sip:x@y' }, { when = 'no_agents', refuse = 486 },\n\
+         { when = 'full', redirect = 'sip:x@y' }, { when = 'no_agents', refuse = 486, say = ['x'], say_seconds = 3 },\n\
          { when = 'pressed', key = '1', call_back = true }]\n\
          waiting = { music = 'm', say = ['position', 'x'] }\n\
          call_back = { at_most = 5 }\n\
