@@ -173,10 +173,13 @@ async fn wait_for_signal(way: Leave) -> Result<Leave> {
 }
 
 async fn stop(running: Running, drain: Duration) -> Result<()> {
-    println!(
-        "stopping: no new calls; calls have {} s to end (a second signal ends them now)",
-        drain.as_secs()
-    );
+    match running.relay {
+        Some(_) => println!(
+            "stopping: no new calls; calls have {} s to end (a second signal ends them now)",
+            drain.as_secs()
+        ),
+        None => println!("stopping: the relays keep callers who wait, for the next process"),
+    }
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     tokio::select! {
         () = running.shutdown(Leave::Drain(drain)) => {}

@@ -56,6 +56,7 @@ mod no_usable_codec;
 mod overflow;
 mod overload;
 mod phone_transfers;
+mod places_kept;
 mod ports_exhausted;
 mod queue_limits;
 mod queue_order;

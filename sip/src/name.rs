@@ -172,6 +172,8 @@ header_names! {
     PatchbaySource = "P-Patchbay-Source";
     /// Tells the relay itself, when the request comes back as a transfer, by a flow token.
     PatchbayFlow = "P-Patchbay-Flow";
+    /// Tells the next control process the place of a caller who waits.
+    PatchbayPlace = "P-Patchbay-Place";
 }
 
 impl HeaderName {

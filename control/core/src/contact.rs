@@ -89,6 +89,10 @@ pub(crate) struct Ticket {
     pub queue: Option<usize>,
     /// Index of what it asks of an agent; none once the queue was removed.
     pub class: Option<usize>,
+    /// Since when it is in this queue.
+    pub entered: Duration,
+    /// Its place in this queue was told.
+    pub kept: bool,
     pub deadline: Duration,
     /// How long it was expected to wait when it began to.
     pub expected: Option<Duration>,
@@ -127,6 +131,8 @@ impl Ticket {
             caller: None,
             queue: None,
             class: None,
+            entered: Duration::ZERO,
+            kept: false,
             deadline: Duration::ZERO,
             expected: None,
             skipped: Vec::new(),

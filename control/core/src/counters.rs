@@ -36,6 +36,8 @@ counters! {
     keys_for_nothing,
     /// Call-backs promised.
     call_backs,
+    /// Callers who went on waiting after control was started anew.
+    places_kept,
     /// Times that another centre was asked for an agent.
     sites_asked,
     /// Agents that other centres gave.

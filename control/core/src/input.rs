@@ -6,6 +6,7 @@ use crate::centre::Centre;
 use crate::contact::Way;
 use crate::facts::{Earlier, Facts};
 use crate::id::{AgentId, ContactId, OfferId, SiteId};
+use crate::place::KeptPlace;
 use crate::site::SiteFailure;
 use crate::slot::Slot;
 use core::time::Duration;
@@ -98,6 +99,14 @@ pub enum Input {
     },
     /// A contact that was connected outside before this process began, and may still be.
     OutsideLive(Carried),
+    /// A caller who waits since before this process began comes with its place, as [`crate::Output::KeepPlace`]
+    /// told it.
+    PlaceKept {
+        /// Its place.
+        place: Box<KeptPlace>,
+        /// What its INVITE says.
+        facts: Box<Facts>,
+    },
     /// A call that was promised before this process began. Tell them in the order of their arrival, after
     /// what is connected.
     CallBackKept(Box<Promised>),
@@ -202,6 +211,11 @@ pub enum Input {
         /// The new status.
         status: Status,
     },
+    /// The process begins, and does not know yet who is in a call: contacts wait until
+    /// [`Input::CallsKnown`], or for [`crate::limits::CALLS_UNKNOWN`].
+    CallsUnknown,
+    /// All relays have told their sessions.
+    CallsKnown,
     /// The relay's whole list of sessions: after each (re)connection and whenever
     /// [`crate::Output::ListSessions`] asks for it. What is not known is adopted, what is gone is
     /// freed.

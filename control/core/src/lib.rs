@@ -21,6 +21,7 @@ mod media;
 mod memory;
 mod named;
 mod output;
+mod place;
 mod selection;
 mod site;
 mod slot;
@@ -44,6 +45,7 @@ pub use id::{
 pub use input::{Carried, EndCause, Input, LiveSession, Now, OfferFailure, Status};
 pub use named::Named;
 pub use output::{Output, RefuseReason};
+pub use place::KeptPlace;
 pub use site::{SiteAsk, SiteFailure};
 pub use slot::Slot;
 pub use snapshot::Snapshot;

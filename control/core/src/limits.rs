@@ -132,6 +132,8 @@ pub const OCCUPANCY_FADES: Duration = Duration::from_secs(3_600);
 /// The time within which a queue without a service level is taken to want its contacts answered,
 /// where it shares agents with others.
 pub const USUAL_SERVICE_LEVEL: Duration = Duration::from_secs(60);
+/// How long contacts wait at the start for the relays to tell who is in a call.
+pub const CALLS_UNKNOWN: Duration = Duration::from_secs(2);
 /// How often the relay's list of sessions is asked for while an agent holds an offer or a call.
 pub const RECONCILE_EVERY: Duration = Duration::from_secs(30);
 /// How far back earlier contacts of a caller are looked for.

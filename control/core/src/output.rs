@@ -6,6 +6,7 @@ use crate::contact::Way;
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::id::{AgentId, ContactId, OfferId, QueueId, SiteId};
+use crate::place::KeptPlace;
 use crate::site::SiteAsk;
 use core::time::Duration;
 use patchbay_route::waiting::Say;
@@ -142,6 +143,9 @@ pub enum Output {
     /// Keep what was promised to a customer, in the place of what was kept of that contact before, and
     /// say [`crate::Input::CallBackWritten`] when it is safe: its caller is let go then.
     KeepCallBack(Box<Promised>),
+    /// The place of a caller who waits now: keep it with the caller's call, in the place of what was kept
+    /// before, and tell [`crate::Input::PlaceKept`] if control is started anew while the call is open.
+    KeepPlace(Box<KeptPlace>),
     /// A promise is kept or over.
     ForgetCallBack {
         /// Whose.
@@ -206,6 +210,8 @@ pub enum RefuseReason {
     CannotCallBack,
     /// The customer was promised a call before, which stands (480).
     PromisedBefore,
+    /// The caller is served already, under the same name (482).
+    ServedAlready,
     /// The customer did not answer as many calls as the queue makes (480).
     CustomerAway,
     /// Others have asked for too many different skills (503).
@@ -218,6 +224,7 @@ impl RefuseReason {
         match self {
             Self::NoUsableMedium => 488,
             Self::NoRule => 404,
+            Self::ServedAlready => 482,
             Self::ByRule | Self::ByServer | Self::NoCallBacks | Self::CannotCallBack => 403,
             Self::QueueFull
             | Self::WaitedTooLong
@@ -258,6 +265,7 @@ impl RefuseReason {
             Self::CallBacksFull => "as many call-backs are promised as the queue allows",
             Self::CannotCallBack => "the address cannot be called, or the time is too far ahead",
             Self::PromisedBefore => "the customer was promised a call before",
+            Self::ServedAlready => "the caller is served already",
             Self::CustomerAway => "the customer did not answer",
             Self::TooManySkills => "others have asked for too many different skills",
         }

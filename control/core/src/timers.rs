@@ -45,6 +45,8 @@ pub(crate) enum Timer {
     Elsewhere(ContactId, usize),
     /// Another centre may be asked again, by that door.
     Door(usize),
+    /// Contacts are offered, whether it is known who is in a call or not.
+    Beginning,
     /// The relay's list of sessions is wanted.
     Reconcile,
 }

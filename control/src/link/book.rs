@@ -139,6 +139,12 @@ impl RelayBook {
         found
     }
 
+    /// Whether the sessions of every relay are known.
+    #[must_use]
+    pub fn all_listed(&self) -> bool {
+        self.relays.iter().all(|relay| relay.up)
+    }
+
     /// The sessions of all relays, one for each offer. Relays that are lost have none.
     #[must_use]
     pub fn live(&self) -> Vec<LiveSession> {

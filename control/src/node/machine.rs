@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use patchbay_core::tier::Tier;
 use patchbay_core::{
     AgentId, Centre, ContactId, Distributor, Event, Explanation, Facts, Input, LiveSession,
-    OfferId, Output, Snapshot, Status, What,
+    Snapshot, Status, What,
 };
 use patchbay_route::session::{RelayEvent, SessionEvent};
-use patchbay_route::transfer::Hears;
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::Flow;
 use patchbay_sip::{Message, ParseError};
@@ -33,7 +32,7 @@ const ENDED_RETRY_AFTER_S: u32 = 30;
 pub struct Machine {
     pub(super) distributor: Distributor,
     pub(super) signalling: Signalling,
-    book: RelayBook,
+    pub(super) book: RelayBook,
     pub(super) routed: Routed,
     pub(super) programs: Programs,
     pub(super) sites: Sites,
@@ -120,6 +119,10 @@ impl Machine {
         let unix_ms = now.unix_ms();
         self.actions
             .push_back(Action::Event(Event { unix_ms, what }));
+        if !self.book.relays().is_empty() {
+            self.distributor.handle(Input::CallsUnknown, now.now);
+            self.decided(now);
+        }
     }
 
     /// Uses a declaration that was found valid, and tells its number with the contacts that it types.
@@ -179,6 +182,10 @@ impl Machine {
                     .extend(doomed.into_iter().map(Action::EndSession));
                 let asked = asked.into_std().saturating_duration_since(self.start);
                 self.tell_sessions(asked, now);
+                if self.book.all_listed() {
+                    self.distributor.handle(Input::CallsKnown, now.now);
+                    self.decided(now);
+                }
             }
             LinkReport::Event { relay, event } => {
                 if let SessionEvent::Left(left) = &event.event
@@ -398,101 +405,5 @@ impl Machine {
                 Effect::Claim(claim) => self.claims(*claim, now),
             }
         }
-    }
-
-    /// Carries the distributor's decisions out.
-    pub(super) fn decided(&mut self, now: Moment) {
-        while let Some(output) = self.distributor.poll() {
-            match output {
-                Output::Ask {
-                    contact,
-                    ask,
-                    facts,
-                } => self.actions.push_back(Action::Ask {
-                    contact,
-                    ask,
-                    facts,
-                }),
-                Output::LookUp { contact, from } => {
-                    self.actions.push_back(Action::LookUp { contact, from });
-                }
-                Output::Queued { contact, .. } => self.signalling.queued(contact, now),
-                Output::Hear {
-                    contact,
-                    music,
-                    language,
-                    answer,
-                } => {
-                    let hears = Hears {
-                        music,
-                        language,
-                        answered: answer,
-                    };
-                    self.signalling.hear(contact, hears, now);
-                }
-                Output::Say { contact, say } => self.signalling.say(contact, &say, now),
-                Output::Farewell {
-                    contact,
-                    language,
-                    say,
-                    lasts,
-                } => {
-                    self.signalling
-                        .farewell(contact, language, (say, lasts), now);
-                }
-                Output::Offer {
-                    contact,
-                    offer,
-                    agent,
-                    ring_for,
-                    way,
-                } => {
-                    self.brings((contact, offer), &agent, (way, ring_for), now);
-                }
-                Output::CancelOffer { offer, .. } if self.programs.is_asked(offer) => {
-                    self.program_not_asked(offer, now);
-                }
-                Output::CancelOffer { contact, offer } => {
-                    self.signalling.cancel_offer(contact, offer, now);
-                }
-                Output::Accept { contact, offer } => self.signalling.accept(contact, offer, now),
-                Output::Refuse {
-                    contact,
-                    status,
-                    retry_after_s,
-                    why,
-                } => {
-                    self.signalling
-                        .refuse_contact(contact, status, retry_after_s, why, now);
-                }
-                Output::Redirect { contact, to } => self.signalling.redirect(contact, &to, now),
-                Output::KeepCallBack(promised) => {
-                    self.actions.push_back(Action::KeepCallBack(promised));
-                }
-                Output::ForgetCallBack { contact } => {
-                    self.actions.push_back(Action::ForgetCallBack(contact));
-                }
-                Output::AskSite { contact, site, ask } => {
-                    self.actions
-                        .push_back(Action::AskSite { contact, site, ask });
-                }
-                Output::LeaveSite { contact, site } => {
-                    self.actions.push_back(Action::LeaveSite { contact, site });
-                }
-                Output::EndSession { contact, offer, .. } => self.end_session(contact, offer),
-                Output::ListSessions => self.actions.push_back(Action::ListSessions),
-                Output::Event(event) => self.happened(*event, now),
-            }
-        }
-    }
-
-    /// Ends a session that nobody wants. One whose 2xx went to a caller who had cancelled is left
-    /// to that caller's BYE; if none comes the distributor asks again.
-    fn end_session(&mut self, contact: ContactId, offer: OfferId) {
-        if self.signalling.passed_answer(contact, offer) {
-            return;
-        }
-        let place = self.book.doom(offer);
-        self.actions.extend(place.map(Action::EndSession));
     }
 }

@@ -16,6 +16,7 @@ mod action;
 mod asking;
 mod centre;
 mod config;
+mod decided;
 mod gauges;
 mod handle;
 mod journal;

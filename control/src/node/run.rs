@@ -391,7 +391,7 @@ impl Node {
         let Some(draining) = &self.draining else {
             return false;
         };
-        if self.machine.signalling().open_calls() == 0 {
+        if self.machine.signalling().calls_to_end() == 0 {
             return true;
         }
         if Instant::now() < draining.deadline {

@@ -109,7 +109,8 @@ impl Fold {
     /// # Errors
     /// [`TooManyRows`].
     pub fn finish(mut self, now: u64) -> Result<BTreeMap<Key, Sums>, TooManyRows> {
-        for call in self.calls.drain() {
+        let lost = self.calls.did_not_wait_on(now);
+        for call in lost.into_iter().chain(self.calls.drain()) {
             self.count(&call)?;
         }
         let agents = std::mem::take(&mut self.agents);

@@ -182,10 +182,17 @@ impl Calls {
 
     /// Those among them whose callers wait in calls, by this connection.
     pub(super) fn waiting_by(&self, connection: u64) -> Vec<ContactId> {
-        let calls = self.calls.iter().filter(|(_, call)| {
-            call.waits_in_call && call.stage == Stage::Open && call.flow.connection == connection
-        });
+        let calls = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.ends_with_us() && call.flow.connection == connection);
         calls.map(|(contact, _)| *contact).collect()
+    }
+
+    /// All who wait in a call.
+    pub(super) fn waiting_in_call(&self) -> impl Iterator<Item = ContactId> {
+        let calls = self.calls.iter().filter(|(_, call)| call.ends_with_us());
+        calls.map(|(contact, _)| *contact)
     }
 
     /// Calls whose 2xx went to the caller: contact, offer, agent.
@@ -293,7 +300,10 @@ impl Calls {
         };
         self.timers.remove(&(call.timer, contact));
         self.servers.remove(&call.server);
-        self.names.remove(&call.name);
+        // It may have come again meanwhile.
+        if self.names.get(&call.name) == Some(&contact) {
+            self.names.remove(&call.name);
+        }
         for hunt in call.hunts {
             self.set_hunt_timer(contact, hunt.offer, hunt.next_group, None);
         }

@@ -31,6 +31,10 @@ pub enum Drop {
     NoDevice,
     /// A claim to an agent that is not offered any more, or was never (404).
     NoClaim,
+    /// A place that is too long for its edge to keep.
+    PlaceTooLong,
+    /// A place that cannot be read: its caller is taken as a new one.
+    BadPlace,
     /// A method that is not served (405, 501).
     Method,
     /// The transaction layer refused to send.
@@ -45,7 +49,7 @@ pub enum Drop {
 
 impl Drop {
     /// All reasons with the words of their metric label.
-    pub const ALL: [(Drop, &'static str); 19] = [
+    pub const ALL: [(Drop, &'static str); 21] = [
         (Drop::Unreadable, "unreadable"),
         (Drop::Malformed, "malformed"),
         (Drop::StrayAck, "stray_ack"),
@@ -60,6 +64,8 @@ impl Drop {
         (Drop::NoDialog, "no_dialog"),
         (Drop::NoDevice, "no_device"),
         (Drop::NoClaim, "no_claim"),
+        (Drop::PlaceTooLong, "place_too_long"),
+        (Drop::BadPlace, "bad_place"),
         (Drop::Method, "method"),
         (Drop::NotSent, "not_sent"),
         (Drop::LateAnswer, "late_answer"),

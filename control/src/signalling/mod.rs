@@ -9,6 +9,7 @@
 //! - [`mod@hearing`]: what callers hear who wait
 //! - [`mod@farewell`]: what callers hear last
 //! - [`mod@onward`]: those of them who are sent elsewhere
+//! - [`mod@places`]: the places of those who wait, over a restart
 //! - [`mod@identity`]: who a caller may be said to be
 //! - [`mod@claims`]: those who asked for an agent over the API, and call to be led to it
 //! - [`mod@hunt`]: one offer over several devices
@@ -28,6 +29,7 @@ mod identity;
 mod moment;
 mod offers;
 mod onward;
+mod places;
 mod reply;
 mod requests;
 mod timers;

@@ -329,14 +329,6 @@ impl Signalling {
         true
     }
 
-    /// Ends all contacts that have no final answer yet.
-    pub fn end_all_waiting(&mut self, now: Moment) {
-        let open: Vec<ContactId> = self.calls.open().collect();
-        for contact in open {
-            self.end_waiting(contact, self.config.drain_retry_after_s, now);
-        }
-    }
-
     /// Gives the one final answer of an INVITE and keeps the call's record for stragglers.
     pub(super) fn finish(
         &mut self,

@@ -11,6 +11,7 @@ use tracing::{debug, info};
 use super::call::{Call, MAX_CALLS, Open, RequestName, Stage};
 use super::claims::Claim;
 use super::counters::Drop;
+use super::places::was_here;
 use super::reply::{ALLOW, SUPPORTED, reply};
 use super::timers::PROGRESS_EVERY;
 use super::{Effect, Moment, Signalling, facts, identity};
@@ -165,6 +166,7 @@ impl Signalling {
     ) -> Result<(), Box<Message>> {
         let name = self.check_invite(request)?;
         let mut screened = request.clone();
+        screened.headers.remove(HeaderName::PatchbayPlace);
         let (_, source) = facts::source(request);
         let source = source.map(|source| source.ip());
         self.counters.identity_taken +=
@@ -199,15 +201,20 @@ impl Signalling {
             wanted_agent: device.as_ref().map(|(agent, _)| agent.as_str().into()),
             ..facts
         };
-        let contact = self.contacts.contact(now.unix_ms());
+        let place = self.place_of(request, now);
+        let contact = match &place {
+            Some(place) => place.contact,
+            None => self.contacts.contact(now.unix_ms()),
+        };
         info!(%contact, call_id = %name.0, from = %facts.from, to = %facts.to, "contact arrived");
         self.counters.invites += 1;
         let device = device.map(|(_, uri)| uri);
         let call = self.new_call((server, flow), name, (screened, device), now);
         self.calls.insert(contact, call);
-        self.tell(Input::ContactArrived {
-            contact,
-            facts: Box::new(facts),
+        let facts = Box::new(facts);
+        self.tell(match place.map(Box::new) {
+            Some(place) => Input::PlaceKept { place, facts },
+            None => Input::ContactArrived { contact, facts },
         });
         Ok(())
     }
@@ -275,7 +282,7 @@ impl Signalling {
         }
         let name =
             request_name(request).ok_or_else(|| self.refuse(request, 400, Drop::Malformed))?;
-        if self.calls.is_known(&name) {
+        if self.calls.is_known(&name) && !was_here(request) {
             return Err(self.refuse(request, 482, Drop::Merged).into());
         }
         if self.draining {

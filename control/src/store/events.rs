@@ -151,6 +151,7 @@ pub fn contact_of(event: &Event) -> Option<ContactId> {
         | What::ContactOffered { contact, .. }
         | What::CallBackPromised { contact, .. }
         | What::CallBackKept { contact, .. }
+        | What::ContactKept { contact, .. }
         | What::CallBackDialled { contact, .. }
         | What::CallBackPutOff { contact, .. }
         | What::OfferRinging { contact, .. }

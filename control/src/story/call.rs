@@ -48,7 +48,7 @@ pub struct Call {
     pub end: Option<(u64, Ending)>,
     /// Its customer was promised a call.
     pub promised: Option<Promised>,
-    /// In a call or promised one when the process ended, and not taken over since.
+    /// There when the process ended, and not gone on with since.
     pub(super) orphaned: bool,
 }
 
@@ -277,7 +277,7 @@ impl Call {
                 self.holds = self.holds.saturating_add(1);
                 self.held_ms = self.held_ms.saturating_add(*held_ms);
             }
-            What::CallBackKept { .. } => self.orphaned = false,
+            What::CallBackKept { .. } | What::ContactKept { .. } => self.orphaned = false,
             _ => self.take_end(event),
         }
     }

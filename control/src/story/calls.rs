@@ -1,10 +1,15 @@
 //! The contacts of a range of time, made from the events of all.
 
 use patchbay_core::{ContactId, Event, What};
+use patchbay_route::place::KEPT_FOR;
 use rustc_hash::FxHashMap;
 
 use super::call::{Call, Ending};
 use crate::store::contact_of;
+
+/// After a start nobody goes on waiting who has not done so within this time: their edges keep them for
+/// [`KEPT_FOR`], and what control tells is written soon.
+const KEPT_FOR_MS: u64 = KEPT_FOR.as_millis() as u64 + 5_000;
 
 /// Contacts that may be under way at a time; further ones are left out and counted.
 pub const MAX_OPEN: usize = 100_000;
@@ -33,6 +38,8 @@ pub struct Calls {
     range: Range,
     open: FxHashMap<ContactId, Call>,
     left_out: u64,
+    /// When the process was started again, while callers who waited may still go on waiting.
+    restarted: Option<u64>,
 }
 
 impl Calls {
@@ -43,6 +50,7 @@ impl Calls {
             range,
             open: FxHashMap::default(),
             left_out: 0,
+            restarted: None,
         }
     }
 
@@ -69,32 +77,35 @@ impl Calls {
         if event.what == What::ControlStarted {
             return self.restarted(event.unix_ms);
         }
-        let Some(contact) = contact_of(event) else {
-            return Vec::new();
-        };
+        let mut over = self.did_not_wait_on(event.unix_ms);
+        over.extend(self.take_one(event));
+        over
+    }
+
+    fn take_one(&mut self, event: &Event) -> Option<Call> {
+        let contact = contact_of(event)?;
         if begins(&event.what) && self.range.has(event.unix_ms) && !self.open.contains_key(&contact)
         {
             if self.open.len() >= MAX_OPEN {
                 self.left_out += 1;
-                return Vec::new();
+                return None;
             }
             let call = Call::new(contact, event.unix_ms);
             self.open.insert(contact, call);
         }
-        let Some(call) = self.open.get_mut(&contact) else {
-            return Vec::new();
-        };
+        let call = self.open.get_mut(&contact)?;
         call.take(event);
         match call.end.is_some() {
-            true => self.open.remove(&contact).into_iter().collect(),
-            false => Vec::new(),
+            true => self.open.remove(&contact),
+            false => None,
         }
     }
 
-    /// Those that were in a call when the process ended, and that no relay had afterwards, once all
-    /// events have been taken.
+    /// Those that were there when the process ended and did not go on, once all events have been taken.
     pub fn finish(&mut self, now: u64) -> Vec<Call> {
-        self.lose(now, |call| call.orphaned)
+        let mut lost = self.did_not_wait_on(now);
+        lost.extend(self.lose(now, |call| call.orphaned));
+        lost
     }
 
     /// All that are under way, as they stand, by their arrival.
@@ -104,15 +115,27 @@ impl Calls {
         calls
     }
 
-    /// Who waited is gone with the process; who was in a call may have been taken over by the next.
+    /// Who was in a call, or waited, may go on with the next process.
     fn restarted(&mut self, now: u64) -> Vec<Call> {
-        // A promise outlives the process.
-        let gone = |call: &Call| call.answered_unix_ms.is_none() && call.promised.is_none();
-        let lost = self.lose(now, |call| call.orphaned || gone(call));
+        let mut lost = self.did_not_wait_on(u64::MAX);
+        lost.extend(self.lose(now, |call| call.orphaned));
         for call in self.open.values_mut() {
             call.orphaned = true;
         }
+        self.restarted = Some(now);
         lost
+    }
+
+    /// Callers who waited when the process ended, and whom nobody kept until now.
+    pub fn did_not_wait_on(&mut self, now: u64) -> Vec<Call> {
+        let over = |at: &u64| now.saturating_sub(*at) > KEPT_FOR_MS;
+        let Some(at) = self.restarted.filter(over) else {
+            return Vec::new();
+        };
+        self.restarted = None;
+        // A promise outlives the process.
+        let waited = |call: &Call| call.answered_unix_ms.is_none() && call.promised.is_none();
+        self.lose(at, |call| call.orphaned && waited(call))
     }
 
     fn lose(&mut self, now: u64, which: impl Fn(&Call) -> bool) -> Vec<Call> {

@@ -46,6 +46,12 @@ pub fn sentence(event: &Event) -> String {
             });
             format!("waits in {queue} at position {position}{expected}: {why}")
         }
+        What::ContactKept {
+            queue, waited_ms, ..
+        } => format!(
+            "control was started again; the caller keeps its place in {queue}, for which it has waited {}",
+            seconds(*waited_ms)
+        ),
         What::ContactLate { waited_ms, .. } => format!(
             "was not answered in time after {}: those who still can be go first",
             seconds(*waited_ms)

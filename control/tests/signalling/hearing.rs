@@ -291,3 +291,20 @@ fn who_is_sent_where_nobody_answers_is_told_by_a_bye() {
     has_left(&mut scene);
     scene.expect_cancel(&onward);
 }
+
+#[test]
+fn who_waits_in_a_call_is_hung_up_when_the_process_ends() {
+    let (mut scene, music, _) = waits_in_call(HEARS);
+    scene.machine.drain();
+    assert_eq!(scene.machine.signalling().calls_to_end(), 1);
+    scene.run(|machine, now| machine.end_all_waiting(now));
+    says_goodbye(&mut scene, &music);
+    assert_eq!(scene.machine.signalling().calls_to_end(), 0);
+
+    // One that only hears something is left to its edge.
+    let (mut scene, _, _) = hears();
+    scene.machine.drain();
+    assert_eq!(scene.machine.signalling().calls_to_end(), 0);
+    scene.run(|machine, now| machine.end_all_waiting(now));
+    scene.expect_nothing();
+}

@@ -36,6 +36,7 @@ mod no_answer;
 mod no_codec;
 mod operator_ends;
 mod outbound;
+mod places;
 mod queue_limits;
 mod register;
 mod relay_link;

@@ -13,6 +13,7 @@ pub mod flow;
 pub mod handover;
 pub mod limits;
 pub mod pair;
+pub mod place;
 pub mod reception;
 pub mod session;
 pub mod settled;

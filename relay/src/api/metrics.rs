@@ -178,6 +178,18 @@ fn signalling(registry: &mut Registry, gauges: &Gauges) {
     );
     counter(
         registry,
+        "callers_without_control",
+        "Callers who waited when the connection to their control node broke",
+        counters.stranded,
+    );
+    counter(
+        registry,
+        "callers_brought",
+        "Those of them who were brought to a control node again, with their places",
+        counters.brought,
+    );
+    counter(
+        registry,
         "rtp_lost",
         "RTP packets that did not reach the relay, by their sequence numbers, in calls that have ended",
         counters.rtp_lost,

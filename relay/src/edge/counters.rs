@@ -131,6 +131,10 @@ pub struct EdgeCounters {
     pub taken_over: u64,
     /// Calls of the process before that were ended instead.
     pub not_taken_over: u64,
+    /// Callers who waited when their control node was gone.
+    pub stranded: u64,
+    /// Those of them who were brought to another one.
+    pub brought: u64,
     /// Agents' phones asked to tell when their call is over.
     pub notices_asked: u64,
     /// Phones that do.

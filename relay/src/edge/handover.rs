@@ -18,9 +18,14 @@ impl Core {
     /// Tells callers who wait to try again later. True if there were any.
     pub(super) fn turn_away(&mut self, now: Now) -> bool {
         let waiting = self.proxy.give_up();
-        let any = !waiting.is_empty();
+        let stranded = self.give_up_stranded();
+        let any = !waiting.is_empty() || !stranded.is_empty();
+        let mut refused = stranded;
         for (client, server, request) in waiting {
             self.layer.cancel(client, now.instant);
+            refused.push((server, request));
+        }
+        for (server, request) in refused {
             let refusal = Refusal::busy(EdgeDrop::Draining, "Going Down", 5);
             self.refuse(server, &request, refusal, now);
         }

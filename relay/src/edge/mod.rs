@@ -12,6 +12,7 @@ pub mod overload;
 pub mod paths;
 mod proxy;
 mod refusal;
+mod stranded;
 mod traced;
 mod tunnels;
 mod types;
@@ -38,6 +39,7 @@ use proxy::Proxy;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
+use stranded::Stranded;
 use tunnels::{Tunnels, is_tunnel};
 
 /// Datagrams shorter than this are keep-alives, not SIP (RFC 5626 section 3.5.1).
@@ -54,6 +56,7 @@ pub struct Core {
     links: Links,
     sessions: Sessions,
     proxy: Proxy,
+    stranded: Stranded,
     control: Vec<Flow>,
     envelopes: Envelopes,
     tunnels: Tunnels,
@@ -82,6 +85,7 @@ impl Core {
             links: Links::default(),
             sessions: Sessions::default(),
             proxy: Proxy::default(),
+            stranded: Stranded::default(),
             control: Vec::new(),
             envelopes: Envelopes::default(),
             tunnels: Tunnels::default(),
@@ -170,7 +174,10 @@ impl Core {
         if self.tunnel_closed(connection) {
             return self.run(now);
         }
-        if let Some(at) = self.control.iter().position(|c| c.connection == connection) {
+        let mut control = self.control.iter();
+        let at = control.position(|control| control.connection == connection);
+        let was_control = at.is_some();
+        if let Some(at) = at {
             let control = self.control.remove(at);
             self.layer
                 .flow_failed(control.inside().connection, now.instant);
@@ -179,11 +186,16 @@ impl Core {
         }
         self.layer.flow_failed(connection, now.instant);
         self.run(now);
+        if was_control {
+            self.end_unheard(now);
+        }
     }
 
     /// A connection to a control node stands.
-    pub fn control_up(&mut self, flow: Flow) {
+    pub fn control_up(&mut self, flow: Flow, now: Now) {
         self.control.push(flow);
+        self.bring_stranded(now);
+        self.run(now);
     }
 
     /// The answer to [`Output::Locate`]: the places, the best first; none if there are none.
@@ -227,7 +239,7 @@ impl Core {
 
     /// Whether anyone is in a call, or waits for one, or is still being said goodbye to.
     pub fn occupancy(&self) -> Occupancy {
-        if self.sessions.live() > 0 || self.proxy.waiting_callers() > 0 {
+        if self.sessions.live() > 0 || self.waiting_callers() > 0 {
             Occupancy::Calls
         } else if self.sessions.is_empty() {
             Occupancy::Empty
@@ -236,12 +248,17 @@ impl Core {
         }
     }
 
+    fn waiting_callers(&self) -> usize {
+        self.proxy.waiting_callers() + self.stranded.len()
+    }
+
     /// The time that [`Core::wake`] wants to be called at.
     pub fn next_wakeup(&self) -> Option<Instant> {
         [
             self.layer.next_wakeup(),
             self.sessions.next_wakeup(),
             self.proxy.next_wakeup(),
+            self.stranded.next_wakeup(),
         ]
         .into_iter()
         .flatten()
@@ -252,6 +269,7 @@ impl Core {
     pub fn wake(&mut self, now: Now) {
         self.layer.wake(now.instant);
         self.proxy.wake(now.instant);
+        self.wake_stranded(now);
         self.with_sessions(now, Sessions::wake);
         self.run(now);
     }
@@ -298,7 +316,7 @@ impl Core {
             remembered_transfers: self.sessions.remembered(),
             cached_routes: self.paths.cached_routes(),
             control_links: self.control.len(),
-            waiting_callers: self.proxy.waiting_callers(),
+            waiting_callers: self.waiting_callers(),
             refused_share: self.overload.share(),
             lookups: self.places.lookups(),
             avoided_places: self.places.avoided(),
@@ -416,7 +434,8 @@ impl Core {
 
     fn cancelled(&mut self, server: ServerKey, now: Now) {
         if !self.with_sessions(now, |sessions, cx| sessions.cancelled(cx, server))
-            && let Some(client) = self.proxy.client_of(server)
+            && !self.stranded_cancelled(server, now)
+            && let Some(client) = self.proxy.gone(server)
         {
             self.layer.cancel(client, now.instant);
         }
@@ -448,9 +467,15 @@ impl Core {
         if self.with_sessions(now, |sessions, cx| sessions.failed(cx, client, status)) {
             return;
         }
-        if let Some((server, request)) = self.proxy.failed(client) {
-            let refusal = Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5);
-            self.refuse(server, &request, refusal, now);
+        if let Some((server, waiting)) = self.proxy.failed(client) {
+            if why == Failure::Transport && waiting.may_go_on() {
+                return self.strand(server, waiting, now);
+            }
+            let refusal = match waiting.gone {
+                true => Refusal::plain(487, "Request Terminated"),
+                false => Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5),
+            };
+            self.refuse(server, &waiting.request, refusal, now);
         }
     }
 }

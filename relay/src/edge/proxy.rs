@@ -6,7 +6,8 @@ use super::flow_token::Source;
 use super::paths::{default_port, transport_param};
 use super::{Core, Now, Refusal};
 use crate::readdress::sdp::{Description, Line};
-use crate::session::SDP_TYPE;
+use crate::session::{CallName, SDP_TYPE};
+use patchbay_route::place::{MAX_PLACE_BYTES, NO_PLACE};
 use patchbay_sip::shards::Shards;
 use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Transport, Uri, Written};
@@ -21,8 +22,53 @@ const MAX_FORWARDS: u32 = 70;
 struct Forwarded {
     server: ServerKey,
     invite: bool,
-    /// What a failure is answered to; none once there was a final answer.
-    request: Option<Box<Message>>,
+    /// None once there was a final answer.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// What is needed as long as a request has no final answer.
+pub struct Waiting {
+    /// What a failure is answered to, and what is sent to another control node.
+    pub request: Message,
+    /// Where it came from.
+    pub flow: Flow,
+    /// Counts requests, in the order in which they came.
+    pub order: u64,
+    /// What control told of its place.
+    place: Option<Box<str>>,
+    /// It was sent to another control node, which has said nothing yet.
+    pub again: bool,
+    /// Its caller has hung up, or is gone.
+    pub gone: bool,
+}
+
+impl Waiting {
+    /// What another control node is told of its place.
+    pub fn place(&self) -> &str {
+        self.place.as_deref().unwrap_or(NO_PLACE)
+    }
+
+    /// Takes from an answer of control what is for the edge.
+    fn note(&mut self, response: &Message) {
+        let place = response.headers.get(HeaderName::PatchbayPlace);
+        if let Some(place) = place.filter(|place| place.len() <= MAX_PLACE_BYTES) {
+            self.place = Some(place.into());
+        }
+        // A 100 comes from the transaction layer, whatever becomes of the request.
+        self.again &= place.is_none() && response.status() == Some(100);
+    }
+
+    /// What names its call.
+    pub fn name(&self) -> Option<CallName> {
+        let call_id = self.request.call_id().ok()?.to_string();
+        Some((call_id, self.request.from_tag()?))
+    }
+
+    /// Whether it is sent to another control node when its own is gone. What two of them do not survive is
+    /// not tried on a third.
+    pub fn may_go_on(&self) -> bool {
+        self.request.method() == Some(&Method::Invite) && !self.again && !self.gone
+    }
 }
 
 /// The transactions that were passed to control.
@@ -31,21 +77,45 @@ pub struct Proxy {
     by_client: Shards<ClientKey, Forwarded>,
     by_server: Shards<ServerKey, ClientKey>,
     accepted: VecDeque<(Instant, ClientKey)>,
+    requests: u64,
 }
 
 impl Proxy {
-    /// The transaction toward control that a transaction of the outside became.
-    pub fn client_of(&self, server: ServerKey) -> Option<ClientKey> {
-        self.by_server.get(&server).copied()
+    /// The caller of a transaction of the outside is gone: the transaction toward control that it became.
+    pub fn gone(&mut self, server: ServerKey) -> Option<ClientKey> {
+        let client = self.by_server.get(&server).copied()?;
+        let forwarded = self.by_client.get_mut(&client);
+        if let Some(waiting) = forwarded.and_then(|forwarded| forwarded.waiting.as_mut()) {
+            waiting.gone = true;
+        }
+        Some(client)
     }
 
-    fn forwarded(&mut self, server: ServerKey, client: ClientKey, request: Message) {
+    /// A request that comes now.
+    fn comes(&mut self, request: Message, flow: Flow) -> Box<Waiting> {
+        self.requests += 1;
+        Box::new(Waiting {
+            request,
+            flow,
+            order: self.requests,
+            place: None,
+            again: false,
+            gone: false,
+        })
+    }
+
+    pub(super) fn forwarded(
+        &mut self,
+        server: ServerKey,
+        client: ClientKey,
+        waiting: Box<Waiting>,
+    ) {
         self.by_server.insert(server, client);
-        let invite = request.method() == Some(&Method::Invite);
+        let invite = waiting.request.method() == Some(&Method::Invite);
         let forwarded = Forwarded {
             server,
             invite,
-            request: Some(Box::new(request)),
+            waiting: Some(waiting),
         };
         self.by_client.insert(client, forwarded);
     }
@@ -55,13 +125,19 @@ impl Proxy {
         self.by_client.len() - self.accepted.len()
     }
 
+    /// Requests that have no final answer.
+    pub fn waiting(&self) -> impl Iterator<Item = &Box<Waiting>> {
+        let forwarded = self.by_client.iter();
+        forwarded.filter_map(|(_, forwarded)| forwarded.waiting.as_ref())
+    }
+
     /// Gives up every INVITE that has no final answer: to be cancelled and refused.
     pub fn give_up(&mut self) -> Vec<(ClientKey, ServerKey, Message)> {
-        let waiting = self.by_client.iter().filter(|(_, f)| f.request.is_some());
+        let waiting = self.by_client.iter().filter(|(_, f)| f.waiting.is_some());
         let waiting: Vec<_> = waiting.map(|(client, _)| *client).collect();
         let forget = |client| {
             let forwarded = self.forget(client)?;
-            Some((client, forwarded.server, *forwarded.request?))
+            Some((client, forwarded.server, forwarded.waiting?.request))
         };
         waiting.into_iter().filter_map(forget).collect()
     }
@@ -88,9 +164,9 @@ impl Proxy {
     }
 
     /// The request that got no answer from control.
-    pub fn failed(&mut self, client: ClientKey) -> Option<(ServerKey, Message)> {
+    pub fn failed(&mut self, client: ClientKey) -> Option<(ServerKey, Box<Waiting>)> {
         let forwarded = self.forget(client)?;
-        Some((forwarded.server, *forwarded.request?))
+        Some((forwarded.server, forwarded.waiting?))
     }
 
     /// Passes a response of control on to the outside; false if nobody waits for it.
@@ -106,18 +182,22 @@ impl Proxy {
         };
         let (server, invite) = (forwarded.server, forwarded.invite);
         let status = response.status().unwrap_or(500);
+        if let Some(waiting) = forwarded.waiting.as_mut() {
+            waiting.note(&response);
+        }
         if status == 100 {
             return true;
         }
         response.headers.remove_first(HeaderName::Via);
         response.headers.remove(HeaderName::PatchbaySource);
         response.headers.remove(HeaderName::PatchbayFlow);
+        response.headers.remove(HeaderName::PatchbayPlace);
         // The caller may be gone: then nobody waits for the answer.
         let _ = layer.respond(server, response, now);
         match status {
             100..=199 => {}
             200..=299 if invite => {
-                if forwarded.request.take().is_some() {
+                if forwarded.waiting.take().is_some() {
                     self.accepted.push_back((now + ACCEPTED_TIME, client));
                 }
             }
@@ -135,7 +215,8 @@ impl Core {
         match self.try_forward(&request, flow, now) {
             Ok(client) => {
                 self.counters.forwarded += 1;
-                self.proxy.forwarded(server, client, request);
+                let waiting = self.proxy.comes(request, flow);
+                self.proxy.forwarded(server, client, waiting);
             }
             Err(refusal) => self.refuse(server, &request, refusal, now),
         }
@@ -161,6 +242,17 @@ impl Core {
             check_accept(request)?;
             check_offer(request)?;
         }
+        self.send_on(request, flow, None, now)
+    }
+
+    /// Sends a request of the outside to a control node, with its place if it was sent to one before.
+    pub(super) fn send_on(
+        &mut self,
+        request: &Message,
+        flow: Flow,
+        place: Option<&str>,
+        now: Now,
+    ) -> Result<ClientKey, Refusal> {
         let hops = request.max_forwards().unwrap_or(MAX_FORWARDS);
         if hops == 0 {
             return Err(Refusal::too_many_hops());
@@ -170,7 +262,11 @@ impl Core {
             .first()
             .copied()
             .ok_or_else(|| Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5))?;
-        let forwarded = self.forwarded_request(request, flow, hops - 1);
+        let mut forwarded = self.forwarded_request(request, flow, hops - 1);
+        forwarded.headers.remove(HeaderName::PatchbayPlace);
+        if let Some(place) = place {
+            forwarded.headers.push(HeaderName::PatchbayPlace, place);
+        }
         let sent_by = Written(control.local).to_string();
         self.layer
             .send_request(forwarded, control, &sent_by, now.instant)

@@ -186,7 +186,7 @@ impl Host {
                     connection,
                 };
                 self.serve(wire, flow, Patience::CONTROL);
-                self.core.control_up(flow);
+                self.core.control_up(flow, now());
             }
             Inbound::Pressed { session, key } => self.core.pressed(session, key, now()),
             Inbound::Located { inquiry, places } => self.core.located(&inquiry, places, now()),

@@ -33,6 +33,7 @@ mod table;
 mod terms;
 mod told;
 mod transfer;
+mod unheard;
 mod view;
 
 pub use early::MAX_RELIABLE;
@@ -47,6 +48,7 @@ pub use media::{Media, MediaState, SDP_TYPE};
 pub use notice::{NOTICE_EXPIRES_S, NOTIFY_WAIT};
 pub use refer::{MAX_REFERRALS, REFERRAL_TIME};
 pub use table::{MAX_REPLAYS, Sessions};
+pub use unheard::CallName;
 
 use crate::edge::counters::EdgeCounters;
 use crate::edge::flow_token::FlowTokens;

@@ -29,6 +29,7 @@ mod refused;
 mod renewals;
 mod silence;
 mod standing;
+mod stranded;
 mod strange;
 mod support;
 mod timers;

@@ -1,6 +1,7 @@
 //! Calls that do not come about: busy, cancelled, crossed, out of ports, forged. B2, B6.
 use crate::support::*;
 
+use patchbay_route::place::KEPT_FOR;
 use patchbay_route::session::SessionEvent;
 use patchbay_route::transfer::Carrier;
 use patchbay_sip::{HeaderName, Message, Method};
@@ -15,7 +16,7 @@ in_each_form!(
     without_ports_the_offer_is_503_with_retry_after_and_nothing_leaks,
     a_transfer_from_outside_is_never_executed,
     a_transfer_is_good_for_one_use,
-    when_control_is_lost_waiting_callers_are_told_and_offers_are_taken_back,
+    when_control_stays_away_waiting_callers_are_told_and_offers_are_taken_back,
 );
 
 const TO_CONTROL: &str = "10.0.0.2:5070";
@@ -161,15 +162,16 @@ fn a_transfer_is_good_for_one_use(form: Carrier) {
     bed.expect_silence(AGENT);
 }
 
-fn when_control_is_lost_waiting_callers_are_told_and_offers_are_taken_back(form: Carrier) {
+fn when_control_stays_away_waiting_callers_are_told_and_offers_are_taken_back(form: Carrier) {
     let mut bed = Bed::by(form);
     let offer = offer(&mut bed);
     bed.receive_message(udp(AGENT), &answer(&offer, 180, "anna"));
     bed.lose_control();
-    let told = bed.expect(CALLER, "503");
-    assert!(told.headers.get(HeaderName::RetryAfter).is_some());
     bed.expect(AGENT, "CANCEL");
     bed.receive_message(udp(AGENT), &answer(&offer, 487, "anna"));
+    bed.pass(KEPT_FOR);
+    let told = bed.expect(CALLER, "503");
+    assert!(told.headers.get(HeaderName::RetryAfter).is_some());
     is_clean(&bed);
     let mut later = invite();
     later.headers.set(HeaderName::CallId, "later");

@@ -218,10 +218,8 @@ impl Bed {
             ..Told::default()
         };
         let media = Arc::new(Mutex::new(told));
-        let mut core = Core::new(config, Box::new(FakeMedia(media.clone())), paths, seed);
-        core.control_up(control());
-        Self {
-            core,
+        let mut bed = Self {
+            core: Core::new(config, Box::new(FakeMedia(media.clone())), paths, seed),
             media,
             events: Vec::new(),
             start: Instant::now(),
@@ -234,7 +232,9 @@ impl Bed {
             connecting: Vec::new(),
             tunnels: BTreeMap::new(),
             ended_tunnels: Vec::new(),
-        }
+        };
+        bed.core.control_up(control(), bed.now());
+        bed
     }
 
     /// The process after this one, at the same time of day, with an engine and identifiers of its

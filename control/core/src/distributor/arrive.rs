@@ -58,11 +58,7 @@ impl From<RefuseReason> for Refusal {
 
 impl Distributor {
     pub(super) fn arrived(&mut self, contact: ContactId, facts: Box<Facts>, way: Way) {
-        let is_known = self.contacts.contains_key(&contact)
-            || self.asking.contains_key(&contact)
-            || self.choosing.contains_key(&contact)
-            || self.memory.had_contact(contact);
-        if is_known {
+        if self.is_known(contact) {
             self.counters.dropped_repeated_contact += 1;
             return;
         }
@@ -87,6 +83,14 @@ impl Distributor {
             (None, None) if alone => self.type_by_rules(contact, came, (&facts, &usable)),
             (None, None) => self.ask_or_type(contact, came, facts, &usable),
         }
+    }
+
+    /// Whether a contact of that name is or was here.
+    pub(super) fn is_known(&self, contact: ContactId) -> bool {
+        self.contacts.contains_key(&contact)
+            || self.asking.contains_key(&contact)
+            || self.choosing.contains_key(&contact)
+            || self.memory.had_contact(contact)
     }
 
     /// Lets the rules decide what the contact is.
@@ -223,7 +227,7 @@ impl Distributor {
         self.start_waiting(contact);
     }
 
-    fn ticket(
+    pub(super) fn ticket(
         &mut self,
         (contact, came): (ContactId, Came),
         (facts, usable): (&Facts, &Usable),
@@ -253,6 +257,7 @@ impl Distributor {
         let mut ticket = Ticket::new(typed, place, (slot, way));
         (ticket.queue, ticket.class) = (at, class);
         ticket.waited_before = waited;
+        ticket.entered = self.now.mono;
         ticket.deadline = self.now.mono.saturating_add(seconds(max_wait));
         ticket.relax = relax;
         ticket.caller = remembered.then(|| clipped(&facts.from).into());

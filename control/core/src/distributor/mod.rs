@@ -8,6 +8,7 @@
 mod agents;
 mod arrive;
 mod asking;
+mod beginning;
 mod call_back;
 mod configure;
 mod expect;
@@ -21,6 +22,7 @@ mod offers;
 mod outside;
 mod overflow;
 mod patience;
+mod places;
 mod promises;
 mod select;
 mod sessions;
@@ -67,6 +69,8 @@ const LOTS: u64 = 0x6c6f_7473;
 #[derive(Debug)]
 pub struct Distributor {
     now: Now,
+    /// It does not know yet who is in a call.
+    beginning: bool,
     ids: IdSource,
     /// The declaration in force.
     centre: Option<Centre>,
@@ -143,6 +147,7 @@ impl Distributor {
     pub fn new(seed: u64) -> Self {
         Self {
             now: Now::default(),
+            beginning: false,
             ids: IdSource::new(seed),
             centre: None,
             version: 0,
@@ -191,6 +196,7 @@ impl Distributor {
             } => self.site_offered(contact, &site, &agent),
             Input::SiteGone { contact, site, why } => self.site_gone(contact, &site, why),
             Input::OutsideLive(call) => self.restore(&call),
+            Input::PlaceKept { place, facts } => self.place_kept(*place, facts),
             Input::CallBackKept(promised) => self.call_back_kept(*promised),
             Input::CallBackWritten { contact } => self.promise_written(contact),
             Input::CallBackDialled { offer } => self.dialled(offer),
@@ -211,6 +217,8 @@ impl Distributor {
             Input::OfferTransferred { offer, by, to } => self.transferred(offer, by, to),
             Input::AgentReachable { agent, reachable } => self.set_reachable(&agent, reachable),
             Input::AgentStatus { agent, status } => self.set_status(&agent, status),
+            Input::CallsUnknown => self.calls_unknown(),
+            Input::CallsKnown => self.calls_known(),
             Input::SessionsLive { sessions, asked } => self.sessions_live(sessions, asked),
         }
         self.run_timers();

@@ -12,9 +12,13 @@ use crate::timers::Timer;
 impl Distributor {
     /// Sets the time at which a contact has waited long enough in its queue.
     pub(super) fn set_overflow_timer(&mut self, contact: ContactId) {
+        let ticket = self.contacts.get(&contact).and_then(|c| c.ticket.as_ref());
+        let Some(entered) = ticket.map(|ticket| ticket.entered) else {
+            return;
+        };
         let overflow = self.overflow_of(contact, OverflowWhen::Waited);
         if let Some(after) = overflow.and_then(|overflow| overflow.after_seconds) {
-            let due = self.now.mono.saturating_add(seconds(after));
+            let due = entered.saturating_add(seconds(after));
             self.timers.set(Timer::Overflow(contact), due);
         }
     }
@@ -137,6 +141,7 @@ impl Distributor {
         let from = core::mem::replace(&mut ticket.typed.queue, to.clone());
         ticket.before.push(from.clone());
         ticket.carried_as(&queue.declared);
+        (ticket.entered, ticket.kept) = (self.now.mono, false);
         (ticket.queue, ticket.class, ticket.deadline) = (Some(at), Some(class), deadline);
         let (priority, came_ms) = (ticket.typed.priority, super::millis(counts_from));
         ticket.place.late = false;

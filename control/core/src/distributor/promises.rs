@@ -139,7 +139,7 @@ impl Distributor {
     }
 
     /// The moment of Unix time of a reading of the clock, if that is not set meanwhile.
-    fn unix_of(&self, mono: Duration) -> u64 {
+    pub(super) fn unix_of(&self, mono: Duration) -> u64 {
         let ago = self.since_ms(mono);
         self.unix_at(mono).saturating_sub(ago)
     }

@@ -10,7 +10,6 @@ use crate::input::Status;
 use crate::limits::{MAX_EXPLAINED_AGENTS, USUAL_SERVICE_LEVEL};
 use crate::selection::{Class, Place, Urgency, score};
 use crate::slot::Slot;
-use core::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// Members of a class looked at for those that are not free.
@@ -44,7 +43,7 @@ impl Distributor {
     fn next_agent(&mut self, contact: ContactId) -> Option<AgentId> {
         let found = self.contacts.get(&contact)?;
         let ticket = found.ticket.as_ref()?;
-        if !self.wants(found) {
+        if self.beginning || !self.wants(found) {
             return None;
         }
         if let Some(one) = ticket.only.as_ref().or(ticket.sticks_to.as_ref()) {
@@ -105,7 +104,7 @@ impl Distributor {
 
     /// Offers the most urgent contact that waits for a free agent to it, if there is one.
     pub(super) fn serve_agent(&mut self, agent: &AgentId) {
-        let Some(found) = self.agents.get(agent) else {
+        let Some(found) = self.agents.get(agent).filter(|_| !self.beginning) else {
             return;
         };
         let may = |contact| {
@@ -136,7 +135,7 @@ impl Distributor {
 
     /// How urgent a contact is beside those of other queues.
     pub(super) fn urgency(&self, queue: usize, place: &Place) -> Urgency {
-        let arrival = Reverse(place.arrival);
+        let came = place.came();
         let (Some(queue), Some(contact)) =
             (self.queues.get(queue), self.contacts.get(&place.contact))
         else {
@@ -145,7 +144,7 @@ impl Distributor {
                 in_time: false,
                 priority,
                 waited,
-                arrival,
+                came,
             };
         };
         let level = queue.declared.service_level;
@@ -158,7 +157,7 @@ impl Distributor {
             in_time: !place.late,
             priority: place.priority_at(&queue.declared, millis(self.now.mono)),
             waited: used.saturating_mul(1_000 + 2 * short) / 1_000,
-            arrival,
+            came,
         }
     }
 

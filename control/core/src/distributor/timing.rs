@@ -30,6 +30,7 @@ impl Distributor {
                 Timer::LetGo(contact) => self.let_caller_go(contact),
                 Timer::Elsewhere(contact, door) => self.asks_by(contact, door),
                 Timer::Door(door) => self.door_opens(door),
+                Timer::Beginning => self.calls_known(),
                 Timer::Reconcile => self.reconcile(),
             }
         }

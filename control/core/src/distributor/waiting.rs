@@ -18,7 +18,7 @@ impl Distributor {
         let (State::Waiting, Some(ticket)) = (found.state, &found.ticket) else {
             return;
         };
-        if ticket.only.is_some() {
+        if ticket.only.is_some() && !self.beginning {
             return self.refuse_waiting(contact, RefuseReason::AgentUnavailable);
         }
         let queue = ticket.typed.queue.clone();
@@ -32,6 +32,8 @@ impl Distributor {
         {
             ticket.expected = expected;
         }
+        // Before its caller is told, so that it is the 182 that is repeated.
+        self.keep_place(contact);
         self.out(Output::Queued {
             contact,
             queue: queue.clone(),
@@ -93,8 +95,14 @@ impl Distributor {
             return;
         };
         let place = ticket.place;
-        let agent = ticket.sticks_to.as_ref();
-        if let Some(agent) = agent.and_then(|agent| self.agents.get_mut(agent)) {
+        // One that is for one agent waits at the beginning of a process only.
+        let alone = ticket.only.is_some();
+        let agent = ticket.only.as_ref().or(ticket.sticks_to.as_ref());
+        let agent = agent.and_then(|agent| self.agents.get_mut(agent));
+        if agent.is_none() && alone {
+            return;
+        }
+        if let Some(agent) = agent {
             match waiting {
                 true => agent.wanted.insert(place),
                 false => agent.wanted.remove(&place),

@@ -257,6 +257,17 @@ pub enum What {
         /// From arrival to now.
         waited_ms: u64,
     },
+    /// A caller who waited when control was started again goes on waiting, in its place.
+    ContactKept {
+        /// Which contact.
+        contact: ContactId,
+        /// In which queue.
+        queue: QueueId,
+        /// Who calls.
+        from: String,
+        /// From arrival to now.
+        waited_ms: u64,
+    },
     /// A call that was promised to a customer before control was started again.
     CallBackKept {
         /// Which contact.

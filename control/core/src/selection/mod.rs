@@ -60,6 +60,11 @@ impl Place {
         place
     }
 
+    /// What decides between two that are equally urgent: the greater has come earlier.
+    pub fn came(&self) -> Reverse<(u64, u64)> {
+        Reverse((self.came_ms, self.arrival))
+    }
+
     /// Its order in another queue, or in one that was declared anew.
     pub fn reorder(&mut self, priority: i32, queue: Option<&Queue>, came_ms: u64) {
         self.order = gained(queue, came_ms) - i64::from(priority) * 1_000;
@@ -88,7 +93,8 @@ pub(crate) struct Urgency {
     /// The part of its queue's service level that it has waited, in thousandths, and more where
     /// the queue falls short of it.
     pub waited: u64,
-    pub arrival: Reverse<u64>,
+    /// From when on its waiting counts, and which arrival it was.
+    pub came: Reverse<(u64, u64)>,
 }
 
 /// A queue, the skills asked for, and the medium.
@@ -398,7 +404,7 @@ mod tests {
             in_time: true,
             priority: place.priority_at(&Queue::new(class.queue.clone()), 10),
             waited: 0,
-            arrival: Reverse(place.arrival),
+            came: place.came(),
         };
         let first = |of: &[usize], but: &[u64]| {
             let found = classes.first(

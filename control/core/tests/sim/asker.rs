@@ -4,7 +4,7 @@
 use super::relay::Talk;
 use super::{Step, World};
 use patchbay_core::{
-    AgentId, Carried, ContactId, EndCause, Input, OfferFailure, OfferId, Promised, Slot, Way,
+    AgentId, Carried, ContactId, EndCause, Facts, Input, OfferFailure, OfferId, Promised, Slot, Way,
 };
 use std::collections::BTreeMap;
 
@@ -33,6 +33,8 @@ pub struct Kept {
     pub connected: BTreeMap<OfferId, Carried>,
     /// Offers that are not answered.
     pub offers: BTreeMap<OfferId, (ContactId, AgentId, Way)>,
+    /// What callers' edges send again to the next process.
+    pub invites: BTreeMap<ContactId, Facts>,
     /// What was promised to customers.
     pub promises: BTreeMap<ContactId, Promised>,
 }

@@ -23,6 +23,7 @@ pub fn kind(what: &What) -> &'static str {
         What::CallBackPromised { when: None, .. } => "promised a call",
         What::CallBackPromised { .. } => "called back instead of waiting",
         What::CallBackKept { .. } => "promised before a restart",
+        What::ContactKept { .. } => "waits on after a restart",
         What::CallBackDialled { .. } => "customer called",
         What::CallBackPutOff { .. } => "customer called again later",
         What::ContactOffered { choice, .. } if choice.last_agent => "offered to the last agent",

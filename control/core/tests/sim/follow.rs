@@ -7,7 +7,7 @@ use super::invariants::LATE_MS;
 use super::model::{Contact, Kind};
 use super::oracle::{Oracle, Touched};
 use patchbay_core::asking::Decision;
-use patchbay_core::limits::{EARLIER_TIME, MENU_BEGINS};
+use patchbay_core::limits::{CALLS_UNKNOWN, EARLIER_TIME, MENU_BEGINS};
 use patchbay_core::{
     Activity, AgentId, ContactId, Event, Facts, Input, LiveSession, OfferId, Output, QueueId,
     RefuseReason, Status, Way, What,
@@ -21,6 +21,7 @@ impl Oracle {
         match input {
             Input::Configure(centre) => {
                 if self.model.declare(centre) {
+                    self.declared_elsewhere();
                     self.touch_all();
                 }
             }
@@ -30,6 +31,7 @@ impl Oracle {
             }
             Input::ContactRenewed { contact } => self.renewed(*contact, now),
             Input::CallBackKept(promised) => self.goes_on(promised, now),
+            Input::PlaceKept { place, facts } => self.waits_on(place, facts, now),
             Input::CallBackWithdrawn { contact } => self.withdrawn(*contact),
             Input::ContactCancelled { contact } => {
                 if !self.caller_gone(*contact) && self.model.contacts.contains_key(contact) {
@@ -40,6 +42,11 @@ impl Oracle {
             Input::SessionsLive { sessions, asked } => {
                 self.listed(sessions, asked.as_millis() as u64);
             }
+            Input::CallsUnknown => {
+                let longest = CALLS_UNKNOWN.as_millis() as u64;
+                self.model.unknown_until = Some(now + longest + LATE_MS);
+            }
+            Input::CallsKnown => self.calls_known(),
             Input::AgentReachable { agent, .. } | Input::AgentStatus { agent, .. } => {
                 self.touch(agent);
             }
@@ -83,7 +90,7 @@ impl Oracle {
         let contact = Contact {
             order: model.arrivals,
             queue: None,
-            place: (0, 0, id),
+            place: (0, (0, 0), id),
             priority: 0,
             skills: BTreeMap::new(),
             came: now,
@@ -183,6 +190,7 @@ impl Oracle {
                 ..
             } => self.let_go(*contact),
             Output::KeepCallBack(_) => {}
+            Output::KeepPlace(place) => self.place_told(place),
             Output::ForgetCallBack { contact } => self.forgotten.push(*contact),
             Output::Refuse {
                 contact, status, ..
@@ -365,7 +373,7 @@ impl Oracle {
         }
     }
 
-    fn enters(&mut self, id: ContactId, queue: &QueueId, now: u64) {
+    pub(super) fn enters(&mut self, id: ContactId, queue: &QueueId, now: u64) {
         self.model.enter(id, queue, now);
         let deadline = self.model.contacts[&id].deadline;
         self.later(deadline + invariants::LATE_MS + 1, Touched::Contact(id));

@@ -224,6 +224,9 @@ pub fn not_idle_while_wanted(
     if !model.wants_more(contact, now) || contact.waits_for_another(agent_id) {
         return;
     }
+    if model.unknown_until.is_some() {
+        return;
+    }
     if !agent.free(contact.slot, &model.held(agent), now) {
         return;
     }
@@ -237,7 +240,7 @@ pub fn not_idle_while_wanted(
 
 /// A contact that waits longer than its queue allowed is answered, but for the lateness of a
 /// timer. One that is on offer may wait for the phone. One that is for one agent does not wait.
-pub fn waits_not_for_ever(id: ContactId, contact: &Contact, now: u64) {
+pub fn waits_not_for_ever(model: &Model, id: ContactId, contact: &Contact, now: u64) {
     if contact.asks_until.is_some() {
         return;
     }
@@ -249,7 +252,8 @@ pub fn waits_not_for_ever(id: ContactId, contact: &Contact, now: u64) {
     }
     let in_time = now <= contact.deadline + LATE_MS;
     assert!(in_time || !contact.waiting(), "{id} waits for ever");
-    let may_wait = contact.only.is_none() || !contact.waiting();
+    let begins = model.unknown_until.is_some();
+    let may_wait = contact.only.is_none() || !contact.waiting() || begins;
     assert!(may_wait, "{id}, which is for one agent, waits");
 }
 

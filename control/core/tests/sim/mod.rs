@@ -17,6 +17,7 @@ mod model;
 mod offers;
 mod oracle;
 mod outside;
+mod places;
 mod planted;
 mod relay;
 mod rng;
@@ -78,6 +79,7 @@ enum Step {
     Earlier(ContactId),
     Press(ContactId, char),
     Written(ContactId, u64),
+    ComesAgain(ContactId, u64),
     Withdraw(ContactId),
     ToRelay(Down),
     ToControl(Up),
@@ -317,10 +319,14 @@ impl World {
         self.shell = Shell::default();
         self.oracle
             .keeps_promises(self.kept.promises.keys().copied());
-        self.oracle.control_restarted();
+        let kept = self.oracle.kept_over_restart();
+        self.oracle.control_restarted(&kept);
+        self.relay.end_unheard(&kept);
+        self.tell(Input::CallsUnknown);
         self.configure();
         self.restore_outside();
         self.restore_promises();
+        self.bring_places(kept);
         self.ask_for_list();
     }
 

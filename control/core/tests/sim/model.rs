@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A contact's order in its queue.
-pub type Place = (i64, u64, ContactId);
+pub type Place = (i64, (u64, u64), ContactId);
 
 /// A contact without a final answer.
 #[derive(Debug)]
@@ -135,6 +135,8 @@ pub struct Model {
     /// whether all agents rang.
     pub taken_back: FxHashMap<OfferId, (u64, bool)>,
     pub arrivals: u64,
+    /// Until then nobody is offered anything, because it is not known who is in a call.
+    pub unknown_until: Option<u64>,
     /// Promises of the process before that have not gone on yet.
     pub promised: BTreeSet<ContactId>,
 }
@@ -250,7 +252,7 @@ impl Model {
         let gained = contact.came * u64::from(gain) / 60;
         let behind = i64::from(contact.late) << 60;
         let order = behind + gained as i64 - 1_000 * i64::from(contact.priority);
-        (order, contact.order, id)
+        (order, (contact.came, contact.order), id)
     }
 
     /// Puts a contact into a queue, to wait there as long as it allows.
@@ -437,11 +439,12 @@ impl Model {
     }
 
     /// The process that knew them is gone, and with it the INVITEs that it had not answered.
-    pub fn forget(&mut self) {
+    pub fn forget(&mut self, kept: &[ContactId]) {
         let lost = core::mem::take(&mut self.contacts);
         let promised = lost.iter().filter(|(_, it)| it.call_back.is_some());
         let promised: BTreeSet<ContactId> = promised.map(|(id, _)| *id).collect();
-        let lost = lost.into_keys().filter(|id| !promised.contains(id));
+        let goes_on = |id: &ContactId| promised.contains(id) || kept.contains(id);
+        let lost = lost.into_keys().filter(|id| !goes_on(id));
         let lost = lost.map(|contact| (contact, 503));
         let mut answers = core::mem::take(&mut self.answers);
         answers.extend(lost);

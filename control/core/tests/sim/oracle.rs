@@ -7,6 +7,7 @@
 
 use super::invariants::{self, phantom_limit};
 use super::model::Model;
+use super::places::Places;
 use super::relay::Relay;
 use super::sites::Elsewhere;
 use patchbay_core::{Activity, AgentId, ContactId, OfferId};
@@ -28,6 +29,7 @@ pub struct Oracle {
     /// Promises that were forgotten in this step.
     pub(super) forgotten: Vec<ContactId>,
     pub(super) elsewhere: Elsewhere,
+    pub(super) places: Places,
     pub offers: u64,
     pub connected: u64,
     /// How often each kind of event was told.
@@ -35,8 +37,8 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    pub fn control_restarted(&mut self) {
-        self.model.forget();
+    pub fn control_restarted(&mut self, kept: &[ContactId]) {
+        self.model.forget(kept);
         self.forget_elsewhere();
         self.touched.clear();
         self.agenda.clear();
@@ -56,6 +58,12 @@ impl Oracle {
         self.touched.extend(agents.chain(contacts));
     }
 
+    /// Whoever is free and wanted has to be offered something from now on.
+    pub(super) fn calls_known(&mut self) {
+        self.model.unknown_until = None;
+        self.touch_all();
+    }
+
     pub(super) fn later(&mut self, at: u64, whom: Touched) {
         self.agenda.push(Reverse((at, whom)));
     }
@@ -63,6 +71,9 @@ impl Oracle {
     /// After a step: everything that concerns those whom it touched.
     pub fn check(&mut self, relay: &mut Relay, now: u64) {
         self.forgotten_rightly();
+        if self.model.unknown_until.is_some_and(|until| until < now) {
+            self.calls_known();
+        }
         self.asks_while_waiting();
         for offer in relay.take_gone() {
             self.session_gone(offer, now);
@@ -169,8 +180,9 @@ impl Oracle {
             return;
         };
         invariants::has_a_place(&self.model, id, contact, now);
+        self.place_is_kept(id, contact);
         invariants::waits_not_unasked(id, contact, now);
-        invariants::waits_not_for_ever(id, contact, now);
+        invariants::waits_not_for_ever(&self.model, id, contact, now);
         invariants::not_before_others(&self.model, id, contact, now);
         let queue = contact.queue.as_ref();
         let queue = queue.and_then(|queue| self.model.queues.get(queue));

@@ -4,7 +4,7 @@
 use super::call_backs;
 use super::model::{Agent, Contact};
 use super::oracle::Oracle;
-use super::{Plant, Profile, World, sites};
+use super::{Plant, Profile, World, places, sites};
 use patchbay_core::{
     Activity, AgentId, ContactId, EndCause, Event, OfferEnd, OfferId, Output, RefuseReason, What,
 };
@@ -112,7 +112,10 @@ fn nothing_else(oracle: &Oracle, said: &mut Vec<Output>) -> bool {
             told(output),
             Some(What::ContactTyped { .. } | What::ContactQueued { .. })
         );
-        told || matches!(output, Output::Queued { .. } | Output::Hear { .. })
+        told || matches!(
+            output,
+            Output::Queued { .. } | Output::Hear { .. } | Output::KeepPlace(_)
+        )
     };
     // One that was in a menu is missed there.
     let asked = |contact| {
@@ -138,7 +141,11 @@ fn no_answer(_: &Oracle, said: &mut Vec<Output>) -> bool {
             told(output),
             Some(What::ContactTyped { .. } | What::ContactQueued { .. })
         );
-        told || asked(output) || matches!(output, Output::Queued { .. } | Output::Hear { .. })
+        told || asked(output)
+            || matches!(
+                output,
+                Output::Queued { .. } | Output::Hear { .. } | Output::KeepPlace(_)
+            )
     };
     let there = said.iter().any(asked) && said.iter().all(harmless);
     if there {
@@ -468,7 +475,7 @@ fn caught(seed: u64, profile: Profile, plant: Plant) -> Option<String> {
 #[test]
 fn each_invariant_catches_what_breaks_it() {
     let plants = PLANTS.into_iter().chain(call_backs::PLANTS);
-    let plants = plants.chain(sites::PLANTS);
+    let plants = plants.chain(sites::PLANTS).chain(places::PLANTS);
     for (expected, profile, plant) in plants {
         let mut all = (0..SEEDS).filter_map(|seed| caught(seed, profile, plant));
         // A caller may hang up in the moment before the fault shows, but not every time.

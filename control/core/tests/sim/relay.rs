@@ -323,6 +323,16 @@ impl Relay {
         }
     }
 
+    /// Control is gone: calls whose callers have not heard that they were answered are over, and so is
+    /// what rings for those callers.
+    pub fn end_unheard(&mut self, kept: &[ContactId]) {
+        let theirs = self.sessions.iter();
+        let theirs = theirs.filter(|(_, session)| kept.contains(&session.contact));
+        for offer in Vec::from_iter(theirs.map(|(offer, _)| *offer)) {
+            self.close(offer);
+        }
+    }
+
     /// A restart of the relay: all sessions are gone, and nobody is told.
     pub fn crash(&mut self) {
         for offer in Vec::from_iter(self.sessions.keys().copied()) {

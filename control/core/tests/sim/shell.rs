@@ -100,6 +100,7 @@ impl World {
             }
             Output::AskSite { contact, site, .. } => self.asks_site(contact, site.id.clone()),
             Output::Queued { .. }
+            | Output::KeepPlace(_)
             | Output::Say { .. }
             | Output::LeaveSite { .. }
             | Output::Farewell { .. }
@@ -147,6 +148,7 @@ impl World {
                 if epoch == self.epoch {
                     let asked = Duration::from_millis(asked);
                     self.tell(Input::SessionsLive { sessions, asked });
+                    self.tell(Input::CallsKnown);
                 }
             }
         }

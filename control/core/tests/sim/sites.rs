@@ -207,6 +207,11 @@ impl Oracle {
         self.elsewhere.quiet.retain(|(of, _), _| of != site);
     }
 
+    /// Who may be asked for what is another matter from now on.
+    pub(super) fn declared_elsewhere(&mut self) {
+        self.elsewhere.quiet.clear();
+    }
+
     pub(super) fn forget_elsewhere(&mut self) {
         self.elsewhere = Elsewhere::default();
     }

@@ -11,11 +11,15 @@ impl World {
             Step::Call => self.call(),
             Step::GiveUp(contact) => {
                 // Some of those who have their answer, too: a CANCEL that crossed it.
+                if self.oracle.hangs_up_away(contact) {
+                    return;
+                }
                 let waits = self.oracle.model.contacts.contains_key(&contact);
                 if waits || self.rng.percent(20) {
                     self.tell(Input::ContactCancelled { contact });
                 }
             }
+            Step::ComesAgain(contact, epoch) => self.comes_again(contact, epoch),
             Step::Earlier(contact) => {
                 let contacts = self.rng.range(0, 2) as u32;
                 let earlier = self.rng.percent(90).then(|| Earlier {
@@ -135,6 +139,7 @@ impl World {
     /// By SIP, or from outside.
     fn arrives(&mut self, contact: ContactId, mut facts: Box<Facts>) -> Input {
         let Some(slot) = self.comes_from_outside() else {
+            self.invites(contact, &facts);
             return Input::ContactArrived { contact, facts };
         };
         facts.medium = Some(slot);
