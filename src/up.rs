@@ -22,8 +22,6 @@ use tokio::task::JoinHandle;
 
 /// Pairs that one session may need on average: audio, and video now and then.
 const PAIRS_PER_SESSION: usize = 2;
-/// After the calls have ended, control gets this long to write down what it knows.
-const CONTROL_STOP: Duration = Duration::from_secs(5);
 
 /// Which halves of the product run in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,7 +313,7 @@ impl Running {
             (Some(relay), Leave::HandOver) => relay.hand_over().await,
         }
         if let Some(control) = self.control {
-            control.node.handle.shutdown(CONTROL_STOP).await;
+            control.node.handle.shutdown().await;
             // The API may have stopped already.
             let _ = control.stop_api.send(());
             let _ = control.serving.await;

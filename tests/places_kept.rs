@@ -173,3 +173,46 @@ fn the_music_goes_on_with_the_next_process() {
     agent.succeeds(CALL);
     centre.wait_empty();
 }
+
+// A4 D14
+#[test]
+fn who_waits_in_a_call_hears_on_while_control_is_away_and_then_has_its_agent() {
+    let folder = sounds();
+    if !have(&["sipp"]) {
+        return;
+    }
+    let setup = support::Setup::default().apart();
+    let mut centre = with(setup, &folder).start();
+    let agent_at = centre.agent_address();
+    declare(&centre, agent_at, "answer = true", "");
+    let carla = Media::open(CALLER, &centre.ports);
+    let anna = Media::open(support::AGENT, &centre.ports);
+    let caller = Sipp::caller("caller.xml", CALLER, &centre)
+        .media(&carla)
+        .hold(Duration::from_secs(8))
+        .start();
+    let to_anna = caller.answered().audio().expect("an answer with audio");
+    hears(&carla, MUSIC_HZ);
+    let before = centre.contacts()[0]["id"].clone();
+    centre.control_process.kill();
+    let at_death = carla.arrived().len();
+    until("a second of music without control", SOON, || {
+        (carla.arrived().len() > at_death + 50).then_some(())
+    });
+    hears(&carla, MUSIC_HZ);
+    let agent = Sipp::agent("agent.xml", agent_at, &centre)
+        .media(&anna)
+        .start();
+    centre.restart_control();
+    centre.wait_in_call("anna");
+    assert_eq!(centre.contacts()[0]["id"], before, "the same contact");
+    carla.talk(to_anna, 1, 20);
+    anna.wait_intact(carla.ssrc(), 20, SOON);
+    let seen = caller.succeeds(CALL);
+    let answers = received(&seen).filter(|sip| sip.status() == Some(200) && sip.audio().is_some());
+    assert_eq!(answers.count(), 1, "one answer");
+    let asked = received(&seen).any(|sip| sip.is_request("INVITE"));
+    assert!(!asked, "no re-INVITE");
+    agent.succeeds(CALL);
+    centre.wait_empty();
+}

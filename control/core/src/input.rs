@@ -106,6 +106,8 @@ pub enum Input {
         place: Box<KeptPlace>,
         /// What its INVITE says.
         facts: Box<Facts>,
+        /// It was answered, and hears what is to be heard while it waits.
+        in_call: bool,
     },
     /// A call that was promised before this process began. Tell them in the order of their arrival, after
     /// what is connected.

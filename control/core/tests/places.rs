@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Desk, call_to};
-use patchbay_core::{ContactId, Facts, Input, KeptPlace, Output, RefuseReason, What};
+use patchbay_core::{ContactId, Facts, Input, KeptPlace, Output, RefuseReason, Status, What};
 
 const CENTRE: &str = r#"
 queue = [
@@ -36,6 +36,12 @@ fn busy() -> (Desk, ContactId, patchbay_core::OfferId) {
     (desk, first, offer)
 }
 
+fn paused() -> Status {
+    Status::Paused {
+        reason: String::new(),
+    }
+}
+
 /// The next process, some time later.
 fn after(desk: &Desk, ms: u64) -> (Desk, ContactId, patchbay_core::OfferId) {
     let mut next = Desk::new(CENTRE);
@@ -63,7 +69,12 @@ fn places(desk: &Desk) -> Vec<KeptPlace> {
 fn comes_again(desk: &mut Desk, place: &KeptPlace, facts: Facts) {
     let place = Box::new(place.clone());
     let facts = Box::new(facts);
-    desk.tell(Input::PlaceKept { place, facts });
+    let in_call = false;
+    desk.tell(Input::PlaceKept {
+        place,
+        facts,
+        in_call,
+    });
 }
 
 fn refused(desk: &Desk) -> Vec<(u64, RefuseReason)> {
@@ -214,4 +225,38 @@ fn nobody_waits_twice_and_who_was_promised_a_call_is_let_go() {
     comes_again(&mut next, &kept[0], call_to("q"));
     assert_eq!(refused(&next), [(1, RefuseReason::ServedAlready)]);
     assert_eq!(next.waiting(), [1, 2]);
+}
+
+// A4 D14
+#[test]
+fn who_waits_in_a_call_hears_on_and_is_not_let_hear_anew() {
+    let answers = CENTRE.replace("waiting = {}", "waiting = { answer = true }");
+    let mut desk = Desk::new(&answers);
+    desk.pass(3_600_000);
+    desk.status("anna", paused());
+    desk.call_as(1, call_to("q"));
+    let kept = places(&desk);
+    let mut next = Desk::new(&answers);
+    next.ms = desk.ms + 1_000;
+    next.status("anna", paused());
+    let place = Box::new(kept[0].clone());
+    next.tell(Input::PlaceKept {
+        place,
+        facts: Box::new(call_to("q")),
+        in_call: true,
+    });
+    let hears = |desk: &Desk| {
+        let said = desk.said.iter();
+        said.filter(|output| matches!(output, Output::Hear { .. }))
+            .count()
+    };
+    assert_eq!(hears(&next), 0);
+    let said = |desk: &Desk| {
+        let said = desk.said.iter();
+        said.filter(|output| matches!(output, Output::Say { .. }))
+            .count()
+    };
+    assert_eq!(said(&next), 1, "the music as it is declared");
+    next.pass(20_000);
+    assert_eq!(said(&next), 2, "an announcement");
 }

@@ -62,7 +62,7 @@ pub async fn readyz(State(node): State<NodeHandle>) -> (StatusCode, Json<Ready>)
 
 fn missing(parts: &Readiness) -> Vec<&'static str> {
     [
-        (!parts.sip, "the SIP listener takes no calls"),
+        (!parts.sip, "a shutdown has begun"),
         (
             !parts.relay_link,
             "no relay is connected; is it running, and in control.allowed_relays?",
@@ -71,7 +71,6 @@ fn missing(parts: &Readiness) -> Vec<&'static str> {
             !parts.store,
             "the store refused the last write; the log says why",
         ),
-        (parts.draining, "a shutdown has begun"),
     ]
     .into_iter()
     .filter_map(|(wrong, text)| wrong.then_some(text))

@@ -334,7 +334,6 @@ impl From<StatusError> for Failure {
 impl From<RouteError> for Failure {
     fn from(error: RouteError) -> Failure {
         let kind = match &error {
-            RouteError::Draining => Kind::Stopping,
             RouteError::NotWritten => Kind::Internal,
             RouteError::Report(ReportError::Unknown(_)) => Kind::NotFound,
             RouteError::Report(_) => Kind::Conflict,

@@ -43,8 +43,6 @@ pub struct ControlConfig {
     pub screen_pop_url: Option<String>,
     /// Addresses from which relays may connect; everybody else is cut off and counted.
     pub allowed_relays: Vec<IpAddr>,
-    /// Retry-After for callers that are refused because of a shutdown, seconds.
-    pub drain_retry_after_s: u32,
     /// Whole limit for one SIP connection's silence; `None` for none. Relays keep connections
     /// alive with CRLF (RFC 5626 section 3.5.1), so silence means that the host is gone.
     pub idle_limit: Option<Duration>,
@@ -67,7 +65,6 @@ impl ControlConfig {
             trusted: Vec::new(),
             screen_pop_url: None,
             allowed_relays: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-            drain_retry_after_s: 5,
             idle_limit: None,
         }
     }

@@ -75,9 +75,6 @@ pub enum EndError {
 /// Why a contact of somebody outside was not taken, or a report of it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RouteError {
-    /// The node takes no new contacts: it is about to stop.
-    #[error("the control node takes no new contacts: it is about to stop")]
-    Draining,
     /// The report was taken, but may be forgotten if the process dies now.
     #[error("the store does not take what was reported; report it again")]
     NotWritten,
@@ -161,7 +158,6 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Vec<RelayView>>,
     },
     Shutdown {
-        deadline: std::time::Duration,
         done: oneshot::Sender<()>,
     },
 }
@@ -349,7 +345,7 @@ impl NodeHandle {
     /// Takes a contact of somebody outside, remembers which token asked for it, and says how it stands.
     ///
     /// # Errors
-    /// [`RouteError::Draining`], [`RouteError::Stopped`].
+    /// [`RouteError::Stopped`].
     pub async fn route(
         &self,
         facts: Facts,
@@ -362,7 +358,7 @@ impl NodeHandle {
             reply,
         };
         let taken = self.ask(command, answer).await?;
-        taken.ok_or(RouteError::Draining)
+        taken.ok_or(RouteError::Stopped(Stopped))
     }
 
     /// How a contact stands that is carried outside; none if there is no such. With the revision that
@@ -459,16 +455,11 @@ impl NodeHandle {
         }
     }
 
-    /// Takes no new calls from now on (503 with Retry-After), refuses those still waiting when
-    /// `deadline` has passed, then ends the node's task. Returns when it has ended.
-    pub async fn shutdown(&self, deadline: std::time::Duration) {
+    /// Ends the node's task. Callers who wait are told nothing: their relays keep them for the next process.
+    /// Returns when it has ended.
+    pub async fn shutdown(&self) {
         let (done, ended) = oneshot::channel();
-        if self
-            .commands
-            .send(Command::Shutdown { deadline, done })
-            .await
-            .is_ok()
-        {
+        if self.commands.send(Command::Shutdown { done }).await.is_ok() {
             let _gone = ended.await;
         }
     }

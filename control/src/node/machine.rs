@@ -347,17 +347,6 @@ impl Machine {
         place.map_or(Ending::Unlisted, Ending::Session)
     }
 
-    /// New INVITEs are answered 503 from now on.
-    pub fn drain(&mut self) {
-        self.signalling.drain();
-    }
-
-    /// Refuses all contacts that have no final answer yet.
-    pub fn end_all_waiting(&mut self, now: Moment) {
-        self.signalling.end_all_waiting(now);
-        self.run(now);
-    }
-
     /// The signalling, to look at.
     #[must_use]
     pub fn signalling(&self) -> &Signalling {

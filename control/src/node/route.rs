@@ -17,16 +17,13 @@ use crate::signalling::Moment;
 use crate::store::contact_of;
 
 impl Machine {
-    /// Takes a contact of somebody outside, and says how it stands; none while the node is stopping.
+    /// Takes a contact of somebody outside, and says how it stands.
     pub fn route(
         &mut self,
         facts: Box<Facts>,
         asked_by: Option<String>,
         now: Moment,
     ) -> Option<Routed> {
-        if self.signalling.is_draining() {
-            return None;
-        }
         let contact = self.signalling.name_contact(now.unix_ms());
         self.routed.begin(contact, Way::Outside);
         if let Some(token) = asked_by {

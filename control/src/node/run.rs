@@ -53,14 +53,9 @@ pub(super) struct Node {
     pub(super) gauges: Arc<watch::Sender<Gauges>>,
     pub(super) centre: watch::Sender<Arc<Centre>>,
     pub(super) published: Arc<RwLock<Published>>,
-    pub(super) draining: Option<Draining>,
+    /// Who waits for the end; it is near when there is somebody.
+    pub(super) stopping: Vec<oneshot::Sender<()>>,
     pub(super) waiters: Waiters,
-}
-
-/// A shutdown under way.
-pub(super) struct Draining {
-    deadline: Instant,
-    done: Vec<oneshot::Sender<()>>,
 }
 
 /// Unix time in milliseconds.
@@ -87,7 +82,7 @@ impl Node {
         let mut reports = Vec::with_capacity(WIRE_BATCH);
         loop {
             self.act();
-            if self.drained() {
+            if !self.stopping.is_empty() {
                 break;
             }
             let wakeup = self.next_wakeup();
@@ -136,22 +131,14 @@ impl Node {
             }
         }
         self.act();
-        self.draining
-            .take()
-            .map(|draining| draining.done)
-            .unwrap_or_default()
+        self.stopping
     }
 
     fn next_wakeup(&self) -> Instant {
         let now = self.now();
         let machine = self.machine.next_wakeup(now).map(Instant::from_std);
-        let deadline = self.draining.as_ref().map(|draining| draining.deadline);
         let idle = Instant::from_std(now.at) + Duration::from_secs(3600);
-        [machine, deadline]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(idle)
+        machine.unwrap_or(idle)
     }
 
     fn on_wire(&mut self, event: WireEvent) {
@@ -366,41 +353,16 @@ impl Node {
             Command::Relays { reply } => {
                 let _gone = reply.send(self.relays());
             }
-            Command::Shutdown { deadline, done } => self.shut_down(deadline, done),
+            Command::Shutdown { done } => self.shut_down(done),
         }
     }
 
-    fn shut_down(&mut self, deadline: Duration, done: oneshot::Sender<()>) {
-        let deadline = Instant::now() + deadline;
-        info!(
-            waiting = self.machine.signalling().open_calls(),
-            "shutting down"
-        );
-        self.machine.drain();
-        let draining = self.draining.get_or_insert(Draining {
-            deadline,
-            done: Vec::new(),
-        });
-        draining.deadline = draining.deadline.min(deadline);
-        draining.done.push(done);
+    /// Callers who wait are left to their relays, which keep them for the next process.
+    fn shut_down(&mut self, done: oneshot::Sender<()>) {
+        let waiting = self.machine.signalling().open_calls();
+        info!(waiting, "shutting down");
+        self.stopping.push(done);
         self.publish();
-    }
-
-    /// True when a shutdown has nothing to wait for any more, or no time.
-    fn drained(&mut self) -> bool {
-        let Some(draining) = &self.draining else {
-            return false;
-        };
-        if self.machine.signalling().calls_to_end() == 0 {
-            return true;
-        }
-        if Instant::now() < draining.deadline {
-            return false;
-        }
-        let now = self.now();
-        self.machine.end_all_waiting(now);
-        self.act();
-        true
     }
 
     fn relays(&self) -> Vec<RelayView> {
@@ -428,12 +390,10 @@ impl Node {
 
     fn publish(&self) {
         use std::sync::atomic::Ordering::Relaxed;
-        let draining = self.draining.is_some();
         let readiness = Readiness {
-            sip: !draining,
+            sip: self.stopping.is_empty(),
             relay_link: !self.connections.is_empty(),
             store: !self.journal.counters.failing.load(Relaxed),
-            draining,
         };
         let counters = metrics::gather(
             &self.machine,

@@ -128,7 +128,6 @@ async fn remembered(
         screen_pop_url: config.screen_pop_url.clone(),
         link_secret: config.link_secret.clone(),
         transfer: config.transfer,
-        drain_retry_after_s: config.drain_retry_after_s,
         transactions: patchbay_sip::transaction::Config::default(),
     };
     let at = Instant::now().into_std();
@@ -231,7 +230,7 @@ fn spawn(
         gauges: Arc::clone(&gauges),
         centre,
         published: Arc::clone(&published),
-        draining: None,
+        stopping: Vec::new(),
         waiters: Waiters::default(),
     };
     let handle = NodeHandle::new(commands, centre_seen, published, (events, gauges), store);

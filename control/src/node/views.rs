@@ -71,15 +71,13 @@ pub struct Readiness {
     pub relay_link: bool,
     /// The store accepted the last write.
     pub store: bool,
-    /// A shutdown has begun.
-    pub draining: bool,
 }
 
 impl Readiness {
     /// True when a new call would be served.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.sip && self.relay_link && self.store && !self.draining
+        self.sip && self.relay_link && self.store
     }
 }
 

@@ -185,14 +185,8 @@ impl Calls {
         let calls = self
             .calls
             .iter()
-            .filter(|(_, call)| call.ends_with_us() && call.flow.connection == connection);
+            .filter(|(_, call)| call.waits_answered() && call.flow.connection == connection);
         calls.map(|(contact, _)| *contact).collect()
-    }
-
-    /// All who wait in a call.
-    pub(super) fn waiting_in_call(&self) -> impl Iterator<Item = ContactId> {
-        let calls = self.calls.iter().filter(|(_, call)| call.ends_with_us());
-        calls.map(|(contact, _)| *contact)
     }
 
     /// Calls whose 2xx went to the caller: contact, offer, agent.
@@ -308,7 +302,8 @@ impl Calls {
             self.set_hunt_timer(contact, hunt.offer, hunt.next_group, None);
         }
         let branches = call.branches.iter().map(|it| (it.client, it.flow));
-        let hearing = call.hearing.iter().map(|it| (it.client, it.flow));
+        let hearing = call.hearing.iter();
+        let hearing = hearing.filter_map(|it| Some((it.client?, it.flow)));
         let onward = call.onward.iter().map(|it| (it.client, it.flow));
         let transfers = branches.chain(hearing).chain(onward);
         transfers

@@ -13,8 +13,6 @@ pub enum Drop {
     StrayResponse,
     /// An INVITE beyond the limit of calls.
     TooManyCalls,
-    /// An INVITE during a shutdown.
-    Draining,
     /// A request that came over a second way (482).
     Merged,
     /// A request that came back to us (482).
@@ -49,13 +47,12 @@ pub enum Drop {
 
 impl Drop {
     /// All reasons with the words of their metric label.
-    pub const ALL: [(Drop, &'static str); 21] = [
+    pub const ALL: [(Drop, &'static str); 20] = [
         (Drop::Unreadable, "unreadable"),
         (Drop::Malformed, "malformed"),
         (Drop::StrayAck, "stray_ack"),
         (Drop::StrayResponse, "stray_response"),
         (Drop::TooManyCalls, "too_many_calls"),
-        (Drop::Draining, "draining"),
         (Drop::Merged, "merged"),
         (Drop::Looped, "looped"),
         (Drop::TooManyHops, "too_many_hops"),

@@ -30,7 +30,8 @@ const LAST_CSEQ: u32 = 1 << 30;
 /// What a caller hears who waits.
 #[derive(Debug)]
 pub(super) struct Hearing {
-    pub(super) client: ClientKey,
+    /// None for one that waits in a call since before this process.
+    pub(super) client: Option<ClientKey>,
     /// Where its messages travel.
     pub(super) flow: Flow,
     /// The early dialog with the relay, once the caller hears something.
@@ -38,6 +39,20 @@ pub(super) struct Hearing {
 }
 
 impl Hearing {
+    /// What a caller hears who was answered before this process began, in the dialog in which its relay has
+    /// this tag.
+    pub(super) fn kept(invite: &Message, flow: Flow, tag: &str) -> Hearing {
+        let mut answer = Message::response_to(invite, 200, "");
+        answer.set_to_tag(tag);
+        let target = format!("<sip:{tag}@relay.invalid>");
+        answer.headers.push(HeaderName::Contact, target);
+        Hearing {
+            client: None,
+            flow,
+            dialog: Dialog::uac(&answer, &answer).ok(),
+        }
+    }
+
     /// Whether the caller hears something already.
     pub(super) fn is_heard(&self) -> bool {
         self.dialog.is_some()
@@ -79,7 +94,7 @@ impl Signalling {
                 self.took_way(flow, client);
                 if let Some(call) = self.calls.get(contact) {
                     call.hearing = Some(Box::new(Hearing {
-                        client,
+                        client: Some(client),
                         flow,
                         dialog: None,
                     }));
@@ -96,6 +111,17 @@ impl Signalling {
 
     /// Has something said to a caller who hears something.
     pub fn say(&mut self, contact: ContactId, say: &Say, now: Moment) {
+        self.say_with(contact, say, None, now);
+    }
+
+    /// The same, with the place that its relay is to keep.
+    pub(super) fn say_with(
+        &mut self,
+        contact: ContactId,
+        say: &Say,
+        place: Option<String>,
+        now: Moment,
+    ) {
         let Some(call) = self.calls.get(contact) else {
             return;
         };
@@ -106,6 +132,9 @@ impl Signalling {
         };
         let mut info = dialog.request(Method::Info);
         info.set_body(SAY_TYPE, body);
+        if let Some(place) = place {
+            info.headers.push(HeaderName::PatchbayPlace, place);
+        }
         match self.layer.send_request(info, flow, &self.sent_by, now.at) {
             Ok(client) => self.calls.said_farewell(client),
             Err(_) => self.counters.drop(Drop::NotSent),
@@ -124,7 +153,7 @@ impl Signalling {
         let Some(call) = self.calls.get(contact) else {
             return Some(response);
         };
-        let Some(hearing) = call.hearing.as_mut().filter(|it| it.client == client) else {
+        let Some(hearing) = call.hearing.as_mut().filter(|it| it.client == Some(client)) else {
             return Some(response);
         };
         match response.status() {
@@ -203,7 +232,7 @@ impl Signalling {
             return self.pump(now);
         }
         debug!(%contact, "left while it waited");
-        let client = call.hearing.take().map(|hearing| hearing.client);
+        let client = call.hearing.take().and_then(|hearing| hearing.client);
         let server = call.server;
         if let Some(client) = client {
             self.calls.forget_client(client);
@@ -217,11 +246,16 @@ impl Signalling {
         let Some(call) = self.calls.get(contact) else {
             return false;
         };
-        if call.waits_in_call && call.hearing.as_ref().is_some_and(|it| it.client == client) {
+        if call.waits_in_call
+            && call
+                .hearing
+                .as_ref()
+                .is_some_and(|it| it.client == Some(client))
+        {
             // Its dialog goes on.
             return true;
         }
-        let Some(hearing) = call.hearing.take_if(|it| it.client == client) else {
+        let Some(hearing) = call.hearing.take_if(|it| it.client == Some(client)) else {
             return false;
         };
         self.calls.forget_client(client);
@@ -232,8 +266,8 @@ impl Signalling {
     /// The caller has its answer, or is gone: it hears nothing any more.
     pub(super) fn stop_hearing(&mut self, contact: ContactId, now: Moment) {
         let call = self.calls.get(contact);
-        if let Some(hearing) = call.and_then(|call| call.hearing.as_ref()) {
-            let client = hearing.client;
+        let client = call.and_then(|call| call.hearing.as_ref()?.client);
+        if let Some(client) = client {
             let _gone_already = self.layer.cancel(client, now.at);
         }
     }

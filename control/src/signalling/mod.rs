@@ -78,8 +78,6 @@ pub struct SignallingConfig {
     pub link_secret: Secret,
     /// How transfers travel to the relays.
     pub transfer: Carrier,
-    /// Retry-After of a 503 during a shutdown, seconds.
-    pub drain_retry_after_s: u32,
     /// The transaction layer's timers and limits.
     pub transactions: Config,
 }
@@ -129,7 +127,6 @@ pub struct Signalling {
     claims: [u8; 32],
     /// Our Via sent-by: a name that nobody else has, so that a loop is told from an accident.
     sent_by: String,
-    draining: bool,
     effects: VecDeque<Effect>,
     counters: SignallingCounters,
 }
@@ -181,7 +178,6 @@ impl Signalling {
             contacts: IdSource::new(contacts),
             claims: derive(&seed, "claims"),
             sent_by: format!("control-{name}.invalid"),
-            draining: false,
             effects: VecDeque::new(),
             counters: SignallingCounters::default(),
             config,
@@ -240,17 +236,6 @@ impl Signalling {
     /// The next thing to do.
     pub fn poll(&mut self) -> Option<Effect> {
         self.effects.pop_front()
-    }
-
-    /// New INVITEs are answered 503 from now on.
-    pub fn drain(&mut self) {
-        self.draining = true;
-    }
-
-    /// Whether new calls are refused.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.draining
     }
 
     /// The name of a contact that comes now, and not by SIP.

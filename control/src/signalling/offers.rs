@@ -319,8 +319,7 @@ impl Signalling {
             return false;
         };
         info!(%contact, "ended while waiting");
-        let status = if self.draining { 503 } else { 480 };
-        let mut response = reply(request, status, "", &call.tag);
+        let mut response = reply(request, 480, "", &call.tag);
         response
             .headers
             .push(HeaderName::RetryAfter, retry_after_s.to_string());

@@ -11,7 +11,7 @@ use tracing::{debug, info};
 use super::call::{Call, MAX_CALLS, Open, RequestName, Stage};
 use super::claims::Claim;
 use super::counters::Drop;
-use super::places::was_here;
+use super::places::{Before, was_here};
 use super::reply::{ALLOW, SUPPORTED, reply};
 use super::timers::PROGRESS_EVERY;
 use super::{Effect, Moment, Signalling, facts, identity};
@@ -105,7 +105,7 @@ impl Signalling {
             return response;
         }
         self.counters.options += 1;
-        let mut response = self.answer(request, if self.draining { 503 } else { 200 });
+        let mut response = self.answer(request, 200);
         response.headers.push(HeaderName::Allow, ALLOW);
         response.headers.push(HeaderName::Accept, "application/sdp");
         response
@@ -113,10 +113,6 @@ impl Signalling {
             .push(HeaderName::AcceptEncoding, "identity");
         response.headers.push(HeaderName::AcceptLanguage, "en");
         response.headers.push(HeaderName::Supported, SUPPORTED);
-        if self.draining {
-            let after = self.config.drain_retry_after_s.to_string();
-            response.headers.push(HeaderName::RetryAfter, after);
-        }
         response
     }
 
@@ -201,9 +197,9 @@ impl Signalling {
             wanted_agent: device.as_ref().map(|(agent, _)| agent.as_str().into()),
             ..facts
         };
-        let place = self.place_of(request, now);
-        let contact = match &place {
-            Some(place) => place.contact,
+        let before = self.place_of(request, now);
+        let contact = match &before {
+            Some(before) => before.place.contact,
             None => self.contacts.contact(now.unix_ms()),
         };
         info!(%contact, call_id = %name.0, from = %facts.from, to = %facts.to, "contact arrived");
@@ -212,9 +208,17 @@ impl Signalling {
         let call = self.new_call((server, flow), name, (screened, device), now);
         self.calls.insert(contact, call);
         let facts = Box::new(facts);
-        self.tell(match place.map(Box::new) {
-            Some(place) => Input::PlaceKept { place, facts },
-            None => Input::ContactArrived { contact, facts },
+        let Some(Before { place, stands }) = before else {
+            self.tell(Input::ContactArrived { contact, facts });
+            return Ok(());
+        };
+        if let Some(tag) = &stands {
+            self.goes_on_in_call(contact, tag, now);
+        }
+        self.tell(Input::PlaceKept {
+            place: Box::new(place),
+            facts,
+            in_call: stands.is_some(),
         });
         Ok(())
     }
@@ -284,10 +288,6 @@ impl Signalling {
             request_name(request).ok_or_else(|| self.refuse(request, 400, Drop::Malformed))?;
         if self.calls.is_known(&name) && !was_here(request) {
             return Err(self.refuse(request, 482, Drop::Merged).into());
-        }
-        if self.draining {
-            let after = self.config.drain_retry_after_s;
-            return Err(self.unavailable(request, after, Drop::Draining).into());
         }
         if self.calls.len() >= MAX_CALLS {
             return Err(self

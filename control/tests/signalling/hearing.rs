@@ -292,19 +292,74 @@ fn who_is_sent_where_nobody_answers_is_told_by_a_bye() {
     scene.expect_cancel(&onward);
 }
 
-#[test]
-fn who_waits_in_a_call_is_hung_up_when_the_process_ends() {
-    let (mut scene, music, _) = waits_in_call(HEARS);
-    scene.machine.drain();
-    assert_eq!(scene.machine.signalling().calls_to_end(), 1);
-    scene.run(|machine, now| machine.end_all_waiting(now));
-    says_goodbye(&mut scene, &music);
-    assert_eq!(scene.machine.signalling().calls_to_end(), 0);
+/// What control told of the caller's place last.
+fn place_of(scene: &Scene) -> String {
+    let places = scene.sent.iter();
+    let places = places.filter_map(|sent| sent.headers.get(HeaderName::PatchbayPlace));
+    places.last().expect("a place").to_owned()
+}
 
-    // One that only hears something is left to its edge.
-    let (mut scene, _, _) = hears();
-    scene.machine.drain();
-    assert_eq!(scene.machine.signalling().calls_to_end(), 0);
-    scene.run(|machine, now| machine.end_all_waiting(now));
+#[test]
+fn who_waits_in_a_call_goes_on_in_the_next_process() {
+    let centre = HEARS.replace("music = \"soft\"", "music = \"soft\", answer = true");
+    let mut before = Scene::new(&centre);
+    before.call("call-1");
+    let place = place_of(&before);
+    let contact = before.events_named("contact_typed")[0]["contact"].clone();
+
+    let mut scene = Scene::seeded(&centre, 2);
+    let mut again = scene.invite("call-1");
+    let place = format!("{place} tag-of-relay");
+    again.headers.push(HeaderName::PatchbayPlace, place);
+    scene.receive(&again);
+    let ok = scene.expect(200);
+    let told = ok.headers.get(HeaderName::PatchbayPlace);
+    assert_eq!(told, contact.as_str());
+    // The music is the declared one, and announcements go on.
+    let info = scene.next().expect("an INFO");
+    assert_eq!(info.method(), Some(&Method::Info));
+    assert_eq!(info.to_tag().as_deref(), Some("tag-of-relay"));
+    scene.receive(&Message::response_to(&info, 200, ""));
+    hears_for(&mut scene, &[5]);
+    let kept = place_of_info(&mut scene);
+    assert!(kept.is_none(), "it is told once");
+
+    anna_comes(&mut scene);
+    let offer = scene.expect_transfer("anna");
+    assert!(offer.target.joins);
+    assert_eq!(Some(offer.target.contact.as_str()), contact.as_str());
+    scene.answer(&offer, 200);
     scene.expect_nothing();
+    assert_eq!(scene.events_named("contact_connected").len(), 1);
+}
+
+fn place_of_info(scene: &mut Scene) -> Option<String> {
+    let info = scene.next()?;
+    let place = info.headers.get(HeaderName::PatchbayPlace)?;
+    Some(place.to_owned())
+}
+
+#[test]
+fn who_waits_in_a_call_and_overflows_has_its_new_place_kept() {
+    let centre = HEARS.replace("redirect = \"sip:mail@example.com\"", "queue = \"other\"")
+        + "\n[[queue]]\nid = \"other\"\nwhen_no_agents = \"wait\"\n";
+    let (mut scene, _, _) = waits_in_call(&centre);
+    hears_for(&mut scene, &[90]);
+    scene.pass(Duration::from_secs(10));
+    let mut places = Vec::new();
+    while let Some(info) = scene.next() {
+        let place = info.headers.get(HeaderName::PatchbayPlace);
+        places.extend(place.map(ToOwned::to_owned));
+        scene.receive(&Message::response_to(&info, 200, ""));
+    }
+    assert_eq!(places.len(), 1, "{places:?}");
+    let mut next = Scene::seeded(&centre, 2);
+    next.seconds(100);
+    let mut again = next.invite("call-1");
+    let place = format!("{} tag-of-relay", places[0]);
+    again.headers.push(HeaderName::PatchbayPlace, place);
+    next.receive(&again);
+    next.expect(200);
+    let kept = next.events_named("contact_kept");
+    assert_eq!(kept[0]["queue"], "other");
 }

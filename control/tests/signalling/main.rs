@@ -41,7 +41,6 @@ mod queue_limits;
 mod register;
 mod relay_link;
 mod restart;
-mod shutdown;
 mod tcp;
 mod tunnels;
 mod unregister_queued;

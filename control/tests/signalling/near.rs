@@ -120,7 +120,7 @@ async fn a_call_is_transferred_and_ended_without_a_socket() {
         control.handle.snapshot().await.unwrap().contacts.is_empty()
     })
     .await;
-    control.handle.shutdown(PATIENCE).await;
+    control.handle.shutdown().await;
     assert!(link.next().await.is_none(), "the link ends with control");
 }
 

@@ -1,6 +1,5 @@
 //! The node over real TCP sockets: a call, its events, who may connect, and the end of a node.
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::support::tcp::{PATIENCE, Peer, config, directory, until};
 use crate::support::{ONE_REGISTERS, SECRET, Scene, TWO_AGENTS, vias};
@@ -199,7 +198,7 @@ async fn a_node_ends_politely_and_the_next_knows_what_it_knew() {
         }
     };
     peer.expect(182).await;
-    control.handle.shutdown(Duration::from_millis(300)).await;
+    control.handle.shutdown().await;
     // Its caller is left to its edge.
     assert!(peer.frame().await.is_none());
     control.join.await.unwrap();

@@ -17,6 +17,7 @@ mod traced;
 mod tunnels;
 mod types;
 
+pub use proxy::Waiting;
 pub use refusal::Refusal;
 pub use types::{Config, Gauges, Now, Occupancy, Output, TraceGauges};
 
@@ -35,7 +36,7 @@ use patchbay_sip::transaction::{self, ClientKey, Failure, Flow, Layer, ServerKey
 use patchbay_sip::{Message, Method, ParseError, Transport};
 use patchbay_tls::CertificateDer;
 use paths::Paths;
-use proxy::Proxy;
+use proxy::{Passed, Proxy};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -182,7 +183,8 @@ impl Core {
             self.layer
                 .flow_failed(control.inside().connection, now.instant);
             let host = control.remote.ip();
-            self.with_sessions(now, |sessions, cx| sessions.control_lost(cx, host));
+            let lost = self.with_sessions(now, |sessions, cx| sessions.control_lost(cx, host));
+            self.strand_standing(lost, now);
         }
         self.layer.flow_failed(connection, now.instant);
         self.run(now);
@@ -448,11 +450,18 @@ impl Core {
         if self.with_sessions(now, |sessions, cx| sessions.response(cx, client, &response)) {
             return;
         }
-        if !self
+        if self.brought_answered(client, &response, now) {
+            return;
+        }
+        match self
             .proxy
             .response(&mut self.layer, client, response, now.instant)
         {
-            self.counters.drop(EdgeDrop::StrayResponse);
+            Passed::Stray => self.counters.drop(EdgeDrop::StrayResponse),
+            Passed::On => {}
+            Passed::Answered(waiting, tag) => {
+                self.with_sessions(now, |sessions, cx| sessions.keep_call(cx, &tag, waiting));
+            }
         }
     }
 
@@ -465,6 +474,9 @@ impl Core {
             return;
         }
         if self.with_sessions(now, |sessions, cx| sessions.failed(cx, client, status)) {
+            return;
+        }
+        if self.brought_failed(client, now) {
             return;
         }
         if let Some((server, waiting)) = self.proxy.failed(client) {

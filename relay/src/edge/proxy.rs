@@ -10,7 +10,7 @@ use crate::session::{CallName, SDP_TYPE};
 use patchbay_route::place::{MAX_PLACE_BYTES, NO_PLACE};
 use patchbay_sip::shards::Shards;
 use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
-use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Transport, Uri, Written};
+use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Text, Transport, Uri, Written};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,16 @@ use std::time::{Duration, Instant};
 const ACCEPTED_TIME: Duration = Duration::from_secs(34);
 /// Max-Forwards of a request that has none (RFC 3261 section 16.6).
 const MAX_FORWARDS: u32 = 70;
+
+/// What became of a response of control.
+pub(super) enum Passed {
+    /// Nobody waits for it.
+    Stray,
+    /// It was passed on, or was for the edge alone.
+    On,
+    /// It has answered a caller who waited, in the dialog of this tag.
+    Answered(Box<Waiting>, Text),
+}
 
 struct Forwarded {
     server: ServerKey,
@@ -48,14 +58,14 @@ impl Waiting {
         self.place.as_deref().unwrap_or(NO_PLACE)
     }
 
-    /// Takes from an answer of control what is for the edge.
-    fn note(&mut self, response: &Message) {
-        let place = response.headers.get(HeaderName::PatchbayPlace);
+    /// Takes from what control says what is for the edge.
+    pub fn note(&mut self, said: &Message) {
+        let place = said.headers.get(HeaderName::PatchbayPlace);
         if let Some(place) = place.filter(|place| place.len() <= MAX_PLACE_BYTES) {
             self.place = Some(place.into());
         }
         // A 100 comes from the transaction layer, whatever becomes of the request.
-        self.again &= place.is_none() && response.status() == Some(100);
+        self.again &= place.is_none() && said.status() == Some(100);
     }
 
     /// What names its call.
@@ -169,16 +179,16 @@ impl Proxy {
         Some((forwarded.server, forwarded.waiting?))
     }
 
-    /// Passes a response of control on to the outside; false if nobody waits for it.
-    pub fn response(
+    /// Passes a response of control on to the outside.
+    pub(super) fn response(
         &mut self,
         layer: &mut Layer,
         client: ClientKey,
         mut response: Message,
         now: Instant,
-    ) -> bool {
+    ) -> Passed {
         let Some(forwarded) = self.by_client.get_mut(&client) else {
-            return false;
+            return Passed::Stray;
         };
         let (server, invite) = (forwarded.server, forwarded.invite);
         let status = response.status().unwrap_or(500);
@@ -186,26 +196,32 @@ impl Proxy {
             waiting.note(&response);
         }
         if status == 100 {
-            return true;
+            return Passed::On;
         }
         response.headers.remove_first(HeaderName::Via);
         response.headers.remove(HeaderName::PatchbaySource);
         response.headers.remove(HeaderName::PatchbayFlow);
         response.headers.remove(HeaderName::PatchbayPlace);
+        let tag = response.to_tag();
         // The caller may be gone: then nobody waits for the answer.
         let _ = layer.respond(server, response, now);
         match status {
             100..=199 => {}
             200..=299 if invite => {
-                if forwarded.waiting.take().is_some() {
+                let waiting = forwarded.waiting.take();
+                if waiting.is_some() {
                     self.accepted.push_back((now + ACCEPTED_TIME, client));
+                }
+                let placed = waiting.filter(|waiting| waiting.place.is_some());
+                if let (Some(waiting), Some(tag)) = (placed, tag) {
+                    return Passed::Answered(waiting, tag);
                 }
             }
             _ => {
                 self.forget(client);
             }
         }
-        true
+        Passed::On
     }
 }
 

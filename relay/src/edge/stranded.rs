@@ -4,25 +4,39 @@
 use super::counters::EdgeDrop;
 use super::proxy::Waiting;
 use super::{Core, Now, Refusal};
-use crate::session::CallName;
+use crate::session::{CallName, SessionId};
 use patchbay_route::place::KEPT_FOR;
-use patchbay_sip::Message;
-use patchbay_sip::transaction::ServerKey;
+use patchbay_sip::transaction::{ClientKey, ServerKey};
+use patchbay_sip::{HeaderName, Message};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
-/// Those who are kept: as many as there are transactions at most.
+/// One who is kept.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// It has no answer: its INVITE.
+    Unanswered(ServerKey),
+    /// It waits in a call.
+    InCall(SessionId),
+}
+
+/// Those who are kept: as many as there are transactions and sessions at most.
 #[derive(Default)]
 pub struct Stranded {
     kept: HashMap<ServerKey, Box<Waiting>>,
+    /// Those who wait in a call, with the order in which they came.
+    in_call: Vec<(u64, SessionId)>,
     /// Until when, in this order; some may be gone.
-    until: VecDeque<(Instant, ServerKey)>,
+    until: VecDeque<(Instant, Kept)>,
+    /// INVITEs of those who wait in a call, on their way to control.
+    brought: HashMap<ClientKey, SessionId>,
 }
 
 impl Stranded {
     fn keep(&mut self, server: ServerKey, waiting: Box<Waiting>, now: Instant) {
         self.kept.insert(server, waiting);
-        self.until.push_back((now + KEPT_FOR, server));
+        self.until
+            .push_back((now + KEPT_FOR, Kept::Unanswered(server)));
     }
 
     /// How many are kept.
@@ -39,22 +53,15 @@ impl Stranded {
         self.kept.remove(&server)
     }
 
-    /// One who has been kept for long enough.
-    fn due(&mut self, now: Instant) -> Option<(ServerKey, Box<Waiting>)> {
-        while let Some((at, server)) = self.until.front().copied()
-            && at <= now
-        {
-            self.until.pop_front();
-            if let Some(waiting) = self.kept.remove(&server) {
-                return Some((server, waiting));
-            }
-        }
-        None
+    /// One who may have been kept for long enough.
+    fn due(&mut self, now: Instant) -> Option<Kept> {
+        let (at, kept) = self.until.front().copied()?;
+        (at <= now).then(|| self.until.pop_front())?;
+        Some(kept)
     }
 
-    /// All, those first who came first.
+    /// All without an answer, those first who came first.
     fn take_all(&mut self) -> Vec<(ServerKey, Box<Waiting>)> {
-        self.until.clear();
         let mut all: Vec<_> = self.kept.drain().collect();
         all.sort_unstable_by_key(|(_, waiting)| waiting.order);
         all
@@ -87,11 +94,85 @@ impl Core {
         self.run(now);
     }
 
-    /// A control node is there again.
+    /// Callers who wait in a call lost their control node.
+    pub(super) fn strand_standing(&mut self, lost: Vec<(u64, SessionId)>, now: Now) {
+        self.counters.stranded += lost.len() as u64;
+        let until = now.instant + KEPT_FOR;
+        for (_, id) in &lost {
+            self.stranded.until.push_back((until, Kept::InCall(*id)));
+        }
+        self.stranded.in_call.extend(lost);
+        if self.has_control() {
+            self.bring_stranded(now);
+        }
+    }
+
+    /// A control node is there again: all are brought, in the order in which they came.
     pub(super) fn bring_stranded(&mut self, now: Now) {
+        let mut in_call = std::mem::take(&mut self.stranded.in_call);
+        in_call.sort_unstable();
+        let mut in_call = in_call.into_iter().peekable();
         for (server, waiting) in self.stranded.take_all() {
+            while let Some((_, id)) = in_call.next_if(|(order, _)| *order < waiting.order) {
+                self.bring_standing(id, now);
+            }
             self.bring(server, waiting, now);
         }
+        for (_, id) in in_call {
+            self.bring_standing(id, now);
+        }
+        self.stranded.until.clear();
+    }
+
+    fn bring_standing(&mut self, id: SessionId, now: Now) {
+        let Some(control) = self.control.first().map(|flow| flow.remote.ip()) else {
+            return;
+        };
+        let Some(call) = self.sessions.brings(id, control) else {
+            return;
+        };
+        match self.send_on(&call.request, call.flow, Some(&call.place), now) {
+            Ok(client) => {
+                self.counters.brought += 1;
+                self.stranded.brought.insert(client, id);
+            }
+            Err(_) => self.not_wanted(id, false, now),
+        }
+    }
+
+    fn not_wanted(&mut self, id: SessionId, lost_only: bool, now: Now) {
+        self.with_sessions(now, |sessions, cx| sessions.not_wanted(cx, id, lost_only));
+    }
+
+    /// Takes the answer of control to the INVITE of one who waits in a call; false if it is to another.
+    pub(super) fn brought_answered(
+        &mut self,
+        client: ClientKey,
+        response: &Message,
+        now: Now,
+    ) -> bool {
+        let Some(id) = self.stranded.brought.get(&client).copied() else {
+            return false;
+        };
+        let contact = response.headers.get(HeaderName::PatchbayPlace);
+        match (response.status().unwrap_or(500), contact) {
+            (100..=199, _) => return true,
+            (200..=299, Some(contact)) => self.sessions.goes_on(id, contact),
+            _ => self.not_wanted(id, false, now),
+        }
+        self.stranded.brought.remove(&client);
+        true
+    }
+
+    /// The same for one that has no answer. Where control is gone again, the session is kept for the next.
+    pub(super) fn brought_failed(&mut self, client: ClientKey, now: Now) -> bool {
+        let Some(id) = self.stranded.brought.remove(&client) else {
+            return false;
+        };
+        if self.has_control() {
+            self.not_wanted(id, false, now);
+        }
+        true
     }
 
     fn bring(&mut self, server: ServerKey, mut waiting: Box<Waiting>, now: Now) {
@@ -105,11 +186,19 @@ impl Core {
         }
     }
 
-    /// Refuses those who have been kept for long enough.
+    /// Refuses those who have been kept for long enough, and hangs up those who were answered.
     pub(super) fn wake_stranded(&mut self, now: Now) {
-        while let Some((server, waiting)) = self.stranded.due(now.instant) {
-            let refusal = Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5);
-            self.refuse(server, &waiting.request, refusal, now);
+        while let Some(kept) = self.stranded.due(now.instant) {
+            match kept {
+                Kept::InCall(id) => self.not_wanted(id, true, now),
+                Kept::Unanswered(server) => {
+                    let Some(waiting) = self.stranded.take(server) else {
+                        continue;
+                    };
+                    let refusal = Refusal::busy(EdgeDrop::NoControl, "Centre Unavailable", 5);
+                    self.refuse(server, &waiting.request, refusal, now);
+                }
+            }
         }
     }
 

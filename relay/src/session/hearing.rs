@@ -10,7 +10,7 @@ use super::media::{Ends, SDP_TYPE};
 use super::transfer::{put_body, refusal_of};
 use super::{Context, Session, Sessions};
 use crate::edge::counters::EdgeDrop;
-use crate::edge::{Output, Refusal};
+use crate::edge::{Output, Refusal, Waiting};
 use crate::engine::Side;
 use crate::player::{Listener, Order};
 use crate::session::SessionId;
@@ -42,6 +42,10 @@ pub(super) struct Hearing {
     /// Whether the player was told of it.
     plays: bool,
     keys: u16,
+    /// The caller's INVITE, for the next control node, once it was answered.
+    pub call: Option<Box<Waiting>>,
+    /// Its control node is gone.
+    pub lost: bool,
 }
 
 impl Hearing {
@@ -52,6 +56,8 @@ impl Hearing {
             heard: None,
             plays: false,
             keys: 0,
+            call: None,
+            lost: false,
         }
     }
 }
@@ -220,6 +226,10 @@ impl Session {
         }
         let say: Say = serde_json::from_slice(&request.body)
             .map_err(|_| Refusal::plain(400, "Unreadable Announcement"))?;
+        let call = self.hearing.as_mut().and_then(|it| it.call.as_mut());
+        if let Some(call) = call {
+            call.note(request);
+        }
         if self.hearing.as_ref().is_some_and(|hearing| hearing.plays) {
             cx.outputs.push_back(Output::Play(Order::Say(self.id, say)));
         }

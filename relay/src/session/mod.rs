@@ -18,6 +18,7 @@ mod held;
 mod hidden;
 mod ids;
 mod joint;
+mod kept;
 mod leg;
 mod lost;
 mod media;

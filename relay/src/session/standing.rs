@@ -20,7 +20,6 @@ use patchbay_route::waiting::Left;
 use patchbay_sip::sdp::Sdp;
 use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How far an agent is who is to take the place of what a caller hears.
@@ -96,17 +95,6 @@ impl Sessions {
                 self.retire(cx, waiting);
             }
             None => self.with(cx, id, |session, cx| session.caller_gone(cx)),
-        }
-    }
-
-    /// A control node is gone, and nobody else knows those who wait in a call: they are told so.
-    pub fn control_lost(&mut self, cx: &mut Context<'_>, control: IpAddr) {
-        let its = |session: &Session| {
-            let hearing = session.hearing.as_ref();
-            session.stands() && !session.ended && hearing.is_some_and(|it| it.control == control)
-        };
-        for id in self.having(its) {
-            self.end(cx, id, EndedBy::Relay, EndCause::Unreachable);
         }
     }
 }

@@ -28,11 +28,21 @@ fn offered() -> String {
 
 /// A caller who waits in a call: its INVITE as control has it, and the answer.
 fn wait_in_call(bed: &mut Bed) -> (Message, Message) {
+    wait_in_place(bed, None)
+}
+
+/// The same, and control has told its place.
+pub fn wait_in_place(bed: &mut Bed, place: Option<&str>) -> (Message, Message) {
     let mut invite = invite();
     invite.headers.push(HeaderName::Supported, "100rel, timer");
     invite.set_body("application/sdp", offered().into_bytes());
     bed.receive_message(udp(CALLER), &invite);
     let forwarded = bed.expect(CONTROL_SIP, "INVITE");
+    if let Some(place) = place {
+        let mut trying = Message::response_to(&forwarded, 100, "");
+        trying.headers.push(HeaderName::PatchbayPlace, place);
+        bed.receive_message(control(), &trying);
+    }
     let target = TransferTarget {
         agent_uri: WAITING_URI.into(),
         contact: "c1".into(),
@@ -53,11 +63,15 @@ fn wait_in_call(bed: &mut Bed) -> (Message, Message) {
 }
 
 /// Control transfers the call to an agent who is to join.
-fn offer_joining(bed: &mut Bed, forwarded: &Message) -> Message {
+pub fn offer_joining(bed: &mut Bed, forwarded: &Message) -> Message {
+    offer_joining_as(bed, forwarded, "c1")
+}
+
+pub fn offer_joining_as(bed: &mut Bed, forwarded: &Message, contact: &str) -> Message {
     let target = TransferTarget {
         agent_uri: format!("sip:anna@{AGENT}"),
         agent_id: "anna".into(),
-        contact: "c1".into(),
+        contact: contact.into(),
         offer: "o1".into(),
         joins: true,
         ..TransferTarget::default()
@@ -67,7 +81,7 @@ fn offer_joining(bed: &mut Bed, forwarded: &Message) -> Message {
     bed.expect(AGENT, "INVITE")
 }
 
-fn anna_answers(bed: &mut Bed, offer: &Message) {
+pub fn anna_answers(bed: &mut Bed, offer: &Message) {
     let ok = with_sdp(answer(offer, 200, "anna"), "203.0.113.7", 6000);
     bed.receive_message(udp(AGENT), &ok);
     bed.expect(AGENT, "ACK");
@@ -109,7 +123,7 @@ fn version(message: &Message) -> (u64, u64) {
 }
 
 /// A request of control in the caller's name, as it says announcements and goodbyes.
-fn of_control(method: &str, answered: &Message) -> Message {
+pub fn of_control(method: &str, answered: &Message) -> Message {
     in_dialog(method, answered, 1 << 30, CONTROL_SIP)
 }
 
@@ -312,7 +326,7 @@ fn an_agent_without_what_the_caller_hears_loses_nobody() {
 }
 
 #[test]
-fn a_caller_waits_for_hours_but_not_without_its_control_node() {
+fn a_caller_waits_for_hours_but_not_without_a_control_node_that_told_no_place() {
     let mut bed = Bed::new();
     let (_, answered) = wait_in_call(&mut bed);
     for cseq in 2..10 {

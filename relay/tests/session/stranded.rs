@@ -1,9 +1,11 @@
 //! Control is gone while callers wait: their edge keeps them, and brings them to the next control node with
 //! the places that the last one told. A4, G1.
+use crate::standing::{anna_answers, of_control, offer_joining_as, wait_in_place};
 use crate::support::*;
 use patchbay_relay::net::Ending;
 use patchbay_route::place::{KEPT_FOR, MAX_PLACE_BYTES};
 use patchbay_route::session::{EndCause, SessionEvent};
+use patchbay_route::transfer::SAY_TYPE;
 use patchbay_sip::{HeaderName, Message};
 use std::time::Duration;
 
@@ -263,4 +265,107 @@ fn a_call_that_stands_is_left_alone() {
     bed.expect_silence(CALLER);
     back(&mut bed);
     assert_eq!(brought(&mut bed), []);
+}
+
+/// What control says to one who was brought in its call.
+fn goes_on(bed: &mut Bed, brought: &Message, contact: &str) {
+    let mut ok = answer(brought, 200, "relay");
+    ok.headers.push(HeaderName::PatchbayPlace, contact);
+    bed.receive_message(control(), &ok);
+}
+
+#[test]
+fn who_waits_in_a_call_hears_on_and_has_its_agent_by_the_next() {
+    let mut bed = Bed::new();
+    let (_, answered) = wait_in_place(&mut bed, Some("place"));
+    bed.played.clear();
+    lost(&mut bed);
+    bed.pass(SECOND);
+    bed.expect_silence(CALLER);
+    assert!(bed.played.is_empty(), "the music goes on");
+    back(&mut bed);
+    let again = bed.expect(CONTROL_SIP, "INVITE");
+    let tag = answered.to_tag().unwrap();
+    let place = again.headers.get(HeaderName::PatchbayPlace).unwrap();
+    assert_eq!(place, format!("place {tag}"));
+    goes_on(&mut bed, &again, "c2");
+    bed.expect_silence(CALLER);
+    let offer = offer_joining_as(&mut bed, &again, "c2");
+    anna_answers(&mut bed, &offer);
+    bed.expect(CONTROL_SIP, "200");
+    bed.expect_silence(CALLER);
+    assert_eq!(bed.core.live_sessions(), 1, "one call");
+    bed.receive_message(udp(CALLER), &in_dialog("BYE", &answered, 2, CALLER));
+    bed.expect(AGENT, "BYE");
+}
+
+#[test]
+fn a_place_that_is_told_in_the_call_is_the_one_that_is_kept() {
+    let mut bed = Bed::new();
+    let (_, answered) = wait_in_place(&mut bed, Some("place"));
+    let mut info = of_control("INFO", &answered);
+    info.headers.push(HeaderName::PatchbayPlace, "another");
+    info.set_body(SAY_TYPE, "{}");
+    bed.receive_message(control(), &info);
+    bed.expect(CONTROL_SIP, "200");
+    lost(&mut bed);
+    back(&mut bed);
+    let again = brought(&mut bed);
+    assert!(again[0].1.starts_with("another "), "{again:?}");
+}
+
+#[test]
+fn who_waits_in_a_call_is_hung_up_when_no_control_node_comes_or_wants_it() {
+    let mut bed = Bed::new();
+    wait_in_place(&mut bed, Some("place"));
+    lost(&mut bed);
+    bed.pass(KEPT_FOR - SECOND);
+    bed.expect_silence(CALLER);
+    bed.pass(SECOND);
+    bed.expect(CALLER, "BYE");
+
+    let mut bed = Bed::new();
+    wait_in_place(&mut bed, Some("place"));
+    lost(&mut bed);
+    back(&mut bed);
+    let again = bed.expect(CONTROL_SIP, "INVITE");
+    bed.receive_message(control(), &answer(&again, 503, "control"));
+    bed.expect(CALLER, "BYE");
+
+    // What two of them do not survive is not tried on a third.
+    let mut bed = Bed::new();
+    wait_in_place(&mut bed, Some("place"));
+    lost(&mut bed);
+    back(&mut bed);
+    bed.expect(CONTROL_SIP, "INVITE");
+    lost(&mut bed);
+    bed.expect(CALLER, "BYE");
+}
+
+#[test]
+fn who_hangs_up_in_its_call_meanwhile_is_not_brought() {
+    let mut bed = Bed::new();
+    let (_, answered) = wait_in_place(&mut bed, Some("place"));
+    lost(&mut bed);
+    bed.receive_message(udp(CALLER), &in_dialog("BYE", &answered, 2, CALLER));
+    bed.expect(CALLER, "200");
+    back(&mut bed);
+    assert_eq!(brought(&mut bed), []);
+    assert_eq!(bed.core.live_sessions(), 0);
+}
+
+#[test]
+fn both_kinds_are_brought_in_the_order_in_which_they_came() {
+    let mut bed = Bed::new();
+    waits(&mut bed, "first", "1");
+    wait_in_place(&mut bed, Some("2"));
+    waits(&mut bed, "third", "3");
+    lost(&mut bed);
+    back(&mut bed);
+    let places: Vec<String> = brought(&mut bed)
+        .into_iter()
+        .map(|(_, place)| place)
+        .collect();
+    let first = |place: &String| place.chars().next().unwrap();
+    assert_eq!(places.iter().map(first).collect::<String>(), "123");
 }

@@ -58,6 +58,17 @@ impl From<RefuseReason> for Refusal {
 
 impl Distributor {
     pub(super) fn arrived(&mut self, contact: ContactId, facts: Box<Facts>, way: Way) {
+        self.arrives(contact, facts, way, false);
+    }
+
+    /// A contact that arrives, perhaps in a call that was answered before.
+    pub(super) fn arrives(
+        &mut self,
+        contact: ContactId,
+        facts: Box<Facts>,
+        way: Way,
+        in_call: bool,
+    ) {
         if self.is_known(contact) {
             self.counters.dropped_repeated_contact += 1;
             return;
@@ -69,8 +80,8 @@ impl Distributor {
             unix_ms: self.now.unix_ms,
             order: self.arrivals,
             way,
-            hears: false,
-            picked_up: false,
+            hears: in_call,
+            picked_up: in_call,
         };
         let usable = Usable::of(&facts);
         let alone = self.servers.is_empty() && !self.looks_back;

@@ -196,7 +196,11 @@ impl Distributor {
             } => self.site_offered(contact, &site, &agent),
             Input::SiteGone { contact, site, why } => self.site_gone(contact, &site, why),
             Input::OutsideLive(call) => self.restore(&call),
-            Input::PlaceKept { place, facts } => self.place_kept(*place, facts),
+            Input::PlaceKept {
+                place,
+                facts,
+                in_call,
+            } => self.place_kept(*place, facts, in_call),
             Input::CallBackKept(promised) => self.call_back_kept(*promised),
             Input::CallBackWritten { contact } => self.promise_written(contact),
             Input::CallBackDialled { offer } => self.dialled(offer),

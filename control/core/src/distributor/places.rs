@@ -42,7 +42,7 @@ impl Distributor {
     }
 
     /// Goes on with a caller who waited before this process began. One whose queue is gone is typed anew.
-    pub(super) fn place_kept(&mut self, kept: KeptPlace, facts: Box<Facts>) {
+    pub(super) fn place_kept(&mut self, kept: KeptPlace, facts: Box<Facts>, in_call: bool) {
         let contact = kept.contact;
         if self.is_known(contact) {
             return self.comes_again(contact);
@@ -50,7 +50,7 @@ impl Distributor {
         let usable = Usable::of(&facts);
         let gone = self.queue_at(&kept.typed.queue).is_none();
         if gone || self.cannot_type(&usable).is_some() {
-            return self.arrived(contact, facts, Way::Relay);
+            return self.arrives(contact, facts, Way::Relay, in_call);
         }
         for skills in kept.skills() {
             self.wish_again(&kept.typed.queue, skills);
@@ -61,8 +61,8 @@ impl Distributor {
             unix_ms: kept.arrived_unix_ms,
             order: self.arrivals,
             way: Way::Relay,
-            hears: false,
-            picked_up: false,
+            hears: in_call,
+            picked_up: in_call,
         };
         let entered = self.mono_at(kept.entered_unix_ms);
         let queue = kept.typed.queue.clone();
@@ -99,6 +99,7 @@ impl Distributor {
         self.timers.set(Timer::MaxWait(contact), deadline);
         self.set_overflow_timer(contact);
         self.set_late_timer(contact);
+        self.hear_anew(contact);
         self.start_waiting(contact);
     }
 

@@ -6,7 +6,7 @@ use super::{Step, World};
 use patchbay_core::{
     AgentId, Carried, ContactId, EndCause, Facts, Input, OfferFailure, OfferId, Promised, Slot, Way,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an asker does.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Kept {
     pub offers: BTreeMap<OfferId, (ContactId, AgentId, Way)>,
     /// What callers' edges send again to the next process.
     pub invites: BTreeMap<ContactId, Facts>,
+    /// Callers who were answered and wait.
+    pub in_call: BTreeSet<ContactId>,
     /// What was promised to customers.
     pub promises: BTreeMap<ContactId, Promised>,
 }

@@ -24,15 +24,16 @@ const STRATEGIES: [Strategy; 7] = [
 ];
 
 fn queue(id: &str, rng: &mut Rng) -> Queue {
-    let waiting = rng.percent(40).then(|| waiting(rng));
+    let hand_over = match rng.percent(15) {
+        true => HandOver::Redirect,
+        false => HandOver::Relay,
+    };
+    let waiting = rng.percent(40).then(|| waiting(hand_over, rng));
     let calls_back = rng.percent(60);
     Queue {
         strategy: *rng.pick(&STRATEGIES),
         ring_at_once: rng.range(2, 6) as usize,
-        hand_over: match rng.percent(15) {
-            true => HandOver::Redirect,
-            false => HandOver::Relay,
-        },
+        hand_over,
         sticky_seconds: *rng.pick(&[None, None, Some(0), Some(15)]),
         priority_per_minute: *rng.pick(&[0, 0, 1, 60]),
         service_level: rng.percent(30).then(|| ServiceLevel {
@@ -56,12 +57,14 @@ fn queue(id: &str, rng: &mut Rng) -> Queue {
     }
 }
 
-fn waiting(rng: &mut Rng) -> Waiting {
+fn waiting(hand_over: HandOver, rng: &mut Rng) -> Waiting {
     let say = [POSITION, EXPECTED_WAIT, "thanks"].map(str::to_owned);
     Waiting {
         say: say.into_iter().filter(|_| rng.percent(70)).collect(),
         first_seconds: rng.range(0, 10) as u32,
         every_seconds: *rng.pick(&[0, 10, 30]),
+        // Who was answered cannot be redirected.
+        answer: hand_over == HandOver::Relay && rng.percent(25),
         ..Waiting::default()
     }
 }

@@ -31,7 +31,11 @@ impl Oracle {
             }
             Input::ContactRenewed { contact } => self.renewed(*contact, now),
             Input::CallBackKept(promised) => self.goes_on(promised, now),
-            Input::PlaceKept { place, facts } => self.waits_on(place, facts, now),
+            Input::PlaceKept {
+                place,
+                facts,
+                in_call,
+            } => self.waits_on(place, facts, *in_call, now),
             Input::CallBackWithdrawn { contact } => self.withdrawn(*contact),
             Input::ContactCancelled { contact } => {
                 if !self.caller_gone(*contact) && self.model.contacts.contains_key(contact) {
@@ -100,6 +104,7 @@ impl Oracle {
             skips: FxHashMap::default(),
             waits_for: None,
             hears: false,
+            in_call: false,
             caller: None,
             asks_until: None,
             in_menu: false,
@@ -207,10 +212,12 @@ impl Oracle {
                 self.touch_contact(*contact);
             }
             Output::Event(event) => self.event(event, now),
-            Output::Hear { contact, .. } => {
+            Output::Hear {
+                contact, answer, ..
+            } => {
                 invariants::hears_once(&self.model, *contact);
                 if let Some(found) = self.model.contacts.get_mut(contact) {
-                    found.hears = true;
+                    (found.hears, found.in_call) = (true, *answer);
                 }
             }
             Output::Farewell { .. } => {}

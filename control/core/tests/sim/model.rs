@@ -32,6 +32,8 @@ pub struct Contact {
     pub skips: FxHashMap<AgentId, Skip>,
     /// The agent who served its caller last, and until when it waits for that one alone.
     pub hears: bool,
+    /// It was answered for that.
+    pub in_call: bool,
     pub waits_for: Option<(AgentId, u64)>,
     /// Its caller, if its queue remembers who served it.
     pub caller: Option<String>,
@@ -234,6 +236,7 @@ impl Model {
     pub fn is_outside(&self, contact: &Contact) -> bool {
         let queue = contact.queue.as_ref().and_then(|id| self.queues.get(id));
         let redirect = queue.is_some_and(|it| it.declared.hand_over == HandOver::Redirect);
+        let redirect = redirect && !contact.in_call;
         contact.call_back.is_some() || redirect || contact.silent_since.is_some()
     }
 

@@ -72,7 +72,7 @@ impl Oracle {
     }
 
     /// A caller comes again with its place.
-    pub(super) fn waits_on(&mut self, place: &KeptPlace, facts: &Facts, now: u64) {
+    pub(super) fn waits_on(&mut self, place: &KeptPlace, facts: &Facts, in_call: bool, now: u64) {
         let id = place.contact;
         self.places.away.remove(&id);
         if let Some(contact) = self.model.contacts.get_mut(&id) {
@@ -83,7 +83,10 @@ impl Oracle {
         }
         let queue = &place.typed.queue;
         let Some(declared) = self.model.queues.get(queue) else {
-            return self.arrived(id, facts, None, now);
+            self.arrived(id, facts, None, now);
+            let seen = self.model.contacts.get_mut(&id).expect("arrived");
+            (seen.hears, seen.in_call) = (in_call, in_call);
+            return;
         };
         let remembers = declared.declared.sticky_seconds.is_some();
         self.arrived(id, facts, None, place.arrived_unix_ms - UNIX_MS);
@@ -91,6 +94,7 @@ impl Oracle {
         seen.priority = place.typed.priority;
         seen.skills = place.typed.skills.clone();
         seen.from = facts.from.clone();
+        (seen.hears, seen.in_call) = (in_call, in_call);
         seen.caller = remembers.then(|| facts.from.clone());
         self.enters(id, queue, place.entered_unix_ms - UNIX_MS);
     }
@@ -124,6 +128,7 @@ impl World {
         self.tell(Input::PlaceKept {
             place: Box::new(place),
             facts: Box::new(facts),
+            in_call: self.kept.in_call.contains(&contact),
         });
     }
 }

@@ -401,7 +401,9 @@ const PLANTS: [(&str, Profile, Plant); 28] = [
         tell_who_hears_nothing,
     ),
     ("which is gone", PROFILE, |_, said| {
-        swallow_refusal(said, RefuseReason::QueueRemoved)
+        // A promise that is over shows before.
+        let promised = |output: &Output| matches!(output, Output::ForgetCallBack { .. });
+        !said.iter().any(promised) && swallow_refusal(said, RefuseReason::QueueRemoved)
     }),
     ("waits for an answer for ever", PROFILE, no_answer),
     ("is on no relay", PROFILE, |oracle, said| {

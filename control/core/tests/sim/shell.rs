@@ -89,7 +89,12 @@ impl World {
                 self.kept.promises.remove(&contact);
             }
             Output::ListSessions => self.ask_for_list(),
-            Output::Hear { contact, .. } => {
+            Output::Hear {
+                contact, answer, ..
+            } => {
+                if answer {
+                    self.kept.in_call.insert(contact);
+                }
                 for key in ['1', '#'] {
                     if self.rng.percent(25) {
                         let latest = *self.rng.pick(&[60_000, 8_000]);

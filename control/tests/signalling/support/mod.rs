@@ -144,7 +144,6 @@ impl Scene {
             screen_pop_url: Some("https://crm.example/pop?contact={contact}".into()),
             link_secret: Secret::new(SECRET),
             transfer,
-            drain_retry_after_s: 7,
             transactions: Config::default(),
         };
         let relays = ["http://127.0.0.1:8090".to_owned()];

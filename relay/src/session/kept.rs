@@ -1,0 +1,96 @@
+//! Callers who wait in a call while control is gone: the music goes on, and their calls are brought to the
+//! next control node as those are that were not answered (see `edge/stranded.rs`).
+
+use super::{Context, Session, SessionId, Sessions};
+use crate::edge::Waiting;
+use patchbay_route::session::{EndCause, EndedBy};
+use patchbay_sip::Message;
+use patchbay_sip::transaction::Flow;
+use std::net::IpAddr;
+
+/// What brings such a call to another control node.
+pub struct Call {
+    /// The caller's INVITE.
+    pub request: Message,
+    /// Where it came from.
+    pub flow: Flow,
+    /// Its place, and the tag of the dialog in which it waits.
+    pub place: String,
+}
+
+impl Sessions {
+    /// Keeps the INVITE of a caller who was answered, if it waits in that call.
+    pub fn keep_call(&mut self, cx: &mut Context<'_>, tag: &str, call: Box<Waiting>) {
+        let id = cx.links.tags.get(tag).map(|(id, _)| *id);
+        let session = id.and_then(|id| self.rows.get_mut(&id));
+        if let Some(session) = session.filter(|session| session.stands())
+            && let Some(hearing) = session.hearing.as_mut()
+        {
+            hearing.call = Some(call);
+        }
+    }
+
+    /// A control node is gone. Those of its callers who wait in a call and can be brought to another one,
+    /// in the order in which they came; nobody knows the others, and they are hung up.
+    pub fn control_lost(&mut self, cx: &mut Context<'_>, control: IpAddr) -> Vec<(u64, SessionId)> {
+        let its = |session: &Session| {
+            let hearing = session.hearing.as_ref();
+            session.stands() && !session.ended && hearing.is_some_and(|it| it.control == control)
+        };
+        let mut lost = Vec::new();
+        for id in self.having(its) {
+            let session = self.rows.get_mut(&id);
+            let hearing = session.and_then(|session| session.hearing.as_mut());
+            let kept = hearing.and_then(|hearing| {
+                hearing.lost = true;
+                let call = hearing.call.as_ref().filter(|call| call.may_go_on());
+                call.map(|call| call.order)
+            });
+            match kept {
+                Some(order) => lost.push((order, id)),
+                None => drop(self.end(cx, id, EndedBy::Relay, EndCause::Unreachable)),
+            };
+        }
+        lost.sort_unstable();
+        lost
+    }
+
+    /// What brings a caller to this control node, who waits in a call; none if it is gone meanwhile.
+    pub fn brings(&mut self, id: SessionId, control: IpAddr) -> Option<Call> {
+        let session = self.rows.get_mut(&id)?;
+        let waits = session.stands() && !session.ended;
+        let tag = session.caller.tag.clone();
+        let hearing = session.hearing.as_mut().filter(|_| waits)?;
+        let call = hearing.call.as_mut().filter(|_| hearing.lost)?;
+        call.again = true;
+        let brings = Call {
+            request: call.request.clone(),
+            flow: call.flow,
+            place: format!("{} {tag}", call.place()),
+        };
+        (hearing.lost, hearing.control) = (false, control);
+        Some(brings)
+    }
+
+    /// A control node goes on with a caller, under that name.
+    pub fn goes_on(&mut self, id: SessionId, contact: &str) {
+        let Some(session) = self.rows.get_mut(&id).filter(|session| session.stands()) else {
+            return;
+        };
+        if let Some(call) = session.hearing.as_mut().and_then(|it| it.call.as_mut()) {
+            call.again = false;
+        }
+        let before = std::mem::replace(&mut session.target.contact, contact.to_owned());
+        self.waiting.remove(&before);
+        self.waiting.insert(contact.to_owned(), id);
+    }
+
+    /// No control node came in time, or it did not want the caller.
+    pub fn not_wanted(&mut self, cx: &mut Context<'_>, id: SessionId, lost_only: bool) {
+        let session = self.rows.get(&id).filter(|session| session.stands());
+        let hearing = session.and_then(|session| session.hearing.as_ref());
+        if hearing.is_some_and(|hearing| hearing.lost || !lost_only) {
+            self.end(cx, id, EndedBy::Relay, EndCause::Unreachable);
+        }
+    }
+}
