@@ -25,6 +25,8 @@ LIBDIR     := $(PREFIX)/lib
 UNITDIR    ?= $(LIBDIR)/systemd/system
 SYSCONFDIR ?= /etc/patchbay
 export PATH := $(HOME)/.cargo/bin:$(PATH)
+# What makes the next build faster makes the first one slower: only for those who build by themselves too.
+export CARGO_INCREMENTAL ?= $(if $(wildcard target/debug/incremental),1,0)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit lint advisories build release install uninstall bench bench-against bench-calls-against bench-sip sim sim-nightly fuzz fuzz-traffic fmt clean tools-build tools-test
