@@ -10,10 +10,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::api::Api;
-use support::{Centre, Declaration, Setup};
+use support::raw::{Raw, sdp};
+use support::{CALLER, Centre, Declaration, SOON, Setup, until};
 
 /// How often it is killed.
 const KILLS: u64 = 40;
+/// How many callers wait meanwhile.
+const CALLERS: usize = 8;
+/// The latest instant after control was started again: most callers have come again by then.
+const LATEST_AFTER_START: u64 = 12_000;
 /// The latest instant after the first change.
 const LATEST: Duration = Duration::from_millis(120);
 /// How many tokens and how many declarations a turn has at most: the audit log is read by 1,000 entries,
@@ -182,8 +187,7 @@ fn assert_promised(centre: &Centre, promises: &[String]) {
 // F5 E5
 #[test]
 fn what_control_has_confirmed_outlives_it_whenever_it_is_killed() {
-    let kills = std::env::var("PATCHBAY_KILLS").ok();
-    let kills = kills.map_or(KILLS, |text| text.parse().expect("a number"));
+    let kills = kills();
     let mut centre = Setup::default()
         .apart()
         .control("token_rate = 100000\n")
@@ -209,4 +213,59 @@ fn what_control_has_confirmed_outlives_it_whenever_it_is_killed() {
         counts.iter().all(|count| *count as u64 > kills),
         "{counts:?}"
     );
+}
+
+fn kills() -> u64 {
+    let kills = std::env::var("PATCHBAY_KILLS").ok();
+    kills.map_or(KILLS, |text| text.parse().expect("a number"))
+}
+
+/// A caller who is told that it waits.
+fn waits(centre: &Centre) -> Raw {
+    let phone = Raw::open(CALLER, &centre.ports, centre.edge);
+    let text = sdp(phone.address(), "0", "a=rtpmap:0 PCMU/8000\r\n");
+    phone.send(phone.invite("support", &text));
+    phone.expect("182", SOON, |sip| sip.status() == Some(182));
+    phone
+}
+
+/// Who waits, by their places.
+fn waiting(centre: &Centre) -> Vec<String> {
+    let queue = centre.api.get("/api/v1/queues/support");
+    let waiting = queue["waiting"].as_array().expect("a list").iter();
+    waiting
+        .filter_map(|one| one["contact"].as_str().map(str::to_owned))
+        .collect()
+}
+
+// A4 G1
+#[test]
+fn callers_who_wait_keep_their_places_whenever_it_is_killed() {
+    let mut centre = Setup::default().apart().start();
+    let anna = format!(
+        "uri = \"sip:anna@{}\"\npaused = true",
+        centre.agent_address()
+    );
+    centre.apply(&Declaration::new().agent("anna", &anna));
+    let callers: Vec<Raw> = (0..CALLERS).map(|_| waits(&centre)).collect();
+    let before = waiting(&centre);
+    assert_eq!(before.len(), CALLERS);
+    for turn in 0..kills() {
+        let instant = scrambled(turn) % LATEST_AFTER_START;
+        std::thread::sleep(Duration::from_micros(instant));
+        centre.control_process.kill();
+        centre.restart_control();
+        // Now and then it is killed while they come again.
+        if turn % 3 != 2 {
+            until("all have come again", SOON, || {
+                (waiting(&centre).len() == CALLERS).then_some(())
+            });
+            assert_eq!(waiting(&centre), before, "turn {turn}");
+        }
+    }
+    for caller in callers {
+        let mut told = std::iter::from_fn(|| caller.next(Duration::ZERO));
+        let refused = told.find(|sip| sip.status() >= Some(200));
+        assert_eq!(refused, None, "nobody is refused");
+    }
 }

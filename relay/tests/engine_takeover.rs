@@ -6,6 +6,8 @@ use crate::engine_support::*;
 use patchbay_relay::engine::{Component, DropReason, Side};
 
 const CALLS: usize = 50;
+/// With a quick engine few strangers are in time: further calls, until one was. The ports suffice for them.
+const MOST_CALLS: usize = 100;
 const INTRUSIONS: u64 = 6;
 
 #[test]
@@ -16,7 +18,10 @@ fn strangers_between_the_partys_first_packets_do_not_pass() {
     let engine = engine(10_400, 10_799);
     let stranger = socket(ELSEWHERE);
     let mut intruded = 0;
-    for _ in 0..CALLS {
+    for number in 0..MOST_CALLS {
+        if number >= CALLS && intruded > 0 {
+            break;
+        }
         let (client, agent, pair) = call(&engine);
         let to = pair.local[0].rtp;
         // As fast as can be, so that they share the socket's queue.

@@ -260,3 +260,29 @@ fn who_waits_in_a_call_hears_on_and_is_not_let_hear_anew() {
     next.pass(20_000);
     assert_eq!(said(&next), 2, "an announcement");
 }
+
+// A4
+#[test]
+fn who_came_in_the_same_millisecond_keeps_the_order() {
+    let (mut desk, ..) = busy();
+    for contact in 1..=6 {
+        desk.call_as(contact, call_to("q"));
+    }
+    let kept = places(&desk);
+    let mut next = Desk::new(CENTRE);
+    next.ms = desk.ms + 1_000;
+    next.status("anna", paused());
+    // The clocks do not tick together: one is read in milliseconds.
+    for (number, place) in kept.iter().enumerate() {
+        let mut now = next.now();
+        now.mono += core::time::Duration::from_micros(150 * number as u64);
+        now.unix_ms += u64::from(number > 2);
+        let input = Input::PlaceKept {
+            place: Box::new(place.clone()),
+            facts: Box::new(call_to("q")),
+            in_call: false,
+        };
+        next.distributor.handle(input, now);
+    }
+    assert_eq!(next.waiting(), [1, 2, 3, 4, 5, 6]);
+}

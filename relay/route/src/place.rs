@@ -12,5 +12,8 @@ pub const KEPT_FOR: Duration = Duration::from_secs(30);
 /// Longest value of the header; a place that needs more is not kept.
 pub const MAX_PLACE_BYTES: usize = 4_096;
 
+/// To how many control nodes in a row that say nothing of it an INVITE is sent again.
+pub const MAX_TRIES: u8 = 3;
+
 /// What the header says for a caller whose INVITE is sent again and who had no place yet.
 pub const NO_PLACE: &str = "none";

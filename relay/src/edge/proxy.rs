@@ -7,7 +7,7 @@ use super::paths::{default_port, transport_param};
 use super::{Core, Now, Refusal};
 use crate::readdress::sdp::{Description, Line};
 use crate::session::{CallName, SDP_TYPE};
-use patchbay_route::place::{MAX_PLACE_BYTES, NO_PLACE};
+use patchbay_route::place::{MAX_PLACE_BYTES, MAX_TRIES, NO_PLACE};
 use patchbay_sip::shards::Shards;
 use patchbay_sip::transaction::{ClientKey, Flow, Layer, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method, NameAddr, Scheme, Text, Transport, Uri, Written};
@@ -46,8 +46,8 @@ pub struct Waiting {
     pub order: u64,
     /// What control told of its place.
     place: Option<Box<str>>,
-    /// It was sent to another control node, which has said nothing yet.
-    pub again: bool,
+    /// How many other control nodes it was sent to that have said nothing of it.
+    pub tries: u8,
     /// Its caller has hung up, or is gone.
     pub gone: bool,
 }
@@ -65,7 +65,9 @@ impl Waiting {
             self.place = Some(place.into());
         }
         // A 100 comes from the transaction layer, whatever becomes of the request.
-        self.again &= place.is_none() && said.status() == Some(100);
+        if place.is_some() || said.status() != Some(100) {
+            self.tries = 0;
+        }
     }
 
     /// What names its call.
@@ -74,10 +76,10 @@ impl Waiting {
         Some((call_id, self.request.from_tag()?))
     }
 
-    /// Whether it is sent to another control node when its own is gone. What two of them do not survive is
-    /// not tried on a third.
+    /// Whether it is sent to another control node when its own is gone. It may be what they die of.
     pub fn may_go_on(&self) -> bool {
-        self.request.method() == Some(&Method::Invite) && !self.again && !self.gone
+        let invite = self.request.method() == Some(&Method::Invite);
+        invite && self.tries < MAX_TRIES && !self.gone
     }
 }
 
@@ -109,7 +111,7 @@ impl Proxy {
             flow,
             order: self.requests,
             place: None,
-            again: false,
+            tries: 0,
             gone: false,
         })
     }

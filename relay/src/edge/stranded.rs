@@ -176,7 +176,7 @@ impl Core {
     }
 
     fn bring(&mut self, server: ServerKey, mut waiting: Box<Waiting>, now: Now) {
-        waiting.again = true;
+        waiting.tries += 1;
         match self.send_on(&waiting.request, waiting.flow, Some(waiting.place()), now) {
             Ok(client) => {
                 self.counters.brought += 1;

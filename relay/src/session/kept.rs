@@ -62,7 +62,7 @@ impl Sessions {
         let tag = session.caller.tag.clone();
         let hearing = session.hearing.as_mut().filter(|_| waits)?;
         let call = hearing.call.as_mut().filter(|_| hearing.lost)?;
-        call.again = true;
+        call.tries += 1;
         let brings = Call {
             request: call.request.clone(),
             flow: call.flow,
@@ -78,7 +78,7 @@ impl Sessions {
             return;
         };
         if let Some(call) = session.hearing.as_mut().and_then(|it| it.call.as_mut()) {
-            call.again = false;
+            call.tries = 0;
         }
         let before = std::mem::replace(&mut session.target.contact, contact.to_owned());
         self.waiting.remove(&before);

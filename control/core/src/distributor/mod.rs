@@ -69,6 +69,8 @@ const LOTS: u64 = 0x6c6f_7473;
 #[derive(Debug)]
 pub struct Distributor {
     now: Now,
+    /// The two clocks when it was first told anything.
+    began: Option<Now>,
     /// It does not know yet who is in a call.
     beginning: bool,
     ids: IdSource,
@@ -147,6 +149,7 @@ impl Distributor {
     pub fn new(seed: u64) -> Self {
         Self {
             now: Now::default(),
+            began: None,
             beginning: false,
             ids: IdSource::new(seed),
             centre: None,
@@ -280,6 +283,7 @@ impl Distributor {
             mono: now.mono.max(self.now.mono),
             unix_ms: now.unix_ms,
         };
+        self.began.get_or_insert(self.now);
         self.memory.expire(self.now.mono);
     }
 

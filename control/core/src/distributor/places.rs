@@ -11,6 +11,7 @@ use crate::media::Usable;
 use crate::output::{Output, RefuseReason};
 use crate::place::KeptPlace;
 use crate::timers::Timer;
+use core::time::Duration;
 
 impl Distributor {
     /// Tells the place of a caller who waits, once in each queue. What others carry is theirs to keep, and
@@ -57,14 +58,14 @@ impl Distributor {
         }
         self.arrivals += 1;
         let came = Came {
-            at: self.mono_at(kept.arrived_unix_ms),
+            at: self.before(kept.arrived_unix_ms),
             unix_ms: kept.arrived_unix_ms,
             order: self.arrivals,
             way: Way::Relay,
             hears: in_call,
             picked_up: in_call,
         };
-        let entered = self.mono_at(kept.entered_unix_ms);
+        let entered = self.before(kept.entered_unix_ms);
         let queue = kept.typed.queue.clone();
         let relax = kept.relax.into();
         let mut ticket = self.ticket((contact, came), (&facts, &usable), kept.typed, relax);
@@ -94,7 +95,17 @@ impl Distributor {
         self.waits_again(contact, deadline);
     }
 
-    fn waits_again(&mut self, contact: ContactId, deadline: core::time::Duration) {
+    /// The clock's reading at a moment before this process began. Both clocks are always compared at the same
+    /// moment: a millisecond more or less would change the order of those who came in one.
+    fn before(&self, unix_ms: u64) -> Duration {
+        let began = self.began.unwrap_or(self.now);
+        let ago = Duration::from_millis(began.unix_ms.saturating_sub(unix_ms));
+        let after = Duration::from_millis(unix_ms.saturating_sub(began.unix_ms));
+        let at = began.mono.saturating_sub(ago).saturating_add(after);
+        at.min(self.now.mono)
+    }
+
+    fn waits_again(&mut self, contact: ContactId, deadline: Duration) {
         self.set_relax_timer(contact);
         self.timers.set(Timer::MaxWait(contact), deadline);
         self.set_overflow_timer(contact);
