@@ -450,6 +450,7 @@ impl Core {
         if self.with_sessions(now, |sessions, cx| sessions.response(cx, client, &response)) {
             return;
         }
+        self.arrived_at_control(client, now);
         if self.brought_answered(client, &response, now) {
             return;
         }
@@ -476,6 +477,7 @@ impl Core {
         if self.with_sessions(now, |sessions, cx| sessions.failed(cx, client, status)) {
             return;
         }
+        self.arrived_at_control(client, now);
         if self.brought_failed(client, now) {
             return;
         }

@@ -20,23 +20,31 @@ enum Kept {
     InCall(SessionId),
 }
 
+/// INVITEs on their way to control of which it has said nothing yet, not even 100: more would fill what may
+/// wait to be written to its connection, which is cut then.
+const MAX_IN_FLIGHT: usize = 256;
+
 /// Those who are kept: as many as there are transactions and sessions at most.
 #[derive(Default)]
 pub struct Stranded {
-    kept: HashMap<ServerKey, Box<Waiting>>,
+    /// Those without an answer, and until when they are kept.
+    kept: HashMap<ServerKey, (Instant, Box<Waiting>)>,
     /// Those who wait in a call, with the order in which they came.
     in_call: Vec<(u64, SessionId)>,
-    /// Until when, in this order; some may be gone.
+    /// Until when, in this order; some may be gone, or kept anew.
     until: VecDeque<(Instant, Kept)>,
+    /// Those who are to be brought to the control node that is there, in the order in which they came.
+    line: VecDeque<Kept>,
+    in_flight: HashSet<ClientKey>,
     /// INVITEs of those who wait in a call, on their way to control.
     brought: HashMap<ClientKey, SessionId>,
 }
 
 impl Stranded {
     fn keep(&mut self, server: ServerKey, waiting: Box<Waiting>, now: Instant) {
-        self.kept.insert(server, waiting);
-        self.until
-            .push_back((now + KEPT_FOR, Kept::Unanswered(server)));
+        let until = now + KEPT_FOR;
+        self.kept.insert(server, (until, waiting));
+        self.until.push_back((until, Kept::Unanswered(server)));
     }
 
     /// How many are kept.
@@ -50,7 +58,7 @@ impl Stranded {
     }
 
     fn take(&mut self, server: ServerKey) -> Option<Box<Waiting>> {
-        self.kept.remove(&server)
+        self.kept.remove(&server).map(|(_, waiting)| waiting)
     }
 
     /// One who may have been kept for long enough.
@@ -60,11 +68,25 @@ impl Stranded {
         Some(kept)
     }
 
-    /// All without an answer, those first who came first.
-    fn take_all(&mut self) -> Vec<(ServerKey, Box<Waiting>)> {
-        let mut all: Vec<_> = self.kept.drain().collect();
-        all.sort_unstable_by_key(|(_, waiting)| waiting.order);
-        all
+    /// Those without an answer with the order in which they came, the first first.
+    fn unanswered(&self) -> Vec<(u64, ServerKey)> {
+        let kept = self.kept.iter();
+        let mut kept: Vec<_> = kept
+            .map(|(server, (_, waiting))| (waiting.order, *server))
+            .collect();
+        kept.sort_unstable_by_key(|(order, _)| *order);
+        kept
+    }
+
+    /// Puts all in line.
+    fn line_up(&mut self) {
+        let unanswered = self.unanswered().into_iter();
+        let unanswered = unanswered.map(|(order, server)| (order, Kept::Unanswered(server)));
+        let in_call = std::mem::take(&mut self.in_call).into_iter();
+        let in_call = in_call.map(|(order, id)| (order, Kept::InCall(id)));
+        let mut all: Vec<_> = unanswered.chain(in_call).collect();
+        all.sort_by_key(|(order, _)| *order);
+        self.line = all.into_iter().map(|(_, kept)| kept).collect();
     }
 }
 
@@ -72,9 +94,10 @@ impl Core {
     /// A caller who waits lost its control node: brought to another one, or kept until there is one.
     pub(super) fn strand(&mut self, server: ServerKey, waiting: Box<Waiting>, now: Now) {
         self.counters.stranded += 1;
-        match self.has_control() {
-            true => self.bring(server, waiting, now),
-            false => self.stranded.keep(server, waiting, now.instant),
+        self.stranded.keep(server, waiting, now.instant);
+        if self.has_control() {
+            self.stranded.line.push_back(Kept::Unanswered(server));
+            self.bring_more(now);
         }
     }
 
@@ -84,7 +107,8 @@ impl Core {
         if unheard.is_empty() {
             return;
         }
-        let kept = self.stranded.kept.values().chain(self.proxy.waiting());
+        let kept = self.stranded.kept.values().map(|(_, waiting)| waiting);
+        let kept = kept.chain(self.proxy.waiting());
         let waits: HashSet<CallName> = kept.filter_map(|waiting| waiting.name()).collect();
         for (id, name) in unheard {
             if waits.contains(&name) {
@@ -109,19 +133,32 @@ impl Core {
 
     /// A control node is there again: all are brought, in the order in which they came.
     pub(super) fn bring_stranded(&mut self, now: Now) {
-        let mut in_call = std::mem::take(&mut self.stranded.in_call);
-        in_call.sort_unstable();
-        let mut in_call = in_call.into_iter().peekable();
-        for (server, waiting) in self.stranded.take_all() {
-            while let Some((_, id)) = in_call.next_if(|(order, _)| *order < waiting.order) {
-                self.bring_standing(id, now);
+        self.stranded.line_up();
+        self.bring_more(now);
+    }
+
+    /// Brings as many of those in line as may be on their way.
+    fn bring_more(&mut self, now: Now) {
+        while self.has_control()
+            && self.stranded.in_flight.len() < MAX_IN_FLIGHT
+            && let Some(kept) = self.stranded.line.pop_front()
+        {
+            match kept {
+                Kept::InCall(id) => self.bring_standing(id, now),
+                Kept::Unanswered(server) => {
+                    if let Some(waiting) = self.stranded.take(server) {
+                        self.bring(server, waiting, now);
+                    }
+                }
             }
-            self.bring(server, waiting, now);
         }
-        for (_, id) in in_call {
-            self.bring_standing(id, now);
+    }
+
+    /// Control has said something of an INVITE, or never will.
+    pub(super) fn arrived_at_control(&mut self, client: ClientKey, now: Now) {
+        if !self.stranded.in_flight.is_empty() && self.stranded.in_flight.remove(&client) {
+            self.bring_more(now);
         }
-        self.stranded.until.clear();
     }
 
     fn bring_standing(&mut self, id: SessionId, now: Now) {
@@ -134,14 +171,15 @@ impl Core {
         match self.send_on(&call.request, call.flow, Some(&call.place), now) {
             Ok(client) => {
                 self.counters.brought += 1;
+                self.stranded.in_flight.insert(client);
                 self.stranded.brought.insert(client, id);
             }
-            Err(_) => self.not_wanted(id, false, now),
+            Err(_) => self.not_wanted(id, now),
         }
     }
 
-    fn not_wanted(&mut self, id: SessionId, lost_only: bool, now: Now) {
-        self.with_sessions(now, |sessions, cx| sessions.not_wanted(cx, id, lost_only));
+    fn not_wanted(&mut self, id: SessionId, now: Now) {
+        self.with_sessions(now, |sessions, cx| sessions.not_wanted(cx, id));
     }
 
     /// Takes the answer of control to the INVITE of one who waits in a call; false if it is to another.
@@ -158,7 +196,7 @@ impl Core {
         match (response.status().unwrap_or(500), contact) {
             (100..=199, _) => return true,
             (200..=299, Some(contact)) => self.sessions.goes_on(id, contact),
-            _ => self.not_wanted(id, false, now),
+            _ => self.not_wanted(id, now),
         }
         self.stranded.brought.remove(&client);
         true
@@ -170,7 +208,7 @@ impl Core {
             return false;
         };
         if self.has_control() {
-            self.not_wanted(id, false, now);
+            self.not_wanted(id, now);
         }
         true
     }
@@ -180,6 +218,7 @@ impl Core {
         match self.send_on(&waiting.request, waiting.flow, Some(waiting.place()), now) {
             Ok(client) => {
                 self.counters.brought += 1;
+                self.stranded.in_flight.insert(client);
                 self.proxy.forwarded(server, client, waiting);
             }
             Err(refusal) => self.refuse(server, &waiting.request, refusal, now),
@@ -190,8 +229,14 @@ impl Core {
     pub(super) fn wake_stranded(&mut self, now: Now) {
         while let Some(kept) = self.stranded.due(now.instant) {
             match kept {
-                Kept::InCall(id) => self.not_wanted(id, true, now),
+                Kept::InCall(id) => {
+                    self.with_sessions(now, |sessions, cx| sessions.lost_too_long(cx, id));
+                }
                 Kept::Unanswered(server) => {
+                    let found = self.stranded.kept.get(&server);
+                    if found.is_none_or(|(until, _)| *until > now.instant) {
+                        continue;
+                    }
                     let Some(waiting) = self.stranded.take(server) else {
                         continue;
                     };
@@ -214,8 +259,9 @@ impl Core {
 
     /// All who are kept, to be told something else.
     pub(super) fn give_up_stranded(&mut self) -> Vec<(ServerKey, Message)> {
-        let all = self.stranded.take_all().into_iter();
-        all.map(|(server, waiting)| (server, waiting.request))
+        self.stranded.line.clear();
+        let all = self.stranded.unanswered().into_iter();
+        all.filter_map(|(_, server)| Some((server, self.stranded.take(server)?.request)))
             .collect()
     }
 }

@@ -23,6 +23,7 @@ use patchbay_sip::transaction::{Flow, ServerKey};
 use patchbay_sip::{HeaderName, Message, Method};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Keys that one waiting caller may press; further ones count for nothing.
 pub const MAX_KEYS: u16 = 256;
@@ -44,8 +45,8 @@ pub(super) struct Hearing {
     keys: u16,
     /// The caller's INVITE, for the next control node, once it was answered.
     pub call: Option<Box<Waiting>>,
-    /// Its control node is gone.
-    pub lost: bool,
+    /// Until when it is kept, if its control node is gone.
+    pub lost: Option<Instant>,
 }
 
 impl Hearing {
@@ -57,7 +58,7 @@ impl Hearing {
             plays: false,
             keys: 0,
             call: None,
-            lost: false,
+            lost: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{Context, Session, SessionId, Sessions};
 use crate::edge::Waiting;
+use patchbay_route::place::KEPT_FOR;
 use patchbay_route::session::{EndCause, EndedBy};
 use patchbay_sip::Message;
 use patchbay_sip::transaction::Flow;
@@ -42,7 +43,7 @@ impl Sessions {
             let session = self.rows.get_mut(&id);
             let hearing = session.and_then(|session| session.hearing.as_mut());
             let kept = hearing.and_then(|hearing| {
-                hearing.lost = true;
+                hearing.lost = Some(cx.now.instant + KEPT_FOR);
                 let call = hearing.call.as_ref().filter(|call| call.may_go_on());
                 call.map(|call| call.order)
             });
@@ -61,14 +62,14 @@ impl Sessions {
         let waits = session.stands() && !session.ended;
         let tag = session.caller.tag.clone();
         let hearing = session.hearing.as_mut().filter(|_| waits)?;
-        let call = hearing.call.as_mut().filter(|_| hearing.lost)?;
+        let call = hearing.call.as_mut().filter(|_| hearing.lost.is_some())?;
         call.tries += 1;
         let brings = Call {
             request: call.request.clone(),
             flow: call.flow,
             place: format!("{} {tag}", call.place()),
         };
-        (hearing.lost, hearing.control) = (false, control);
+        (hearing.lost, hearing.control) = (None, control);
         Some(brings)
     }
 
@@ -85,12 +86,20 @@ impl Sessions {
         self.waiting.insert(contact.to_owned(), id);
     }
 
-    /// No control node came in time, or it did not want the caller.
-    pub fn not_wanted(&mut self, cx: &mut Context<'_>, id: SessionId, lost_only: bool) {
-        let session = self.rows.get(&id).filter(|session| session.stands());
-        let hearing = session.and_then(|session| session.hearing.as_ref());
-        if hearing.is_some_and(|hearing| hearing.lost || !lost_only) {
+    /// No control node wants the caller.
+    pub fn not_wanted(&mut self, cx: &mut Context<'_>, id: SessionId) {
+        let session = self.rows.get(&id);
+        if session.is_some_and(|session| session.stands() && !session.ended) {
             self.end(cx, id, EndedBy::Relay, EndCause::Unreachable);
+        }
+    }
+
+    /// No control node came in time.
+    pub fn lost_too_long(&mut self, cx: &mut Context<'_>, id: SessionId) {
+        let hearing = self.rows.get(&id).and_then(|it| it.hearing.as_ref());
+        let lost = hearing.and_then(|hearing| hearing.lost);
+        if lost.is_some_and(|until| until <= cx.now.instant) {
+            self.not_wanted(cx, id);
         }
     }
 }

@@ -375,3 +375,42 @@ fn both_kinds_are_brought_in_the_order_in_which_they_came() {
     let first = |place: &String| place.chars().next().unwrap();
     assert_eq!(places.iter().map(first).collect::<String>(), "123");
 }
+
+#[test]
+fn many_are_brought_as_fast_as_control_takes_them() {
+    const CALLERS: usize = 1_000;
+    let mut bed = Bed::new();
+    for number in 0..CALLERS {
+        waits(
+            &mut bed,
+            &format!("call{number}"),
+            &format!("place{number}"),
+        );
+    }
+    lost(&mut bed);
+    back(&mut bed);
+    let mut came = Vec::new();
+    let mut rounds = 0;
+    while came.len() < CALLERS {
+        let sent = bed.sent_to(CONTROL_SIP);
+        let invites: Vec<_> = sent.iter().filter(|sent| name(sent) == "INVITE").collect();
+        assert!((1..=256).contains(&invites.len()), "{}", invites.len());
+        for invite in invites {
+            came.push(invite.call_id().unwrap().to_owned());
+            bed.receive_message(control(), &Message::response_to(invite, 100, ""));
+        }
+        rounds += 1;
+    }
+    assert!(rounds >= 4);
+    let wanted = (0..CALLERS).map(|number| format!("call{number}"));
+    assert_eq!(came, Vec::from_iter(wanted));
+    // A line that control leaves again is kept for the next one, for its time.
+    lost(&mut bed);
+    back(&mut bed);
+    assert_eq!(brought(&mut bed).len(), 256);
+    lost(&mut bed);
+    bed.pass(KEPT_FOR);
+    let refused = bed.sent_to(CALLER);
+    let refused = refused.iter().filter(|sent| name(sent) == "503");
+    assert_eq!(refused.count(), CALLERS);
+}
