@@ -204,23 +204,19 @@ impl Proxy {
         response.headers.remove(HeaderName::PatchbaySource);
         response.headers.remove(HeaderName::PatchbayFlow);
         response.headers.remove(HeaderName::PatchbayPlace);
-        let tag = response.to_tag();
+        let answered = invite && (200..300).contains(&status);
+        let waiting = forwarded.waiting.as_ref().filter(|_| answered);
+        let placed = waiting.is_some_and(|waiting| waiting.place.is_some());
+        // Few calls have waited: the others are spared the look.
+        let tag = placed.then(|| response.to_tag()).flatten();
         // The caller may be gone: then nobody waits for the answer.
         let _ = layer.respond(server, response, now);
-        match status {
-            100..=199 => {}
-            200..=299 if invite => {
-                let waiting = forwarded.waiting.take();
-                if waiting.is_some() {
-                    self.accepted.push_back((now + ACCEPTED_TIME, client));
-                }
-                let placed = waiting.filter(|waiting| waiting.place.is_some());
-                if let (Some(waiting), Some(tag)) = (placed, tag) {
-                    return Passed::Answered(waiting, tag);
-                }
-            }
-            _ => {
-                self.forget(client);
+        if status >= 200 && !answered {
+            self.forget(client);
+        } else if answered && let Some(waiting) = forwarded.waiting.take() {
+            self.accepted.push_back((now + ACCEPTED_TIME, client));
+            if let Some(tag) = tag {
+                return Passed::Answered(waiting, tag);
             }
         }
         Passed::On

@@ -29,8 +29,6 @@ const MAX_IN_FLIGHT: usize = 256;
 pub struct Stranded {
     /// Those without an answer, and until when they are kept.
     kept: HashMap<ServerKey, (Instant, Box<Waiting>)>,
-    /// Those who wait in a call, with the order in which they came.
-    in_call: Vec<(u64, SessionId)>,
     /// Until when, in this order; some may be gone, or kept anew.
     until: VecDeque<(Instant, Kept)>,
     /// Those who are to be brought to the control node that is there, in the order in which they came.
@@ -78,11 +76,11 @@ impl Stranded {
         kept
     }
 
-    /// Puts all in line.
-    fn line_up(&mut self) {
+    /// Puts all in line, and these, who wait in a call.
+    fn line_up(&mut self, in_call: Vec<(u64, SessionId)>) {
         let unanswered = self.unanswered().into_iter();
         let unanswered = unanswered.map(|(order, server)| (order, Kept::Unanswered(server)));
-        let in_call = std::mem::take(&mut self.in_call).into_iter();
+        let in_call = in_call.into_iter();
         let in_call = in_call.map(|(order, id)| (order, Kept::InCall(id)));
         let mut all: Vec<_> = unanswered.chain(in_call).collect();
         all.sort_by_key(|(order, _)| *order);
@@ -119,13 +117,11 @@ impl Core {
     }
 
     /// Callers who wait in a call lost their control node.
-    pub(super) fn strand_standing(&mut self, lost: Vec<(u64, SessionId)>, now: Now) {
+    pub(super) fn strand_standing(&mut self, lost: Vec<SessionId>, now: Now) {
         self.counters.stranded += lost.len() as u64;
         let until = now.instant + KEPT_FOR;
-        for (_, id) in &lost {
-            self.stranded.until.push_back((until, Kept::InCall(*id)));
-        }
-        self.stranded.in_call.extend(lost);
+        let lost = lost.into_iter().map(|id| (until, Kept::InCall(id)));
+        self.stranded.until.extend(lost);
         if self.has_control() {
             self.bring_stranded(now);
         }
@@ -133,7 +129,7 @@ impl Core {
 
     /// A control node is there again: all are brought, in the order in which they came.
     pub(super) fn bring_stranded(&mut self, now: Now) {
-        self.stranded.line_up();
+        self.stranded.line_up(self.sessions.lost());
         self.bring_more(now);
     }
 

@@ -31,9 +31,19 @@ impl Sessions {
         }
     }
 
-    /// A control node is gone. Those of its callers who wait in a call and can be brought to another one,
-    /// in the order in which they came; nobody knows the others, and they are hung up.
-    pub fn control_lost(&mut self, cx: &mut Context<'_>, control: IpAddr) -> Vec<(u64, SessionId)> {
+    /// Callers who wait in a call and lost their control node, with the order in which they came.
+    pub fn lost(&self) -> Vec<(u64, SessionId)> {
+        let lost = self.rows.iter().filter_map(|(id, session)| {
+            let hearing = session.hearing.as_ref()?;
+            hearing.lost?;
+            Some((hearing.call.as_ref()?.order, *id))
+        });
+        lost.collect()
+    }
+
+    /// A control node is gone. Those of its callers who wait in a call and can be brought to another one;
+    /// nobody knows the others, and they are hung up.
+    pub fn control_lost(&mut self, cx: &mut Context<'_>, control: IpAddr) -> Vec<SessionId> {
         let its = |session: &Session| {
             let hearing = session.hearing.as_ref();
             session.stands() && !session.ended && hearing.is_some_and(|it| it.control == control)
@@ -42,17 +52,16 @@ impl Sessions {
         for id in self.having(its) {
             let session = self.rows.get_mut(&id);
             let hearing = session.and_then(|session| session.hearing.as_mut());
-            let kept = hearing.and_then(|hearing| {
+            let kept = hearing.is_some_and(|hearing| {
                 hearing.lost = Some(cx.now.instant + KEPT_FOR);
-                let call = hearing.call.as_ref().filter(|call| call.may_go_on());
-                call.map(|call| call.order)
+                let call = hearing.call.as_ref();
+                call.is_some_and(|call| call.may_go_on())
             });
             match kept {
-                Some(order) => lost.push((order, id)),
-                None => drop(self.end(cx, id, EndedBy::Relay, EndCause::Unreachable)),
-            };
+                true => lost.push(id),
+                false => drop(self.end(cx, id, EndedBy::Relay, EndCause::Unreachable)),
+            }
         }
-        lost.sort_unstable();
         lost
     }
 

@@ -6,6 +6,7 @@ use patchbay_relay::net::Ending;
 use patchbay_route::place::{KEPT_FOR, MAX_PLACE_BYTES, MAX_TRIES};
 use patchbay_route::session::{EndCause, SessionEvent};
 use patchbay_route::transfer::SAY_TYPE;
+use patchbay_sip::transaction::Flow;
 use patchbay_sip::{HeaderName, Message};
 use std::time::Duration;
 
@@ -19,6 +20,22 @@ fn invite_of(name: &str) -> Message {
     invite.headers.set(HeaderName::Via, via);
     invite.headers.set(HeaderName::CallId, name);
     invite
+}
+
+fn cancel_of(name: &str) -> Message {
+    let invite = invite_of(name);
+    let mut cancel = Message::request("CANCEL".into(), invite.uri().unwrap());
+    for header in [
+        HeaderName::Via,
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::CallId,
+    ] {
+        let value = invite.headers.get(header.clone()).unwrap();
+        cancel.headers.push(header, value);
+    }
+    cancel.headers.push(HeaderName::CSeq, "1 CANCEL");
+    cancel
 }
 
 /// A caller who waits, with the INVITE that control got.
@@ -147,19 +164,7 @@ fn who_hangs_up_meanwhile_is_told_so_and_not_brought() {
     waits(&mut bed, "stays", "first");
     waits(&mut bed, "leaves", "second");
     lost(&mut bed);
-    let invite = invite_of("leaves");
-    let mut cancel = Message::request("CANCEL".into(), invite.uri().unwrap());
-    for header in [
-        HeaderName::Via,
-        HeaderName::From,
-        HeaderName::To,
-        HeaderName::CallId,
-    ] {
-        let value = invite.headers.get(header.clone()).unwrap();
-        cancel.headers.push(header, value);
-    }
-    cancel.headers.push(HeaderName::CSeq, "1 CANCEL");
-    bed.receive_message(udp(CALLER), &cancel);
+    bed.receive_message(udp(CALLER), &cancel_of("leaves"));
     bed.expect(CALLER, "487");
     back(&mut bed);
     assert_eq!(brought(&mut bed), [pair("stays", "first")]);
@@ -169,19 +174,7 @@ fn who_hangs_up_meanwhile_is_told_so_and_not_brought() {
 fn one_who_has_hung_up_before_is_not_brought_either() {
     let mut bed = Bed::new();
     waits(&mut bed, "leaves", "place");
-    let invite = invite_of("leaves");
-    let mut cancel = Message::request("CANCEL".into(), invite.uri().unwrap());
-    for header in [
-        HeaderName::Via,
-        HeaderName::From,
-        HeaderName::To,
-        HeaderName::CallId,
-    ] {
-        let value = invite.headers.get(header.clone()).unwrap();
-        cancel.headers.push(header, value);
-    }
-    cancel.headers.push(HeaderName::CSeq, "1 CANCEL");
-    bed.receive_message(udp(CALLER), &cancel);
+    bed.receive_message(udp(CALLER), &cancel_of("leaves"));
     bed.expect(CONTROL_SIP, "CANCEL");
     lost(&mut bed);
     bed.expect(CALLER, "487");
@@ -413,4 +406,37 @@ fn many_are_brought_as_fast_as_control_takes_them() {
     let refused = bed.sent_to(CALLER);
     let refused = refused.iter().filter(|sent| name(sent) == "503");
     assert_eq!(refused.count(), CALLERS);
+}
+
+#[test]
+fn those_in_a_call_who_were_still_in_line_are_brought_to_the_next_but_one() {
+    let mut bed = Bed::new();
+    for number in 0..300 {
+        waits(&mut bed, &format!("call{number}"), "place");
+    }
+    let (_, answered) = wait_in_place(&mut bed, Some("last"));
+    lost(&mut bed);
+    let now = bed.now();
+    let elsewhere = Flow {
+        remote: "10.0.0.3:5070".parse().unwrap(),
+        ..control()
+    };
+    bed.core.control_up(elsewhere, now);
+    bed.collect();
+    let there = bed.sent_to("10.0.0.3:5070");
+    assert_eq!(there.len(), 256, "it is behind them");
+    lost(&mut bed);
+    back(&mut bed);
+    let mut came = Vec::new();
+    while came.len() < 301 {
+        let sent = bed.sent_to(CONTROL_SIP);
+        assert!(!sent.is_empty(), "{} came", came.len());
+        for invite in sent {
+            let place = invite.headers.get(HeaderName::PatchbayPlace);
+            came.push(place.unwrap().to_owned());
+            bed.receive_message(control(), &Message::response_to(&invite, 100, ""));
+        }
+    }
+    let tag = answered.to_tag().unwrap();
+    assert_eq!(came[300], format!("last {tag}"));
 }
