@@ -231,9 +231,14 @@ impl Distributor {
             return self.has_no_room(contact, why);
         }
         self.timers.set(Timer::MaxWait(contact), deadline);
+        self.stick(contact);
+        self.waits_in_queue(contact);
+    }
+
+    /// A contact begins to wait in a queue, new, from another one, or from before this process.
+    pub(super) fn waits_in_queue(&mut self, contact: ContactId) {
         self.set_overflow_timer(contact);
         self.set_late_timer(contact);
-        self.stick(contact);
         self.hear_anew(contact);
         self.start_waiting(contact);
     }

@@ -106,10 +106,7 @@ impl Distributor {
             when,
             waited_ms,
         });
-        self.set_overflow_timer(contact);
-        self.set_late_timer(contact);
-        self.hear_anew(contact);
-        self.start_waiting(contact);
+        self.waits_in_queue(contact);
         true
     }
 

@@ -92,7 +92,9 @@ impl Distributor {
             from: clipped(&facts.from),
             waited_ms: self.since_ms(came.at),
         });
-        self.waits_again(contact, deadline);
+        self.set_relax_timer(contact);
+        self.timers.set(Timer::MaxWait(contact), deadline);
+        self.waits_in_queue(contact);
     }
 
     /// The clock's reading at a moment before this process began. Both clocks are always compared at the same
@@ -103,15 +105,6 @@ impl Distributor {
         let after = Duration::from_millis(unix_ms.saturating_sub(began.unix_ms));
         let at = began.mono.saturating_sub(ago).saturating_add(after);
         at.min(self.now.mono)
-    }
-
-    fn waits_again(&mut self, contact: ContactId, deadline: Duration) {
-        self.set_relax_timer(contact);
-        self.timers.set(Timer::MaxWait(contact), deadline);
-        self.set_overflow_timer(contact);
-        self.set_late_timer(contact);
-        self.hear_anew(contact);
-        self.start_waiting(contact);
     }
 
     /// A caller who is known already: nobody waits twice. One who was promised a call is let go.
