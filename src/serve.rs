@@ -27,8 +27,8 @@ pub struct ServeArgs {
     /// /var/lib/patchbay as root, else ~/.local/state/patchbay]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// After SIGTERM, calls have this many seconds to end by themselves, unless they are handed
-    /// over [default: 60]
+    /// After SIGTERM, a relay's calls have this many seconds to end by themselves, unless they are
+    /// handed over; control alone ends at once, and relays keep its callers [default: 60]
     #[arg(long, value_name = "SECONDS")]
     drain: Option<u64>,
 }

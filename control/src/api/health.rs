@@ -62,7 +62,7 @@ pub async fn readyz(State(node): State<NodeHandle>) -> (StatusCode, Json<Ready>)
 
 fn missing(parts: &Readiness) -> Vec<&'static str> {
     [
-        (!parts.sip, "a shutdown has begun"),
+        (!parts.sip, "the control node is starting or stopping"),
         (
             !parts.relay_link,
             "no relay is connected; is it running, and in control.allowed_relays?",
