@@ -3,9 +3,11 @@
 
 use crate::support;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use support::forms::{self, Form};
+use support::process::Folder;
 use support::sipp::{Phone, received};
 use support::{CALL, CALLER, Centre, Media, SOON, Sipp, have, until};
 
@@ -140,19 +142,48 @@ fn a_caller_who_hangs_up_while_control_is_away_is_gone() {
     drop(stays);
 }
 
+/// A centre whose callers hear music, and the media of one of them and of anna.
+struct Scene {
+    centre: Centre,
+    carla: Media,
+    anna: Media,
+    agent_at: SocketAddr,
+    _sounds: Folder,
+}
+
+impl Scene {
+    /// None without sipp.
+    fn set(waiting: &str) -> Option<Scene> {
+        if !have(&["sipp"]) {
+            return None;
+        }
+        let folder = sounds();
+        let centre = with(support::Setup::default().apart(), &folder).start();
+        let agent_at = centre.agent_address();
+        declare(&centre, agent_at, waiting, "");
+        Some(Scene {
+            carla: Media::open(CALLER, &centre.ports),
+            anna: Media::open(support::AGENT, &centre.ports),
+            agent_at,
+            centre,
+            _sounds: folder,
+        })
+    }
+}
+
 // A4 D14
 #[test]
 fn the_music_goes_on_with_the_next_process() {
-    let folder = sounds();
-    if !have(&["sipp"]) {
+    let Some(scene) = Scene::set("") else {
         return;
-    }
-    let setup = support::Setup::default().apart();
-    let mut centre = with(setup, &folder).start();
-    let agent_at = centre.agent_address();
-    declare(&centre, agent_at, "", "");
-    let carla = Media::open(CALLER, &centre.ports);
-    let anna = Media::open(support::AGENT, &centre.ports);
+    };
+    let Scene {
+        mut centre,
+        carla,
+        anna,
+        agent_at,
+        _sounds,
+    } = scene;
     let caller = Sipp::caller("caller.xml", CALLER, &centre)
         .media(&carla)
         .hold(Duration::from_secs(2))
@@ -177,16 +208,16 @@ fn the_music_goes_on_with_the_next_process() {
 // A4 D14
 #[test]
 fn who_waits_in_a_call_hears_on_while_control_is_away_and_then_has_its_agent() {
-    let folder = sounds();
-    if !have(&["sipp"]) {
+    let Some(scene) = Scene::set("answer = true") else {
         return;
-    }
-    let setup = support::Setup::default().apart();
-    let mut centre = with(setup, &folder).start();
-    let agent_at = centre.agent_address();
-    declare(&centre, agent_at, "answer = true", "");
-    let carla = Media::open(CALLER, &centre.ports);
-    let anna = Media::open(support::AGENT, &centre.ports);
+    };
+    let Scene {
+        mut centre,
+        carla,
+        anna,
+        agent_at,
+        _sounds,
+    } = scene;
     let caller = Sipp::caller("caller.xml", CALLER, &centre)
         .media(&carla)
         .hold(Duration::from_secs(8))
