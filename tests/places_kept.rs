@@ -152,38 +152,34 @@ struct Scene {
 }
 
 impl Scene {
-    /// None without sipp.
-    fn set(waiting: &str) -> Option<Scene> {
-        if !have(&["sipp"]) {
-            return None;
-        }
+    fn set(waiting: &str) -> Scene {
         let folder = sounds();
         let centre = with(support::Setup::default().apart(), &folder).start();
         let agent_at = centre.agent_address();
         declare(&centre, agent_at, waiting, "");
-        Some(Scene {
+        Scene {
             carla: Media::open(CALLER, &centre.ports),
             anna: Media::open(support::AGENT, &centre.ports),
             agent_at,
             centre,
             _sounds: folder,
-        })
+        }
     }
 }
 
 // A4 D14
 #[test]
 fn the_music_goes_on_with_the_next_process() {
-    let Some(scene) = Scene::set("") else {
+    if !have(&["sipp"]) {
         return;
-    };
+    }
     let Scene {
         mut centre,
         carla,
         anna,
         agent_at,
         _sounds,
-    } = scene;
+    } = Scene::set("");
     let caller = Sipp::caller("caller.xml", CALLER, &centre)
         .media(&carla)
         .hold(Duration::from_secs(2))
@@ -208,16 +204,16 @@ fn the_music_goes_on_with_the_next_process() {
 // A4 D14
 #[test]
 fn who_waits_in_a_call_hears_on_while_control_is_away_and_then_has_its_agent() {
-    let Some(scene) = Scene::set("answer = true") else {
+    if !have(&["sipp"]) {
         return;
-    };
+    }
     let Scene {
         mut centre,
         carla,
         anna,
         agent_at,
         _sounds,
-    } = scene;
+    } = Scene::set("answer = true");
     let caller = Sipp::caller("caller.xml", CALLER, &centre)
         .media(&carla)
         .hold(Duration::from_secs(8))
