@@ -19,7 +19,7 @@ use super::host::HostUdp;
 use super::mailbox::{Bell, Command, Mailbox, Ports};
 use super::path::MediaPath;
 use super::ports::{Lease, PortPool};
-use super::registry::Registry;
+use super::registry::{Registry, Wanted};
 use super::restart::Restarts;
 use super::seat::{Life, Seat};
 use super::steering::Steering;
@@ -111,7 +111,8 @@ impl Engine {
         let opened = self
             .inner
             .open(&mut registry, PairCells::default(), |registry, _| {
-                registry.lease_both(&spec)
+                let any = spec.sides.map(|side| Wanted::Any(side.local_ip));
+                registry.lease(any, self.inner.clock.now())
             });
         // What is missing may be on its way back.
         opened.inspect_err(|_| registry.hurry())

@@ -5,14 +5,13 @@ use std::time::Duration;
 use patchbay_route::flow::Side;
 use patchbay_route::handover::PairHandover;
 use patchbay_route::limits::MAX_COMMANDS;
-use patchbay_route::pair::{LocalAddrs, OpenPair, PairId};
+use patchbay_route::pair::{OpenPair, PairId};
 
 use super::cells::PairCells;
 use super::error::OpenError;
 use super::handle::{Engine, check_remote, local_addrs};
-use super::mailbox::{Command, Ports};
-use super::ports::Lease;
-use super::registry::Registry;
+use super::mailbox::Command;
+use super::registry::{Registry, Wanted};
 
 /// A process that has ended holds its media ports for a while, since the kernel takes its rings
 /// apart after its end: so long after the start a port in use is tried again.
@@ -76,7 +75,8 @@ impl Engine {
             if waiting + COMMANDS_OF_A_PAIR > MAX_COMMANDS {
                 return Err(OpenError::Busy);
             }
-            registry.lease_given(pair.local)
+            let given = pair.local.map(|side| Wanted::Given(side.rtp));
+            registry.lease(given, inner.clock.now())
         })?;
         registry.bring_back(&open, pair);
         Ok(open)
@@ -84,18 +84,6 @@ impl Engine {
 }
 
 impl Registry {
-    /// Takes these ports for a pair, or none.
-    ///
-    /// # Errors
-    /// [`OpenError`]; nothing is taken then.
-    fn lease_given(&mut self, local: [LocalAddrs; 2]) -> Result<([Lease; 2], Ports), OpenError> {
-        let [client, agent] = local.map(|side| side.rtp);
-        self.lease_with(|ports, side, bind| match side {
-            Side::Client => ports.lease_at(client, |rtp| bind(client.ip(), rtp)),
-            Side::Agent => ports.lease_at(agent, |rtp| bind(agent.ip(), rtp)),
-        })
-    }
-
     /// Tells an adopted pair what was known of it before: here what its sides' SDP said, so that
     /// each learns its source anew.
     fn bring_back(&mut self, open: &OpenPair, pair: &PairHandover) {

@@ -24,6 +24,7 @@ mod inbox;
 mod load;
 mod mailbox;
 mod mapped;
+mod neighbours;
 mod path;
 mod ports;
 mod registry;

@@ -1,27 +1,33 @@
 //! All seats of packet threads, and the ports: which pair is where.
 
-use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use patchbay_route::counters::{FlowStats, PairStats};
 use patchbay_route::flow::{FLOWS, Side};
-use patchbay_route::pair::{PairId, PairSpec, Remote};
+use patchbay_route::pair::{PairId, Remote};
 
 use super::cells::PairCells;
 use super::device::{Counted, Device};
 use super::error::OpenError;
 use super::load::Load;
 use super::mailbox::{Mailbox, Ports};
+use super::neighbours::Neighbours;
 use super::ports::{BindError, Lease, PortPool};
 use super::rows::Entry;
 use super::seat::Seat;
 use super::sockets::bind_side;
 use super::steering::{SteeredPort, Steering};
 
-/// What binds the two ports of one side.
-pub type Bind<'a> = &'a dyn Fn(IpAddr, u16) -> Result<[OwnedFd; 2], BindError>;
+/// The ports that one side of a pair is to have.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted {
+    /// Two free ones of this address.
+    Any(IpAddr),
+    /// This one for RTP, and the one above it.
+    Given(SocketAddr),
+}
 
 /// The engine's state, apart from the packet threads' own.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ pub struct Registry {
     /// The engine has been shut down: nothing is started any more.
     pub stopping: bool,
     load: Load,
+    /// Who else may have the media ports.
+    neighbours: Neighbours,
 }
 
 impl Registry {
@@ -58,6 +66,7 @@ impl Registry {
             dscp: 0,
             stopping: false,
             load: Load::new(threads, now),
+            neighbours: Neighbours::default(),
         }
     }
 
@@ -89,46 +98,44 @@ impl Registry {
             .map(|(thread, _)| thread)
     }
 
-    /// Takes ports for both sides of a pair, or none.
+    /// Takes ports for both sides of a pair, or none. `now` is in nanoseconds of the engine's clock.
     ///
     /// # Errors
     /// [`OpenError`]; nothing is taken then.
-    pub fn lease_both(&mut self, spec: &PairSpec) -> Result<([Lease; 2], Ports), OpenError> {
-        let [client, agent] = spec.sides.map(|side| side.local_ip);
-        self.lease_with(|ports, side, bind| match side {
-            Side::Client => ports.lease(client, |rtp| bind(client, rtp)),
-            Side::Agent => ports.lease(agent, |rtp| bind(agent, rtp)),
-        })
-    }
-
-    /// Takes ports for both sides of a pair, or none: `lease` takes those of one side from the
-    /// pool, with what binds them.
-    ///
-    /// # Errors
-    /// [`OpenError`]; nothing is taken then.
-    pub fn lease_with(
+    pub fn lease(
         &mut self,
-        lease: impl Fn(&mut PortPool, Side, Bind<'_>) -> Result<(Lease, [OwnedFd; 2]), OpenError>,
+        wanted: [Wanted; 2],
+        now: u64,
     ) -> Result<([Lease; 2], Ports), OpenError> {
         let dscp = self.dscp;
-        let bind = |ip, rtp| bind_side(ip, rtp, dscp);
-        let (first, [a, b]) = lease(&mut self.ports, Side::Client, &bind)?;
-        let second = lease(&mut self.ports, Side::Agent, &bind);
-        let taken = second.and_then(|(second, [c, d])| {
-            let leases = [first, second];
-            match &mut self.steering {
-                None => Ok((leases, Ports::Bound([a, b, c, d]))),
-                // They were bound to see that nobody else has them.
-                Some(steering) => match steered(steering, leases) {
-                    Ok(ports) => Ok((leases, Ports::Steered(Box::new(ports)))),
-                    Err(e) => {
-                        self.ports.release(second);
-                        Err(e)
-                    }
-                },
+        if self.steering.is_none() {
+            let bind = |ip, rtp| bind_side(ip, rtp, dscp);
+            let [(first, [a, b]), (second, [c, d])] = both(&mut self.ports, wanted, bind)?;
+            return Ok(([first, second], Ports::Bound([a, b, c, d])));
+        }
+        let neighbours = &mut self.neighbours;
+        // Bound only to see that nobody else has them.
+        let leases = both(&mut self.ports, wanted, |ip, rtp| {
+            if !neighbours.leave_free(ip, rtp, now) {
+                bind_side(ip, rtp, dscp)?;
+                neighbours.is_here(ip);
             }
-        });
-        taken.inspect_err(|_| self.ports.release(first))
+            Ok(())
+        })?;
+        self.steer(leases.map(|(lease, ())| lease))
+    }
+
+    fn steer(&mut self, leases: [Lease; 2]) -> Result<([Lease; 2], Ports), OpenError> {
+        let ports = self.steering.as_mut().ok_or(OpenError::NotRunning);
+        match ports.and_then(|steering| steered(steering, leases)) {
+            Ok(ports) => Ok((leases, Ports::Steered(Box::new(ports)))),
+            Err(e) => {
+                leases
+                    .into_iter()
+                    .for_each(|lease| self.ports.release(lease));
+                Err(e)
+            }
+        }
     }
 
     /// Enters a pair on a thread that [`Registry::place`] gave.
@@ -230,6 +237,28 @@ impl Registry {
     pub fn capacity(&self) -> usize {
         let living = self.seats.iter().filter(|seat| seat.is_up());
         living.map(|seat| seat.rows.capacity()).sum()
+    }
+}
+
+/// Takes what both sides want, or nothing: `bind` says whether two ports are free.
+fn both<T>(
+    ports: &mut PortPool,
+    [client, agent]: [Wanted; 2],
+    mut bind: impl FnMut(IpAddr, u16) -> Result<T, BindError>,
+) -> Result<[(Lease, T); 2], OpenError> {
+    let mut one = |ports: &mut PortPool, wanted| match wanted {
+        Wanted::Any(ip) => ports.lease(ip, |rtp| bind(ip, rtp)),
+        Wanted::Given(at) => ports.lease_at(at, |rtp| bind(at.ip(), rtp)),
+    };
+    let (first, held) = one(ports, client)?;
+    match one(ports, agent) {
+        Ok(second) => Ok([(first, held), second]),
+        Err(e) => {
+            // Sockets are closed before their ports return.
+            drop(held);
+            ports.release(first);
+            Err(e)
+        }
     }
 }
 
