@@ -191,6 +191,14 @@ impl HeaderName {
     }
 }
 
+impl HeaderName {
+    /// A hand-made `Other("via")` still means Via.
+    fn is_spelt_like(&self, other: &HeaderName) -> bool {
+        let (one, two) = (self.as_str(), other.as_str());
+        one.len() == two.len() && one.eq_ignore_ascii_case(two)
+    }
+}
+
 impl From<&str> for HeaderName {
     fn from(name: &str) -> Self {
         HeaderName::known(name.as_bytes())
@@ -205,14 +213,11 @@ impl From<&HeaderName> for HeaderName {
 }
 
 impl PartialEq for HeaderName {
+    // Messages are searched by name, line by line.
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (HeaderName::Other(a), HeaderName::Other(b)) => a.eq_ignore_ascii_case(b),
-            // A hand-made `Other("via")` still means Via.
-            (HeaderName::Other(_), _) | (_, HeaderName::Other(_)) => {
-                let (one, two) = (self.as_str(), other.as_str());
-                one.len() == two.len() && one.eq_ignore_ascii_case(two)
-            }
+            (HeaderName::Other(_), _) | (_, HeaderName::Other(_)) => self.is_spelt_like(other),
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }

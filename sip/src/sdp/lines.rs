@@ -122,7 +122,13 @@ impl Session {
                 return Err(malformed(number, "not UTF-8"));
             }
             let done = match session.medias.last_mut() {
-                _ if letter == b'm' => medium(&value).map(|medium| session.medias.push(medium)),
+                _ if letter == b'm' => medium(&value).map(|medium| {
+                    // Most have one, and it is large.
+                    if session.medias.is_empty() {
+                        session.medias.reserve_exact(1);
+                    }
+                    session.medias.push(medium);
+                }),
                 Some(medium) => medium.take(letter, value),
                 None => session.take(&mut seen, letter, value),
             };
