@@ -20,6 +20,7 @@ mod error;
 mod events;
 mod history;
 mod open;
+mod priority;
 mod range;
 mod rows;
 pub mod secret;

@@ -12,6 +12,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::error::while_doing;
+use super::priority;
 use super::rows::Stories;
 use super::{DEFAULT_EVENTS_KEPT, Inner, Store, StoreError, Writer, unsigned};
 
@@ -173,9 +174,18 @@ async fn pool(
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(options)
+        .after_connect(|_, _| Box::pin(std::future::ready(give_way())))
+        .connect_with(options.thread_name(priority::name))
         .await
         .map_err(|error| opening(path, error))
+}
+
+/// Each connection has a thread of its own.
+fn give_way() -> Result<(), sqlx::Error> {
+    if let Err(error) = priority::give_way() {
+        tracing::debug!(%error, "the store's threads run at the priority of signalling");
+    }
+    Ok(())
 }
 
 async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio_uring::fs::{File, remove_file, rename};
 
 use super::journal::{JournalError, Shared};
@@ -15,8 +16,14 @@ use super::journal::{JournalError, Shared};
 /// Bytes that are written at once at most, unless one line is longer.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// Niceness above that of signalling (`sched(7)`): lines may be late, a call's messages not.
+const NICER: i32 = 5;
+/// The lowest priority there is.
+const NICEST: i32 = 19;
+
 /// Runs until the journal is shut down; tells over `ready` whether the file could be opened.
 pub(super) fn run(shared: &Shared, ready: &Sender<Result<(), JournalError>>) {
+    give_way();
     let runtime = match tokio_uring::Runtime::new(&tokio_uring::builder()) {
         Ok(runtime) => runtime,
         Err(cause) => {
@@ -36,6 +43,15 @@ pub(super) fn run(shared: &Shared, ready: &Sender<Result<(), JournalError>>) {
             }
         }
     });
+}
+
+/// Lowers the priority of the calling thread; where the kernel refuses, it stays as it is.
+fn give_way() {
+    let lowered = getpriority_process(None)
+        .and_then(|now| setpriority_process(None, (now + NICER).min(NICEST)));
+    if let Err(error) = lowered {
+        tracing::debug!(%error, "the journal runs at the priority of signalling");
+    }
 }
 
 /// How long the first line of a batch waits for others: each batch is a write to the disk.
