@@ -16,7 +16,7 @@ use super::{Extent, Load, Mark, Tally, Watcher};
 const PLACE_AT_ONCE: u64 = 16;
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
-/// How long the last legs may stay open when all calls are over.
+/// How long the last legs may stay open when the callers have ended all calls.
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// Places the calls of a load and answers them.
@@ -35,6 +35,7 @@ pub fn run(sockets: &mut Sockets, load: &Load, watcher: &mut dyn Watcher) -> io:
         tally: Tally::new(),
         stage: Stage::Before,
         hung_up: 0,
+        ended: None,
         told: Duration::ZERO,
     };
     while !run.is_over() && !watcher.stops() {
@@ -63,6 +64,8 @@ struct Run<'a> {
     stage: Stage,
     /// Standing calls that have been hung up.
     hung_up: u64,
+    /// When the callers' sides of all calls were over.
+    ended: Option<Duration>,
     told: Duration,
 }
 
@@ -117,13 +120,15 @@ impl Run<'_> {
         }
     }
 
-    fn is_over(&self) -> bool {
-        let Stage::After(since) = self.stage else {
-            return false;
-        };
+    fn is_over(&mut self) -> bool {
         let progress = self.tally.progress;
-        let closed = self.answering.open() == 0 || self.now() >= since + CLOSING;
-        progress.over >= progress.placed && closed
+        if !matches!(self.stage, Stage::After(_)) || progress.over < progress.placed {
+            return false;
+        }
+        let now = self.now();
+        // Of the last call the phone may hear after its caller.
+        let ended = *self.ended.get_or_insert(now);
+        self.answering.open() == 0 || now >= ended + CLOSING
     }
 
     /// When the next call is due, or the next hanging up of a standing one.
