@@ -18,7 +18,7 @@ queue = [
 ]
 agent = [{ id = "anna", uri = "sip:a@192.0.2.1", queues = ["sales"] }]
 menu = [
-  { id = "main", say = ["welcome", "main"], seconds = 5, times = 2, choice = [
+  { id = "main", say = ["welcome", "main"], seconds = 5, times = 2, repeat = "#", choice = [
     { key = "1", answer = "sales", title = "Sales" }, { key = "2", answer = "support" } ] },
   { id = "language", say = ["language"], default = "en", seconds = 5, choice = [
     { key = "1", answer = "de" }, { key = "*", answer = "en" } ] },
@@ -130,6 +130,35 @@ fn who_presses_nothing_gets_the_default_or_is_refused() {
     press(&mut desk, second, '2');
     desk.pass(11_000);
     assert_eq!(queue_of(&desk), ["en"], "by the default");
+}
+
+// D15
+#[test]
+fn who_asks_for_it_hears_the_menu_once_more_as_if_for_the_first_time() {
+    let mut desk = Desk::new(TIERS);
+    let contact = desk.call(1);
+    desk.pass(1_000 + 5_000 + 4_000);
+    assert_eq!(said(&desk).len(), 2, "the second of two times");
+    press(&mut desk, contact, '#');
+    assert_eq!(said(&desk).len(), 3, "at once");
+    desk.pass(4_999);
+    assert_eq!(said(&desk).len(), 3);
+    desk.pass(1);
+    assert_eq!(said(&desk).len(), 4, "twice again");
+    assert_eq!(desk.distributor.counters().keys_for_nothing, 0);
+    press(&mut desk, contact, '1');
+    assert_eq!(queue_of(&desk), ["sales"]);
+}
+
+// D15
+#[test]
+fn a_key_that_repeats_is_one_of_a_phone_and_of_no_choice() {
+    for key in ["1", "x"] {
+        let wrong = TIERS.replace("repeat = \"#\"", &format!("repeat = \"{key}\""));
+        let problems = validate(&toml::from_str(&wrong).unwrap());
+        let paths: Vec<_> = problems.iter().map(|one| one.path.as_str()).collect();
+        assert_eq!(paths, ["menu[0].repeat"]);
+    }
 }
 
 // D15 A7

@@ -37,6 +37,10 @@ pub struct Menu {
     /// How many times it is said. 1 to 5, default 2.
     #[serde(default = "defaults::times")]
     pub times: u32,
+    /// The key that begins the menu anew, also its `times`: `0` to `9`, `*` or `#`, and of no choice.
+    /// Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<char>,
     /// What counts as chosen by who presses nothing, and by who cannot hear it. Default: nothing, and who
     /// presses nothing is refused with 480.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +109,10 @@ fn one(problems: &mut Problems, path: &str, menu: &Menu) {
             "use the answer of one of its choices",
         );
     }
+    if let Some(key) = menu.repeat {
+        let taken = menu.chosen_by(key).is_some();
+        self::key(problems, at("repeat"), key, taken);
+    }
     for (index, choice) in menu.choices.iter().enumerate() {
         let earlier = menu.choices.iter().take(index);
         let twice = earlier.clone().any(|one| one.key == choice.key);
@@ -118,13 +126,7 @@ fn one(problems: &mut Problems, path: &str, menu: &Menu) {
 }
 
 fn choice(problems: &mut Problems, path: &str, choice: &Choice, twice: bool) {
-    if twice || !matches!(choice.key, '0'..='9' | '*' | '#') {
-        problems.add(
-            format!("{path}.key"),
-            format!("`{}` is no key of a phone, or was used before", choice.key),
-            "use 0 to 9, * or #, each once",
-        );
-    }
+    key(problems, format!("{path}.key"), choice.key, twice);
     if choice.answer.contains('.') {
         let message = format!(
             "`{}`: dots stand between the words of a link",
@@ -137,6 +139,16 @@ fn choice(problems: &mut Problems, path: &str, choice: &Choice, twice: bool) {
         problems.add(format!("{path}.answer"), message, "choose another word");
     }
     title(problems, format!("{path}.title"), &choice.title);
+}
+
+fn key(problems: &mut Problems, path: String, key: char, taken: bool) {
+    if taken || !matches!(key, '0'..='9' | '*' | '#') {
+        problems.add(
+            path,
+            format!("`{key}` is no key of a phone, or was used before"),
+            "use 0 to 9, * or #, each once",
+        );
+    }
 }
 
 fn title(problems: &mut Problems, path: String, title: &str) {

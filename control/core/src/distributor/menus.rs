@@ -128,12 +128,25 @@ impl Distributor {
         let Some(menu) = self.choosing.get(&contact).map(|one| one.menu.clone()) else {
             return false;
         };
-        let choice = self.menu(&menu).and_then(|menu| menu.chosen_by(key));
+        let declared = self.menu(&menu);
+        if declared.is_some_and(|menu| menu.repeat == Some(key)) {
+            self.begins_anew(contact);
+            return true;
+        }
+        let choice = declared.and_then(|menu| menu.chosen_by(key));
         match choice.map(|choice| choice.answer.clone()) {
             Some(answer) => self.chose(contact, Some(key), answer),
             None => self.counters.keys_for_nothing += 1,
         }
         true
+    }
+
+    /// The caller wants to hear what there is once more, as if for the first time.
+    fn begins_anew(&mut self, contact: ContactId) {
+        if let Some(choosing) = self.choosing.get_mut(&contact) {
+            choosing.said = 0;
+        }
+        self.says_menu(contact);
     }
 
     fn chose_nothing(&mut self, contact: ContactId) {

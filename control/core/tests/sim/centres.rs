@@ -233,6 +233,7 @@ fn menus(rng: &mut Rng) -> Vec<Menu> {
         answer: false,
         seconds: rng.range(3, 20) as u32,
         times: rng.range(1, 3) as u32,
+        repeat: None,
         default: rng.percent(60).then(|| "more".into()),
         choices: vec![choice('1', "more"), choice('#', "less")],
     };

@@ -29,6 +29,9 @@ pub struct MenuDeclaration {
     /// How many times it is said; 1 to 5, default 2.
     #[schema(required = false, default = 2)]
     pub times: u32,
+    /// The key that begins the menu anew: `0` to `9`, `*` or `#`, and of no choice; default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<String>,
     /// What counts as chosen by who presses nothing; default: nothing, and the caller is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
