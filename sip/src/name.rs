@@ -189,9 +189,7 @@ impl HeaderName {
                 | HeaderName::ServiceRoute
         )
     }
-}
 
-impl HeaderName {
     /// A hand-made `Other("via")` still means Via.
     fn is_spelt_like(&self, other: &HeaderName) -> bool {
         let (one, two) = (self.as_str(), other.as_str());
