@@ -174,18 +174,14 @@ async fn pool(
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .after_connect(|_, _| Box::pin(std::future::ready(give_way())))
+        .after_connect(|_, _| {
+            // Each connection has a thread of its own.
+            priority::give_way();
+            Box::pin(std::future::ready(Ok(())))
+        })
         .connect_with(options.thread_name(priority::name))
         .await
         .map_err(|error| opening(path, error))
-}
-
-/// Each connection has a thread of its own.
-fn give_way() -> Result<(), sqlx::Error> {
-    if let Err(error) = priority::give_way() {
-        tracing::debug!(%error, "the store's threads run at the priority of signalling");
-    }
-    Ok(())
 }
 
 async fn migrate(pool: &SqlitePool, path: &Path) -> Result<(), StoreError> {

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use rustix::process::{getpriority_process, setpriority_process};
 use tokio_uring::fs::{File, remove_file, rename};
 
 use super::journal::{JournalError, Shared};
@@ -18,8 +17,6 @@ const BATCH_BYTES: usize = 256 * 1024;
 
 /// Niceness above that of signalling (`sched(7)`): lines may be late, a call's messages not.
 const NICER: i32 = 5;
-/// The lowest priority there is.
-const NICEST: i32 = 19;
 
 /// Runs until the journal is shut down; tells over `ready` whether the file could be opened.
 pub(super) fn run(shared: &Shared, ready: &Sender<Result<(), JournalError>>) {
@@ -47,9 +44,7 @@ pub(super) fn run(shared: &Shared, ready: &Sender<Result<(), JournalError>>) {
 
 /// Lowers the priority of the calling thread; where the kernel refuses, it stays as it is.
 fn give_way() {
-    let lowered = getpriority_process(None)
-        .and_then(|now| setpriority_process(None, (now + NICER).min(NICEST)));
-    if let Err(error) = lowered {
+    if let Err(error) = rustix::process::nice(NICER) {
         tracing::debug!(%error, "the journal runs at the priority of signalling");
     }
 }
