@@ -116,6 +116,27 @@ fn sockets_of_others_keep_what_is_theirs() {
     assert!(next.local.iter().all(|local| local.rtp.port() != taken));
 }
 
+/// More than are told by binds.
+const MANY: u16 = 100;
+
+#[test]
+fn a_port_that_somebody_has_is_not_given_to_a_call_where_many_come() {
+    if !alone() {
+        return;
+    }
+    let engine = start(config(MediaSockets::Steered));
+    let open = || engine.open(PairSpec::new(HERE_V4, HERE_V4)).unwrap().local;
+    let first = open()[0].rtp.port();
+    // Late in their turn; of one only the port for RTCP is held.
+    let [whole, half] = [first + 2 * MANY, first + 3 * MANY];
+    let _held = [whole, half + 1].map(|port| UdpSocket::bind((HERE_V4, port)).unwrap());
+    let given: Vec<u16> = (0..MANY)
+        .flat_map(|_| open().map(|local| local.rtp.port()))
+        .collect();
+    assert!(given.contains(&(whole + 2)) && given.contains(&(half - 2)));
+    assert!(!given.contains(&whole) && !given.contains(&half));
+}
+
 #[test]
 fn two_relays_with_the_same_ports_do_not_steer_both() {
     if !alone() {

@@ -1,7 +1,10 @@
 //! Which UDP ports other sockets of this network namespace have. A bind tells it for one port and
 //! costs a socket; where many calls come, one look at the kernel's list tells it for all.
 
+use std::fs::File;
+use std::io::Read;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use patchbay_route::limits::MAX_LOCAL_IPS;
@@ -12,6 +15,11 @@ const BELIEVED: Duration = Duration::from_secs(1);
 /// Sides of pairs that are tried by binds in that time before a list is worth its while: the kernel
 /// writes one in some hundred microseconds.
 const MANY_TRIES: u32 = 32;
+/// The longest list for one version of IP, about 8,000 sockets: a longer one takes longer to read than
+/// binds take.
+const MAX_LIST_BYTES: usize = 1 << 20;
+const V4: &str = "/proc/thread-self/net/udp";
+const V6: &str = "/proc/thread-self/net/udp6";
 /// Words of 64 ports each.
 const WORDS: usize = 1 << 10;
 
@@ -77,12 +85,19 @@ fn is_bound(list: &Bound, port: u16) -> bool {
 /// The kernel's list; none if it cannot be read whole.
 fn read() -> Option<Bound> {
     let mut list = Box::new([0; WORDS]);
-    let v4 = std::fs::read_to_string("/proc/thread-self/net/udp").ok()?;
-    note(&v4, &mut list)?;
+    note(&table(V4)?, &mut list)?;
     // Missing where the kernel has no IPv6.
-    let v6 = std::fs::read_to_string("/proc/thread-self/net/udp6").unwrap_or_default();
-    note(&v6, &mut list)?;
+    if Path::new(V6).exists() {
+        note(&table(V6)?, &mut list)?;
+    }
     Some(list)
+}
+
+fn table(path: &str) -> Option<String> {
+    let mut text = String::new();
+    let file = File::open(path).ok()?;
+    let bytes = file.take(MAX_LIST_BYTES as u64).read_to_string(&mut text);
+    (bytes.ok()? < MAX_LIST_BYTES).then_some(text)
 }
 
 /// Notes the local ports of a table as `proc(5)` describes it: `0100007F:13C4` in the second column.

@@ -108,11 +108,11 @@ impl Registry {
         now: u64,
     ) -> Result<([Lease; 2], Ports), OpenError> {
         let dscp = self.dscp;
-        if self.steering.is_none() {
+        let Some(steering) = &mut self.steering else {
             let bind = |ip, rtp| bind_side(ip, rtp, dscp);
             let [(first, [a, b]), (second, [c, d])] = both(&mut self.ports, wanted, bind)?;
             return Ok(([first, second], Ports::Bound([a, b, c, d])));
-        }
+        };
         let neighbours = &mut self.neighbours;
         // Bound only to see that nobody else has them.
         let leases = both(&mut self.ports, wanted, |ip, rtp| {
@@ -122,17 +122,11 @@ impl Registry {
             }
             Ok(())
         })?;
-        self.steer(leases.map(|(lease, ())| lease))
-    }
-
-    fn steer(&mut self, leases: [Lease; 2]) -> Result<([Lease; 2], Ports), OpenError> {
-        let ports = self.steering.as_mut().ok_or(OpenError::NotRunning);
-        match ports.and_then(|steering| steered(steering, leases)) {
+        let leases = leases.map(|(lease, ())| lease);
+        match steered(steering, leases) {
             Ok(ports) => Ok((leases, Ports::Steered(Box::new(ports)))),
             Err(e) => {
-                leases
-                    .into_iter()
-                    .for_each(|lease| self.ports.release(lease));
+                leases.iter().for_each(|lease| self.ports.release(*lease));
                 Err(e)
             }
         }
