@@ -24,6 +24,8 @@ title = "What is it about?"
 say = ["thanks"]
 music = "soft"
 seconds = 5
+times = 1
+repeat = "*"
 [[menu.choice]]
 key = "1"
 answer = "support"
@@ -65,6 +67,9 @@ when = { answer = { main = "sales" } }
 then = { refuse = 486 }
 "#;
 
+/// The key `*` as a telephone event (RFC 4733 section 3.2).
+const STAR: u8 = 10;
+
 fn declare(centre: &Centre, anna: SocketAddr) {
     let declaration = Declaration::new()
         .agent(
@@ -103,6 +108,10 @@ fn a_caller_chooses_from_one_menu_after_the_other_and_gets_its_agent() {
     hears(&carla, MUSIC_HZ);
     hears(&carla, THANKS_HZ);
     assert_eq!(centre.contacts()[0]["state"], "in_menu");
+    // It is said once, unless the caller asks.
+    hears(&carla, MUSIC_HZ);
+    carla.press(line, STAR, 50);
+    hears(&carla, THANKS_HZ);
     carla.press(line, 1, 100);
     until("the finer menu", SOON, || {
         let story = centre.story()?;
@@ -185,7 +194,7 @@ fn who_chooses_nothing_is_told_so() {
         return;
     }
     let centre = with(Setup::default(), &folder).start();
-    let once = TIERS.replace("seconds = 5", "seconds = 3\ntimes = 1");
+    let once = TIERS.replace("seconds = 5", "seconds = 3");
     let anna = format!("uri = \"sip:anna@{}\"", centre.agent_address());
     centre.apply(&Declaration::new().agent("anna", &anna).rules(&once));
     let carla = Media::open(CALLER, &centre.ports);

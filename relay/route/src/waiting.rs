@@ -13,7 +13,8 @@ pub struct Say {
     /// In this order.
     #[serde(default)]
     pub parts: Vec<Part>,
-    /// Music to be heard from now on in the place of that before; empty: silence.
+    /// Music to be heard from now on in the place of that before, and of what was being said; empty:
+    /// silence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub music: Option<String>,
     /// Language from now on.

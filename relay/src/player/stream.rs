@@ -78,13 +78,15 @@ impl Stream {
         }
     }
 
-    /// Something is said as soon as what is being said is over; music that is named begins at once.
+    /// Something is said as soon as what is being said is over; music that is named begins at once, since
+    /// its caller has come elsewhere.
     pub fn say(&mut self, say: &Say, library: &Library) {
         if let Some(language) = &say.language {
             self.language.clone_from(language);
         }
         if let Some(music) = &say.music {
             self.music = library.get(music).map(Heard::of);
+            self.said.clear();
         }
         let parts: Vec<Saying> = say.parts.iter().take(MAX_PARTS).map(saying).collect();
         if parts.is_empty() {
@@ -216,6 +218,22 @@ mod tests {
         let last = rest % FRAME;
         let around = stream.packet();
         assert_eq!(around[12 + last..], music.samples()[..FRAME - last]);
+    }
+
+    // D15
+    #[test]
+    fn who_comes_elsewhere_does_not_hear_the_rest_of_what_was_said() {
+        let library = Library::builtin();
+        let mut stream = Stream::new(&listener(Law::Mu, ""), &library, 7);
+        stream.say(&say(vec![Part::Position(3)]), &library);
+        stream.packet();
+        let elsewhere = Say {
+            music: Some("music".into()),
+            ..Say::default()
+        };
+        stream.say(&elsewhere, &library);
+        let music = library.get("music").unwrap();
+        assert_eq!(stream.packet()[12..], music.samples()[..FRAME]);
     }
 
     #[test]

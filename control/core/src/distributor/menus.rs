@@ -129,8 +129,8 @@ impl Distributor {
             return false;
         };
         let declared = self.menu(&menu);
-        if declared.is_some_and(|menu| menu.repeat == Some(key)) {
-            self.begins_anew(contact);
+        if let Some(menu) = declared.filter(|menu| menu.repeat == Some(key)) {
+            self.begins_anew(contact, menu.music.clone());
             return true;
         }
         let choice = declared.and_then(|menu| menu.chosen_by(key));
@@ -141,11 +141,16 @@ impl Distributor {
         true
     }
 
-    /// The caller wants to hear what there is once more, as if for the first time.
-    fn begins_anew(&mut self, contact: ContactId) {
+    /// The caller wants to hear what there is once more, at once and as if for the first time.
+    fn begins_anew(&mut self, contact: ContactId, music: String) {
         if let Some(choosing) = self.choosing.get_mut(&contact) {
             choosing.said = 0;
         }
+        let say = Say {
+            music: Some(music),
+            ..Say::default()
+        };
+        self.out(Output::Say { contact, say });
         self.says_menu(contact);
     }
 
