@@ -30,7 +30,9 @@ macro_rules! header_names {
             pub(crate) fn known(name: &[u8]) -> Option<HeaderName> {
                 let mut at = *FIRST.get(usize::from(hash(name)))?;
                 while let Some((known, spelling)) = KNOWN.get(usize::from(at)) {
-                    if name.eq_ignore_ascii_case(spelling.as_bytes()) {
+                    let spelling = spelling.as_bytes();
+                    // Nearly all write names as the RFCs do.
+                    if name == spelling || name.eq_ignore_ascii_case(spelling) {
                         return Some(known.name());
                     }
                     at = *NEXT.get(usize::from(at))?;

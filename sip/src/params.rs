@@ -5,7 +5,9 @@ use std::fmt;
 
 use crate::error::HeaderError;
 use crate::limits::MAX_PARAMS;
-use crate::scan::{cut, find_outside, quoted_length, split_once_outside, unquote};
+use crate::scan::{
+    bytes_among, cut, find_outside, has_any, quoted_length, split_once_outside, unquote,
+};
 use crate::text::Text;
 
 /// Ordered parameters, names compared without case.
@@ -161,16 +163,18 @@ fn header_param(item: &str) -> Result<(&str, Option<&str>), HeaderError> {
         Some((name, value)) => (name.trim_ascii_end(), Some(value.trim_ascii_start())),
         None => (item, None),
     };
-    let misplaced = |byte: u8| matches!(byte, b'"' | b'<' | b'>' | b' ' | b'\t' | b',');
-    if name.is_empty() || name.bytes().any(misplaced) {
+    if name.is_empty() || has_any(name, &MISPLACED) {
         return Err(HeaderError::Params);
     }
     match value {
         // Most values hold nothing that means anything.
-        Some(value) if value.bytes().any(misplaced) && !is_sound(value) => Err(HeaderError::Params),
+        Some(value) if has_any(value, &MISPLACED) && !is_sound(value) => Err(HeaderError::Params),
         value => Ok((name, value)),
     }
 }
+
+/// Bytes that stand in no name, and in a value only by its own rules.
+const MISPLACED: [bool; 256] = bytes_among(0, b"\"<> \t,");
 
 /// Whether a value that holds quotes, brackets, white space or commas is one value.
 fn is_sound(value: &str) -> bool {

@@ -9,7 +9,7 @@ use crate::message::{Message, StartLine};
 use crate::method::Method;
 use crate::name::HeaderName;
 use crate::scan::{is_token, split_commas};
-use crate::text::Text;
+use crate::text::{Source, Text};
 use crate::transaction::{Flow, response_flow};
 use crate::via::Via;
 
@@ -162,15 +162,16 @@ pub(crate) fn message(datagram: Bytes) -> Result<Message, ParseError> {
     if datagram.len() > MAX_MESSAGE_BYTES {
         return Err(ParseError::new(ParseErrorKind::TooLong, None));
     }
+    let source = Source::new(datagram);
     let mut lines = Lines {
-        input: &datagram,
+        input: source.bytes(),
         at: 0,
     };
     let first = loop {
         match lines.next_line() {
             // RFC 3261 section 7.5: empty lines before a message are ignored.
-            Some([]) => {}
-            Some(line) => break line,
+            Some(([], _)) => {}
+            Some((line, _)) => break line,
             None if lines.rest().is_empty() => {
                 return Err(ParseError::new(ParseErrorKind::Empty, None));
             }
@@ -178,8 +179,8 @@ pub(crate) fn message(datagram: Bytes) -> Result<Message, ParseError> {
         }
     };
     let (start, mut fault) =
-        start_line(&datagram, first).map_err(|kind| ParseError::new(kind, None))?;
-    let (headers, header_fault) = headers(&datagram, &mut lines);
+        start_line(&source, first).map_err(|kind| ParseError::new(kind, None))?;
+    let (headers, header_fault) = headers(&source, &mut lines);
     fault = fault.or(header_fault);
     let mut message = Message {
         start,
@@ -188,7 +189,7 @@ pub(crate) fn message(datagram: Bytes) -> Result<Message, ParseError> {
     };
     // A start line or header that is wrong does not hide the others, which an answer copies.
     fault = fault
-        .or_else(|| body(&datagram, lines.at, &mut message).err())
+        .or_else(|| body(source.bytes(), lines.at, &mut message).err())
         .or_else(|| crate::check::essential(&message).err());
     match fault {
         None => Ok(message),
@@ -210,35 +211,60 @@ impl<'a> Lines<'a> {
         self.input.get(self.at..).unwrap_or_default()
     }
 
-    /// The next line without its end; `None` where no line end is left.
-    fn next_line(&mut self) -> Option<&'a [u8]> {
+    /// The next line without its end, and whether there is a CR in it; `None` where no line end is left.
+    fn next_line(&mut self) -> Option<(&'a [u8], bool)> {
         let rest = self.rest();
-        let end = memchr::memchr(b'\n', rest)?;
+        let at = memchr::memchr2(b'\r', b'\n', rest)?;
+        let (end, stray) = match rest.get(at..at + 2) {
+            Some(b"\r\n") => (at + 1, false),
+            Some([b'\r', _]) => (memchr::memchr(b'\n', rest)?, true),
+            _ if rest.get(at) == Some(&b'\n') => (at, false),
+            _ => return None,
+        };
         self.at += end + 1;
         let line = rest.get(..end)?;
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
+        Some((line.strip_suffix(b"\r").unwrap_or(line), stray))
     }
 
-    /// The next line with the lines that continue it; true where there are any.
-    fn next_folded(&mut self) -> Option<(&'a [u8], bool)> {
+    /// The next line with the lines that continue it.
+    fn next_folded(&mut self) -> Option<Line<'a>> {
         let from = self.at;
-        let line = self.next_line()?;
-        if line.is_empty() || !matches!(self.rest().first(), Some(b' ' | b'\t')) {
-            return Some((line, false));
+        let (text, stray) = self.next_line()?;
+        let folds = |lines: &Self| matches!(lines.rest().first(), Some(b' ' | b'\t'));
+        if text.is_empty() || !folds(self) {
+            return Some(Line {
+                text,
+                stray,
+                folded: false,
+            });
         }
-        let mut end = from + line.len();
-        while matches!(self.rest().first(), Some(b' ' | b'\t')) {
+        let mut end = from + text.len();
+        while folds(self) {
             let at = self.at;
-            end = at + self.next_line()?.len();
+            end = at + self.next_line()?.0.len();
         }
-        Some((self.input.get(from..end)?, true))
+        Some(Line {
+            text: self.input.get(from..end)?,
+            stray: true,
+            folded: true,
+        })
     }
+}
+
+/// A header line.
+struct Line<'a> {
+    /// Without its end.
+    text: &'a [u8],
+    /// Whether there may be a CR in it.
+    stray: bool,
+    /// Whether it has more than one line.
+    folded: bool,
 }
 
 type Fault = Option<ParseErrorKind>;
 
 /// Reads the first line. A wrong version or URI is a fault of a line that can be read.
-fn start_line(input: &Bytes, line: &[u8]) -> Result<(StartLine, Fault), ParseErrorKind> {
+fn start_line(source: &Source, line: &[u8]) -> Result<(StartLine, Fault), ParseErrorKind> {
     const BAD: ParseErrorKind = ParseErrorKind::StartLine;
     if line.len() > MAX_LINE {
         return Err(ParseErrorKind::LineTooLong);
@@ -251,7 +277,7 @@ fn start_line(input: &Bytes, line: &[u8]) -> Result<(StartLine, Fault), ParseErr
             .get(..4)
             .is_some_and(|word| word.eq_ignore_ascii_case(b"SIP/"))
     {
-        return status_line(input, first, rest);
+        return status_line(source, first, rest);
     }
     let method = std::str::from_utf8(first)
         .ok()
@@ -272,7 +298,7 @@ fn start_line(input: &Bytes, line: &[u8]) -> Result<(StartLine, Fault), ParseErr
     } else {
         (!version.eq_ignore_ascii_case(b"SIP/2.0")).then_some(ParseErrorKind::Version)
     };
-    let uri = Text::part_of(input, uri);
+    let uri = source.text(uri);
     Ok((
         StartLine::Request {
             method: Method::from(method),
@@ -283,7 +309,7 @@ fn start_line(input: &Bytes, line: &[u8]) -> Result<(StartLine, Fault), ParseErr
 }
 
 fn status_line(
-    input: &Bytes,
+    source: &Source,
     version: &[u8],
     rest: &[u8],
 ) -> Result<(StartLine, Fault), ParseErrorKind> {
@@ -305,48 +331,48 @@ fn status_line(
     if reason.contains(&b'\r') {
         return Err(ParseErrorKind::StartLine);
     }
-    let reason = Text::part_of(input, reason);
+    let reason = source.text(reason);
     Ok((StartLine::Response { status, reason }, None))
 }
 
 /// Reads the header lines up to the empty line; the first fault is reported, the others skipped.
-fn headers(input: &Bytes, lines: &mut Lines<'_>) -> (Headers, Fault) {
+fn headers(source: &Source, lines: &mut Lines<'_>) -> (Headers, Fault) {
     let mut headers = Headers::with_capacity(16);
     let mut fault = None;
     loop {
-        let Some((line, folded)) = lines.next_folded() else {
+        let Some(line) = lines.next_folded() else {
             return (headers, fault.or(Some(ParseErrorKind::Truncated)));
         };
-        if line.is_empty() {
+        if line.text.is_empty() {
             return (headers, fault);
         }
         if headers.len() >= MAX_HEADERS {
             return (headers, fault.or(Some(ParseErrorKind::TooManyHeaders)));
         }
-        match header(input, line, folded) {
+        match header(source, &line) {
             Ok((name, value)) => headers.push(name, value),
             Err(kind) => fault = fault.or(Some(kind)),
         }
     }
 }
 
-fn header(input: &Bytes, line: &[u8], folded: bool) -> Result<(HeaderName, Text), ParseErrorKind> {
-    if line.len() > MAX_LINE {
+fn header(source: &Source, line: &Line<'_>) -> Result<(HeaderName, Text), ParseErrorKind> {
+    const BAD: ParseErrorKind = ParseErrorKind::HeaderLine;
+    if line.text.len() > MAX_LINE {
         return Err(ParseErrorKind::LineTooLong);
     }
-    let at = memchr::memchr(b':', line).ok_or(ParseErrorKind::HeaderLine)?;
-    let (name, value) = line
-        .split_at_checked(at)
-        .ok_or(ParseErrorKind::HeaderLine)?;
-    let name = header_name(name.trim_ascii_end()).ok_or(ParseErrorKind::HeaderLine)?;
+    // Names are short.
+    let at = line.text.iter().position(|&byte| byte == b':').ok_or(BAD)?;
+    let (name, value) = line.text.split_at_checked(at).ok_or(BAD)?;
+    let name = header_name(name.trim_ascii_end()).ok_or(BAD)?;
     let value = value.get(1..).unwrap_or_default().trim_ascii();
-    if folded && value.contains(&b'\n') {
+    if line.folded && value.contains(&b'\n') {
         return Ok((name, Text::from_wire(unfold(value))));
     }
-    if memchr::memchr(b'\r', value).is_some() {
-        return Err(ParseErrorKind::HeaderLine);
+    if line.stray && value.contains(&b'\r') {
+        return Err(BAD);
     }
-    Ok((name, Text::part_of(input, value)))
+    Ok((name, source.text(value)))
 }
 
 /// A name, which must be a token; those that are known are.

@@ -3,6 +3,33 @@
 use std::borrow::Cow;
 use std::fmt;
 
+/// Which bytes are below `least` or among `these`: one look for each byte of a text, where comparisons
+/// would be several.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the compiler runs it: an index out of bounds would not build"
+)]
+pub(crate) const fn bytes_among(least: u8, these: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < least as usize {
+        table[at] = true;
+        at += 1;
+    }
+    let mut at = 0;
+    while at < these.len() {
+        table[these[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+/// Whether a byte of `text` is in `table`.
+pub(crate) fn has_any(text: &str, table: &[bool; 256]) -> bool {
+    let is_in = |byte: u8| table.get(usize::from(byte)).copied().unwrap_or_default();
+    text.bytes().any(is_in)
+}
+
 /// True for the characters of a `token` (RFC 3261 section 25.1).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     #[allow(

@@ -68,16 +68,6 @@ impl Text {
         }
     }
 
-    /// A text over `part`, which must be a part of `whole`: short ones leave `whole` alone.
-    pub(crate) fn part_of(whole: &Bytes, part: &[u8]) -> Text {
-        if part.len() <= INLINE_TEXT_BYTES
-            && let Some(inline) = std::str::from_utf8(part).ok().and_then(Repr::inline)
-        {
-            return Text(inline);
-        }
-        Text::from_wire(whole.slice_ref(part))
-    }
-
     /// The text as `str`.
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -139,6 +129,42 @@ impl Text {
         wire.extend_from_slice(self.wire());
         wire.extend_from_slice(suffix.as_bytes());
         Text::from_wire(Bytes::from(wire))
+    }
+}
+
+/// Received bytes that many texts are parts of: what of them is UTF-8 is found out once.
+pub(crate) struct Source {
+    bytes: Bytes,
+    /// As far as they are UTF-8.
+    text: ByteString,
+}
+
+impl Source {
+    pub(crate) fn new(bytes: Bytes) -> Source {
+        let text = ByteString::try_from(bytes.clone()).unwrap_or_else(|error| {
+            let sound = bytes.slice(..error.valid_up_to());
+            ByteString::try_from(sound).unwrap_or_default()
+        });
+        Source { bytes, text }
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// A text over `part`, which must be a part of the bytes: short ones leave them alone.
+    pub(crate) fn text(&self, part: &[u8]) -> Text {
+        let from = part
+            .as_ptr()
+            .addr()
+            .wrapping_sub(self.bytes.as_ptr().addr());
+        let Some(text) = self.text.get(from..from.saturating_add(part.len())) else {
+            return Text::from_wire(self.bytes.slice_ref(part));
+        };
+        match Repr::inline(text) {
+            Some(inline) => Text(inline),
+            None => Text(Repr::Shared(self.text.slice_ref(text))),
+        }
     }
 }
 

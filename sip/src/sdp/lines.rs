@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::SdpError;
 use super::values::{Connection, Origin, connection, is_number, origin, time};
 use crate::scan::cut;
-use crate::text::Text;
+use crate::text::{Source, Text};
 
 /// A description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,10 +98,10 @@ impl Session {
     /// Reads a description: `v=` first, then the rest in nearly any order, as senders write it.
     /// Letters that are not known are left out, as RFC 8866 section 5 asks.
     pub(super) fn parse(body: &[u8]) -> Result<Session, SdpError> {
-        let whole = Bytes::copy_from_slice(body);
+        let whole = Source::new(Bytes::copy_from_slice(body));
         let mut session = Session::default();
         let mut seen = Seen::default();
-        for (index, line) in whole.split(|&byte| byte == b'\n').enumerate() {
+        for (index, line) in whole.bytes().split(|&byte| byte == b'\n').enumerate() {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() {
                 continue;
@@ -115,7 +115,7 @@ impl Session {
                 seen.version = true;
                 continue;
             }
-            let value = Text::part_of(&whole, value);
+            let value = whole.text(value);
             // Names and titles come in all encodings, and go no further; whether an address stands in
             // what passes can only be seen in UTF-8.
             if value.is_latin1() && !matches!(letter, b's' | b'i') {

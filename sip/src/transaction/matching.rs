@@ -6,10 +6,11 @@
 )]
 
 use std::borrow::Cow;
-use std::hash::{BuildHasher, SipHasher};
+use std::hash::{Hasher, SipHasher};
 use std::net::IpAddr;
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use super::slab::Key;
 use crate::error::HeaderError;
@@ -22,12 +23,16 @@ use crate::via::{MAGIC_COOKIE, Via};
 #[derive(Clone)]
 pub(crate) struct Keyed(pub(crate) u64, pub(crate) u64);
 
-impl BuildHasher for Keyed {
-    type Hasher = SipHasher;
-    fn build_hasher(&self) -> SipHasher {
-        SipHasher::new_with_keys(self.0, self.1)
+impl Keyed {
+    fn of(&self, bytes: &[u8]) -> u64 {
+        let mut hasher = SipHasher::new_with_keys(self.0, self.1);
+        hasher.write(bytes);
+        hasher.finish()
     }
 }
+
+/// Room for nearly all names of transactions.
+const USUAL_NAME_BYTES: usize = 128;
 
 /// Tables that the index is made of: they grow one by one, none of them long enough to be a pause.
 const SHARDS: usize = 64;
@@ -68,7 +73,7 @@ impl Index {
 
     /// A tag that is always the same for the same branch, and that nobody else can know.
     pub(crate) fn tag_of(&self, branch: &str) -> String {
-        format!("{:016x}", self.hashers[0].hash_one(branch))
+        format!("{:016x}", self.hashers[0].of(branch.as_bytes()))
     }
 
     pub(crate) fn insert(&mut self, what: MatchKey, key: Key) {
@@ -118,10 +123,11 @@ impl Index {
     }
 
     fn key(&self, name: &Name<'_>) -> MatchKey {
+        let written = name.written();
         let [one, other] = &self.hashers;
         MatchKey {
-            hash: one.hash_one(name),
-            more: other.hash_one(name),
+            hash: one.of(&written),
+            more: other.of(&written),
         }
     }
 }
@@ -143,7 +149,6 @@ impl MatchKey {
 }
 
 /// All that identifies a transaction.
-#[derive(Hash)]
 struct Name<'a> {
     branch: &'a str,
     /// The sender as Via writes it: part of the key on the server side only, where others choose
@@ -153,6 +158,42 @@ struct Name<'a> {
     /// and some of them share branches too.
     source: Option<IpAddr>,
     method: &'a Method,
+}
+
+impl Name<'_> {
+    /// The same as one row of bytes, since a hash of many small parts costs many times that of one. No two
+    /// names are written alike: each part begins with what tells its length.
+    fn written(&self) -> SmallVec<[u8; USUAL_NAME_BYTES]> {
+        let mut out = SmallVec::new();
+        for part in [self.branch, self.method.as_str()] {
+            out.extend_from_slice(&part.len().to_le_bytes());
+            out.extend_from_slice(part.as_bytes());
+        }
+        push_ip(&mut out, self.source);
+        if let Some((host, port)) = self.sent_by {
+            out.extend_from_slice(&port.unwrap_or_default().to_le_bytes());
+            push_ip(&mut out, host.ip());
+            if let Host::Name(name) = host {
+                // Names compare without case.
+                out.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+            }
+        }
+        out
+    }
+}
+
+fn push_ip(out: &mut SmallVec<[u8; USUAL_NAME_BYTES]>, ip: Option<IpAddr>) {
+    match ip {
+        None => out.push(0),
+        Some(IpAddr::V4(ip)) => {
+            out.push(4);
+            out.extend_from_slice(&ip.octets());
+        }
+        Some(IpAddr::V6(ip)) => {
+            out.push(6);
+            out.extend_from_slice(&ip.octets());
+        }
+    }
 }
 
 fn has_cookie(branch: &str) -> bool {

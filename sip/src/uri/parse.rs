@@ -4,15 +4,17 @@ use super::{Host, Scheme, Uri};
 use crate::error::{HeaderError, UriError};
 use crate::limits::MAX_URI;
 use crate::params::Params;
-use crate::scan::cut;
+use crate::scan::{bytes_among, cut, has_any};
 use crate::text::Text;
+
+/// Control characters, white space, brackets and quotes.
+const FORBIDDEN: [bool; 256] = bytes_among(b'!', b"<>\"\x7f");
 
 pub(super) fn uri(text: &str) -> Result<Uri, UriError> {
     if text.len() > MAX_URI {
         return Err(UriError::TooLong);
     }
-    let forbidden = |byte: u8| byte <= b' ' || byte == 0x7f || matches!(byte, b'<' | b'>' | b'"');
-    if text.bytes().any(forbidden) {
+    if has_any(text, &FORBIDDEN) {
         return Err(UriError::Character);
     }
     let (scheme, rest) = cut(text, b':').ok_or(UriError::Scheme)?;
