@@ -55,8 +55,8 @@ pub struct Load {
     pub waiting: usize,
     /// As many as may wait.
     pub room: usize,
-    /// How long datagrams have always been waiting in a socket.
-    pub busy: Duration,
+    /// How long a datagram waits in a socket before it is read.
+    pub unread: Duration,
 }
 
 /// Whether new calls are taken.
@@ -116,15 +116,17 @@ impl Overload {
             return;
         }
         let before = self.share;
-        let wait_ns = self.cost_ns.saturating_mul(load.waiting as u64);
-        let limit_ns = u64::try_from(MAX_WAIT.as_nanos()).unwrap_or(u64::MAX);
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let (limit_ns, unread_ns) = (ns(MAX_WAIT), ns(load.unread));
+        let queued_ns = self.cost_ns.saturating_mul(load.waiting as u64);
+        let wait_ns = queued_ns.saturating_add(unread_ns);
         let full = load.waiting >= load.room / 4 * 3;
         let waits = load.waiting >= LEAST_WAITING && (full || wait_ns > limit_ns);
-        if waits || load.busy >= MAX_WAIT {
+        if waits || unread_ns >= limit_ns {
             let times = u32::try_from(wait_ns / limit_ns).unwrap_or(u32::MAX).max(1);
             let up = UP.saturating_mul(times).min(MOST_UP);
             self.share = (self.share + up).min(100);
-        } else if wait_ns < limit_ns / 2 && load.busy < MAX_WAIT / 2 {
+        } else if wait_ns < limit_ns / 2 {
             self.calm_down(now);
         }
         self.looked = Some(now);

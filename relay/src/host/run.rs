@@ -130,7 +130,7 @@ impl Host {
             took: now.instant.saturating_duration_since(began),
             waiting,
             room: net::MAX_INBOUND,
-            busy: self.sockets.busy(now.instant),
+            unread: self.sockets.wait(now.instant),
         };
         self.core.worked(load, now);
     }

@@ -92,7 +92,9 @@ impl Sockets {
         door: &Arc<Door>,
         inbound: &mpsc::Sender<Inbound>,
     ) -> Result<SocketAddr, RelayError> {
-        let listener = net::bind_udp(address).map_err(|source| RelayError::Bind {
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|_| RelayError::Random)?;
+        let listener = net::bind_udp(address, secret).map_err(|source| RelayError::Bind {
             what: "udp",
             address,
             source,
@@ -103,9 +105,9 @@ impl Sockets {
         Ok(local)
     }
 
-    /// The longest time for which a UDP socket has not been empty.
-    pub fn busy(&self, now: Instant) -> Duration {
-        let times = self.udp.iter().map(|listener| listener.busy.time(now));
+    /// The longest time that a datagram waits in a UDP socket.
+    pub fn wait(&self, now: Instant) -> Duration {
+        let times = self.udp.iter().map(|listener| listener.wait(now));
         times.max().unwrap_or_default()
     }
 

@@ -9,9 +9,9 @@ use patchbay_sip::transaction::Flow;
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -25,12 +25,12 @@ pub struct UdpListener {
     pub socket: Arc<UdpSocket>,
     /// Its address.
     pub local: SocketAddr,
-    /// Whether datagrams wait in it.
+    /// How long datagrams wait in it.
     pub busy: Arc<Busy>,
 }
 
-/// Binds a socket of one IP version.
-pub fn bind(address: SocketAddr) -> io::Result<UdpListener> {
+/// Binds a socket of one IP version; `secret` is random.
+pub fn bind(address: SocketAddr, secret: [u8; 16]) -> io::Result<UdpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -50,7 +50,7 @@ pub fn bind(address: SocketAddr) -> io::Result<UdpListener> {
     Ok(UdpListener {
         socket: Arc::new(socket),
         local,
-        busy: Arc::new(Busy::new(Instant::now())),
+        busy: Arc::new(Busy::new(Instant::now(), secret)),
     })
 }
 
@@ -65,6 +65,9 @@ impl UdpListener {
                 Err(_) => continue,
             };
             let datagram = buffer.get(..length).unwrap_or_default();
+            if self.busy.is_probe(datagram, Instant::now) {
+                continue;
+            }
             if stun::is_stun(datagram) {
                 self.answer_stun(datagram, remote, &door);
                 continue;
@@ -99,6 +102,22 @@ impl UdpListener {
         };
         self.busy.has_read(Instant::now);
         received
+    }
+
+    /// How long a datagram waits in the socket before it is read; asks the socket now and then.
+    pub fn wait(&self, now: Instant) -> Duration {
+        if let Some(probe) = self.busy.ask(now) {
+            let mut to = self.local;
+            if to.ip().is_unspecified() {
+                to.set_ip(match to.is_ipv4() {
+                    true => Ipv4Addr::LOCALHOST.into(),
+                    false => Ipv6Addr::LOCALHOST.into(),
+                });
+            }
+            // One that finds no room has waited for long, and so it counts.
+            let _ = self.socket.try_send_to(&probe, to);
+        }
+        self.busy.wait(now)
     }
 
     fn answer_stun(&self, datagram: &[u8], remote: SocketAddr, door: &Door) {

@@ -10,7 +10,7 @@ fn load(waiting: usize, each: Duration) -> Load {
         took: each * 256,
         waiting,
         room: ROOM,
-        busy: Duration::ZERO,
+        unread: Duration::ZERO,
     }
 }
 
@@ -58,10 +58,10 @@ fn the_share_grows_while_messages_wait_and_shrinks_when_they_do_not() {
     };
     overload.worked(asked, later + Duration::from_secs(60), 1);
     assert_eq!(overload.share(), 0);
-    // A socket that is never empty is one, too.
+    // What waits in a socket waits, too.
     let mut overload = Overload::new(CallLimit::Auto);
     let busy = Load {
-        busy: MAX_WAIT,
+        unread: MAX_WAIT,
         ..load(0, Duration::ZERO)
     };
     overload.worked(busy, start, 1);
