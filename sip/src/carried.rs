@@ -22,6 +22,9 @@ pub const MESSAGE_SIP: &str = "message/sip";
 /// whose number lacks it. Sockets are numbered from below and from 2^63 on, and never reach it.
 const INSIDE: u64 = 1 << 62;
 
+/// Connection numbers with this bit are of ways to somebody else in this process.
+pub const IN_PROCESS: u64 = 1 << 60;
+
 /// Why a message cannot be carried, or is none that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CarryError {
@@ -50,6 +53,14 @@ impl Flow {
             connection: self.connection | INSIDE,
             ..self
         }
+    }
+
+    /// Whether the other end is in this process: what is sent there goes by [`Output::Hand`].
+    ///
+    /// [`Output::Hand`]: crate::transaction::Output::Hand
+    #[must_use]
+    pub fn is_in_process(&self) -> bool {
+        self.is_reliable() && self.connection & (IN_PROCESS | INSIDE) == IN_PROCESS
     }
 
     /// The connection that carries what is sent here; none if this is a way of its own.

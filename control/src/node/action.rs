@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use patchbay_core::centre::{Ask, Site, Webhook};
 use patchbay_core::{AgentId, Carried, ContactId, Event, Facts, Promised, SiteAsk, SiteId};
+use patchbay_sip::Handed;
 use patchbay_sip::transaction::Flow;
 
 use super::program::Told;
@@ -14,12 +14,12 @@ use crate::registrar::Binding;
 /// What is to be done outside.
 #[derive(Debug)]
 pub enum Action {
-    /// Send these bytes.
+    /// Send this.
     Send {
         /// Over this flow.
         flow: Flow,
         /// One whole message.
-        bytes: Bytes,
+        message: Handed,
     },
     /// Open a tunnel to the relay that this flow came from.
     OpenTunnel {

@@ -374,8 +374,8 @@ impl Machine {
     pub(super) fn run(&mut self, now: Moment) {
         while let Some(effect) = self.signalling.poll() {
             match effect {
-                Effect::Send { flow, bytes } => {
-                    self.actions.push_back(Action::Send { flow, bytes })
+                Effect::Send { flow, message } => {
+                    self.actions.push_back(Action::Send { flow, message });
                 }
                 Effect::OpenTunnel { flow } => self.actions.push_back(Action::OpenTunnel { flow }),
                 Effect::CloseTunnel { flow } => {

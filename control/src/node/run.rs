@@ -159,12 +159,12 @@ impl Node {
     fn act(&mut self) {
         while let Some(action) = self.machine.poll() {
             match action {
-                Action::Send { flow, bytes } => {
+                Action::Send { flow, message } => {
                     let ways = match self.tunnels.has(flow) {
                         true => self.tunnels.open(),
                         false => &mut self.connections,
                     };
-                    if !ways.send(flow, bytes, &self.wire_counters) {
+                    if !ways.send(flow, message, &self.wire_counters) {
                         let now = self.now();
                         self.machine.flow_failed(flow, now);
                     }

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use patchbay_sip::carried::IN_PROCESS;
 use patchbay_sip::stream::{Frame, Framer, KeepAlive, PONG};
 use patchbay_sip::transaction::Flow;
-use patchbay_sip::{Message, ParseError, Transport};
+use patchbay_sip::{Handed, Message, ParseError, Transport};
 use patchbay_tls::Endpoint;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -77,14 +78,43 @@ pub(super) fn count(counter: &AtomicU64) {
 /// The sending end of one connection.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Bytes>,
+    queue: Queue,
     cut: CancellationToken,
+}
+
+#[derive(Debug)]
+enum Queue {
+    /// Somebody writes it to a socket.
+    Bytes(mpsc::Sender<Bytes>),
+    /// A relay in this process takes it.
+    Near(mpsc::Sender<Handed>),
 }
 
 impl Writer {
     /// The sending end of what somebody else empties, until `cut`.
     pub(super) fn new(queue: mpsc::Sender<Bytes>, cut: CancellationToken) -> Writer {
+        let queue = Queue::Bytes(queue);
         Writer { queue, cut }
+    }
+
+    /// False, and cut, if the peer does not read (`slow`) or is gone.
+    fn send(&self, message: Handed, slow: impl FnOnce()) -> bool {
+        use mpsc::error::TrySendError;
+        let full = match &self.queue {
+            Queue::Bytes(queue) => match queue.try_send(message.into_bytes()) {
+                Ok(()) => return true,
+                Err(error) => matches!(error, TrySendError::Full(_)),
+            },
+            Queue::Near(queue) => match queue.try_send(message) {
+                Ok(()) => return true,
+                Err(error) => matches!(error, TrySendError::Full(_)),
+            },
+        };
+        if full {
+            slow();
+        }
+        self.cut.cancel();
+        false
     }
 }
 
@@ -116,31 +146,27 @@ impl Connections {
         self.open.is_empty()
     }
 
-    /// Queues bytes. False when the connection had to be cut because its peer does not read; it
+    /// Queues a message. False when the connection had to be cut because its peer does not read; it
     /// is forgotten then, and the caller tells so.
-    pub(super) fn send(&mut self, flow: Flow, bytes: Bytes, counters: &WireCounters) -> bool {
+    pub(super) fn send(&mut self, flow: Flow, message: Handed, counters: &WireCounters) -> bool {
         let Some((_, writer)) = self.open.get(&flow.connection) else {
             count(&counters.no_connection);
             return true;
         };
-        match writer.queue.try_send(bytes) {
-            Ok(()) => true,
-            Err(error) => {
-                if matches!(error, mpsc::error::TrySendError::Full(_)) {
-                    warn!(remote = %flow.remote, "a relay does not read; its connection is cut");
-                    count(&counters.slow);
-                }
-                writer.cut.cancel();
-                self.open.remove(&flow.connection);
-                false
-            }
+        let sent = writer.send(message, || {
+            warn!(remote = %flow.remote, "a relay does not read; its connection is cut");
+            count(&counters.slow);
+        });
+        if !sent {
+            self.open.remove(&flow.connection);
         }
+        sent
     }
 }
 
 /// One end of a link inside a process: the address of the other end, whole messages to it, and
 /// whole messages from it. The link is gone when either queue is.
-pub type NearLink = (SocketAddr, mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>);
+pub type NearLink = (SocketAddr, mpsc::Sender<Handed>, mpsc::Receiver<Handed>);
 
 /// What every connection needs.
 #[derive(Clone)]
@@ -229,10 +255,13 @@ impl Wire {
             transport: Transport::Tcp,
             local,
             remote,
-            connection,
+            connection: connection | IN_PROCESS,
         };
         let cut = self.stop.child_token();
-        let writer = Writer::new(queue, cut.clone());
+        let writer = Writer {
+            queue: Queue::Near(queue),
+            cut: cut.clone(),
+        };
         self.while_open(flow, writer, async {
             tokio::select! {
                 () = cut.cancelled() => {}
@@ -243,11 +272,11 @@ impl Wire {
     }
 
     /// Passes on what comes from a relay in this process.
-    async fn take(&self, mut from: mpsc::Receiver<Bytes>, flow: Flow) {
+    async fn take(&self, mut from: mpsc::Receiver<Handed>, flow: Flow) {
         let mut batch = Vec::with_capacity(WRITE_BATCH);
         while from.recv_many(&mut batch, WRITE_BATCH).await > 0 {
-            for bytes in batch.drain(..) {
-                let parsed = Box::new(Message::parse(bytes));
+            for handed in batch.drain(..) {
+                let parsed = Box::new(handed.read());
                 let message = WireEvent::Message { flow, parsed };
                 if self.events.send(message).await.is_err() {
                     return;

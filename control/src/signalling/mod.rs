@@ -42,7 +42,7 @@ use patchbay_core::{AgentId, ContactId, IdSource, Input, Network, OfferId};
 use patchbay_route::transfer::Carrier;
 use patchbay_sip::digest::Algorithm;
 use patchbay_sip::transaction::{ClientKey, Config, Flow, Layer, Output};
-use patchbay_sip::{Message, ParseError};
+use patchbay_sip::{Handed, Message, ParseError};
 use rustc_hash::FxHashMap;
 
 use crate::link::Secret;
@@ -85,12 +85,12 @@ pub struct SignallingConfig {
 /// What is to be done after something went in.
 #[derive(Debug)]
 pub enum Effect {
-    /// Send these bytes.
+    /// Send this.
     Send {
         /// Over this flow.
         flow: Flow,
         /// One whole message.
-        bytes: Bytes,
+        message: Handed,
     },
     /// Open a tunnel to the relay that this flow came from, for what is sent there.
     OpenTunnel {
@@ -293,8 +293,9 @@ impl Signalling {
             match output {
                 Output::Send { flow, bytes } => match flow.outside() {
                     Some(outside) => self.carry(outside, bytes, now),
-                    None => self.effects.push_back(Effect::Send { flow, bytes }),
+                    None => self.send(flow, bytes.into()),
                 },
+                Output::Hand { flow, handed } => self.send(flow, handed),
                 Output::Request {
                     server,
                     request,
@@ -312,6 +313,10 @@ impl Signalling {
             }
         }
         self.take_changes();
+    }
+
+    fn send(&mut self, flow: Flow, message: Handed) {
+        self.effects.push_back(Effect::Send { flow, message });
     }
 
     fn take_changes(&mut self) {

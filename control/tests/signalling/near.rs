@@ -10,13 +10,13 @@ use patchbay_core::What;
 use patchbay_route::session::{
     EndCause, Ended, EndedBy, RelayEvent, SessionEvent, SessionList, SessionRef,
 };
-use patchbay_sip::Message;
+use patchbay_sip::{Handed, Message};
 use tokio::sync::{broadcast, mpsc};
 
 /// The relay's end of a link.
 struct Link {
-    to_control: mpsc::Sender<bytes::Bytes>,
-    from_control: mpsc::Receiver<bytes::Bytes>,
+    to_control: mpsc::Sender<Handed>,
+    from_control: mpsc::Receiver<Handed>,
 }
 
 impl Link {
@@ -32,14 +32,19 @@ impl Link {
     }
 
     async fn send(&self, message: &Message) {
-        self.to_control.send(message.encode()).await.unwrap();
+        let handed = Handed::new(message.clone(), message.encode());
+        self.to_control.send(handed).await.unwrap();
     }
 
     /// The next message; none when control has ended the link.
     async fn next(&mut self) -> Option<Message> {
         let next = tokio::time::timeout(PATIENCE, self.from_control.recv()).await;
-        let bytes = next.expect("a message or the end")?;
-        Some(Message::parse(bytes).unwrap())
+        let handed = next.expect("a message or the end")?;
+        // What the relay would read from the bytes is what it is handed.
+        let read = Message::parse(handed.bytes().clone()).unwrap();
+        let message = handed.read().unwrap();
+        assert_eq!(message, read);
+        Some(message)
     }
 }
 

@@ -4,6 +4,7 @@
 //! belongs to a session is re-addressed by the session; every other request goes to a control
 //! node; an INVITE from control with an agent in its URI becomes a session.
 
+mod arrivals;
 mod carried;
 pub mod counters;
 pub mod flow_token;
@@ -26,14 +27,14 @@ use crate::locate::{Candidate, Inquiry, Places};
 use crate::net::Ending;
 use crate::session::{Context, Ids, Links, Media, SessionId, Sessions};
 use carried::Envelopes;
-use counters::{EdgeCounters, EdgeDrop, Fate};
+use counters::{EdgeCounters, EdgeDrop};
 use flow_token::FlowTokens;
 use overload::Overload;
 use patchbay_route::session::{EndCause, EndedBy, SessionView};
 use patchbay_route::transfer::is_transfer;
 use patchbay_sip::carried::is_envelope;
 use patchbay_sip::transaction::{self, ClientKey, Failure, Flow, Layer, ServerKey};
-use patchbay_sip::{Message, Method, ParseError, Transport};
+use patchbay_sip::{Message, Method, Transport};
 use patchbay_tls::CertificateDer;
 use paths::Paths;
 use proxy::{Passed, Proxy};
@@ -42,9 +43,6 @@ use std::net::SocketAddr;
 use std::time::Instant;
 use stranded::Stranded;
 use tunnels::{Tunnels, is_tunnel};
-
-/// Datagrams shorter than this are keep-alives, not SIP (RFC 5626 section 3.5.1).
-const MIN_SIP_BYTES: usize = 16;
 
 /// The signalling of one relay host.
 pub struct Core {
@@ -97,55 +95,10 @@ impl Core {
         }
     }
 
-    /// A datagram, or a message from a stream.
-    pub fn receive(&mut self, bytes: bytes::Bytes, flow: Flow, now: Now) {
-        let fate = self.take(bytes, flow, now);
-        if !self.is_control(&flow) {
-            self.counters.came(fate);
-        }
-        self.run(now);
-    }
-
-    fn take(&mut self, bytes: bytes::Bytes, flow: Flow, now: Now) -> Fate {
-        if bytes.len() < MIN_SIP_BYTES {
-            self.counters.drop(EdgeDrop::NotSip);
-            return Fate::NotSip;
-        }
-        match Message::parse(bytes) {
-            Ok(message) => self.admit(message, flow, now),
-            Err(error) => {
-                self.counters.drop(EdgeDrop::Malformed);
-                self.answer_malformed(&error, flow);
-                Fate::Malformed
-            }
-        }
-    }
-
     fn is_control(&self, flow: &Flow) -> bool {
         let carrying = flow.outside().unwrap_or(*flow).connection;
         let mut control = self.control.iter();
         is_tunnel(flow) || control.any(|control| control.connection == carrying)
-    }
-
-    /// The head of a message that the stream of `flow`, which is to be closed, cannot be cut behind:
-    /// its Content-Length is missing, malformed or beyond what is taken.
-    pub fn unframed(&mut self, head: bytes::Bytes, flow: Flow, now: Now) {
-        self.counters.drop(EdgeDrop::Malformed);
-        if !self.is_control(&flow) {
-            self.counters.came(Fate::Malformed);
-        }
-        let error = ParseError::unframed(head);
-        self.answer_malformed(&error, flow);
-        self.run(now);
-    }
-
-    fn answer_malformed(&mut self, error: &ParseError, flow: Flow) {
-        let (Some(mut answer), Some(flow)) = (error.answer(), error.answer_on(flow)) else {
-            return;
-        };
-        answer.set_to_tag(&self.layer.fresh_tag());
-        let bytes = answer.encode();
-        self.outputs.push_back(Output::Send { flow, bytes });
     }
 
     /// A public connection was accepted; none if there are too many. `shown` is the certificate by
@@ -369,6 +322,7 @@ impl Core {
                 Some(outside) => self.carry(outside, bytes, now),
                 None => self.outputs.push_back(Output::Send { flow, bytes }),
             },
+            From::Hand { flow, handed } => self.outputs.push_back(Output::Hand { flow, handed }),
             From::Request {
                 server,
                 request,

@@ -5,8 +5,8 @@ use super::overload::CallLimit;
 use crate::locate::Inquiry;
 use crate::player::Order;
 use patchbay_route::session::SessionEvent;
-use patchbay_sip::Method;
 use patchbay_sip::transaction::{self, Flow};
+use patchbay_sip::{Handed, Method};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,13 @@ pub enum Output {
         flow: Flow,
         /// What.
         bytes: bytes::Bytes,
+    },
+    /// Hand this to control in this process.
+    Hand {
+        /// By this link.
+        flow: Flow,
+        /// What.
+        handed: Handed,
     },
     /// Open a connection for this flow; what is sent on it before it stands must wait.
     Connect {

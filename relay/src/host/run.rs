@@ -10,17 +10,15 @@ use crate::edge::{Core, Gauges, Now, Output};
 use crate::engine::Engine;
 use crate::events::Events;
 use crate::files::Journal;
-use crate::net::{
-    self, CONTROL_LINKS_FROM, Connection, Door, Ending, Inbound, Opening, Patience, Wire,
-};
+use crate::net::{self, Connection, Door, Ending, Inbound, Opening, Patience, Wire};
 use crate::player::Player;
 use crate::trace::Tap;
 use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionList};
 use patchbay_route::trace::Way;
 use patchbay_route::transfer::TUNNELS;
-use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
+use patchbay_sip::{Handed, Transport};
 use rustc_hash::FxHashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -144,6 +142,13 @@ impl Host {
                 }
                 self.core.receive(bytes, flow, now);
             }
+            Inbound::Handed { handed, flow } => {
+                let (now, unix_us) = now_and_us();
+                if self.tap.is_on() {
+                    self.note(unix_us, Way::In, flow, handed.bytes());
+                }
+                self.core.handed(handed, flow, now);
+            }
             Inbound::Unframed { head, flow } => {
                 let (now, unix_us) = now_and_us();
                 if self.tap.is_on() {
@@ -213,10 +218,8 @@ impl Host {
         self.connections.remove(&connection);
         self.waiting.remove(&connection);
         self.core.closed(connection, ending, now());
-        if let Some(number) = connection.checked_sub(CONTROL_LINKS_FROM)
-            && let Some(step) = std::num::NonZero::new(self.links.len() as u64)
-            && let Some(link) = self.links.get((number % step) as usize)
-        {
+        let link = net::link_of(connection, self.links.len());
+        if let Some(link) = link.and_then(|link| self.links.get(link)) {
             // The follower is gone only when the whole host stops.
             let _ = link.send(connection);
         }
@@ -231,6 +234,12 @@ impl Host {
                         self.note(at, Way::Out, flow, &bytes);
                     }
                     self.send(flow, bytes);
+                }
+                Output::Hand { flow, handed } => {
+                    if let Some(at) = traced_at {
+                        self.note(at, Way::Out, flow, handed.bytes());
+                    }
+                    self.put(flow, handed);
                 }
                 Output::Connect { flow, name } => {
                     self.waiting.insert(flow.connection, (flow, Vec::new()));
@@ -261,11 +270,13 @@ impl Host {
             }
             return;
         }
-        let sent = self
-            .connections
-            .get(&flow.connection)
-            .map(|c| c.send(bytes));
-        if sent == Some(false) {
+        self.put(flow, bytes.into());
+    }
+
+    /// Leaves a message to a connection that stands.
+    fn put(&mut self, flow: Flow, message: Handed) {
+        let connection = self.connections.get(&flow.connection);
+        if connection.is_some_and(|connection| !connection.send(message)) {
             self.closed(flow.connection, Ending::Cut);
         }
     }

@@ -2,7 +2,8 @@
 //! pair of queues.
 
 use super::{Inbound, Wire, doors};
-use bytes::Bytes;
+use patchbay_sip::Handed;
+use patchbay_sip::carried::IN_PROCESS;
 use patchbay_tls::Endpoint;
 use socket2::{SockRef, TcpKeepalive};
 use std::net::SocketAddr;
@@ -26,9 +27,15 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(3);
 const KEEP_ALIVE_TRIES: u32 = 3;
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
+/// Which of the control nodes, of that many, a link leads to.
+pub fn link_of(connection: u64, nodes: usize) -> Option<usize> {
+    let number = (connection & !IN_PROCESS).checked_sub(CONTROL_LINKS_FROM)?;
+    usize::try_from(number.checked_rem(nodes as u64)?).ok()
+}
+
 /// One end of a link inside a process: the address of the other end, whole messages to it, and
 /// whole messages from it. The link is gone when either queue is.
-pub type NearLink = (SocketAddr, mpsc::Sender<Bytes>, mpsc::Receiver<Bytes>);
+pub type NearLink = (SocketAddr, mpsc::Sender<Handed>, mpsc::Receiver<Handed>);
 
 /// A control node.
 #[derive(Clone, Debug)]
@@ -61,6 +68,9 @@ pub async fn follow(
 ) {
     let address = to.address;
     let mut connection = CONTROL_LINKS_FROM + first;
+    if let LinkWay::Near(..) = to.way {
+        connection |= IN_PROCESS;
+    }
     let mut pause = MIN_PAUSE;
     let mut said = String::new();
     loop {

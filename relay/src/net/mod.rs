@@ -16,6 +16,7 @@ pub use counters::{DOOR_DROPS, DoorCounters, DoorDrop};
 pub use doors::{Door, HANDSHAKE_TIME, MAX_HANDSHAKES, Opening, accept, connect};
 pub use link::{
     CONTROL_LINKS_FROM, LinkTo, LinkWay, MAX_NEAR_QUEUE, NearLink, follow as follow_control,
+    link_of,
 };
 pub use routes::KernelRoutes;
 pub use stream::{Connection, FIRST_MESSAGE_TIME, MAX_IDLE, MAX_WRITE_QUEUE, Patience};
@@ -27,8 +28,8 @@ pub use web_handshake::{MAX_UPGRADE_BYTES, upgrade};
 use crate::locate::{Candidate, Inquiry};
 use crate::session::SessionId;
 use bytes::Bytes;
-use patchbay_sip::Transport;
 use patchbay_sip::transaction::Flow;
+use patchbay_sip::{Handed, Transport};
 use patchbay_tls::{CertificateDer, TlsStream};
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
@@ -85,6 +86,13 @@ pub enum Inbound {
         /// Its bytes.
         bytes: Bytes,
         /// Where it came from.
+        flow: Flow,
+    },
+    /// A message of control in this process.
+    Handed {
+        /// What.
+        handed: Handed,
+        /// The link.
         flow: Flow,
     },
     /// The head of a message that the stream cannot be cut behind; [`Inbound::Closed`] follows.

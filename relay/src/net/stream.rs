@@ -2,6 +2,7 @@
 
 use super::{Ending, Inbound, Wire, web};
 use bytes::Bytes;
+use patchbay_sip::Handed;
 use patchbay_sip::stream::{Frame, Framer, KeepAlive, PONG};
 use patchbay_sip::transaction::Flow;
 use socket2::{SockRef, TcpKeepalive};
@@ -58,10 +59,19 @@ impl Patience {
     };
 }
 
+/// Where a connection takes what is to be sent.
+#[derive(Debug)]
+enum Queue {
+    /// Somebody writes it to a socket.
+    Bytes(mpsc::Sender<Bytes>),
+    /// Control in this process takes it.
+    Near(mpsc::Sender<Handed>),
+}
+
 /// A connection's way out; dropping it closes the connection.
 #[derive(Debug)]
 pub struct Connection {
-    queue: mpsc::Sender<Bytes>,
+    queue: Queue,
     /// Ended with the connection; a WebSocket ends by itself when the queue does.
     reader: Option<AbortHandle>,
 }
@@ -102,7 +112,10 @@ impl Connection {
             Wire::Near((_, queue, from)) => {
                 let reading = take_all(from, flow, inbound);
                 let reader = Some(tokio::spawn(reading).abort_handle());
-                Self { queue, reader }
+                Self {
+                    queue: Queue::Near(queue),
+                    reader,
+                }
             }
         }
     }
@@ -121,7 +134,10 @@ impl Connection {
         tokio::spawn(write_all(write, waiting, flow.connection, inbound.clone()));
         let reading = read_all(read, flow, patience, inbound, queue.clone());
         let reader = Some(tokio::spawn(reading).abort_handle());
-        Self { queue, reader }
+        Self {
+            queue: Queue::Bytes(queue),
+            reader,
+        }
     }
 
     fn web<S>(
@@ -136,7 +152,7 @@ impl Connection {
         let (queue, waiting) = mpsc::channel(MAX_WRITE_QUEUE);
         tokio::spawn(web::serve(socket, flow, patience, inbound, waiting));
         Self {
-            queue,
+            queue: Queue::Bytes(queue),
             reader: None,
         }
     }
@@ -144,19 +160,25 @@ impl Connection {
     /// A way out that somebody else empties, and that ends with its queue.
     pub fn to_queue(queue: mpsc::Sender<Bytes>) -> Self {
         Self {
-            queue,
+            queue: Queue::Bytes(queue),
             reader: None,
         }
     }
 
     /// Messages that wait for the peer to read.
     pub fn queued(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
+        match &self.queue {
+            Queue::Bytes(queue) => queue.max_capacity() - queue.capacity(),
+            Queue::Near(queue) => queue.max_capacity() - queue.capacity(),
+        }
     }
 
     /// Queues a message; false if the peer has not read for too long.
-    pub fn send(&self, bytes: Bytes) -> bool {
-        self.queue.try_send(bytes).is_ok()
+    pub fn send(&self, message: Handed) -> bool {
+        match &self.queue {
+            Queue::Bytes(queue) => queue.try_send(message.into_bytes()).is_ok(),
+            Queue::Near(queue) => queue.try_send(message).is_ok(),
+        }
     }
 }
 
@@ -187,15 +209,12 @@ async fn read_all(
 }
 
 /// Passes on what comes from the other end of a queue, until that is gone.
-async fn take_all(mut from: mpsc::Receiver<Bytes>, flow: Flow, inbound: mpsc::Sender<Inbound>) {
+async fn take_all(mut from: mpsc::Receiver<Handed>, flow: Flow, inbound: mpsc::Sender<Inbound>) {
     let mut batch = Vec::with_capacity(WRITE_BATCH);
     while from.recv_many(&mut batch, WRITE_BATCH).await > 0 {
-        for bytes in batch.drain(..) {
-            if inbound
-                .send(Inbound::Message { bytes, flow })
-                .await
-                .is_err()
-            {
+        for handed in batch.drain(..) {
+            let handed = Inbound::Handed { handed, flow };
+            if inbound.send(handed).await.is_err() {
                 return;
             }
         }

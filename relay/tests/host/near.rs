@@ -1,7 +1,7 @@
 //! Control in the same process: the link to it is a pair of queues.
 use super::support::{Bed, PATIENCE, Phone, request};
 use patchbay_relay::net::NearLink;
-use patchbay_sip::{Message, Transport};
+use patchbay_sip::{Handed, Message, Transport};
 use tokio::sync::mpsc;
 
 async fn next<T>(queue: &mut mpsc::Receiver<T>) -> Option<T> {
@@ -21,10 +21,22 @@ async fn requests_go_to_control_and_answers_come_back_without_a_socket() {
     let phone = Phone::new(relay).await;
     let via = phone.socket.local_addr().unwrap();
     phone.send(&request("REGISTER", "UDP", via)).await;
-    let asked = Message::parse(next(&mut from_relay).await.unwrap()).unwrap();
+    let asked = next(&mut from_relay).await.unwrap();
+    // What control would read from the bytes is what it is handed.
+    let read = Message::parse(asked.bytes().clone()).unwrap();
+    let asked = asked.read().unwrap();
+    assert_eq!(asked, read);
     let answer = Message::response_to(&asked, 403, "");
-    to_relay.send(answer.encode()).await.unwrap();
+    let bytes = answer.encode();
+    to_relay.send(Handed::new(answer, bytes)).await.unwrap();
     assert_eq!(phone.answer().await.status(), Some(403));
+
+    // Bytes alone will do.
+    phone.send(&request("SUBSCRIBE", "UDP", via)).await;
+    let asked = next(&mut from_relay).await.unwrap().read().unwrap();
+    let answer = Message::response_to(&asked, 404, "");
+    to_relay.send(answer.encode().into()).await.unwrap();
+    assert_eq!(phone.answer().await.status(), Some(404));
 
     // Control is gone: who calls hears of it, and the relay knocks again.
     drop((to_relay, from_relay));

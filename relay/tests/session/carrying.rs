@@ -1,5 +1,5 @@
 //! Control's side of transfers that do not travel as requests of their own: beds look the same.
-use crate::support::{Bed, CONTROL, control};
+use crate::support::{Bed, CONTROL, control, nonsense};
 
 use bytes::Bytes;
 use patchbay_relay::net::Ending;
@@ -71,7 +71,8 @@ impl Bed {
     }
 
     /// Takes an envelope apart and says so to the relay; answers to our own must say the same.
-    pub fn sent_by_relay(&mut self, flow: Flow, message: Message) {
+    pub fn sent_by_relay(&mut self, flow: Flow, bytes: &Bytes) {
+        let message = Message::parse(bytes.clone()).unwrap_or_else(|error| nonsense(&error));
         if self.transfer != Carrier::Message || flow.connection != CONTROL {
             return self.sent.push((flow, message));
         }

@@ -16,6 +16,7 @@ use super::{
     CancelResult, ClientKey, Config, Counters, Failure, Flow, Output, RespondError, SendError,
     ServerKey,
 };
+use crate::handed::Handed;
 use crate::message::Message;
 use crate::method::Method;
 use crate::name::HeaderName;
@@ -122,10 +123,14 @@ impl Layer {
         now: Instant,
     ) -> Option<Key> {
         let bytes = request.encode();
+        let handed = flow.is_in_process().then(|| request.clone());
         let client = Client::new(request, bytes.clone(), key, flow, silent, &self.config, now);
         let place = self.insert(Transaction::Client(client))?;
         self.counters.requests_out += 1;
-        self.send(flow, bytes);
+        match handed {
+            Some(request) => self.hand(flow, request, bytes),
+            None => self.send(flow, bytes),
+        }
         Some(place)
     }
 
@@ -176,7 +181,8 @@ impl Layer {
         let branch = self.tokens.branch();
         ack.headers
             .push_front(HeaderName::Via, own_via(&flow, sent_by, &branch));
-        self.send(flow, ack.encode());
+        let bytes = ack.encode();
+        self.pass(flow, ack, bytes);
     }
 
     /// Answers a request, with a provisional or the final answer. The 2xx of an INVITE may be given
@@ -203,7 +209,7 @@ impl Layer {
         let bytes = response.encode();
         entry.remember(status, &response, &bytes);
         self.counters.responses_out += 1;
-        self.send(reply, bytes);
+        self.pass(reply, response, bytes);
         if ends {
             self.remove(server.0);
         } else {
@@ -351,6 +357,19 @@ impl Layer {
     /// A fresh tag for a To or From of the user's own.
     pub fn fresh_tag(&mut self) -> Text {
         self.tokens.tag().into()
+    }
+
+    /// Sends a message that nobody here needs any more.
+    fn pass(&mut self, flow: Flow, message: Message, bytes: Bytes) {
+        match flow.is_in_process() {
+            true => self.hand(flow, message, bytes),
+            false => self.send(flow, bytes),
+        }
+    }
+
+    fn hand(&mut self, flow: Flow, message: Message, bytes: Bytes) {
+        let handed = Handed::new(message, bytes);
+        self.outputs.push_back(Output::Hand { flow, handed });
     }
 
     pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {

@@ -27,6 +27,7 @@ pub use wake::MAX_WAKE_BATCH;
 
 use bytes::Bytes;
 
+use crate::handed::Handed;
 use crate::message::Message;
 
 /// Names a client transaction for as long as it lives; never reused within 2^32 transactions of its
@@ -47,6 +48,14 @@ pub enum Output {
         flow: Flow,
         /// One whole message.
         bytes: Bytes,
+    },
+    /// The same where the other side is in this process ([`Flow::is_in_process`]): it need not read the
+    /// bytes.
+    Hand {
+        /// Where to.
+        flow: Flow,
+        /// One whole message.
+        handed: Handed,
     },
     /// A new transaction, INVITE or not, to be answered through [`Layer::respond`].
     Request {

@@ -17,6 +17,7 @@ mod connection_lost;
 mod deterministic;
 mod failure_is_acknowledged;
 mod faulty_network;
+mod in_process;
 mod invite_client_timeout;
 mod lost_ack;
 mod non_invite_rfc4320;

@@ -242,6 +242,10 @@ impl Phone {
                 Output::Send { flow, bytes } => {
                     self.outputs.push_back(PhoneOutput::Send { flow, bytes });
                 }
+                Output::Hand { flow, handed } => {
+                    let bytes = handed.into_bytes();
+                    self.outputs.push_back(PhoneOutput::Send { flow, bytes });
+                }
                 Output::Request {
                     server,
                     request,

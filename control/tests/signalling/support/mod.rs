@@ -213,8 +213,9 @@ impl Scene {
             match action {
                 Action::OpenTunnel { flow } => self.opened.push(flow),
                 Action::CloseTunnel { flow } => self.closed.push(flow),
-                Action::Send { flow, bytes } => {
-                    let message = Message::parse(bytes).unwrap_or_else(|error| nonsense(&error));
+                Action::Send { flow, message } => {
+                    let message = Message::parse(message.into_bytes());
+                    let message = message.unwrap_or_else(|error| nonsense(&error));
                     self.sent_by_control(flow, message);
                 }
                 Action::SaveBinding(binding) => self.saved.push(binding),
