@@ -10,25 +10,28 @@ use std::time::{Duration, Instant};
 /// Fewer datagrams in a row are a burst, or the machine had stopped meanwhile.
 const LEAST_DATAGRAMS: u64 = 256;
 /// A socket is not asked more often.
-pub const ASK_EVERY: Duration = Duration::from_millis(20);
+const ASK_EVERY: Duration = Duration::from_millis(20);
 /// A datagram to itself that is not read for so long found no room; another one is sent.
 const LOST_AFTER: Duration = Duration::from_secs(1);
-/// Bytes of a datagram to itself; less than any SIP, and no STUN.
-pub const PROBE_BYTES: usize = 17;
-/// What it begins with: two bits that STUN never has, and no letter.
+/// What such a datagram begins with: two bits that STUN never has, and no letter.
 const PROBE_TAG: u8 = 0xc1;
+/// Its bytes: the tag, the secret, and when it was sent.
+const PROBE_BYTES: usize = 25;
 
-/// Kept by the task that reads a socket, read by the signalling task.
+/// Kept by the task that reads a socket, read by the signalling task. Times are microseconds from
+/// `began`.
 #[derive(Debug)]
 pub struct Busy {
     began: Instant,
-    /// Microseconds from `began` until the socket was no longer empty; 0 while it is.
+    /// Until the socket was no longer empty; 0 while it is.
     since: AtomicU64,
     /// Datagrams read since then.
     read: AtomicU64,
-    /// Microseconds from `began` until the last datagram to itself was sent; 0: none has been.
+    /// Until the first datagram to itself was sent that has not been read; 0: there is none.
     asked: AtomicU64,
-    /// Whether that one was read, and then the microseconds that it has waited, and one.
+    /// Until the last one was sent.
+    sent: AtomicU64,
+    /// For how long the last one that was read had waited.
     waited: AtomicU64,
     /// Nobody else knows these, so that nobody else sends them.
     secret: [u8; 16],
@@ -42,6 +45,7 @@ impl Busy {
             since: AtomicU64::new(0),
             read: AtomicU64::new(0),
             asked: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             waited: AtomicU64::new(0),
             secret,
         }
@@ -62,54 +66,50 @@ impl Busy {
             self.read.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let since = self.us(now()).max(1);
         self.read.store(1, Ordering::Relaxed);
-        self.since.store(since, Ordering::Relaxed);
+        self.since.store(self.at(now()), Ordering::Relaxed);
     }
 
-    /// Whether that datagram is the one that the socket has sent to itself; then it is nobody else's.
+    /// Whether that datagram is one that the socket has sent to itself; then it is nobody else's.
     pub fn is_probe(&self, datagram: &[u8], now: impl FnOnce() -> Instant) -> bool {
-        if datagram.len() != PROBE_BYTES || *datagram != self.probe() {
+        let Some((head, sent)) = datagram.split_last_chunk() else {
+            return false;
+        };
+        if datagram.len() != PROBE_BYTES || !self.begins_probe(head) {
             return false;
         }
-        let asked = self.asked.load(Ordering::Relaxed);
-        if asked != 0 {
-            let waited = self.us(now()).saturating_sub(asked);
-            self.waited.store(waited + 1, Ordering::Relaxed);
-        }
+        let waited = self.at(now()).saturating_sub(u64::from_be_bytes(*sent));
+        self.waited.store(waited, Ordering::Relaxed);
+        self.asked.store(0, Ordering::Relaxed);
         true
     }
 
     /// What the socket is to send to itself at this time, if anything.
-    pub fn ask(&self, now: Instant) -> Option<[u8; PROBE_BYTES]> {
+    pub fn ask(&self, now: Instant) -> Option<Vec<u8>> {
         if self.full_for(now) < ASK_EVERY {
             return None;
         }
-        let (at, asked) = (self.us(now), self.asked.load(Ordering::Relaxed));
-        let under_way = asked != 0 && self.waited.load(Ordering::Relaxed) == 0;
+        let (at, sent) = (self.at(now), self.sent.load(Ordering::Relaxed));
+        let under_way = self.asked.load(Ordering::Relaxed) != 0;
         let pause = if under_way { LOST_AFTER } else { ASK_EVERY };
-        if asked != 0 && at < asked.saturating_add(us(pause)) {
+        if sent != 0 && at < sent.saturating_add(us(pause)) {
             return None;
         }
-        // One that found no room has waited for longer than that: what is known of the wait stays.
         if !under_way {
-            self.waited.store(0, Ordering::Relaxed);
-            self.asked.store(at.max(1), Ordering::Relaxed);
+            self.asked.store(at, Ordering::Relaxed);
         }
-        Some(self.probe())
+        self.sent.store(at, Ordering::Relaxed);
+        Some([&[PROBE_TAG][..], &self.secret, &at.to_be_bytes()].concat())
     }
 
     /// How long a datagram waits; nothing while the socket is empty every now and then.
     pub fn wait(&self, now: Instant) -> Duration {
-        let (asked, waited) = (
-            self.asked.load(Ordering::Relaxed),
-            self.waited.load(Ordering::Relaxed),
-        );
-        match (asked, waited) {
-            (0, _) => Duration::ZERO,
-            (asked, 0) => Duration::from_micros(self.us(now).saturating_sub(asked)),
-            (_, waited) => Duration::from_micros(waited - 1),
-        }
+        let under_way = match self.asked.load(Ordering::Relaxed) {
+            0 => 0,
+            asked => self.at(now).saturating_sub(asked),
+        };
+        // The next one has waited for less at first, and those before it no less.
+        Duration::from_micros(under_way.max(self.waited.load(Ordering::Relaxed)))
     }
 
     /// How long there has always been a next datagram; nothing for a short row of them.
@@ -118,19 +118,16 @@ impl Busy {
         if since == 0 || self.read.load(Ordering::Relaxed) < LEAST_DATAGRAMS {
             return Duration::ZERO;
         }
-        Duration::from_micros(self.us(now).saturating_sub(since))
+        Duration::from_micros(self.at(now).saturating_sub(since))
     }
 
-    fn us(&self, at: Instant) -> u64 {
-        us(at.saturating_duration_since(self.began))
+    /// Never 0.
+    fn at(&self, now: Instant) -> u64 {
+        us(now.saturating_duration_since(self.began)).max(1)
     }
 
-    fn probe(&self) -> [u8; PROBE_BYTES] {
-        let mut probe = [PROBE_TAG; PROBE_BYTES];
-        for (to, from) in probe.iter_mut().skip(1).zip(self.secret) {
-            *to = from;
-        }
-        probe
+    fn begins_probe(&self, head: &[u8]) -> bool {
+        head.split_first() == Some((&PROBE_TAG, &self.secret))
     }
 }
 
@@ -140,6 +137,7 @@ fn us(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     struct Socket {
@@ -187,27 +185,35 @@ mod tests {
         let socket = Socket::new();
         socket.reads(LEAST_DATAGRAMS, 10);
         assert_eq!(socket.wait_ms(20), 0);
-        let probe = socket.busy.ask(socket.at(40));
-        assert!(probe.is_some());
+        let probe = socket.busy.ask(socket.at(40)).unwrap();
+        assert_eq!(probe.len(), PROBE_BYTES);
         assert_eq!(socket.busy.ask(socket.at(100)), None, "one at a time");
         assert_eq!(socket.wait_ms(160), 120, "so long at least");
         let read = |bytes: &[u8], ms| socket.busy.is_probe(bytes, || socket.at(ms));
-        assert!(!read(b"SIP/2.0 200 OK\r\n\r", 165));
-        assert!(probe.is_some_and(|probe| read(&probe, 170)));
+        assert!(!read(b"OPTIONS sip:a@b SIP/2.0\r\n", 165));
+        assert!(!read(&[PROBE_TAG; PROBE_BYTES], 165), "of somebody else");
+        assert!(!read(&probe[1..], 165));
+        assert!(read(&probe, 170));
         assert_eq!(socket.wait_ms(180), 130);
-        assert!(socket.busy.ask(socket.at(180)).is_some(), "and again");
-        assert_eq!(socket.wait_ms(181), 1);
+        let next = socket.busy.ask(socket.at(180)).unwrap();
+        assert_eq!(socket.wait_ms(181), 130, "until more is known");
+        assert_eq!(socket.wait_ms(330), 150);
+        assert!(read(&next, 340));
+        assert_eq!(socket.wait_ms(350), 160);
         socket.busy.is_empty();
         assert_eq!(socket.wait_ms(400), 0);
     }
 
     #[test]
-    fn one_that_found_no_room_is_sent_again_and_its_wait_goes_on() {
+    fn one_that_found_no_room_is_sent_again_once_a_second() {
         let socket = Socket::new();
         socket.reads(LEAST_DATAGRAMS, 10);
         assert!(socket.busy.ask(socket.at(100)).is_some());
-        assert_eq!(socket.busy.ask(socket.at(1000)), None);
-        assert!(socket.busy.ask(socket.at(1100)).is_some());
-        assert_eq!(socket.wait_ms(1200), 1100);
+        assert_eq!(socket.busy.ask(socket.at(1099)), None);
+        let again = socket.busy.ask(socket.at(1100)).unwrap();
+        assert_eq!(socket.busy.ask(socket.at(1101)), None);
+        assert_eq!(socket.wait_ms(1200), 1100, "as long as nothing is read");
+        assert!(socket.busy.is_probe(&again, || socket.at(1250)));
+        assert_eq!(socket.wait_ms(1250), 150, "its own wait");
     }
 }
