@@ -93,8 +93,8 @@ fn passes(bed: &mut Bed, flow: Flow, message: &Message) -> (Vec<Bytes>, Cost) {
     let ((), cost) = cost(|| {
         bed.core.receive(bytes, flow, now);
         while let Some(output) = bed.core.poll() {
-            if let Output::Send { bytes, .. } = output {
-                sent.push(bytes);
+            if let Output::Send { message, .. } = output {
+                sent.push(message.bytes());
             }
         }
     });

@@ -55,9 +55,7 @@ impl Flow {
         }
     }
 
-    /// Whether the other end is in this process: what is sent there goes by [`Output::Hand`].
-    ///
-    /// [`Output::Hand`]: crate::transaction::Output::Hand
+    /// Whether the other end is in this process: what is sent there need not become bytes.
     #[must_use]
     pub fn is_in_process(&self) -> bool {
         self.is_reliable() && self.connection & (IN_PROCESS | INSIDE) == IN_PROCESS

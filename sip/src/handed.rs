@@ -1,58 +1,65 @@
-//! [`Handed`]: a message for somebody in the same process.
+//! [`Handed`]: a message on its way.
 
 use bytes::Bytes;
 
+use crate::encode::estimate;
 use crate::limits::{MAX_HEADERS, MAX_MESSAGE_BYTES};
 use crate::message::Message;
 use crate::parse::ParseError;
 
-/// A message as it would go on the wire, and beside that, where its sender is in this process, as the
-/// receiver would read it: who is handed both reads nothing.
+/// A message for somebody else: the bytes that go on the wire, or, where he is in this process, the
+/// message as it stands, which nobody has to write and to read then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Handed {
-    bytes: Bytes,
-    message: Option<Box<Message>>,
+pub struct Handed(Form);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    Bytes(Bytes),
+    Message(Box<Message>),
 }
 
 impl Handed {
-    /// A message and what it encodes to. One that is beyond the limits of what is read is left to the
-    /// receiver, who refuses it.
-    pub fn new(message: Message, bytes: Bytes) -> Handed {
-        let fits = bytes.len() <= MAX_MESSAGE_BYTES && message.headers.len() <= MAX_HEADERS;
-        Handed {
-            bytes,
-            message: fits.then(|| Box::new(message)),
+    /// A message as it stands. One that is beyond the limits of what is read becomes bytes, so that
+    /// the receiver refuses it.
+    pub fn new(message: Message) -> Handed {
+        let fits = message.headers.len() <= MAX_HEADERS && estimate(&message) <= MAX_MESSAGE_BYTES;
+        Handed(match fits {
+            true => Form::Message(Box::new(message)),
+            false => Form::Bytes(message.encode()),
+        })
+    }
+
+    /// The bytes, where these are what is handed over.
+    pub fn wire(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Form::Bytes(bytes) => Some(bytes),
+            Form::Message(_) => None,
         }
     }
 
-    /// The bytes.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// The bytes alone.
-    pub fn into_bytes(self) -> Bytes {
-        self.bytes
+    /// The bytes; a message is encoded for this.
+    pub fn bytes(&self) -> Bytes {
+        match &self.0 {
+            Form::Bytes(bytes) => bytes.clone(),
+            Form::Message(message) => message.encode(),
+        }
     }
 
     /// The message.
     ///
     /// # Errors
-    /// It was handed over as bytes alone, and they are wrong.
+    /// Bytes were handed over, and they are wrong.
     pub fn read(self) -> Result<Message, ParseError> {
-        match self.message {
-            Some(message) => Ok(*message),
-            None => Message::parse(self.bytes),
+        match self.0 {
+            Form::Bytes(bytes) => Message::parse(bytes),
+            Form::Message(message) => Ok(*message),
         }
     }
 }
 
 impl From<Bytes> for Handed {
     fn from(bytes: Bytes) -> Self {
-        Handed {
-            bytes,
-            message: None,
-        }
+        Handed(Form::Bytes(bytes))
     }
 }
 
@@ -77,10 +84,13 @@ mod tests {
     #[test]
     fn what_is_handed_over_is_what_would_be_read() {
         let message = request();
-        let handed = Handed::new(message.clone(), message.encode());
-        assert_eq!(*handed.bytes(), message.encode());
+        let handed = Handed::new(message.clone());
+        assert_eq!(handed.wire(), None);
+        assert_eq!(handed.bytes(), message.encode());
         assert_eq!(handed.read().unwrap(), message);
-        assert_eq!(Handed::from(message.encode()).read().unwrap(), message);
+        let bytes = Handed::from(message.encode());
+        assert_eq!(bytes.wire(), Some(&bytes.bytes()));
+        assert_eq!(bytes.read().unwrap(), message);
     }
 
     #[test]
@@ -89,7 +99,9 @@ mod tests {
         for _ in 0..MAX_HEADERS {
             long.headers.push("X", "y");
         }
-        let bytes = long.encode();
-        assert!(Handed::new(long, bytes).read().is_err());
+        assert!(Handed::new(long).read().is_err());
+        let mut large = request();
+        large.body = vec![b'x'; MAX_MESSAGE_BYTES].into();
+        assert!(Handed::new(large).read().is_err());
     }
 }

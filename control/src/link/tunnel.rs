@@ -13,6 +13,7 @@ use hyper::body::Frame;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use patchbay_route::transfer::TUNNEL_PATH;
+use patchbay_sip::Handed;
 use patchbay_tls::{Endpoint, HTTP2};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, mpsc};
@@ -56,7 +57,7 @@ impl TunnelLink {
     /// [`LinkError`].
     pub async fn open(
         &self,
-        messages: mpsc::Receiver<Bytes>,
+        messages: mpsc::Receiver<Handed>,
     ) -> Result<impl Stream<Item = Result<Bytes, LinkError>> + Unpin + use<>, LinkError> {
         let opening = async {
             let sender = self.sender().await?;
@@ -69,11 +70,11 @@ impl TunnelLink {
     async fn ask(
         &self,
         mut sender: SendRequest<Sent>,
-        messages: mpsc::Receiver<Bytes>,
+        messages: mpsc::Receiver<Handed>,
     ) -> Result<impl Stream<Item = Result<Bytes, LinkError>> + Unpin + use<>, LinkError> {
         let sent = stream::unfold(messages, |mut messages| async move {
-            let bytes = messages.recv().await?;
-            Some((Ok(Frame::data(bytes)), messages))
+            let message = messages.recv().await?;
+            Some((Ok(Frame::data(message.bytes())), messages))
         });
         let request = Request::post(format!("{}{TUNNEL_PATH}", self.client.base()))
             .header("authorization", self.client.token())

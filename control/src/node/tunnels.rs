@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use patchbay_route::transfer::{MAX_TUNNELS, TUNNELS};
-use patchbay_sip::Message;
 use patchbay_sip::stream::{Frame, Framer};
 use patchbay_sip::transaction::Flow;
+use patchbay_sip::{Handed, Message};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -114,7 +114,7 @@ impl Tunnels {
 /// Carries what is queued to the relay, and its answers to the node, until either side has ended.
 async fn carry(
     link: TunnelLink,
-    writes: mpsc::Receiver<Bytes>,
+    writes: mpsc::Receiver<Handed>,
     flow: Flow,
     events: &mpsc::Sender<WireEvent>,
 ) -> Result<(), LinkError> {

@@ -78,40 +78,22 @@ pub(super) fn count(counter: &AtomicU64) {
 /// The sending end of one connection.
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: Queue,
+    queue: mpsc::Sender<Handed>,
     cut: CancellationToken,
-}
-
-#[derive(Debug)]
-enum Queue {
-    /// Somebody writes it to a socket.
-    Bytes(mpsc::Sender<Bytes>),
-    /// A relay in this process takes it.
-    Near(mpsc::Sender<Handed>),
 }
 
 impl Writer {
     /// The sending end of what somebody else empties, until `cut`.
-    pub(super) fn new(queue: mpsc::Sender<Bytes>, cut: CancellationToken) -> Writer {
-        let queue = Queue::Bytes(queue);
+    pub(super) fn new(queue: mpsc::Sender<Handed>, cut: CancellationToken) -> Writer {
         Writer { queue, cut }
     }
 
     /// False, and cut, if the peer does not read (`slow`) or is gone.
     fn send(&self, message: Handed, slow: impl FnOnce()) -> bool {
-        use mpsc::error::TrySendError;
-        let full = match &self.queue {
-            Queue::Bytes(queue) => match queue.try_send(message.into_bytes()) {
-                Ok(()) => return true,
-                Err(error) => matches!(error, TrySendError::Full(_)),
-            },
-            Queue::Near(queue) => match queue.try_send(message) {
-                Ok(()) => return true,
-                Err(error) => matches!(error, TrySendError::Full(_)),
-            },
-        };
-        if full {
-            slow();
+        match self.queue.try_send(message) {
+            Ok(()) => return true,
+            Err(mpsc::error::TrySendError::Full(_)) => slow(),
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
         }
         self.cut.cancel();
         false
@@ -258,10 +240,7 @@ impl Wire {
             connection: connection | IN_PROCESS,
         };
         let cut = self.stop.child_token();
-        let writer = Writer {
-            queue: Queue::Near(queue),
-            cut: cut.clone(),
-        };
+        let writer = Writer::new(queue, cut.clone());
         self.while_open(flow, writer, async {
             tokio::select! {
                 () = cut.cancelled() => {}
@@ -332,7 +311,7 @@ impl Wire {
         &self,
         mut stream: impl AsyncRead + Unpin,
         flow: Flow,
-        pongs: mpsc::WeakSender<Bytes>,
+        pongs: mpsc::WeakSender<Handed>,
     ) {
         let mut framer = Framer::new();
         let mut buffer = vec![0; READ_BYTES];
@@ -358,7 +337,7 @@ impl Wire {
                         if let (Frame::KeepAlive(KeepAlive::Ping), Some(queue)) =
                             (frame, pongs.upgrade())
                         {
-                            let _full = queue.try_send(Bytes::from_static(PONG));
+                            let _full = queue.try_send(Bytes::from_static(PONG).into());
                         }
                         continue;
                     }
@@ -382,13 +361,13 @@ impl Wire {
     }
 }
 
-async fn write(mut stream: impl AsyncWrite + Unpin, mut writes: mpsc::Receiver<Bytes>) {
+async fn write(mut stream: impl AsyncWrite + Unpin, mut writes: mpsc::Receiver<Handed>) {
     let mut batch = Vec::with_capacity(WRITE_BATCH);
     let mut joined = Vec::new();
     while writes.recv_many(&mut batch, WRITE_BATCH).await > 0 {
         joined.clear();
-        for bytes in batch.drain(..) {
-            joined.extend_from_slice(&bytes);
+        for message in batch.drain(..) {
+            joined.extend_from_slice(&message.bytes());
         }
         // TLS keeps back what makes no whole record.
         let written = stream.write_all(&joined).await.is_ok() && stream.flush().await.is_ok();

@@ -291,11 +291,10 @@ impl Signalling {
     fn pump(&mut self, now: Moment) {
         while let Some(output) = self.layer.poll() {
             match output {
-                Output::Send { flow, bytes } => match flow.outside() {
-                    Some(outside) => self.carry(outside, bytes, now),
-                    None => self.send(flow, bytes.into()),
+                Output::Send { flow, message } => match flow.outside() {
+                    Some(outside) => self.carry(outside, message.bytes(), now),
+                    None => self.effects.push_back(Effect::Send { flow, message }),
                 },
-                Output::Hand { flow, handed } => self.send(flow, handed),
                 Output::Request {
                     server,
                     request,
@@ -313,10 +312,6 @@ impl Signalling {
             }
         }
         self.take_changes();
-    }
-
-    fn send(&mut self, flow: Flow, message: Handed) {
-        self.effects.push_back(Effect::Send { flow, message });
     }
 
     fn take_changes(&mut self) {

@@ -14,7 +14,7 @@ use super::counters::Drop;
 use super::places::{Before, was_here};
 use super::reply::{ALLOW, SUPPORTED, reply};
 use super::timers::PROGRESS_EVERY;
-use super::{Moment, Signalling, facts, identity};
+use super::{Effect, Moment, Signalling, facts, identity};
 use crate::registrar::Origin;
 
 /// Seconds after which a caller may try again when there are too many calls.
@@ -31,7 +31,8 @@ impl Signalling {
         self.counters.drop(Drop::Malformed);
         response.set_to_tag(&self.layer.fresh_tag());
         // Everything comes over connections, and a response goes back over its own.
-        self.send(flow, response.encode().into());
+        let message = response.encode().into();
+        self.effects.push_back(Effect::Send { flow, message });
     }
 
     /// A new transaction.

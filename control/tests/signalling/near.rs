@@ -32,8 +32,10 @@ impl Link {
     }
 
     async fn send(&self, message: &Message) {
-        let handed = Handed::new(message.clone(), message.encode());
-        self.to_control.send(handed).await.unwrap();
+        self.to_control
+            .send(Handed::new(message.clone()))
+            .await
+            .unwrap();
     }
 
     /// The next message; none when control has ended the link.
@@ -41,7 +43,7 @@ impl Link {
         let next = tokio::time::timeout(PATIENCE, self.from_control.recv()).await;
         let handed = next.expect("a message or the end")?;
         // What the relay would read from the bytes is what it is handed.
-        let read = Message::parse(handed.bytes().clone()).unwrap();
+        let read = Message::parse(handed.bytes()).unwrap();
         let message = handed.read().unwrap();
         assert_eq!(message, read);
         Some(message)

@@ -12,9 +12,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use patchbay_route::transfer::TUNNELS;
-use patchbay_sip::Transport;
 use patchbay_sip::stream::{Frame, Framer};
 use patchbay_sip::transaction::Flow;
+use patchbay_sip::{Handed, Transport};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -89,10 +89,10 @@ fn refusal(version: Version, ends: Ends) -> Option<(StatusCode, &'static str)> {
     (!safe).then_some((StatusCode::FORBIDDEN, text))
 }
 
-fn sent(waiting: mpsc::Receiver<Bytes>) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
+fn sent(waiting: mpsc::Receiver<Handed>) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold(waiting, |mut waiting| async move {
-        let bytes = waiting.recv().await?;
-        Some((Ok(bytes), waiting))
+        let message = waiting.recv().await?;
+        Some((Ok(message.bytes()), waiting))
     })
 }
 
@@ -114,7 +114,10 @@ async fn read_messages(
         framer.push(&chunk);
         for frame in framer.by_ref() {
             let message = match frame {
-                Ok(Frame::Message(bytes)) => Inbound::Message { bytes, flow },
+                Ok(Frame::Message(bytes)) => Inbound::Message {
+                    message: bytes.into(),
+                    flow,
+                },
                 Ok(Frame::KeepAlive(_)) => continue,
                 Err(_) => return Ending::Cut,
             };

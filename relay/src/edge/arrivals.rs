@@ -3,37 +3,28 @@
 use super::counters::{EdgeDrop, Fate};
 use super::{Core, Now, Output};
 use patchbay_sip::transaction::Flow;
-use patchbay_sip::{Handed, Message, ParseError};
+use patchbay_sip::{Handed, ParseError};
 
 /// Datagrams shorter than this are keep-alives, not SIP (RFC 5626 section 3.5.1).
 const MIN_SIP_BYTES: usize = 16;
 
 impl Core {
-    /// A datagram, or a message from a stream.
-    pub fn receive(&mut self, bytes: bytes::Bytes, flow: Flow, now: Now) {
-        let fate = self.take(bytes, flow, now);
+    /// A datagram, a message from a stream, or one of a control node in this process.
+    pub fn receive(&mut self, message: impl Into<Handed>, flow: Flow, now: Now) {
+        let fate = self.take(message.into(), flow, now);
         if !self.is_control(&flow) {
             self.counters.came(fate);
         }
         self.run(now);
     }
 
-    /// A message of a control node in this process.
-    pub fn handed(&mut self, handed: Handed, flow: Flow, now: Now) {
-        self.read(handed.read(), flow, now);
-        self.run(now);
-    }
-
-    fn take(&mut self, bytes: bytes::Bytes, flow: Flow, now: Now) -> Fate {
-        if bytes.len() < MIN_SIP_BYTES {
+    fn take(&mut self, message: Handed, flow: Flow, now: Now) -> Fate {
+        let is_short = |bytes: &bytes::Bytes| bytes.len() < MIN_SIP_BYTES;
+        if message.wire().is_some_and(is_short) {
             self.counters.drop(EdgeDrop::NotSip);
             return Fate::NotSip;
         }
-        self.read(Message::parse(bytes), flow, now)
-    }
-
-    fn read(&mut self, parsed: Result<Message, ParseError>, flow: Flow, now: Now) -> Fate {
-        match parsed {
+        match message.read() {
             Ok(message) => self.admit(message, flow, now),
             Err(error) => {
                 self.counters.drop(EdgeDrop::Malformed);
@@ -60,7 +51,7 @@ impl Core {
             return;
         };
         answer.set_to_tag(&self.layer.fresh_tag());
-        let bytes = answer.encode();
-        self.outputs.push_back(Output::Send { flow, bytes });
+        let message = answer.encode().into();
+        self.outputs.push_back(Output::Send { flow, message });
     }
 }

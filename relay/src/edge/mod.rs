@@ -318,11 +318,10 @@ impl Core {
     fn dispatch(&mut self, output: transaction::Output, now: Now) {
         use transaction::Output as From;
         match output {
-            From::Send { flow, bytes } => match flow.outside() {
-                Some(outside) => self.carry(outside, bytes, now),
-                None => self.outputs.push_back(Output::Send { flow, bytes }),
+            From::Send { flow, message } => match flow.outside() {
+                Some(outside) => self.carry(outside, message.bytes(), now),
+                None => self.outputs.push_back(Output::Send { flow, message }),
             },
-            From::Hand { flow, handed } => self.outputs.push_back(Output::Hand { flow, handed }),
             From::Request {
                 server,
                 request,

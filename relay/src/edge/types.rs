@@ -54,19 +54,12 @@ pub struct Config {
 /// What the host shall do.
 #[derive(Debug)]
 pub enum Output {
-    /// Send bytes.
+    /// Send this.
     Send {
         /// Where.
         flow: Flow,
         /// What.
-        bytes: bytes::Bytes,
-    },
-    /// Hand this to control in this process.
-    Hand {
-        /// By this link.
-        flow: Flow,
-        /// What.
-        handed: Handed,
+        message: Handed,
     },
     /// Open a connection for this flow; what is sent on it before it stands must wait.
     Connect {

@@ -13,7 +13,6 @@ use crate::files::Journal;
 use crate::net::{self, Connection, Door, Ending, Inbound, Opening, Patience, Wire};
 use crate::player::Player;
 use crate::trace::Tap;
-use bytes::Bytes;
 use patchbay_route::session::{SessionEvent, SessionList};
 use patchbay_route::trace::Way;
 use patchbay_route::transfer::TUNNELS;
@@ -42,7 +41,7 @@ pub(super) struct Host {
     pub links: Vec<watch::Sender<u64>>,
     pub connections: FxHashMap<u64, Connection>,
     /// What is to be sent on connections that are being opened.
-    pub waiting: FxHashMap<u64, (Flow, Vec<Bytes>)>,
+    pub waiting: FxHashMap<u64, (Flow, Vec<Handed>)>,
     pub events: Events,
     /// What callers hear who wait.
     pub player: Player,
@@ -135,19 +134,12 @@ impl Host {
 
     fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Message { bytes, flow } => {
+            Inbound::Message { message, flow } => {
                 let (now, unix_us) = now_and_us();
                 if self.tap.is_on() {
-                    self.note(unix_us, Way::In, flow, &bytes);
+                    self.note(unix_us, Way::In, flow, &message.bytes());
                 }
-                self.core.receive(bytes, flow, now);
-            }
-            Inbound::Handed { handed, flow } => {
-                let (now, unix_us) = now_and_us();
-                if self.tap.is_on() {
-                    self.note(unix_us, Way::In, flow, handed.bytes());
-                }
-                self.core.handed(handed, flow, now);
+                self.core.receive(message, flow, now);
             }
             Inbound::Unframed { head, flow } => {
                 let (now, unix_us) = now_and_us();
@@ -174,8 +166,8 @@ impl Host {
                     return;
                 };
                 self.serve(wire, flow, Patience::OPENED);
-                for bytes in waiting {
-                    self.send(flow, bytes);
+                for message in waiting {
+                    self.send(flow, message);
                 }
             }
             Inbound::ControlUp {
@@ -229,17 +221,11 @@ impl Host {
         let traced_at = self.trace_flush();
         while let Some(output) = self.core.poll() {
             match output {
-                Output::Send { flow, bytes } => {
+                Output::Send { flow, message } => {
                     if let Some(at) = traced_at {
-                        self.note(at, Way::Out, flow, &bytes);
+                        self.note(at, Way::Out, flow, &message.bytes());
                     }
-                    self.send(flow, bytes);
-                }
-                Output::Hand { flow, handed } => {
-                    if let Some(at) = traced_at {
-                        self.note(at, Way::Out, flow, handed.bytes());
-                    }
-                    self.put(flow, handed);
+                    self.send(flow, message);
                 }
                 Output::Connect { flow, name } => {
                     self.waiting.insert(flow.connection, (flow, Vec::new()));
@@ -260,21 +246,16 @@ impl Host {
         }
     }
 
-    fn send(&mut self, flow: Flow, bytes: Bytes) {
+    fn send(&mut self, flow: Flow, message: Handed) {
         if flow.connection == 0 {
-            return self.sockets.send(&flow, &bytes);
+            return self.sockets.send(&flow, &message.bytes());
         }
         if let Some((_, waiting)) = self.waiting.get_mut(&flow.connection) {
             if waiting.len() < net::MAX_WRITE_QUEUE {
-                waiting.push(bytes);
+                waiting.push(message);
             }
             return;
         }
-        self.put(flow, bytes.into());
-    }
-
-    /// Leaves a message to a connection that stands.
-    fn put(&mut self, flow: Flow, message: Handed) {
         let connection = self.connections.get(&flow.connection);
         if connection.is_some_and(|connection| !connection.send(message)) {
             self.closed(flow.connection, Ending::Cut);

@@ -83,16 +83,9 @@ pub enum Ending {
 pub enum Inbound {
     /// A message.
     Message {
-        /// Its bytes.
-        bytes: Bytes,
+        /// Its bytes, or itself if control in this process sent it.
+        message: Handed,
         /// Where it came from.
-        flow: Flow,
-    },
-    /// A message of control in this process.
-    Handed {
-        /// What.
-        handed: Handed,
-        /// The link.
         flow: Flow,
     },
     /// The head of a message that the stream cannot be cut behind; [`Inbound::Closed`] follows.
@@ -143,7 +136,7 @@ pub enum Inbound {
         /// Under which number, between which ends.
         flow: Flow,
         /// What is put there goes to control.
-        queue: mpsc::Sender<Bytes>,
+        queue: mpsc::Sender<Handed>,
     },
     /// A caller who waits has pressed a key.
     Pressed {

@@ -59,19 +59,10 @@ impl Patience {
     };
 }
 
-/// Where a connection takes what is to be sent.
-#[derive(Debug)]
-enum Queue {
-    /// Somebody writes it to a socket.
-    Bytes(mpsc::Sender<Bytes>),
-    /// Control in this process takes it.
-    Near(mpsc::Sender<Handed>),
-}
-
 /// A connection's way out; dropping it closes the connection.
 #[derive(Debug)]
 pub struct Connection {
-    queue: Queue,
+    queue: mpsc::Sender<Handed>,
     /// Ended with the connection; a WebSocket ends by itself when the queue does.
     reader: Option<AbortHandle>,
 }
@@ -112,10 +103,7 @@ impl Connection {
             Wire::Near((_, queue, from)) => {
                 let reading = take_all(from, flow, inbound);
                 let reader = Some(tokio::spawn(reading).abort_handle());
-                Self {
-                    queue: Queue::Near(queue),
-                    reader,
-                }
+                Self { queue, reader }
             }
         }
     }
@@ -134,10 +122,7 @@ impl Connection {
         tokio::spawn(write_all(write, waiting, flow.connection, inbound.clone()));
         let reading = read_all(read, flow, patience, inbound, queue.clone());
         let reader = Some(tokio::spawn(reading).abort_handle());
-        Self {
-            queue: Queue::Bytes(queue),
-            reader,
-        }
+        Self { queue, reader }
     }
 
     fn web<S>(
@@ -151,34 +136,23 @@ impl Connection {
     {
         let (queue, waiting) = mpsc::channel(MAX_WRITE_QUEUE);
         tokio::spawn(web::serve(socket, flow, patience, inbound, waiting));
-        Self {
-            queue: Queue::Bytes(queue),
-            reader: None,
-        }
+        Self::to_queue(queue)
     }
 
     /// A way out that somebody else empties, and that ends with its queue.
-    pub fn to_queue(queue: mpsc::Sender<Bytes>) -> Self {
-        Self {
-            queue: Queue::Bytes(queue),
-            reader: None,
-        }
+    pub fn to_queue(queue: mpsc::Sender<Handed>) -> Self {
+        let reader = None;
+        Self { queue, reader }
     }
 
     /// Messages that wait for the peer to read.
     pub fn queued(&self) -> usize {
-        match &self.queue {
-            Queue::Bytes(queue) => queue.max_capacity() - queue.capacity(),
-            Queue::Near(queue) => queue.max_capacity() - queue.capacity(),
-        }
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Queues a message; false if the peer has not read for too long.
     pub fn send(&self, message: Handed) -> bool {
-        match &self.queue {
-            Queue::Bytes(queue) => queue.try_send(message.into_bytes()).is_ok(),
-            Queue::Near(queue) => queue.try_send(message).is_ok(),
-        }
+        self.queue.try_send(message).is_ok()
     }
 }
 
@@ -197,7 +171,7 @@ async fn read_all(
     flow: Flow,
     patience: Patience,
     inbound: mpsc::Sender<Inbound>,
-    queue: mpsc::Sender<Bytes>,
+    queue: mpsc::Sender<Handed>,
 ) {
     let ending = read_frames(&mut read, flow, patience, &inbound, &queue).await;
     let closed = Inbound::Closed {
@@ -212,9 +186,9 @@ async fn read_all(
 async fn take_all(mut from: mpsc::Receiver<Handed>, flow: Flow, inbound: mpsc::Sender<Inbound>) {
     let mut batch = Vec::with_capacity(WRITE_BATCH);
     while from.recv_many(&mut batch, WRITE_BATCH).await > 0 {
-        for handed in batch.drain(..) {
-            let handed = Inbound::Handed { handed, flow };
-            if inbound.send(handed).await.is_err() {
+        for message in batch.drain(..) {
+            let message = Inbound::Message { message, flow };
+            if inbound.send(message).await.is_err() {
                 return;
             }
         }
@@ -241,7 +215,7 @@ async fn read_frames(
     flow: Flow,
     patience: Patience,
     inbound: &mpsc::Sender<Inbound>,
-    queue: &mpsc::Sender<Bytes>,
+    queue: &mpsc::Sender<Handed>,
 ) -> Ending {
     let mut framer = Framer::new();
     let mut buffer = vec![0; READ_BYTES];
@@ -266,7 +240,7 @@ async fn read_frames(
                 Ok(Frame::Message(bytes)) => bytes,
                 Ok(Frame::KeepAlive(KeepAlive::Ping)) => {
                     // A full queue means that the peer does not read: it needs no pong.
-                    let _ = queue.try_send(Bytes::from_static(PONG));
+                    let _ = queue.try_send(Bytes::from_static(PONG).into());
                     continue;
                 }
                 Ok(Frame::KeepAlive(KeepAlive::Pong)) => continue,
@@ -279,7 +253,10 @@ async fn read_frames(
                 }
             };
             spoke = true;
-            let message = Inbound::Message { bytes, flow };
+            let message = Inbound::Message {
+                message: bytes.into(),
+                flow,
+            };
             if inbound.send(message).await.is_err() {
                 return Ending::Gone;
             }
@@ -289,7 +266,7 @@ async fn read_frames(
 
 async fn write_all(
     mut write: impl AsyncWrite + Unpin,
-    mut waiting: mpsc::Receiver<Bytes>,
+    mut waiting: mpsc::Receiver<Handed>,
     connection: u64,
     inbound: mpsc::Sender<Inbound>,
 ) {
@@ -299,7 +276,7 @@ async fn write_all(
         joined.clear();
         batch
             .drain(..)
-            .for_each(|bytes: Bytes| joined.extend_from_slice(&bytes));
+            .for_each(|message: Handed| joined.extend_from_slice(&message.bytes()));
         let writing = async {
             write.write_all(&joined).await?;
             // TLS keeps back what makes no whole record.

@@ -73,7 +73,7 @@ impl UdpListener {
                 continue;
             }
             let message = Inbound::Message {
-                bytes: BytesMut::from(datagram).freeze(),
+                message: BytesMut::from(datagram).freeze().into(),
                 flow: Flow {
                     transport: Transport::Udp,
                     local: self.local,

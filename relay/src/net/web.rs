@@ -4,6 +4,7 @@ use super::stream::{Patience, WRITE_TIME};
 use super::{Ending, Inbound};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use patchbay_sip::Handed;
 use patchbay_sip::stream::{PING, PONG};
 use patchbay_sip::transaction::Flow;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(super) async fn serve<S>(
     flow: Flow,
     patience: Patience,
     inbound: mpsc::Sender<Inbound>,
-    mut waiting: mpsc::Receiver<Bytes>,
+    mut waiting: mpsc::Receiver<Handed>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -44,7 +45,7 @@ async fn exchange<S>(
     flow: Flow,
     patience: Patience,
     inbound: &mpsc::Sender<Inbound>,
-    waiting: &mut mpsc::Receiver<Bytes>,
+    waiting: &mut mpsc::Receiver<Handed>,
 ) -> Ending
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -75,14 +76,15 @@ where
                     send(socket, Bytes::from_static(PONG)).await
                 } else {
                     spoke |= bytes.as_ref() != PONG;
-                    if inbound.send(Inbound::Message { bytes, flow }).await.is_err() {
+                    let message = bytes.into();
+                    if inbound.send(Inbound::Message { message, flow }).await.is_err() {
                         return Ending::Gone;
                     }
                     None
                 }
             }
-            bytes = waiting.recv() => match bytes {
-                Some(bytes) => send(socket, bytes).await,
+            message = waiting.recv() => match message {
+                Some(message) => send(socket, message.bytes()).await,
                 None => return Ending::Gone,
             },
             at = ping.tick() => {

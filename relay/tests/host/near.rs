@@ -23,15 +23,14 @@ async fn requests_go_to_control_and_answers_come_back_without_a_socket() {
     phone.send(&request("REGISTER", "UDP", via)).await;
     let asked = next(&mut from_relay).await.unwrap();
     // What control would read from the bytes is what it is handed.
-    let read = Message::parse(asked.bytes().clone()).unwrap();
+    let read = Message::parse(asked.bytes()).unwrap();
     let asked = asked.read().unwrap();
     assert_eq!(asked, read);
     let answer = Message::response_to(&asked, 403, "");
-    let bytes = answer.encode();
-    to_relay.send(Handed::new(answer, bytes)).await.unwrap();
+    to_relay.send(Handed::new(answer)).await.unwrap();
     assert_eq!(phone.answer().await.status(), Some(403));
 
-    // Bytes alone will do.
+    // Bytes will do.
     phone.send(&request("SUBSCRIBE", "UDP", via)).await;
     let asked = next(&mut from_relay).await.unwrap().read().unwrap();
     let answer = Message::response_to(&asked, 404, "");

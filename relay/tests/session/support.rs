@@ -278,8 +278,7 @@ impl Bed {
     pub fn collect(&mut self) {
         while let Some(output) = self.core.poll() {
             match output {
-                Output::Send { flow, bytes } => self.sent_by_relay(flow, &bytes),
-                Output::Hand { .. } => unreachable!("control is on another host"),
+                Output::Send { flow, message } => self.sent_by_relay(flow, &message.bytes()),
                 Output::Event(event) => self.events.push(event),
                 Output::Play(order) => self.played.push(order),
                 Output::Connect { flow, .. } => self.connecting.push(flow),

@@ -62,8 +62,8 @@ enum Rest {
 
 struct Pending {
     flow: Flow,
-    /// What its ACK or CANCEL is made of: of an INVITE.
-    request: Option<Message>,
+    /// Of an INVITE: what its ACK or CANCEL is made of.
+    invite: Option<Message>,
     /// What may have to be sent again.
     bytes: Option<Bytes>,
     /// Timers A and E.
@@ -92,21 +92,23 @@ const NOTHING: Step = Step {
 };
 
 impl Client {
+    /// Of a request, which is given if it is an INVITE, with its `bytes` if they may have to be sent
+    /// again.
     pub(super) fn new(
-        request: Message,
-        bytes: Bytes,
+        invite: Option<Message>,
+        bytes: Option<Bytes>,
         key: MatchKey,
         flow: Flow,
         silent: bool,
         config: &Config,
         now: Instant,
     ) -> Client {
-        let invite = request.method() == Some(&Method::Invite);
+        let is_invite = invite.is_some();
         let pending = Pending {
             flow,
-            request: invite.then_some(request),
-            bytes: (!flow.is_reliable()).then_some(bytes),
-            retransmit_at: (!flow.is_reliable()).then(|| now + config.t1),
+            invite,
+            retransmit_at: bytes.is_some().then(|| now + config.t1),
+            bytes,
             interval: config.t1,
         };
         Client {
@@ -115,7 +117,7 @@ impl Client {
             connection: flow.connection,
             rest: Rest::Pending(Box::new(pending)),
             state: ClientState::Start,
-            invite,
+            invite: is_invite,
             silent,
             cancel: CancelState::Wanted(false),
         }
@@ -263,7 +265,7 @@ impl Client {
 impl Pending {
     /// What RFC 3261 sections 9.1 and 17.1.1.3 have in common: a request along the INVITE's way.
     fn along_invite(&self, method: Method, to: Option<&crate::text::Text>) -> Option<Message> {
-        let invite = self.request.as_ref()?;
+        let invite = self.invite.as_ref()?;
         let mut out = Message::request(method.clone(), invite.uri().unwrap_or_default());
         if let Some(via) = invite.headers.all_split(HeaderName::Via).next() {
             out.headers.push(HeaderName::Via, via);

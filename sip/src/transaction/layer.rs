@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::client::{CancelState, Client, ClientState};
 use super::flow::{complete_via, own_via, response_flow};
 use super::matching::{Index, Keyed, MatchKey};
@@ -122,15 +120,22 @@ impl Layer {
         silent: bool,
         now: Instant,
     ) -> Option<Key> {
-        let bytes = request.encode();
-        let handed = flow.is_in_process().then(|| request.clone());
-        let client = Client::new(request, bytes.clone(), key, flow, silent, &self.config, now);
+        let invite = request.method() == Some(&Method::Invite);
+        let (message, invite, again) = match flow.is_in_process() {
+            true => {
+                let invite = invite.then(|| request.clone());
+                (Handed::new(request), invite, None)
+            }
+            false => {
+                let bytes = request.encode();
+                let again = (!flow.is_reliable()).then(|| bytes.clone());
+                (bytes.into(), invite.then_some(request), again)
+            }
+        };
+        let client = Client::new(invite, again, key, flow, silent, &self.config, now);
         let place = self.insert(Transaction::Client(client))?;
         self.counters.requests_out += 1;
-        match handed {
-            Some(request) => self.hand(flow, request, bytes),
-            None => self.send(flow, bytes),
-        }
+        self.send(flow, message);
         Some(place)
     }
 
@@ -181,8 +186,11 @@ impl Layer {
         let branch = self.tokens.branch();
         ack.headers
             .push_front(HeaderName::Via, own_via(&flow, sent_by, &branch));
-        let bytes = ack.encode();
-        self.pass(flow, ack, bytes);
+        let ack = match flow.is_in_process() {
+            true => Handed::new(ack),
+            false => ack.encode().into(),
+        };
+        self.send(flow, ack);
     }
 
     /// Answers a request, with a provisional or the final answer. The 2xx of an INVITE may be given
@@ -206,10 +214,19 @@ impl Layer {
         let reply = entry.reply();
         let ends = entry.admit(status, &self.config, now)?;
         let reply = reply.ok_or(RespondError::AlreadyFinal)?;
-        let bytes = response.encode();
-        entry.remember(status, &response, &bytes);
+        let response = match reply.is_in_process() {
+            true => {
+                entry.remember(status, &response, None);
+                Handed::new(response)
+            }
+            false => {
+                let bytes = response.encode();
+                entry.remember(status, &response, Some(&bytes));
+                bytes.into()
+            }
+        };
         self.counters.responses_out += 1;
-        self.pass(reply, response, bytes);
+        self.send(reply, response);
         if ends {
             self.remove(server.0);
         } else {
@@ -250,7 +267,7 @@ impl Layer {
                 .push(HeaderName::RetryAfter, seconds.to_string());
         }
         self.counters.responses_out += 1;
-        self.send(response_flow(&via, flow), answer.encode());
+        self.send(response_flow(&via, flow), answer.encode().into());
     }
 
     pub(super) fn answer_stateless(&mut self, request: &Message, flow: Flow, answer: Message) {
@@ -264,7 +281,7 @@ impl Layer {
             answer.set_to_tag(&tag);
         }
         self.counters.responses_out += 1;
-        self.send(response_flow(&via, flow), answer.encode());
+        self.send(response_flow(&via, flow), answer.encode().into());
     }
 
     /// Says that a connection is gone: its transactions fail. Nothing happens for 0, which is UDP.
@@ -359,21 +376,8 @@ impl Layer {
         self.tokens.tag().into()
     }
 
-    /// Sends a message that nobody here needs any more.
-    fn pass(&mut self, flow: Flow, message: Message, bytes: Bytes) {
-        match flow.is_in_process() {
-            true => self.hand(flow, message, bytes),
-            false => self.send(flow, bytes),
-        }
-    }
-
-    fn hand(&mut self, flow: Flow, message: Message, bytes: Bytes) {
-        let handed = Handed::new(message, bytes);
-        self.outputs.push_back(Output::Hand { flow, handed });
-    }
-
-    pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
-        self.outputs.push_back(Output::Send { flow, bytes });
+    pub(super) fn send(&mut self, flow: Flow, message: Handed) {
+        self.outputs.push_back(Output::Send { flow, message });
     }
 
     pub(super) fn insert(&mut self, entry: Transaction) -> Option<Key> {

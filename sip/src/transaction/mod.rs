@@ -25,8 +25,6 @@ pub use flow::{Flow, response_flow};
 pub use layer::Layer;
 pub use wake::MAX_WAKE_BATCH;
 
-use bytes::Bytes;
-
 use crate::handed::Handed;
 use crate::message::Message;
 
@@ -42,20 +40,12 @@ pub struct ServerKey(pub(crate) slab::Key);
 /// What the layer wants done or known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Put these bytes on that flow.
+    /// Send this by that flow.
     Send {
         /// Where to.
         flow: Flow,
-        /// One whole message.
-        bytes: Bytes,
-    },
-    /// The same where the other side is in this process ([`Flow::is_in_process`]): it need not read the
-    /// bytes.
-    Hand {
-        /// Where to.
-        flow: Flow,
-        /// One whole message.
-        handed: Handed,
+        /// Its bytes, or itself where the other side is in this process ([`Flow::is_in_process`]).
+        message: Handed,
     },
     /// A new transaction, INVITE or not, to be answered through [`Layer::respond`].
     Request {

@@ -56,7 +56,7 @@ impl Layer {
         let step = step.ok_or(DropReason::RepeatedResponse)?;
         self.counters.responses_in += 1;
         if let Some((way, ack)) = step.send {
-            self.send(way, ack);
+            self.send(way, ack.into());
         }
         if step.deliver {
             let client = ClientKey(place);
@@ -145,7 +145,7 @@ impl Layer {
             && let Some((reply, bytes)) = server.again()
         {
             self.counters.retransmissions += 1;
-            self.send(reply, bytes);
+            self.send(reply, bytes.into());
         }
     }
 
@@ -218,7 +218,7 @@ impl Layer {
         answer.set_to_tag(&tag.unwrap_or_else(|| self.tokens.tag().into()));
         let (reply, bytes) = (response_flow(&via, flow), answer.encode());
         self.counters.responses_out += 1;
-        self.send(reply, bytes.clone());
+        self.send(reply, bytes.clone().into());
         // Over UDP the CANCEL may come again; without a place in the table it is just answered anew.
         if !flow.is_reliable() && self.table.len() < self.config.max_transactions {
             let end_at = now + self.config.timeout();

@@ -313,8 +313,8 @@ impl Server {
         }
     }
 
-    /// Keeps what a repeated request is to get.
-    pub(super) fn remember(&mut self, status: u16, response: &Message, bytes: &Bytes) {
+    /// Keeps what a repeated request is to get; `bytes` are left out where none will come.
+    pub(super) fn remember(&mut self, status: u16, response: &Message, bytes: Option<&Bytes>) {
         let (last, to_tag) = match &mut self.rest {
             Rest::Pending(pending) => (Some(&mut pending.last), Some(&mut pending.to_tag)),
             Rest::Refused(refused) => (Some(&mut refused.last), Some(&mut refused.to_tag)),
@@ -323,7 +323,7 @@ impl Server {
             Rest::Silent(_) => (None, None),
         };
         if let Some(last) = last {
-            *last = Some(bytes.clone());
+            *last = bytes.cloned();
         }
         if let Some(to_tag) = to_tag
             && to_tag.is_none()

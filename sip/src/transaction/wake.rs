@@ -49,7 +49,7 @@ impl Layer {
         }
         if let Some((flow, bytes)) = sent {
             self.counters.retransmissions += 1;
-            self.send(flow, bytes);
+            self.send(flow, bytes.into());
         }
         self.rearm(key);
     }
@@ -71,7 +71,7 @@ impl Layer {
                 if let Some((reply, mut answer)) = server.given_up() {
                     answer.set_to_tag(&self.tokens.tag());
                     self.counters.responses_out += 1;
-                    self.send(reply, answer.encode());
+                    self.send(reply, answer.encode().into());
                 }
                 self.fail(key, Failure::Timeout);
             }

@@ -163,7 +163,8 @@ impl User {
     fn settle(&mut self) {
         while let Some(output) = self.layer.poll() {
             match output {
-                Output::Send { bytes, .. } => {
+                Output::Send { message, .. } => {
+                    let bytes = message.bytes();
                     match Message::parse(bytes.clone()) {
                         Ok(_) => self.sent.push(bytes.to_vec()),
                         // A Via at its limit is beyond it with `received` (RFC 3261 section 18.2.1).

@@ -291,8 +291,8 @@ impl Real {
         let at = u64::try_from((self.net.now - self.start).as_millis()).unwrap();
         while let Some(output) = self.layer().poll() {
             let word = match output {
-                Output::Send { bytes, .. } => {
-                    let message = Message::parse(bytes).unwrap();
+                Output::Send { message, .. } => {
+                    let message = message.read().unwrap();
                     let name = message.method().unwrap().to_string();
                     match name.as_str() {
                         "CANCEL" => self.cancel = Some(message),

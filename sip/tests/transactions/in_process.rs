@@ -13,17 +13,18 @@ fn near(net: &Net, side: usize) -> Flow {
 
 /// What the layer of `side` hands over next, and that it is what its bytes say.
 fn handed(net: &mut Net, side: usize) -> Message {
-    let Some(Output::Hand { flow, handed }) = net.layers[side].poll() else {
-        panic!("bytes alone, or nothing")
+    let Some(Output::Send { flow, message }) = net.layers[side].poll() else {
+        panic!("nothing")
     };
     assert!(flow.is_in_process());
-    let read = Message::parse(handed.bytes().clone()).unwrap();
-    let message = handed.read().unwrap();
+    assert_eq!(message.wire(), None, "not as bytes");
+    let read = Message::parse(message.bytes()).unwrap();
+    let message = message.read().unwrap();
     assert_eq!(message, read);
     message
 }
 
-/// Inside a process a request, its answers, the CANCEL and the ACKs are handed over with their bytes.
+/// Inside a process a request, its answers, the CANCEL and the ACKs are handed over as they stand.
 #[test]
 fn who_is_in_the_process_is_handed_messages() {
     let mut net = Net::new(Transport::Tcp);

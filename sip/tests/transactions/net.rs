@@ -124,7 +124,7 @@ impl Net {
             while let Some(output) = self.layers[side].poll() {
                 busy = true;
                 match output {
-                    Output::Send { bytes, .. } => self.put(side, bytes),
+                    Output::Send { message, .. } => self.put(side, message.bytes()),
                     other => on(self, side, other),
                 }
             }

@@ -162,8 +162,8 @@ fn told(layer: &mut Layer, clock: u64, sent: &mut Sent) -> (Option<ServerKey>, u
     let (mut key, mut acks) = (None, 0);
     while let Some(output) = layer.poll() {
         match output {
-            Output::Send { bytes, .. } => {
-                sent.push((clock, Message::parse(bytes).unwrap().status().unwrap()));
+            Output::Send { message, .. } => {
+                sent.push((clock, message.read().unwrap().status().unwrap()));
             }
             Output::Request { server, .. } => key = Some(server),
             Output::Ack { .. } => acks += 1,

@@ -239,11 +239,8 @@ impl Phone {
     fn work(&mut self, now: Instant) {
         while let Some(output) = self.layer.poll() {
             match output {
-                Output::Send { flow, bytes } => {
-                    self.outputs.push_back(PhoneOutput::Send { flow, bytes });
-                }
-                Output::Hand { flow, handed } => {
-                    let bytes = handed.into_bytes();
+                Output::Send { flow, message } => {
+                    let bytes = message.bytes();
                     self.outputs.push_back(PhoneOutput::Send { flow, bytes });
                 }
                 Output::Request {

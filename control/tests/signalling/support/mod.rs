@@ -214,7 +214,7 @@ impl Scene {
                 Action::OpenTunnel { flow } => self.opened.push(flow),
                 Action::CloseTunnel { flow } => self.closed.push(flow),
                 Action::Send { flow, message } => {
-                    let message = Message::parse(message.into_bytes());
+                    let message = Message::parse(message.bytes());
                     let message = message.unwrap_or_else(|error| nonsense(&error));
                     self.sent_by_control(flow, message);
                 }
