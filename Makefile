@@ -59,10 +59,10 @@ build: tools-build ## the binary with debug checks: target/debug/patchbay
 release: tools-build ## the binary as it ships: target/release/patchbay
 	cargo build --locked --release --bin patchbay
 
-release-pgo: tools-build ## the same, arranged by what it does most: target/pgo/patchbay, for hosts with many calls (18 minutes on two cores)
+release-pgo: tools-build ## the same for hosts with many calls, compiled and arranged by what it does most: target/pgo/patchbay (half an hour on two cores; Debian 12)
 	scripts/release-pgo
 
-release-bolt: tools-build ## the same by another way, after the linker: target/bolt/patchbay (five minutes more than release; Debian 12)
+release-bolt: tools-build ## only arranged by it: target/bolt/patchbay (six minutes more than release; Debian 12)
 	scripts/release-bolt
 
 install: ## binary, units, users, directories and example configuration, under DESTDIR and PREFIX

@@ -10,7 +10,7 @@ use patchbay_bench::beside::{
 use patchbay_bench::packets::report::Machine;
 use patchbay_bench::report::{Paint, say, write_json};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -61,9 +61,6 @@ pub struct BesideCli {
     /// The core that all processes of a system have; the dialler takes another one [default: the first]
     #[arg(long, value_name = "CORE", requires = "against")]
     core: Option<usize>,
-    /// Another build of Patchbay to measure, in place of this one
-    #[arg(long, value_name = "FILE", requires = "against")]
-    program: Option<PathBuf>,
 }
 
 /// What ours is measured against.
@@ -151,16 +148,12 @@ pub async fn run(
     {
         return Err(BesideError::Missing(missing).into());
     }
-    let program = match &cli.program {
-        Some(program) => program.clone(),
-        None => std::env::current_exe()?,
-    };
     let cores = Cores::choose(cli.core)?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopping = tokio::spawn(stop_when_asked(stop.clone()));
     let runtime = Handle::current();
     let carried_out = tokio::task::spawn_blocking(move || {
-        let start = move |wanted: &Wanted| start(&runtime, (&program, centre), wanted);
+        let start = move |wanted: &Wanted| start(&runtime, &centre, wanted);
         let mut bed = Bed::new(cores, Box::new(start), &stop)?;
         carry_out(&plan, &mut bed)
     });
@@ -191,17 +184,13 @@ fn carry_out(plan: &Plan, bed: &mut Bed<'_>) -> Result<Report, BesideError> {
 }
 
 /// A centre of ours with agents enough that no caller waits.
-fn start(
-    runtime: &Handle,
-    (program, cli): (&Path, CentreCli),
-    wanted: &Wanted,
-) -> Result<Box<dyn System>, String> {
+fn start(runtime: &Handle, cli: &CentreCli, wanted: &Wanted) -> Result<Box<dyn System>, String> {
     let agents = (wanted.calls as f64 * SPARE).ceil() as usize;
     let agents = agents.clamp(wanted.phones.len(), MAX_AGENTS);
     let agents = declared(agents, &wanted.phones);
     let sessions = agents.len() + agents.len() / 10;
     let centre = on_core(wanted.core, || {
-        runtime.block_on(ChildCentre::start_program(program, cli, &agents, sessions))
+        runtime.block_on(ChildCentre::start(cli, &agents, sessions))
     });
     let centre = centre.map_err(|error| format!("{error:#}"))?;
     Ok(Box::new(Ours {

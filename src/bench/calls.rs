@@ -125,7 +125,7 @@ pub async fn run(cli: CallsCli) -> Result<ExitCode> {
         Some(_) => None,
         None => {
             let declared = declared(agents, &phones);
-            Some(ChildCentre::start(cli.centre, &declared, agents + agents / 10).await?)
+            Some(ChildCentre::start(&cli.centre, &declared, agents + agents / 10).await?)
         }
     };
     let sip = centre.as_ref().map(|centre| centre.sip).or(cli.target);

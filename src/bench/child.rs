@@ -7,7 +7,7 @@ use clap::Args;
 use patchbay_route::transfer::Carrier;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
@@ -29,11 +29,14 @@ pub struct ChildCentre {
 }
 
 /// Options of a centre that is measured.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct CentreCli {
     /// How its control hands a call to its relay: uri, message or tunnel
     #[arg(long, value_name = "FORM", default_value = "uri", value_parser = form, conflicts_with = "target")]
     pub transfer: Carrier,
+    /// Another build of Patchbay to measure, in place of this one
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    pub program: Option<PathBuf>,
 }
 
 fn form(text: &str) -> Result<Carrier, String> {
@@ -42,7 +45,7 @@ fn form(text: &str) -> Result<Carrier, String> {
 
 impl CentreCli {
     /// Lines of `[control]`. What is usual is not said: an older build may not know the key.
-    fn lines(self) -> String {
+    fn lines(&self) -> String {
         match self.transfer == Carrier::default() {
             true => String::new(),
             false => format!("transfer = \"{}\"\n", self.transfer.as_str()),
@@ -58,20 +61,11 @@ impl ChildCentre {
     ///
     /// # Errors
     /// Whatever hinders it; what it wrote is in the error.
-    pub async fn start(cli: CentreCli, agents: &[Agent], max_sessions: usize) -> Result<Self> {
-        Self::start_program(&std::env::current_exe()?, cli, agents, max_sessions).await
-    }
-
-    /// The same with another build of Patchbay.
-    ///
-    /// # Errors
-    /// Whatever hinders it; what it wrote is in the error.
-    pub async fn start_program(
-        program: &Path,
-        cli: CentreCli,
-        agents: &[Agent],
-        max_sessions: usize,
-    ) -> Result<Self> {
+    pub async fn start(cli: &CentreCli, agents: &[Agent], max_sessions: usize) -> Result<Self> {
+        let program = match &cli.program {
+            Some(program) => program.clone(),
+            None => std::env::current_exe()?,
+        };
         let data = scratch::directory("patchbay-bench")?;
         let [control_sip, control_api, relay_api] = scratch::free_ports()?;
         let sip = scratch::free_for_both()?;

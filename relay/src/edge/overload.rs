@@ -1,9 +1,9 @@
 //! New calls beyond what this host can do are refused at little cost, so that calls in progress go on.
 //!
 //! Two things bound them: a rate that is configured, or the time that messages wait for this host's one
-//! signalling task, there or still in the kernel. In the second case a share of new calls is refused that grows while the wait is
-//! too long and shrinks when it is short again. A neighbour that says `oc` in its Via is told that
-//! share with each answer, so that it can keep calls back itself (RFC 7339).
+//! signalling task, there or still in the kernel. In the second case a share of new calls is refused
+//! that grows while the wait is too long and shrinks when it is short again. A neighbour that says `oc`
+//! in its Via is told that share with each answer, so that it can keep calls back itself (RFC 7339).
 
 use super::counters::{EdgeDrop, Fate};
 use super::{Core, Now};
@@ -11,18 +11,19 @@ use patchbay_sip::transaction::Flow;
 use patchbay_sip::{HeaderName, Message, Method};
 use std::time::{Duration, Instant};
 
-/// How long messages may wait before new calls are refused. Phones send again after 500 ms.
-pub const MAX_WAIT: Duration = Duration::from_millis(100);
+/// How long messages may wait before new calls are refused: two or three of them wait one after the
+/// other until a call is set up, and phones send again after 500 ms.
+pub const MAX_WAIT: Duration = Duration::from_millis(50);
 /// How often the share of refused calls changes, and the wait is looked at.
-pub const LOOK: Duration = Duration::from_millis(100);
+pub const LOOK: Duration = Duration::from_millis(50);
 /// The time over which a rate is counted; as much may come at once.
 const WINDOW: Duration = Duration::from_secs(1);
 /// Points by which the share grows with each look, for each [`MAX_WAIT`] that messages wait.
-const UP: u32 = 10;
+const UP: u32 = 5;
 /// Points by which it shrinks in the time of a look.
-const DOWN: u32 = 5;
+const DOWN: u32 = 2;
 /// The most that one look adds.
-const MOST_UP: u32 = 50;
+const MOST_UP: u32 = 25;
 /// A shorter queue says nothing: a pause of the machine makes one as well.
 const LEAST_WAITING: usize = 64;
 /// Of the table of transactions, the part in a hundred that new calls may fill.

@@ -14,13 +14,14 @@ fn load(waiting: usize, each: Duration) -> Load {
     }
 }
 
-/// Looks every 100 ms for `seconds`, and gives the share after each second.
+/// Looks again and again for `seconds`, and gives the share after each second.
 fn shares(overload: &mut Overload, start: Instant, seconds: u32, waiting: usize) -> Vec<u32> {
     let mut all = Vec::new();
-    for look in 0..seconds * 10 {
+    let looks = u32::try_from(1_000 / LOOK.as_millis()).unwrap();
+    for look in 0..seconds * looks {
         let now = start + LOOK * look;
         overload.worked(load(waiting, Duration::from_micros(100)), now, 1);
-        if look % 10 == 9 {
+        if look % looks == looks - 1 {
             all.push(overload.share());
         }
     }
@@ -41,8 +42,8 @@ fn the_share_grows_while_messages_wait_and_shrinks_when_they_do_not() {
     let later = start + Duration::from_secs(12);
     assert_eq!(
         shares(&mut overload, later, 6, 0),
-        [50, 0, 0, 0, 0, 0],
-        "five points with each look"
+        [60, 20, 0, 0, 0, 0],
+        "two points with each look"
     );
     // Time alone does it too.
     let later = start + Duration::from_secs(30);
