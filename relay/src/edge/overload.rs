@@ -1,9 +1,9 @@
 //! New calls beyond what this host can do are refused at little cost, so that calls in progress go on.
 //!
 //! Two things bound them: a rate that is configured, or the time that messages wait for this host's one
-//! signalling task, there or still in the kernel. In the second case a share of new calls is refused
-//! that grows while the wait is too long and shrinks when it is short again. A neighbour that says `oc`
-//! in its Via is told that share with each answer, so that it can keep calls back itself (RFC 7339).
+//! signalling task, there or still in the kernel. In the second case the share of new calls that is
+//! refused follows the wait, which so settles where as many are taken as can be. A neighbour that says
+//! `oc` in its Via is told that share with each answer, so that it can keep calls back itself (RFC 7339).
 
 use super::counters::{EdgeDrop, Fate};
 use super::{Core, Now};
@@ -11,19 +11,18 @@ use patchbay_sip::transaction::Flow;
 use patchbay_sip::{HeaderName, Message, Method};
 use std::time::{Duration, Instant};
 
-/// How long messages may wait before new calls are refused: two or three of them wait one after the
-/// other until a call is set up, and phones send again after 500 ms.
-pub const MAX_WAIT: Duration = Duration::from_millis(50);
-/// How often the share of refused calls changes, and the wait is looked at.
-pub const LOOK: Duration = Duration::from_millis(50);
+/// While messages wait no longer than this, all new calls are taken.
+pub const SHORT_WAIT: Duration = Duration::from_millis(40);
+/// When messages wait so long, all new calls are refused, and between the two a share of them: two or
+/// three messages wait one after the other until a call is set up, and phones send again after 500 ms.
+/// A steeper slope makes the wait swing, since what is known of it is as old as it is long.
+pub const MAX_WAIT: Duration = Duration::from_millis(120);
+/// How often the wait is looked at.
+pub const LOOK: Duration = Duration::from_millis(10);
+/// Who has handled nothing for so long has nothing to do.
+const IDLE: Duration = Duration::from_millis(200);
 /// The time over which a rate is counted; as much may come at once.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Points by which the share grows with each look, for each [`MAX_WAIT`] that messages wait.
-const UP: u32 = 5;
-/// Points by which it shrinks in the time of a look.
-const DOWN: u32 = 2;
-/// The most that one look adds.
-const MOST_UP: u32 = 25;
 /// A shorter queue says nothing: a pause of the machine makes one as well.
 const LEAST_WAITING: usize = 64;
 /// Of the table of transactions, the part in a hundred that new calls may fill.
@@ -116,34 +115,23 @@ impl Overload {
         if self.looked.is_some_and(|looked| now < looked + LOOK) {
             return;
         }
-        let before = self.share;
-        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let (limit_ns, unread_ns) = (ns(MAX_WAIT), ns(load.unread));
-        let queued_ns = self.cost_ns.saturating_mul(load.waiting as u64);
-        let wait_ns = queued_ns.saturating_add(unread_ns);
-        let full = load.waiting >= load.room / 4 * 3;
-        let waits = load.waiting >= LEAST_WAITING && (full || wait_ns > limit_ns);
-        if waits || unread_ns >= limit_ns {
-            let times = u32::try_from(wait_ns / limit_ns).unwrap_or(u32::MAX).max(1);
-            let up = UP.saturating_mul(times).min(MOST_UP);
-            self.share = (self.share + up).min(100);
-        } else if wait_ns < limit_ns / 2 {
-            self.calm_down(now);
-        }
+        let queued = match load.waiting {
+            // Those who read wait too, and for how long is not known.
+            waiting if waiting >= load.room / 4 * 3 => MAX_WAIT,
+            waiting if waiting >= LEAST_WAITING => {
+                Duration::from_nanos(self.cost_ns.saturating_mul(waiting as u64))
+            }
+            _ => Duration::ZERO,
+        };
         self.looked = Some(now);
-        if self.share != before {
-            self.told_unix_ms = unix_ms;
-        }
+        self.refuse(share_of(queued.saturating_add(load.unread)), unix_ms);
     }
 
-    /// The share shrinks with time, whether there was anything to do in it or not.
-    fn calm_down(&mut self, now: Instant) {
-        let since = self
-            .looked
-            .map_or(LOOK, |looked| now.saturating_duration_since(looked));
-        let looks = since.as_millis() / LOOK.as_millis();
-        let looks = u32::try_from(looks).unwrap_or(u32::MAX);
-        self.share = self.share.saturating_sub(DOWN.saturating_mul(looks));
+    fn refuse(&mut self, share: u32, unix_ms: u64) {
+        if self.share != share {
+            self.share = share;
+            self.told_unix_ms = unix_ms;
+        }
     }
 
     /// Whether a new call is to be refused, with so many of so many transactions under way. One that
@@ -156,10 +144,9 @@ impl Overload {
                 CallLimit::Off => false,
                 CallLimit::Rate(_) => self.next.is_some_and(|next| next > now + WINDOW),
                 CallLimit::Auto => {
-                    if self.looked.is_some_and(|looked| now >= looked + 2 * LOOK) {
+                    if self.looked.is_some_and(|looked| now >= looked + IDLE) {
                         // Nothing has been handled for a while: there is nothing that waits.
-                        self.calm_down(now);
-                        self.looked = Some(now);
+                        self.refuse(0, unix_ms);
                     }
                     self.owed += self.share;
                     let due = self.owed >= 100;
@@ -226,6 +213,13 @@ impl Overload {
         request.headers.set_first(HeaderName::Via, via);
         true
     }
+}
+
+/// Of a hundred new calls, those to refuse while messages wait for so long.
+fn share_of(wait: Duration) -> u32 {
+    let beyond = wait.saturating_sub(SHORT_WAIT).as_micros();
+    let share = beyond * 100 / (MAX_WAIT - SHORT_WAIT).as_micros();
+    u32::try_from(share).unwrap_or(100).min(100)
 }
 
 impl Core {

@@ -14,63 +14,68 @@ fn load(waiting: usize, each: Duration) -> Load {
     }
 }
 
-/// Looks again and again for `seconds`, and gives the share after each second.
-fn shares(overload: &mut Overload, start: Instant, seconds: u32, waiting: usize) -> Vec<u32> {
-    let mut all = Vec::new();
-    let looks = u32::try_from(1_000 / LOOK.as_millis()).unwrap();
-    for look in 0..seconds * looks {
+/// Looks for a second while so many messages wait, each for 100 us, and gives the share.
+fn share(overload: &mut Overload, start: Instant, waiting: usize) -> u32 {
+    for look in 0..100 {
         let now = start + LOOK * look;
         overload.worked(load(waiting, Duration::from_micros(100)), now, 1);
-        if look % looks == looks - 1 {
-            all.push(overload.share());
-        }
     }
-    all
+    overload.share()
 }
 
 #[test]
-fn the_share_grows_while_messages_wait_and_shrinks_when_they_do_not() {
+fn the_share_follows_the_wait() {
     let start = Instant::now();
     let mut overload = Overload::new(CallLimit::Auto);
-    assert_eq!(
-        shares(&mut overload, start, 2, 200),
-        [0, 0],
-        "20 ms is no wait"
-    );
-    let later = start + Duration::from_secs(10);
-    assert_eq!(shares(&mut overload, later, 2, 2_000), [100, 100]);
-    let later = start + Duration::from_secs(12);
-    assert_eq!(
-        shares(&mut overload, later, 6, 0),
-        [60, 20, 0, 0, 0, 0],
-        "two points with each look"
-    );
-    // Time alone does it too.
-    let later = start + Duration::from_secs(30);
-    shares(&mut overload, later, 1, 2_000);
-    let later = start + Duration::from_secs(60);
-    assert!(!overload.refuses(TABLE, later, 1));
+    let shares =
+        [(0, 0), (1, 400), (2, 600), (3, 800), (4, 2_000), (5, 500)].map(|(at, waiting)| {
+            let begins = start + Duration::from_secs(at);
+            share(&mut overload, begins, waiting)
+        });
+    // What a message costs is smoothed, and a part of a nanosecond is lost.
+    assert_eq!(shares, [0, 0, 24, 49, 100, 12]);
+    // Too few to tell: the machine may have stopped meanwhile.
+    assert_eq!(share(&mut overload, start + Duration::from_secs(30), 63), 0);
+}
+
+#[test]
+fn what_waits_in_a_socket_waits_too() {
+    let start = Instant::now();
+    let mut overload = Overload::new(CallLimit::Auto);
+    let unread = |unread| Load {
+        unread,
+        ..load(0, Duration::ZERO)
+    };
+    overload.worked(unread(SHORT_WAIT), start, 1);
     assert_eq!(overload.share(), 0);
+    overload.worked(unread((SHORT_WAIT + MAX_WAIT) / 2), start + LOOK, 1);
+    assert_eq!(overload.share(), 50);
+    overload.worked(unread(Duration::MAX), start + LOOK + LOOK / 2, 1);
+    assert_eq!(overload.share(), 50, "it is looked at now and then");
+    overload.worked(unread(Duration::MAX), start + 2 * LOOK, 1);
+    assert_eq!(overload.share(), 100);
+    // A full queue is a wait whatever a message costs: readers wait too.
+    let mut overload = Overload::new(CallLimit::Auto);
+    overload.worked(load(ROOM, Duration::ZERO), start, 1);
+    assert_eq!(overload.share(), 100);
+}
+
+#[test]
+fn who_has_nothing_to_do_refuses_nobody() {
+    let start = Instant::now();
+    let mut overload = Overload::new(CallLimit::Auto);
+    assert_eq!(share(&mut overload, start, 2_000), 100);
     // Asking is enough to see it.
-    shares(&mut overload, later, 1, 2_000);
+    let later = start + Duration::from_secs(60);
+    assert!(!overload.refuses(TABLE, later, 7));
+    assert_eq!(overload.share(), 0);
+    assert_eq!(share(&mut overload, later, 2_000), 100);
     let asked = Load {
         handled: 0,
         ..load(0, Duration::ZERO)
     };
     overload.worked(asked, later + Duration::from_secs(60), 1);
     assert_eq!(overload.share(), 0);
-    // What waits in a socket waits, too.
-    let mut overload = Overload::new(CallLimit::Auto);
-    let busy = Load {
-        unread: MAX_WAIT,
-        ..load(0, Duration::ZERO)
-    };
-    overload.worked(busy, start, 1);
-    assert_eq!(overload.share(), UP);
-    // A full queue is a wait whatever a message costs: readers wait too.
-    let mut overload = Overload::new(CallLimit::Auto);
-    overload.worked(load(ROOM, Duration::ZERO), start, 1);
-    assert_eq!(overload.share(), UP);
 }
 
 #[test]
